@@ -1,0 +1,109 @@
+"""Close a run that has ended: run every step of the table, in order, in one process.
+
+Reads the workstation, or with --no-sync a run that already lies in the workspace. Writes what the steps write.
+A verdict of no never stops the line; a refusal skips only the steps that need what was not written.
+Exit code: the worst of the steps' codes (0 closed and clean, 1 a verdict is no, else see README).
+
+    python scripts/post_run_sync_and_finalize.py --tag committee_2026-02-21_run4
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from postrun import cli, disk
+from postrun.errors import Refusal, Usage
+from postrun.outcome import Order, Outcome
+from steps import VERBS, Verb
+
+_SCOPES = {"detect-run": cli.RUN, "sync-run": cli.RUN}  # every other step works in the whole workspace
+
+
+def conduct(order: Order, verbs: Sequence[Verb], wait: float) -> list[tuple[Verb, Outcome | Refusal | None]]:
+    """Run the steps and give what came of each: an outcome, a refusal, or None for a step that was skipped."""
+    results: list[tuple[Verb, Outcome | Refusal | None]] = []
+    unwritten: set[str] = set()
+    for scope in (cli.RUN, cli.WORKSPACE):
+        mine = [verb for verb in verbs if _SCOPES.get(verb.name, cli.WORKSPACE) == scope]
+        if not mine:
+            continue
+        with cli.locked(order, scope, wait=wait):
+            for verb in mine:
+                lacking = unwritten & set(verb.reads)
+                result = None if lacking else cli.attempt(verb.do, order)
+                if not isinstance(result, Outcome):
+                    unwritten |= set(verb.writes)
+                _tell(verb, result, lacking)
+                results.append((verb, result))
+    return results
+
+
+def _tell(verb: Verb, result: Outcome | Refusal | None, lacking: set[str]) -> None:
+    if result is None:
+        mark, words = "skipped", f"needs {', '.join(sorted(lacking))}"
+    elif isinstance(result, Refusal):
+        mark, words = "refused", str(result)
+    else:
+        mark, words = "ok" if result.yes else "no", result.words
+    cli.say(f"{verb.number:>4}  {verb.name:<18} {mark:<8} {words}")
+
+
+def chosen(first: str | None, last: str | None) -> Sequence[Verb]:
+    """Cut the table to the steps from `first` to `last`, both included. Raises Usage for a name that is no step."""
+    names = [verb.name for verb in VERBS]
+    for name in (first, last):
+        if name is not None and name not in names:
+            raise Usage("step", f"one of {', '.join(names)}", repr(name))
+    return VERBS[names.index(first or names[0]) : names.index(last or names[-1]) + 1]
+
+
+def close(order: Order, verbs: Sequence[Verb], wait: float, as_json: bool) -> int:
+    """Conduct the steps, give the results, and end with the worst code."""
+    results = conduct(order, verbs, wait)
+    wrote = [str(path) for _, result in results if isinstance(result, Outcome) for path in result.wrote]
+    code = max((result.exit_code for _, result in results if result is not None), default=0)
+    if as_json:
+        print(json.dumps({"exit_code": code, "wrote": wrote, "steps": [_row(*pair) for pair in results]}))
+    else:
+        print("\n".join(wrote))
+    return code
+
+
+def _row(verb: Verb, result: Outcome | Refusal | None) -> dict[str, object]:
+    words = result.words if isinstance(result, Outcome) else str(result or "skipped")
+    return {"step": verb.name, "words": words, "exit_code": result.exit_code if result else None}
+
+
+def listing() -> str:
+    """Write the table of steps for reading."""
+    return "\n".join(f"{verb.number:>4}  {verb.name:<18} {verb.script:<36} {verb.words}" for verb in VERBS)
+
+
+def add_range(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that choose among the steps."""
+    parser.add_argument("--from", dest="first", metavar="NAME", help="begin with this step")
+    parser.add_argument("--to", dest="last", metavar="NAME", help="end with this step")
+    parser.add_argument("--list", action="store_true", help="show the steps and stop")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the conductor."""
+
+    def work() -> int:
+        parser = cli.Parser(__doc__)
+        for add in (cli.add_target, cli.add_evidence, cli.add_decision, add_range):
+            add(parser)
+        args = parser.parse_args(argv)
+        if args.list:
+            print(listing())
+            return 0
+        verbs = chosen(args.first, args.last)
+        order = cli.order(args)
+        disk.REHEARSAL.set(args.dry_run)
+        return close(order, verbs, args.lock_wait, args.json)
+
+    return cli.guard(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,15 @@
+"""What two or more scripts need, and nothing else: the rooms below the steps.
+
+floor 0, facts (standard library only)
+    errors   every refusal and its exit code          layout   the nouns: each artifact, once
+    outcome  what a step is asked, what came of it    clock    the one source of "now"
+    disk     atomic writes, digests, kernel locks     gates    the gate rules of the workstation
+    states   the monitor's judgment, as one pure function
+floor 1, doors (each third-party package has one)
+    artifacts (jsonschema)   tables (pandas)   render (jinja2)   workstation (fabric, rsync)
+    ledger  policy  catalogue                  (these three come in through `artifacts`)
+floor 2, desk
+    cli      shared flags; a refusal becomes one line and an exit code
+
+Imports go down only. `tests/project/test_house.py` holds the plan against the code.
+"""

@@ -1,0 +1,200 @@
+"""The desk: shared flags, which run is meant, and the one place where a refusal becomes a line and an exit code."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from postrun import artifacts, disk, layout, policy
+from postrun.errors import INTERRUPTED, Missing, Refusal, Unclear, Usage
+from postrun.layout import Place
+from postrun.outcome import Order, Outcome, Step
+
+WORKSPACE, RUN = "workspace", "run"  # the two locks: one for steps 4-12, one per run for steps 1-3
+_PACKAGES = {"fabric", "invoke", "jinja2", "jsonschema", "pandas", "paramiko", "referencing"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that shows a script's docstring as its help and says what is wrong in one line."""
+
+    def __init__(self, doc: str | None) -> None:
+        script = Path(sys.argv[0]).name
+        super().__init__(
+            prog=script, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise Usage(self.prog, "arguments as in --help", message)
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that every script shares: which run, where from, where to, how to tell."""
+    target = parser.add_argument_group("which run")
+    target.add_argument("--tag", help="the decision tag, matched exactly")
+    target.add_argument("--run-dir", type=Path, help="a local run folder, relative to the current folder")
+    target.add_argument("--report-json", type=Path, help="its local gate report, relative to the current folder")
+    target.add_argument("--run-dir-remote", help="the run folder, relative to the remote root")
+    target.add_argument("--report-json-remote", help="the gate report, relative to the remote root")
+    where = parser.add_argument_group("where")
+    where.add_argument("--host", help="an SSH host, or `local` for a directory standing in for it")
+    where.add_argument("--remote-root", help="the workstation's root folder on that host")
+    where.add_argument("--local-root", type=Path, default=layout.PROJECT, help="the workspace (default: the project)")
+    how = parser.add_argument_group("how")
+    how.add_argument("--json", action="store_true", help="the outcome as JSON on stdout")
+    how.add_argument("--dry-run", action="store_true", help="work everything out, write nothing")
+    how.add_argument("--lock-wait", type=float, default=600.0, metavar="S", help="seconds to wait for another process")
+
+
+def add_evidence(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the sync."""
+    parser.add_argument("--no-sync", action="store_true", help="the run lies in the local root already: copy nothing")
+    parser.add_argument(
+        "--accept-changed-evidence", metavar="REASON", help="take changed files, keep the old ones aside, record why"
+    )
+
+
+def add_decision(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the ledger row."""
+    parser.add_argument("--objective", help="the objective in the ledger row (default: the run's notes)")
+
+
+def order(args: argparse.Namespace) -> Order:
+    """Turn a parsed command line into an order. Raises Usage when it names no run."""
+    if args.tag is not None:
+        layout.check_tag(args.tag)
+    elif args.run_dir is None and args.run_dir_remote is None:
+        raise Usage("which run", "--tag, --run-dir or --run-dir-remote", "none of them")
+    for reason in ("objective", "accept_changed_evidence"):
+        if getattr(args, reason, None) is not None and not getattr(args, reason).strip():
+            raise Usage(f"--{reason.replace('_', '-')}", "words", "nothing")
+    root = args.local_root.resolve()
+    near = getattr(args, "no_sync", False)
+    settings = policy.workstation()
+    named = {key: getattr(args, key, None) for key in Order.__dataclass_fields__}
+    named.update(root=root, no_sync=near)
+    named["host"] = "local" if near else args.host or settings["host"]
+    named["remote_root"] = str(root) if near else args.remote_root or settings["remote_root"]
+    return Order(**named)
+
+
+def locate(order: Order) -> Place:
+    """Find the folders of a run that is here already, from its paths or from what detection wrote. Raises Refusal."""
+    if order.run_dir is not None:
+        run = _below(order.run_dir, order.root / layout.RUNS, "--run-dir")
+    elif order.run_dir_remote is not None:
+        run = Path(order.run_dir_remote).name
+    else:
+        run = _newest_detected(order)
+    if layout.run_name(run) is None:
+        raise Unclear(f"run folder {run!r}", f"a name like <time>_{layout.WORKFLOW}_<tag>", "another")
+    if order.report_json is not None:
+        return Place(order.root, run, _below(order.report_json.parent, order.root / layout.GATES, "--report-json"))
+    place = Place(order.root, run, None)
+    return Place(order.root, run, artifacts.read(place, "run_detection")["gate_folder"])
+
+
+def _below(path: Path, home: Path, flag: str) -> str:
+    folder = path.resolve()
+    if folder.parent != home.resolve():
+        raise Usage(flag, f"a folder directly below {home} (--local-root names the workspace)", str(folder))
+    return folder.name
+
+
+def _newest_detected(order: Order) -> str:
+    runs = order.root / layout.RUNS
+    found = [
+        name
+        for name in (layout.run_name(path.name) for path in runs.glob(f"*_{order.tag}"))
+        if name and name.tag == order.tag and Place(order.root, name.folder, None).path("run_detection").exists()
+    ]
+    if not found:
+        raise Missing(f"run {order.tag}", f"a detected run in {runs}", "none", "detect and sync it first: make finalize")
+    return max(found, key=lambda name: name.started).folder
+
+
+@contextmanager
+def locked(order: Order, *scopes: str, wait: float) -> Iterator[None]:
+    """Hold the locks of these scopes; in a rehearsal nothing is locked, since nothing is written."""
+    with ExitStack() as held:
+        for scope in scopes if not disk.REHEARSAL.get() else ():
+            run = order.tag or (order.run_dir or Path(order.run_dir_remote or "")).name
+            name = "workspace" if scope == WORKSPACE else f"run-{run}"
+            held.enter_context(disk.lock(order.root / layout.LOCKS / f"{name}.lock", wait, f"{Path(sys.argv[0]).name}"))
+        yield
+
+
+def attempt(do: Step, order: Order) -> Outcome | Refusal:
+    """Run one step; a refusal comes back as a value, so that a conductor can go on with what does not need it."""
+    try:
+        return do(order)
+    except Refusal as refusal:
+        return refusal
+
+
+def say(words: str) -> None:
+    """Tell the person at the terminal something, on stderr; control characters are shown, not obeyed."""
+    print(plain(words), file=sys.stderr, flush=True)
+
+
+def plain(words: str) -> str:
+    """Make text safe for a terminal: one line, control and direction characters escaped."""
+    text = words.replace("\n", " ")
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def show(outcome: Outcome, step: str, as_json: bool) -> None:
+    """Give a step's outcome: the words to stderr, paths or JSON to stdout."""
+    paths = [str(path) for path in outcome.wrote]
+    if as_json:
+        print(json.dumps({"step": step, "yes": outcome.yes, "words": outcome.words, "wrote": paths}))
+        return
+    say(f"{step}: {outcome.words}")
+    for path in paths:
+        print(path)
+
+
+def step_main(
+    do: Step,
+    doc: str | None,
+    argv: Sequence[str] | None,
+    *flags: Callable[[argparse.ArgumentParser], None],
+    lock: str = WORKSPACE,
+) -> int:
+    """Be the `main` of a step's script: parse, lock, run, tell."""
+
+    def work() -> int:
+        parser = Parser(doc)
+        for add in (add_target, *flags):
+            add(parser)
+        args = parser.parse_args(argv)
+        disk.REHEARSAL.set(args.dry_run)
+        wanted = order(args)
+        with locked(wanted, lock, wait=args.lock_wait):
+            outcome = do(wanted)
+        show(outcome, do.__name__, args.json)
+        return outcome.exit_code
+
+    return guard(work)
+
+
+def guard(work: Callable[[], int]) -> int:
+    """Run a script's work; turn a refusal into its line and code. Bugs keep their traceback."""
+    try:
+        return work()
+    except Refusal as refusal:
+        say(str(refusal))
+        return refusal.exit_code
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _PACKAGES:
+            raise
+        say(f"package {error.name}: expected in this Python, found nothing; run `make setup` and use .venv/bin/python")
+        return Missing.exit_code
+    except KeyboardInterrupt:
+        say("interrupted")
+        return INTERRUPTED

@@ -1,0 +1,83 @@
+"""The verbs: every step once, in the order of work. Read aloud, the table is the procedure."""
+
+from dataclasses import dataclass
+
+import detect_run
+import finalize_gate_run
+import governance_audit_checker
+import governance_remediation_plan
+import sync_run
+from postrun.outcome import Step
+
+_EVIDENCE = (
+    "context",
+    "result",
+    "preflight",
+    "command",
+    "data_quality_report",
+    "production_gates_report",
+    "cost_stress_results",
+    "walk_forward_summary",
+    "statistical_gates_report",
+)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One step. Its numbers are those of POST_RUN_OPERATIONS.md; reads and writes are nouns of `postrun.layout`."""
+
+    number: str
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    do: Step
+    words: str
+
+    @property
+    def script(self) -> str:
+        """Give the file name of the step's script, from the module its function lives in."""
+        return f"{self.do.__module__}.py"
+
+
+VERBS = (
+    Verb(
+        "1-2",
+        "detect-run",
+        (),
+        ("run_detection",),
+        detect_run.detect,
+        "find the run and its gate report on the workstation",
+    ),
+    Verb(
+        "3",
+        "sync-run",
+        ("run_detection",),
+        (*_EVIDENCE, "evidence_manifest"),
+        sync_run.fetch,
+        "bring both folders home and prove the copy",
+    ),
+    Verb(
+        "4",
+        "finalize-gate-run",
+        ("run_detection", "evidence_manifest", "context", "result", "production_gates_report"),
+        ("stage_ledger", "stage_audit_log", "production_gates_final_summary"),
+        finalize_gate_run.finalize,
+        "write the decision into the ledger and on one page",
+    ),
+    Verb(
+        "5",
+        "governance-audit",
+        (*_EVIDENCE, "run_detection", "evidence_manifest", "stage_ledger", "production_gates_final_summary"),
+        ("governance_audit_check",),
+        governance_audit_checker.audit,
+        "ask every question of the catalogue",
+    ),
+    Verb(
+        "6",
+        "remediation-plan",
+        ("governance_audit_check",),
+        ("governance_remediation_plan",),
+        governance_remediation_plan.remediate,
+        "say what to repair, most severe first",
+    ),
+)
