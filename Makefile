@@ -1,0 +1,91 @@
+# `make` shows what there is. A value such as TAG counts only on make's command line, never from the environment,
+# where other tools keep a TAG or HOST of their own.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PY := $(BIN)/python
+
+flag_TAG := --tag
+flag_HOST := --host
+flag_REMOTE_ROOT := --remote-root
+flag_LOCAL_ROOT := --local-root
+flag_OBJECTIVE := --objective
+flag_INTERVAL := --interval
+WHERE := TAG HOST REMOTE_ROOT LOCAL_ROOT
+
+# make expands what it is given, so TAG='$(shell …)' would run: each value is frozen as typed, handed on through the
+# environment and quoted by the shell. The scripts refuse what is no tag.
+GIVEN := $(foreach name,$(WHERE) OBJECTIVE INTERVAL,$(if $(filter command,$(origin $(name))),$(name)))
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+export $(GIVEN)
+flags = $(foreach name,$(filter $(1),$(GIVEN)),$(flag_$(name))="$$$(name)")
+
+export PYTHON
+RUN := $(BIN)/.run
+DEV := $(BIN)/.dev
+
+##@ Begin
+
+.PHONY: help setup demo
+help: ## show this
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
+
+setup: $(RUN) ## make .venv from the locked requirements; rsync and ssh if they are missing
+
+demo: $(RUN) ## run, monitor and close a small real gate run, in a folder of its own
+	@$(PY) examples/demo.py || [ $$? -eq 1 ]
+
+##@ Close a run: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…] [OBJECTIVE=…]
+
+.PHONY: finalize monitor-then-finalize
+finalize: $(RUN) ## every step for a run that has ended
+	@$(PY) scripts/post_run_sync_and_finalize.py $(call flags,$(WHERE) OBJECTIVE)
+
+monitor-then-finalize: $(RUN) ## wait for the run to end, then finalize; [INTERVAL=seconds]
+	@$(PY) scripts/monitor_then_finalize.py $(call flags,$(WHERE) OBJECTIVE INTERVAL)
+
+##@ One step: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…]
+
+.PHONY: detect-run sync-run finalize-gate-run governance-audit remediation-plan
+detect-run: $(RUN) ## 1-2 find the run and its gate report on the workstation
+	@$(PY) scripts/detect_run.py $(call flags,$(WHERE))
+
+sync-run: $(RUN) ## 3   bring both folders home and prove the copy
+	@$(PY) scripts/sync_run.py $(call flags,$(WHERE))
+
+finalize-gate-run: $(RUN) ## 4   write the decision into the ledger and on one page; [OBJECTIVE=…]
+	@$(PY) scripts/finalize_gate_run.py $(call flags,$(WHERE) OBJECTIVE)
+
+governance-audit: $(RUN) ## 5   ask every question of the catalogue
+	@$(PY) scripts/governance_audit_checker.py $(call flags,$(WHERE))
+
+remediation-plan: $(RUN) ## 6   say what to repair, most severe first
+	@$(PY) scripts/governance_remediation_plan.py $(call flags,$(WHERE))
+
+##@ Look after the project
+
+.PHONY: test check validate docs lock bench
+test: $(DEV) ## the tests, with all they need (openssh-server too)
+	$(PY) -m pytest -q -n 2
+
+check: $(DEV) ## the one gate: style, types, generated docs, schemas, tests
+	sh .ci/check
+	@$(MAKE) --no-print-directory test
+
+validate: $(RUN) ## every JSON artifact against its schema
+	@$(PY) scripts/validate_artifacts.py
+
+docs: $(RUN) ## write the generated parts of the docs anew
+	@$(PY) scripts/generate_docs.py
+
+lock: ## resolve requirements*.in anew into requirements*.txt, with hashes
+	@sh .ci/lock
+
+bench: $(DEV) ## time the whole flow against a bare rsync and imports
+	@$(PY) benchmarks/flow_over_ssh.py
+
+$(RUN): requirements.txt .ci/setup
+	@sh .ci/setup run
+
+$(DEV): $(RUN) requirements-dev.txt
+	@sh .ci/setup dev
