@@ -1,0 +1,118 @@
+"""Find the run of a decision tag on the workstation, and the gate report that belongs to it.
+
+Reads the workstation, in one round trip. Writes run_detection.json into the local run folder.
+The tag is matched exactly. Of several runs the newest with a context counts; of several reports the newest that was
+made between that run's start and its result. A run without a report of its own is detected too.
+Exit codes: 0 found; 2 wrong usage; 3 result.json is missing; 4 result.json is broken; 5 no such run, the nearest tags
+are listed; 6 the workstation did not answer; 10 processes of the run are still at work.
+
+    python scripts/detect_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from detection import reports, runs
+from detection.runs import Finding
+from postrun import artifacts, belonging, cli, layout, policy, workstation
+from postrun.errors import Unclear, Usage
+from postrun.layout import Place, RunName
+from postrun.outcome import Order, Outcome
+from postrun.workstation import Look
+
+
+def detect(order: Order) -> Outcome:
+    """Detect one run. Raises Usage, Missing, Invalid, Unclear, Unreachable, NotFinished."""
+    settings = policy.workstation()
+    run, gate = _asked_run(order), _asked_gate(order)
+    tag = order.tag or layout.check_tag(_named(str(run)).tag)
+    door = workstation.connect(**{**settings, "host": order.host, "remote_root": order.remote_root})
+    try:
+        seen = door.look(tag, run and f"{layout.RUNS}/{run}", gate and f"{layout.GATES}/{gate}/{reports.NAME}")
+    finally:
+        door.close()
+    found = runs.choose(seen, tag, run)
+    document = judge(seen, found, gate, settings["ignored_programs"])
+    document["overrides"] = {"run_folder": run, "gate_folder": gate}
+    place = Place(order.root, found.name.folder, document["gate_folder"])
+    artifacts.write(place, "run_detection", document)
+    return Outcome(_words(document), (place.path("run_detection"),))
+
+
+def judge(seen: Look, found: Finding, asked_gate: str | None, ignored: Sequence[str]) -> dict[str, Any]:
+    """Hold a run against the rules of identity; give what run_detection.json says. Raises as `detect` does."""
+    result = runs.check_result(seen, found)
+    at_start, at_end = runs.offsets(seen, found.name.folder)
+    span = belonging.window(found.name.started, at_start, at_end, result.modified)
+    if span.ended is None:
+        found.notes.append("preflight.json gives no offset, so the time of result.json bounds no report")
+    rows = reports.candidates(seen, found.tag, span)
+    runs.check_rest(seen, found, [row["gate_folder"] for row in rows if row["belongs"]], ignored)
+    gate, why = reports.choose(rows, asked_gate, found)
+    return {
+        "decision_tag": found.tag,
+        "run_folder": found.name.folder,
+        "run_folders": list(found.matches),
+        "gate_folder": gate,
+        "gate_folder_reason": why,
+        "report_candidates": rows,
+        "utc_offset": belonging.offset_words(at_start),
+        "utc_offset_at_end": belonging.offset_words(at_end),
+        "contradictions": found.contradictions,
+        "notes": found.notes,
+    }
+
+
+def _asked_run(order: Order) -> str | None:
+    """Name the run folder that the command line asks for; a local one has the same name as the workstation's."""
+    if order.run_dir_remote is not None:
+        run = _below(order.run_dir_remote, layout.RUNS, "--run-dir-remote", "")
+    elif order.run_dir is not None:
+        run = order.run_dir.resolve().name
+    else:
+        return None
+    return _named(run).folder
+
+
+def _named(run: str) -> RunName:
+    name = layout.run_name(run)
+    if name is None or not run.isprintable():
+        raise Unclear(f"run folder {run!r}", f"a name like <time>_{layout.WORKFLOW}_<tag>", "another")
+    return name
+
+
+def _asked_gate(order: Order) -> str | None:
+    if order.report_json_remote is not None:
+        gate = _below(order.report_json_remote, layout.GATES, "--report-json-remote", f"/{reports.NAME}")
+    elif order.report_json is not None:
+        gate = order.report_json.resolve().parent.name
+    else:
+        return None
+    if layout.gate_started(gate) is None:
+        raise Unclear(f"gate folder {gate!r}", f"a name like {layout.WORKFLOW}_<time>", "another")
+    return gate
+
+
+def _below(path: str, home: str, flag: str, file: str) -> str:
+    """Take the folder's name out of `<home>/<folder><file>`. Raises Usage for any other path."""
+    parts = Path(path).as_posix().removeprefix(f"{home}/").removesuffix(file).split("/")
+    if f"{home}/{parts[0]}{file}" != Path(path).as_posix() or len(parts) != 1 or parts[0] in ("", ".", ".."):
+        raise Usage(flag, f"{home}/<folder>{file}, relative to the remote root", repr(path))
+    return parts[0]
+
+
+def _words(document: dict[str, Any]) -> str:
+    gate, why = document["gate_folder"], document["gate_folder_reason"]
+    report = f"report {gate} ({why})" if gate else why
+    odd = [*document["contradictions"], *document["notes"]]
+    return "; ".join([document["run_folder"], report, *odd])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the step."""
+    return cli.step_main(detect, __doc__, argv, cli.add_evidence, lock=cli.RUN)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

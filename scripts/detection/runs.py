@@ -1,0 +1,143 @@
+"""Which run is meant by a tag, and whether it has ended."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from postrun import artifacts, belonging, layout, processes
+from postrun.errors import Invalid, Missing, NotFinished, Unclear
+from postrun.layout import RunName
+from postrun.workstation import File, Look
+
+_WAIT = "make monitor-then-finalize waits for its end"
+
+
+@dataclass
+class Finding:
+    """What is known about the run so far, and what the audit must know about how it was found."""
+
+    name: RunName
+    tag: str
+    matches: tuple[str, ...]  # every run folder with exactly this tag, oldest first
+    notes: list[str] = field(default_factory=list)
+    contradictions: list[str] = field(default_factory=list)
+
+
+def choose(seen: Look, tag: str, asked: str | None) -> Finding:
+    """Choose the run folder: the one asked for, else the newest of exactly this tag. Raises Unclear, Missing."""
+    names = [name for name in map(layout.run_name, seen.runs) if name]
+    matching = [name for name in names if name.tag == tag and name.folder in seen.folders]
+    matches = tuple(name.folder for name in sorted(matching, key=lambda name: name.started))
+    if asked is not None:
+        return _asked_for(seen, tag, asked, matches)
+    denied = {folder: other for folder in matches if (other := _tag_in_context(seen, folder)) not in (None, tag)}
+    left = [name for name in matching if name.folder not in denied]
+    if not left:
+        raise Unclear(f"decision tag {tag}", "a run of exactly this tag", _nearest(tag, names, denied))
+    begun = [name for name in left if seen.file(name.folder, "context.json")]
+    newest = max(begun or left, key=lambda name: name.started)
+    found = Finding(newest, tag, matches)
+    found.notes += [f"{folder} has this name, but its context names tag {other!r}" for folder, other in denied.items()]
+    later = [name.folder for name in left if name.started > newest.started]
+    if len(left) > 1:
+        found.notes.append(f"{len(left)} runs have this tag; the newest with a context counts")
+    found.notes += [f"{folder} is newer, but has no context" for folder in later]
+    return found
+
+
+def _asked_for(seen: Look, tag: str, asked: str, matches: tuple[str, ...]) -> Finding:
+    name = layout.run_name(asked)
+    assert name is not None
+    if asked not in seen.folders:
+        raise Missing(f"{layout.RUNS}/{asked} on the workstation", "a folder", "nothing there", "see --run-dir-remote")
+    found = Finding(name, tag, matches)
+    if name.tag != tag:
+        found.contradictions.append(f"run folder {asked} was asked for, and its name has another tag than {tag}")
+    other = _tag_in_context(seen, asked)
+    if other not in (None, tag):
+        found.contradictions.append(f"context.json names tag {other!r}, not {tag}")
+    return found
+
+
+def _nearest(tag: str, names: Sequence[RunName], denied: Mapping[str, object]) -> str:
+    if denied:
+        folder, other = next(iter(denied.items()))
+        return f"only {folder}, whose context names tag {other!r}"
+    near = difflib.get_close_matches(tag, sorted({name.tag for name in names}), n=5, cutoff=0.3)
+    return f"none; nearest: {', '.join(near)}" if near else f"none among {len(names)} runs"
+
+
+def _tag_in_context(seen: Look, folder: str) -> object:
+    """Give the tag in a run's context; None when there is no context, or it cannot be read: the name decides then."""
+    document = readable(seen.file(folder, "context.json"))
+    return document.get("decision_tag") if isinstance(document, dict) else None
+
+
+def readable(file: File | None) -> Any:
+    """Read a JSON file of a look; None when it is not there, too large, or no JSON."""
+    if file is None or file.content is None:
+        return None
+    try:
+        return artifacts.parse(file.content, file.path)[0]
+    except Invalid:
+        return None
+
+
+def check_result(seen: Look, found: Finding) -> File:
+    """Give the run's result.json. Raises Missing when the run has none, Invalid when it is broken."""
+    file = seen.file(found.name.folder, "result.json")
+    if file is None:
+        why = _stopped(seen, found.name.folder)
+        hint = "it will not get one" if why else _WAIT
+        raise Missing(f"result.json of {found.name.folder}", "a file", f"nothing there{why}", hint)
+    if file.content is None:
+        raise Invalid(file.path, "a small file that can be read", f"{file.size} bytes that cannot")
+    result = artifacts.check(artifacts.parse(file.content, file.path)[0], "result", file.path)
+    if result["decision_tag"] != found.tag:
+        found.contradictions.append(f"result.json names tag {result['decision_tag']!r}, not {found.tag}")
+    if seen.file(found.name.folder, "context.json") is None:
+        found.notes.append("there is no context.json")
+    elif readable(seen.file(found.name.folder, "context.json")) is None:
+        found.notes.append("context.json cannot be read; the folder's name decides")
+    return file
+
+
+def _stopped(seen: Look, folder: str) -> str:
+    """Say which gate before the run stopped it, if one did: then there is no context, and no result to wait for."""
+    if seen.file(folder, "context.json"):
+        return ""
+    preflight = readable(seen.file(folder, "preflight.json"))
+    if isinstance(preflight, dict) and preflight.get("status") == "fail":
+        return f" (its preflight failed: {preflight.get('reasons')})"
+    reports = [file for path, file in sorted(seen.files.items()) if path.startswith(f"{layout.RUNS}/{folder}/data_")]
+    quality = readable(reports[-1]) if reports else None
+    if isinstance(quality, dict) and quality.get("overall_pass") is False:
+        return f" (its data-quality gate failed: {quality.get('failures')})"
+    return ""
+
+
+def offsets(seen: Look, folder: str) -> tuple[timedelta | None, timedelta | None]:
+    """Give the workstation's UTC offsets at the run's start and at its end; None for what is not known.
+
+    The one at the end comes from the workstation's present rules; an hour's difference is a change of clocks, more
+    means that we were answered in another zone than the run's.
+    """
+    preflight = readable(seen.file(folder, "preflight.json"))
+    at_start = belonging.offset(preflight.get("timestamp")) if isinstance(preflight, dict) else None
+    at_end = belonging.offset(f"2000-01-01T00:00:00{seen.zones_at_end.get(folder, '')}")
+    plausible = at_start is not None and at_end is not None and abs(at_end - at_start) <= belonging.CLOCK_CHANGE
+    return at_start, at_end if plausible else None
+
+
+def check_rest(seen: Look, found: Finding, gates: Sequence[str], ignored: Sequence[str]) -> None:
+    """Let a run pass that nobody works on any more. Raises NotFinished."""
+    folder = found.name.folder
+    pid_file = seen.file(folder, "run.pid")
+    text = (pid_file.content or b"").decode(errors="replace") if pid_file else None
+    busy = processes.of_run(seen.processes, found.tag, folder, gates, text, seen.boot_id, ignored_programs=ignored)
+    if busy:
+        first = f"{busy[0].pid}: {busy[0].args[:120]}"
+        more = f" and {len(busy) - 1} more" if len(busy) > 1 else ""
+        raise NotFinished(f"run {folder}", "no process at work on it", f"process {first}{more}", _WAIT)

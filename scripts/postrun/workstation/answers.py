@@ -1,0 +1,211 @@
+"""What comes back from a workstation: records of facts, cut out of a probe's answer."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import fsdecode
+
+from postrun import layout
+from postrun.errors import Invalid, Missing, Unreachable
+from postrun.states import Glance, Process
+
+_PROCESS = re.compile(rb" *(\d+) +(\d+) +([\d:-]+) (.*)")
+_ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file on the workstation. `content` is None when it is larger than the limit, or may not be read."""
+
+    path: str  # relative to the root
+    size: int
+    modified: float  # seconds since 1970, by the workstation's clock
+    content: bytes | None
+
+
+@dataclass(frozen=True)
+class Look:
+    """All that detection needs to know, seen at one moment."""
+
+    clock: float  # the workstation's own time, seconds since 1970
+    zone: str | None  # its offset now, like -0700
+    boot_id: str | None
+    runs: tuple[str, ...]  # the names of everything in the folder of runs
+    folders: tuple[str, ...]  # names of the run folders looked into: the tag's, and the one asked for
+    files: dict[str, File]  # by path: preflight, context, run.pid, result of these; reports that mention the tag
+    zones_at_end: dict[str, str]  # per run folder: the offset when its result.json was written
+    processes: tuple[Process, ...]  # all of the workstation's, without the probe's own and those that asked
+
+    def file(self, run: str, name: str) -> File | None:
+        """Give a file of a run folder that was looked into."""
+        return self.files.get(f"{layout.RUNS}/{run}/{name}")
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What lies below some folders, by path relative to the root. Names that are not UTF-8 keep their bytes."""
+
+    files: dict[str, str]  # path -> SHA-256
+    links: dict[str, str]  # path of a symbolic link -> its target
+
+
+@dataclass(frozen=True)
+class Sections:
+    """A probe's answer, cut at its sentinels. What stands before the first one is a banner's or a profile's."""
+
+    parts: tuple[tuple[str, bytes], ...]
+    nonce: str
+
+    @classmethod
+    def cut(cls, output: bytes, nonce: str, host: str) -> "Sections":
+        """Cut an answer into its parts. Raises Unreachable for one that is not whole."""
+        cuts = output.split(f"\n{nonce} ".encode())[1:]
+        parts = tuple(
+            (head.decode(errors="replace"), body) for head, _, body in (part.partition(b"\n") for part in cuts)
+        )
+        if not parts or parts[-1][0] != "end":
+            found = "half of one" if parts else "something else (is there a POSIX shell?)"
+            raise Unreachable(f"workstation {host}", "an answer to the probe", found)
+        return cls(parts, nonce)
+
+    def one(self, name: str) -> str:
+        """Give a part as text; "" when it is not there."""
+        return fsdecode(self.content(name))
+
+    def content(self, name: str) -> bytes:
+        """Give a part as it came; empty when it is not there."""
+        return next((body for head, body in self.parts if head == name), b"")
+
+    def lines(self, name: str) -> list[str]:
+        """Give the lines of a part."""
+        return self.one(name).split("\n")[:-1]
+
+    def named(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        """Give the parts `<kind> <name>`: name and content."""
+        return ((head.partition(" ")[2], body) for head, body in self.parts if head.startswith(f"{kind} "))
+
+
+def look(found: Sections, limit: int) -> Look:
+    """Read the answer to the probe `look`."""
+    return Look(
+        clock=_clock(found),
+        zone=found.one("zone").strip() or None,
+        boot_id=found.one("boot").strip() or None,
+        runs=tuple(found.lines("runs")),
+        folders=tuple(dict.fromkeys(path.rpartition("/")[2] for path, _ in found.named("run"))),
+        files={file.path: file for file in _files(found, limit)},
+        zones_at_end={path.rpartition("/")[2]: zone.decode().strip() for path, zone in found.named("zone_at_end")},
+        processes=_processes(found),
+    )
+
+
+def glance(found: Sections) -> Glance:
+    """Read the answer to the probe `glance`."""
+    files = {file.path.rpartition("/")[2]: file for file in _files(found, None)}
+    result = files.get("result.json")
+    return Glance(
+        clock=_clock(found),
+        zone=found.one("zone").strip() or None,
+        boot_id=found.one("boot").strip() or None,
+        runs=tuple(path.rpartition("/")[2] for path in found.lines("runs")),
+        has_context=any(head == "context" for head, _ in found.parts),
+        preflight=_text(files.get("preflight.json")),
+        data_quality=_text(files.get("data_quality_report.json")),
+        result=_text(result),
+        result_modified=result.modified if result else None,
+        pid_file=_text(files.get("run.pid")),
+        processes=_processes(found),
+        settled=found.one("settled").strip(),
+        activity=found.one("activity").strip(),
+        log_tail=found.content("log").decode(errors="replace"),
+        gates=tuple(path.rpartition("/")[2] for path in found.lines("gates") if path),
+    )
+
+
+def _text(file: File | None) -> str | None:
+    """Give a file's text. A byte that is not UTF-8 becomes an escape that no JSON document may hold."""
+    return None if file is None else (file.content or b"").decode(errors="backslashreplace")
+
+
+def _clock(found: Sections) -> float:
+    return float(found.one("clock").strip() or 0)
+
+
+def _files(found: Sections, limit: int | None) -> Iterator[File]:
+    for kind in ("file", "unreadable"):
+        for head, body in found.named(kind):
+            size, modified, path = head.split(" ", 2)
+            readable = kind == "file" and (limit is None or len(body) <= limit)
+            yield File(path, int(size), float(modified), body if readable else None)
+
+
+def _processes(found: Sections) -> tuple[Process, ...]:
+    """Read `ps`, and leave out the probe with its children, and the line of parents that asked.
+
+    Who asks may carry the tag: a script that starts a run and then waits for it here. It must not wait for itself.
+    """
+    told = [process for process in map(_process, found.content("processes").split(b"\n")) if process]
+    moment = _clock(found)
+    listed = {pid: Process(pid, parent, args, moment - age) for pid, parent, args, age in told}
+    probe = {pid for pid, process in listed.items() if found.nonce in process.args}
+    if not probe:  # then `ps` told nothing; that must not look like a run without processes
+        thing = "the workstation's list of processes"
+        raise Unreachable(thing, "the probe itself in it", "nothing (does `ps -A` work?)")
+    left_out = set(probe)
+    for pid in probe:
+        left_out.update(_line_of_parents(pid, listed))
+    for pid in listed:
+        left_out.update({pid} if probe.intersection(_line_of_parents(pid, listed)) else ())
+    return tuple(process for pid, process in listed.items() if pid not in left_out)
+
+
+def _line_of_parents(pid: int, listed: dict[int, Process]) -> list[int]:
+    line: list[int] = []
+    while (process := listed.get(pid)) and process.parent in listed and process.parent not in line:
+        pid = process.parent
+        line.append(pid)
+    return line
+
+
+def _process(line: bytes) -> tuple[int, int, str, float] | None:
+    found = _PROCESS.fullmatch(line)
+    elapsed = _ELAPSED.fullmatch(found[3].decode()) if found else None
+    if not found or not elapsed:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in elapsed.groups())
+    age = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return int(found[1]), int(found[2]), found[4].decode(errors="replace").strip(), age
+
+
+def digests(found: Sections, folders: Sequence[str], host: str) -> Digests:
+    """Read the answer to the probe `digests`. Raises Missing for a folder or tool, Invalid for a file not readable."""
+    if not found.one("digest").strip():
+        raise Missing(f"SHA-256 on workstation {host}", "sha256sum, shasum or openssl", "none on its PATH")
+    there = {folder for folder, _ in found.named("plain")}
+    for folder in folders:
+        if folder not in there:
+            raise Missing(f"{folder} on workstation {host}", "a folder", "nothing there")
+    for folder, _ in found.named("failed"):
+        raise Invalid(f"{folder} on workstation {host}", "files that can all be read", "one that cannot, or is gone")
+    files = {path: digest for folder, body in found.named("plain") for path, digest in _plain(folder, body)}
+    odd = {path: rest.decode() for folder, body in found.named("odd") for path, rest in _hex(folder, body)}
+    links = {path: _unhex(rest) for folder, body in found.named("links") for path, rest in _hex(folder, body)}
+    return Digests(files | odd, links)
+
+
+def _plain(folder: str, body: bytes) -> Iterator[tuple[str, str]]:
+    """Read `<64 digits><space><space or star>./<name>`, which all three tools write for plain names."""
+    for line in body.split(b"\n"):
+        if line:
+            yield f"{folder}/{fsdecode(line[66:]).removeprefix('./')}", line[:64].decode("ascii", errors="replace")
+
+
+def _hex(folder: str, body: bytes) -> Iterator[tuple[str, bytes]]:
+    for line in body.split(b"\n"):
+        name, _, rest = line.partition(b" ")
+        if name:
+            yield f"{folder}/{_unhex(name).removeprefix('./')}", rest
+
+
+def _unhex(text: bytes) -> str:
+    return fsdecode(bytes.fromhex(text.decode("ascii")))

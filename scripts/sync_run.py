@@ -1,0 +1,162 @@
+"""Bring the evidence of a run home and prove that it is the evidence.
+
+Reads the run folder and the gate folder on the workstation, run_detection.json, and evidence_manifest.json when there
+is one. Writes both folders and, last, evidence_manifest.json: every file with its size, SHA-256 and source. Files that
+this project writes are left alone on both sides; nothing is ever deleted; a second sync moves nothing.
+Exit codes: 0 done; 3 an input is missing; 4 the evidence is not what the manifest says (--accept-changed-evidence
+"reason" takes it and keeps the old files aside); 6 the workstation did not answer.
+
+    python scripts/sync_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
+"""
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from postrun import artifacts, cli, clock, disk, evidence, layout, policy, workstation
+from postrun.errors import Invalid
+from postrun.evidence import Contents
+from postrun.layout import Place
+from postrun.outcome import Order, Outcome
+from postrun.workstation import Workstation
+
+_FIRST = "differed from the workstation's files before the first sync"
+_NAMED = 5  # files in one line of words
+
+
+def fetch(order: Order) -> Outcome:
+    """Sync one run. Raises Missing, Invalid, Unreachable, Unclear."""
+    place = cli.locate(order)
+    artifacts.read(place, "run_detection")
+    manifest = artifacts.seek(place, "evidence_manifest")
+    near = evidence.contents(place)
+    if _is_here(order):
+        return _record(order, place, manifest, near, _changes(order, place, manifest, near, near), [])
+    where = {"host": order.host, "remote_root": order.remote_root}
+    door = workstation.connect(**{**policy.workstation(), **where})
+    try:
+        return _bring(order, place, manifest, near, door)
+    finally:
+        door.close()
+
+
+def _bring(order: Order, place: Place, manifest: Any, near: Contents, door: Workstation) -> Outcome:
+    listed = door.digests(evidence.folders(place))
+    far = evidence.only_evidence(listed.files, listed.links)
+    changes = _changes(order, place, manifest, near, far)
+    wanted = sorted(path for path, digest in far.files.items() if near.files.get(path) != digest)
+    if not disk.REHEARSAL.get():
+        _set_aside(place, changes)
+        for folder in evidence.folders(place):
+            if any(path.startswith(f"{folder}/") for path in wanted):
+                door.fetch(folder, place.root / folder, evidence.patterns(), sys.stderr.isatty())
+        _prove(place, far, wanted)
+    return _record(order, place, manifest, far, changes, wanted)
+
+
+def _is_here(order: Order) -> bool:
+    """Say whether the workstation's root is the workspace itself: then there is nothing to copy or to compare with."""
+    return order.no_sync or (order.host == "local" and Path(order.remote_root).expanduser().resolve() == order.root)
+
+
+def _changes(order: Order, place: Place, manifest: Any, near: Contents, far: Contents) -> list[dict[str, Any]]:
+    """Work out what the manifest must say about changed evidence. Raises Invalid when nobody accepted the change."""
+    stale = [path for path, digest in near.files.items() if far.files.get(path) != digest]
+    stale += [path for path in near.links if path not in far.links]
+    if manifest is None:
+        return [_change(place, _FIRST, stale, stale)] if stale else []
+    known = evidence.recorded(manifest)
+    sides = {"here": evidence.compare(known, near, copied=True), "on the workstation": []}
+    if far is not near:
+        sides["on the workstation"] = evidence.compare(known, far, copied=False)
+    found = [f"{it.path} {it.what} {side}" for side, differences in sides.items() for it in differences]
+    if not found:
+        return []
+    if order.accept_changed_evidence is None:
+        hint = '--accept-changed-evidence "reason" takes what the workstation has and keeps the old files aside'
+        raise Invalid(f"evidence of {place.run}", "what evidence_manifest.json records", _some(found), hint)
+    paths = sorted({it.path for differences in sides.values() for it in differences})
+    return [_change(place, order.accept_changed_evidence, paths, stale)]
+
+
+def _change(place: Place, reason: str, paths: Iterable[str], stale: Sequence[str]) -> dict[str, Any]:
+    kept = f"{layout.SUPERSEDED}/{_next(place)}" if stale else None
+    return {"reason": reason, "at": clock.stamp(clock.now()), "files": sorted(paths), "kept": sorted(stale), "in": kept}
+
+
+def _next(place: Place) -> int:
+    aside = place.folder(layout.Home.RUN) / layout.SUPERSEDED
+    return 1 + max((int(path.name) for path in aside.glob("*") if path.name.isdecimal()), default=0)
+
+
+def _set_aside(place: Place, changes: list[dict[str, Any]]) -> None:
+    for change in changes:
+        for path in change["kept"]:
+            kept = place.folder(layout.Home.RUN) / change["in"] / path
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(place.root / path, kept)
+
+
+def _prove(place: Place, far: Contents, wanted: Iterable[str]) -> None:
+    """Hold the digests of what was copied against the workstation's. Raises Invalid."""
+    wrong = [
+        path
+        for path in wanted
+        if not (place.root / path).is_file() or evidence.digest(place.root / path) != far.files[path]
+    ]
+    if wrong:
+        hint = "they changed while they were copied; is something still writing? sync again"
+        raise Invalid(f"copy of {place.run}", "the workstation's digests", f"others for {_some(wrong)}", hint)
+
+
+def _record(
+    order: Order, place: Place, manifest: Any, found: Contents, changes: list[dict[str, Any]], moved: Sequence[str]
+) -> Outcome:
+    """Write the manifest, and say what was done. In a rehearsal say what would be."""
+    if disk.REHEARSAL.get():
+        return Outcome(f"would fetch {len(moved)} of {len(found.files)} files")
+    held = bool(manifest and manifest["verified"] and not changes)  # what was proved once stays proved
+    document = {
+        "run_folder": place.run,
+        "gate_folder": place.gate,
+        "files": _rows(order, place, found, manifest["files"] if held else []),
+        "links": [{"path": path, "target": target} for path, target in sorted(found.links.items())],
+        "verified": held or not _is_here(order),
+        "changes": [*(manifest["changes"] if manifest else []), *changes],
+    }
+    artifacts.write(place, "evidence_manifest", document)
+    return Outcome(_words(document, len(moved)), (place.path("evidence_manifest"),))
+
+
+def _rows(order: Order, place: Place, found: Contents, held: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Describe every file. Rows that hold stay as they are, so that another name for the host changes nothing."""
+    before = {(row["path"], row["sha256"]): row for row in held}
+    return [
+        before.get((path, digest))
+        or {"path": path, "size": (place.root / path).stat().st_size, "sha256": digest, "source": order.host}
+        for path, digest in sorted(found.files.items())
+    ]
+
+
+def _words(document: dict[str, Any], moved: int) -> str:
+    files, proof = document["files"], "verified" if document["verified"] else "unverified"
+    size = sum(row["size"] for row in files) / 1e6
+    words = f"{len(files)} files ({size:.1f} MB), {moved} fetched, {proof}"
+    aside = [change["in"] for change in document["changes"] if change["in"]]
+    return f"{words}; older files are kept in {', '.join(aside)}" if aside else words
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the step."""
+    return cli.step_main(fetch, __doc__, argv, cli.add_evidence, lock=cli.RUN)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
