@@ -1,0 +1,151 @@
+"""Write the decision on a run: one row in the stage ledger, its readable view, and the final summary on one page.
+
+Reads run_detection.json (or --run-dir and --report-json), evidence_manifest.json, context.json, result.json and the
+gate report. The decision is `pass` when the exit code is zero, overall_pass is true, every gate worked out again
+from its metric and threshold agrees, and nothing was skipped; else `fail`, with every reason. A row is added only
+when the run's last row says something else or rests on other evidence; it names the row it corrects.
+Writes audit/stage_ledger.jsonl, docs/production_research/STAGE_AUDIT_LOG.md, production_gates_final_summary.md.
+Exit code: 0 recorded, whatever the decision; 3 something is missing; 4 something is broken; 5 not clear which run.
+
+    python scripts/finalize_gate_run.py --tag committee_2026-02-21_run4
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from postrun import artifacts, cli, command, gates, layout, ledger, render
+from postrun.errors import Invalid, Missing, Unclear
+from postrun.layout import Place, RunName
+from postrun.outcome import Order, Outcome
+
+_NEXT = {  # the audit comes before any promotion
+    "pass": "governance audit, then committee review",
+    "fail": "governance audit, then remediation plan",
+}
+_SYNC = "bring the run home first: make sync-run TAG=..., or close it with --no-sync when it is here already"
+
+
+def finalize(order: Order) -> Outcome:
+    """Decide, record the decision, and write it down for reading. Raises Missing, Invalid, Unclear."""
+    place = cli.locate(order)
+    name = _name(place)
+    manifest = _manifest(place)
+    result = artifacts.read(place, "result")
+    report = artifacts.read(place, "production_gates_report") if place.gate is not None else None
+    against = reasons(name, result, report)
+    wanted = {
+        **_described(place, name, order.objective),
+        "result": "fail" if against else "pass",
+        "next_action": _NEXT["fail" if against else "pass"],
+        "evidence_sha256": ledger.evidence_digest(manifest),
+        "reasons": against,
+    }
+    row, new = _recorded(place, wanted)
+    page = place.path("production_gates_final_summary")
+    render.write(page, "production_gates_final_summary.md", **_facts(place, row, report, manifest))
+    written = [layout.workspace(place.root, noun) for noun in ("stage_ledger", "stage_audit_log")]
+    words = f"{row['result']} ({'; '.join(row['reasons'])})" if row["reasons"] else row["result"]
+    return Outcome(f"{words}, {'entered as' if new else 'as in'} ledger row {row['number']}", (*written, page))
+
+
+def reasons(name: RunName, result: dict[str, Any], report: dict[str, Any] | None) -> list[str]:
+    """List everything that speaks against a pass; empty when nothing does."""
+    found = [] if result["exit_code"] == 0 else [f"exit code {result['exit_code']}"]
+    if report is None:
+        return [*found, "no gate report"]
+    overall = gates.gates(report).get(gates.OVERALL)
+    if overall is not True:
+        found.append(f"{gates.OVERALL} is {_told(overall)}")
+    failed = [seen.gate for seen in gates.readings(report) if seen.recomputed is False and seen.gate != gates.OVERALL]
+    found += [f"failed: {', '.join(failed)}"] if failed else []
+    for odd in gates.disagreements(report):
+        found.append(f"{odd.gate} is reported {_told(odd.reported)}, recomputed {_told(odd.recomputed)}")
+    skipped = gates.unofficial(report)
+    found += [f"not official: {', '.join(skipped)}"] if skipped else []
+    tag = gates.inputs(report).get("decision_tag")
+    if re.sub(r"[ /:]", "_", str(tag)) != name.tag:  # the launcher's own replacement in folder names
+        found.append(f"the gate report carries the decision tag {_told(tag)}")
+    return found
+
+
+def _told(value: Any) -> str:
+    return json.dumps(value)[:80]
+
+
+def _name(place: Place) -> RunName:
+    name = layout.run_name(place.run)
+    if name is None:
+        raise Unclear("run folder", f"a name like <time>_{layout.WORKFLOW}_<tag>", repr(place.run))
+    return name
+
+
+def _manifest(place: Place) -> dict[str, Any]:
+    path = place.path("evidence_manifest")
+    if not path.exists():
+        raise Missing(path, "the manifest of the evidence", "nothing there", _SYNC)
+    manifest: dict[str, Any] = artifacts.read(place, "evidence_manifest")
+    return manifest
+
+
+def _described(place: Place, name: RunName, objective: str | None) -> dict[str, Any]:
+    """Say what the row is about. A context that is gone or broken leaves its words null; the audit names it."""
+    try:
+        context = artifacts.seek(place, "context") or {}
+    except Invalid:
+        context = {}
+    started_by = place.path("command")
+    artifact = place.folder(layout.Home.RUN) if place.gate is None else place.path("production_gates_report")
+    return {
+        "run": place.run,
+        "date": name.started.date().isoformat(),
+        "stage": layout.WORKFLOW,
+        "decision_tag": name.tag,
+        "owner": context.get("owner") or None,
+        "objective": objective or context.get("notes") or None,
+        "command_ref": place.relative(started_by) if started_by.exists() else None,
+        "artifact_ref": place.relative(artifact),
+    }
+
+
+def _recorded(place: Place, wanted: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Give the ledger's row for this decision, and whether it is new; bring the view up to date."""
+    rows = ledger.rows(place.root)
+    last = next((row for row in reversed(rows) if row["run"] == place.run), None)
+    same = last is not None and all(last[key] == wanted[key] for key in ("result", "evidence_sha256"))
+    if last is None or not same:
+        last = ledger.append(place.root, {**wanted, "corrects": last["number"] if last else None})
+        rows.append(last)
+    ledger.publish(place.root, render.page("stage_audit_log.md", columns=ledger.COLUMNS, rows=rows))
+    return last, not same
+
+
+def _facts(
+    place: Place, row: dict[str, Any], report: dict[str, Any] | None, manifest: dict[str, Any]
+) -> dict[str, Any]:
+    """Gather what the page says. Its only time is the row's, so that writing it again changes nothing."""
+    options = gates.inputs(report)
+    named = {
+        key: options.get(key) or command.option(place.path("command"), f"--{key}") for key in ("factor", "strategy")
+    }
+    stages = ("wf_stress", "risk_diagnostics", "statistical_gates")
+    return {
+        "row": row,
+        "report": report is not None,
+        **named,
+        "readings": gates.readings(report) if report is not None else (),
+        "cost_rows": gates.cost_rows(report),
+        **{stage: gates.section(report, stage) for stage in stages},
+        "manifest": manifest,
+        "size": sum(file["size"] for file in manifest["files"]),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run this step alone."""
+    return cli.step_main(finalize, __doc__, argv, cli.add_decision)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
