@@ -1,0 +1,20 @@
+"""The questions of the audit, in code: one module per family, each function named by the id it has in the catalogue.
+
+facts       what is known about a run           observe     how it becomes known: files and doors, no judgment
+recompute   numbers worked out again            timing      which report belongs to which run
+artifacts runtime data_quality consistency ledger           the families
+
+A package, because more than twenty questions are more than one script.
+"""
+
+from checks import artifacts, consistency, data_quality, ledger, runtime
+from checks.facts import Ask
+
+FAMILIES: dict[str, tuple[Ask, ...]] = {
+    "Artifacts": artifacts.CHECKS,
+    "Runtime": runtime.CHECKS,
+    "DataQuality": data_quality.CHECKS,
+    "Consistency": consistency.CHECKS,
+    "Ledger": ledger.CHECKS,
+}
+QUESTIONS: dict[str, Ask] = {ask.__name__: ask for asks in FAMILIES.values() for ask in asks}

@@ -1,0 +1,116 @@
+"""Ask every question of the catalogue about one run: is the record complete, and is it true?
+
+Reads configs/governance_checks.json, the run folder, the gate folder, the stage ledger. Only files that the evidence
+manifest lists count. What the gates decided is recorded and not judged: a factor that fails can have a clean record.
+Writes governance_audit_check.json and .md into the run folder.
+Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 catalogue broken; 5 not clear which run.
+
+    python scripts/governance_audit_checker.py --run-dir audit/workstation_runs/<run> \\
+        --report-json gate_results/<gate>/production_gates_report.json
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from checks import QUESTIONS
+from checks.facts import Answer, Ask, Facts
+from checks.observe import observe
+from postrun import artifacts, catalogue, cli, gates, render
+from postrun.catalogue import Check
+from postrun.errors import Invalid, Missing
+from postrun.gates import Reading
+from postrun.layout import Home
+from postrun.outcome import Order, Outcome
+
+NOUN = "governance_audit_check"
+PASS, FAIL, SKIPPED, ERROR = "pass", "fail", "skipped", "error"
+_UNABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what odd documents do to a check
+
+
+def audit(order: Order) -> Outcome:
+    """Audit one run and write down every answer. Raises Missing, Invalid, Unclear."""
+    place = cli.locate(order)
+    if not place.folder(Home.RUN).is_dir():
+        raise Missing(place.folder(Home.RUN), "a run folder", "nothing there", "sync the run first: make sync-run TAG=...")
+    facts = observe(place, order.tag)
+    document = artifacts.write(place, NOUN, record(facts, matched(catalogue.checks()), QUESTIONS))
+    page = place.path(NOUN, ".md")
+    render.write(page, f"{NOUN}.md", **document)
+    return Outcome(_words(document), (place.path(NOUN), page), yes=document["passed"])
+
+
+def matched(checks: Mapping[str, Check]) -> Mapping[str, Check]:
+    """Let a catalogue through that asks exactly the questions that have code. Raises Invalid."""
+    odd = sorted(checks.keys() ^ QUESTIONS.keys())
+    if odd:
+        raise Invalid("governance_checks.json", "one entry for each check in the code", f"no match for {', '.join(odd)}")
+    return checks
+
+
+def record(facts: Facts, checks: Mapping[str, Check], questions: Mapping[str, Ask]) -> dict[str, Any]:
+    """Ask every check of the catalogue, in its order."""
+    rows: dict[str, dict[str, Any]] = {}
+    for check in checks.values():
+        lacking = [needed for needed in check.requires if rows[needed]["answer"] != PASS]
+        rows[check.id] = _skip(check, lacking) if lacking else _ask(check, questions[check.id], facts)
+    overall = gates.gates(facts.report.value).get(gates.OVERALL)
+    return {
+        "run_folder": facts.place.run,
+        "gate_folder": facts.place.gate,
+        "decision_tag": facts.name.tag,
+        "factor": facts.factor,
+        "owner": facts.owner,
+        "overall_pass": overall if isinstance(overall, bool) else None,
+        "failed_gates": [_gate(reading) for reading in gates.failed(facts.report.value)],
+        "passed": all(row["answer"] == PASS for row in rows.values()),
+        "checks": list(rows.values()),
+        "not_finite": _not_finite(facts),
+    }
+
+
+def _gate(reading: Reading) -> dict[str, Any]:
+    shown = ("gate", "metric", "comparison", "observed", "threshold", "margin")
+    return {name: getattr(reading, name) for name in shown}
+
+
+def _skip(check: Check, lacking: Sequence[str]) -> dict[str, Any]:
+    why = Answer(False, f"yes to {', '.join(check.requires)}", f"no yes to {', '.join(lacking)}", None)
+    return _row(check, SKIPPED, why)
+
+
+def _ask(check: Check, ask: Ask, facts: Facts) -> dict[str, Any]:
+    try:
+        answer = ask(facts)
+    except _UNABLE as trouble:
+        unable = Answer(False, "a question that can be asked", f"{type(trouble).__name__}: {trouble}", None)
+        return _row(check, ERROR, unable)
+    return _row(check, PASS if answer.passed else FAIL, answer)
+
+
+def _row(check: Check, answer: str, given: Answer) -> dict[str, Any]:
+    said = {"answer": answer, "expected": given.expected, "observed": given.observed, "evidence": given.evidence}
+    asked = {name: getattr(check, name) for name in ("id", "question", "family", "severity")}
+    return {**asked, **said}
+
+
+def _not_finite(facts: Facts) -> list[dict[str, str]]:
+    documents = (facts.preflight, facts.context, facts.result, facts.data_quality, facts.report, facts.statistics)
+    return [{"path": str(seen.path), "where": where} for seen in documents for where in seen.odd]
+
+
+def _words(document: Mapping[str, Any]) -> str:
+    rows = document["checks"]
+    no = [row["id"] for row in rows if row["answer"] in (FAIL, ERROR)]
+    skipped = sum(row["answer"] == SKIPPED for row in rows)
+    if not no:
+        return f"{len(rows)} checks passed"
+    return f"{len(no)} of {len(rows)} checks failed: {', '.join(no)}" + (f"; {skipped} skipped" if skipped else "")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run this step alone."""
+    return cli.step_main(audit, __doc__, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
