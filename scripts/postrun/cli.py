@@ -16,7 +16,7 @@ from postrun.outcome import Order, Outcome, Step
 
 WORKSPACE, RUN = "workspace", "run"  # the two locks: one for steps 4-12, one per run for steps 1-3
 _PACKAGES = {"fabric", "invoke", "jinja2", "jsonschema", "pandas", "paramiko", "referencing"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,11 +64,16 @@ def add_decision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--objective", help="the objective in the ledger row (default: the run's notes)")
 
 
-def order(args: argparse.Namespace) -> Order:
-    """Turn a parsed command line into an order. Raises Usage when it names no run."""
+def add_rebuild(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of the steps that can make their table anew."""
+    parser.add_argument("--rebuild", action="store_true", help="make the table from all run folders; names no run")
+
+
+def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
+    """Turn a parsed command line into an order. Raises Usage when it names no run but the step works on one."""
     if args.tag is not None:
         layout.check_tag(args.tag)
-    elif args.run_dir is None and args.run_dir_remote is None:
+    elif needs_run and args.run_dir is None and args.run_dir_remote is None:
         raise Usage("which run", "--tag, --run-dir or --run-dir-remote", "none of them")
     for reason in ("objective", "accept_changed_evidence"):
         if getattr(args, reason, None) is not None and not getattr(args, reason).strip():
@@ -165,19 +170,25 @@ def step_main(
     argv: Sequence[str] | None,
     *flags: Callable[[argparse.ArgumentParser], None],
     lock: str = WORKSPACE,
+    needs_run: bool = True,
+    rebuild: Step | None = None,
 ) -> int:
-    """Be the `main` of a step's script: parse, lock, run, tell."""
+    """Be the `main` of a step's script: parse, lock, run, tell.
+
+    `needs_run` is false for a step that works on the workspace alone; `rebuild` is what --rebuild does instead.
+    """
 
     def work() -> int:
         parser = Parser(doc)
-        for add in (add_target, *flags):
+        for add in (add_target, *flags, *((add_rebuild,) if rebuild else ())):
             add(parser)
         args = parser.parse_args(argv)
         disk.REHEARSAL.set(args.dry_run)
-        wanted = order(args)
+        whole = rebuild if getattr(args, "rebuild", False) else None
+        wanted = order(args, needs_run=needs_run and whole is None)
         with locked(wanted, lock, wait=args.lock_wait):
-            outcome = do(wanted)
-        show(outcome, do.__name__, args.json)
+            outcome = (whole or do)(wanted)
+        show(outcome, (whole or do).__name__, args.json)
         return outcome.exit_code
 
     return guard(work)

@@ -45,6 +45,10 @@ class Unreachable(Refusal):
     exit_code = 6
 
 
+class Rejected(Unreachable):
+    """Something answered and did not let us in, or is a stranger: asking again, by itself, does not help."""
+
+
 class RunDead(Refusal):
     """The run ended without leaving a result."""
 

@@ -24,6 +24,8 @@ TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _STAMP = r"\d{4}-\d{2}-\d{2}_\d{6}"
 _RUN = re.compile(rf"(?P<stamp>{_STAMP})_{WORKFLOW}_(?P<tag>.+)")
 _GATE = re.compile(rf"{WORKFLOW}_(?P<stamp>{_STAMP})")
+_REGISTRY = "audit/factor_registry/"
+_PATTERNS = "audit/failure_patterns/"
 
 
 class Home(Enum):
@@ -58,8 +60,8 @@ def _ours(name: str, home: Home, suffixes: tuple[str, ...], words: str, folder: 
     return Noun(name, home, folder + (file or name), suffixes, schema, True, words)
 
 
-def _config(name: str, words: str, schema: str = "") -> Noun:
-    return Noun(name, Home.PROJECT, f"configs/{name}", (".json",), schema or name, True, words)
+def _config(name: str, words: str) -> Noun:
+    return Noun(name, Home.PROJECT, f"configs/{name}", (".json",), name, True, words)
 
 
 _ALL = (
@@ -109,9 +111,29 @@ _ALL = (
         folder="docs/production_research/",
         file="STAGE_AUDIT_LOG",
     ),
+    _ours("production_gates_run_review", Home.GATE, (".json", ".md", ".html"), "the page for the committee"),
+    _ours(
+        "factor_experiment_registry", Home.WORKSPACE, (".csv",), "every closed run with its score", folder=_REGISTRY
+    ),
+    _ours("factor_experiment_leaderboard", Home.WORKSPACE, (".md",), "the best of them", folder=_REGISTRY),
+    _ours("factor_candidate_queue", Home.WORKSPACE, (".csv", ".md"), "what deserves the next run", folder=_REGISTRY),
+    _ours("next_run_plan", Home.WORKSPACE, (".json", ".md"), "the commands to run next", folder=_REGISTRY),
+    _ours("failure_patterns", Home.WORKSPACE, (".csv",), "every failed check of every run", folder=_PATTERNS),
+    _ours("failure_pattern_summary", Home.WORKSPACE, (".md",), "which failures come back", folder=_PATTERNS),
+    _ours(
+        "handoff_readiness",
+        Home.WORKSPACE,
+        (".json", ".md"),
+        "the page one wants to be handed",
+        folder="audit/session_handoff/",
+    ),
     _config("workstation", "where the workstation is and how patient to be"),
-    _config("workstation.local", "the user's own workstation; not in git", schema="workstation"),
+    _config("workstation.local", "the user's own workstation; not in git"),
     _config("governance_checks", "the catalogue of checks with their remedies"),
+    _config("gate_hypotheses", "what to try after a gate failed"),
+    _config("scoring_policy", "every number of the score"),
+    _config("candidate_queue_policy", "who gets into the queue, and in which order"),
+    _config("handoff", "what must be there, linked and current at a handoff"),
     _config("launcher_policy", "what a machine and its data must offer before a run"),
 )
 NOUNS = {noun.name: noun for noun in _ALL}

@@ -1,0 +1,203 @@
+"""Wait for the end of an official run without being fooled, then close it.
+
+Reads the workstation, one small look per interval: result.json, the run's processes, what changes in its folders.
+Writes monitor_events.jsonl in the local run folder, one line for each change of state; then what the steps write.
+States: waiting starting running stalled settling writing corrupt dead unreachable complete. A run is complete when
+its result is valid, no process of it is left, and two looks in a row found its folders the same.
+
+With --once it looks and ends; only when the look points to an end it stays until that is sure (complete: one
+interval more; dead or corrupt: the grace time). --dry-run looks once, tells the state and writes nothing.
+Ctrl-C detaches: the run goes on, and the same command resumes.
+
+Exit codes: those of the steps once the run is closed (0 clean, 1 a verdict is no), 2 wrong usage, 3 no run folder
+within --appear-timeout, 4 result.json is corrupt, 6 the workstation did not answer, 7 the run is dead, 8 deadline
+reached, 10 not finished yet (--once, --dry-run), 130 detached.
+
+    python scripts/monitor_then_finalize.py --tag committee_2026-02-21_run4 --interval 30
+"""
+
+import argparse
+import json
+import math
+import random
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import post_run_sync_and_finalize as conductor
+from postrun import cli, disk, layout, policy, workstation
+from postrun.errors import (
+    INTERRUPTED,
+    DeadlineReached,
+    Invalid,
+    Missing,
+    NotFinished,
+    Refusal,
+    RunDead,
+    Unclear,
+    Unreachable,
+)
+from postrun.lookout import TICK, Lookout, add_patience, ask, limits_of
+from postrun.outcome import Order
+from postrun.screen import Screen, progress
+from postrun.states import Glance, Memory, State, left, pause
+from steps import VERBS
+
+_BUSY = (State.RUNNING, State.STALLED)
+SHOWN, TOLD = 3, 10  # last lines of run.log: in the live view, and when the run is dead
+
+
+class Watch:
+    """One run, polled until its end; what it is doing is told on the way."""
+
+    def __init__(self, lookout: Lookout, look: Callable[[], Glance], screen: Screen) -> None:
+        self.lookout, self.screen = lookout, screen
+        self._look = look
+        self._polls = 0
+        self._progress = ""
+
+    def follow(self, enough: Callable[[Memory, int], bool]) -> Memory:
+        """Poll until the run has ended, patience has, or what is known after so many polls is enough."""
+        while True:
+            answer = ask(self._look, self._left, lambda: self._draw("looking"))
+            if isinstance(answer, Refusal) and type(answer) is not Unreachable and self.lookout.glance is None:
+                raise answer  # a wrong root, user or key: asking again would not help
+            now = time.monotonic()
+            self._polls += 1
+            self._tell(self.lookout.take(answer, now))
+            memory = self.lookout.memory
+            if memory.ended or enough(memory, self._polls):
+                return memory
+            self._idle(now + pause(memory, now, self.lookout.limits, random.random()))
+
+    def _left(self) -> float:
+        return left(self.lookout.memory, time.monotonic(), self.lookout.limits)
+
+    def _idle(self, until: float) -> None:
+        while (rest := until - time.monotonic()) > 0:
+            self._draw(f"next look in {math.ceil(rest)} s")
+            time.sleep(min(rest, TICK) if self.screen.live else rest)
+
+    def _tell(self, changed: bool) -> None:
+        memory, lookout = self.lookout.memory, self.lookout
+        if changed:
+            why = f" ({lookout.trouble})" if lookout.trouble else ""
+            self.screen.tell(cli.plain(f"{time.strftime('%H:%M:%S')} {memory.state}: {memory.words}{why}"))
+        doing = progress(lookout.glance.log_tail) if lookout.glance and memory.known in _BUSY else ""
+        if doing != self._progress and doing and not self.screen.live:
+            self.screen.tell(cli.plain(f"{time.strftime('%H:%M:%S')} {doing}"))
+        self._progress = doing
+
+    def _draw(self, doing: str) -> None:
+        memory = self.lookout.memory
+        lasting = timedelta(seconds=int(time.monotonic() - memory.since))
+        state = f"{memory.state} for {lasting}: {memory.words}" if memory.state else "first look"
+        log = [f"  | {line}" for line in self.last_lines(SHOWN)]
+        lines = [f"run {self.lookout.tag}: {state}", *([f"  {self._progress}"] if self._progress else []), *log]
+        self.screen.draw([cli.plain(line) for line in [*lines, f"{doing}; Ctrl-C detaches, the run goes on"]])
+
+    def last_lines(self, count: int) -> list[str]:
+        """Give the last lines of run.log, as far as they were seen."""
+        return self.lookout.glance.log_tail.splitlines()[-count:] if self.lookout.glance else []
+
+
+def add_until(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a watch over one run."""
+    until = parser.add_argument_group("until when")
+    until.add_argument("--once", action="store_true", help="look, and tell by the exit code; 10 is not finished")
+    until.add_argument("--until", choices=[str(State.COMPLETE)], help="stop there, do not finalize")
+    until.add_argument("--process-pattern", metavar="RE", help="a regular expression: also a process of the run")
+
+
+def enough(args: argparse.Namespace, memory: Memory, polls: int) -> bool:
+    """Say whether to stop before the run ends. With --once it goes on while every look pointed to the same end."""
+    pointed = memory.suspicion is not None and memory.suspicion.looks == polls
+    return args.dry_run or (args.once and not pointed)
+
+
+def target(order: Order) -> tuple[str, str | None]:
+    """Give the tag to wait for and, when one is named, the run folder relative to the remote root."""
+    folder = order.run_dir_remote
+    if folder is None and order.run_dir is not None:
+        folder = f"{layout.RUNS}/{order.run_dir.resolve().name}"
+    name = layout.run_name(Path(folder).name) if folder else None
+    if folder and name is None:
+        raise Unclear(f"run folder {folder!r}", f"a name like <time>_{layout.WORKFLOW}_<tag>", "another")
+    return order.tag or layout.check_tag(name.tag if name else ""), folder
+
+
+def why(watch: Watch, order: Order, resume: str) -> Refusal:
+    """Put an end that is no completion into words."""
+    memory, lookout, limits = watch.lookout.memory, watch.lookout, watch.lookout.limits
+    run, found = f"run {lookout.tag}", f"{memory.state}: {memory.words}"
+    if memory.over is RunDead:
+        return RunDead(run, "a result.json", memory.words)
+    if memory.over is Invalid:
+        return Invalid(run, "a result.json that can be read", memory.words)
+    if memory.over is Missing:
+        return Missing(run, f"a run folder within {limits.appear_timeout:g} s", memory.words, resume)
+    if memory.over is DeadlineReached:
+        return DeadlineReached(run, f"its end within {limits.deadline:g} s", found, resume)
+    if memory.state is State.UNREACHABLE:
+        return Unreachable(f"workstation {order.host}", "an answer", lookout.trouble, resume)
+    return NotFinished(run, "its end", found)
+
+
+def conclude(args: argparse.Namespace, order: Order, watch: Watch, resume: str) -> int:
+    """Close a complete run, or tell the state on stdout and why it is an end on stderr."""
+    memory = watch.lookout.memory
+    complete = memory.state is State.COMPLETE
+    if complete and not args.until:
+        return conductor.close(order, VERBS, args.lock_wait, args.json)
+    refusal = None if complete else why(watch, order, resume)
+    code = refusal.exit_code if refusal else 0
+    row = {"state": memory.state, "run": memory.run, "words": memory.words, "exit_code": code}
+    print(json.dumps(row) if args.json else memory.state)
+    for line in watch.last_lines(TOLD) if memory.state is State.DEAD else ():
+        cli.say(f"  | {line}")
+    if refusal:
+        raise refusal
+    return 0
+
+
+def run(args: argparse.Namespace, resume: str) -> int:
+    """Watch one run to its end and conclude."""
+    order = cli.order(args)
+    tag, folder = target(order)
+    settings = {**policy.workstation(), "host": order.host, "remote_root": order.remote_root}
+    station, screen = workstation.connect(**settings), Screen()
+    lookout = Lookout(order.root, tag, limits_of(args), time.monotonic(), args.process_pattern)
+    watch = Watch(lookout, lambda: station.glance(tag, folder), screen)
+    try:
+        watch.follow(partial(enough, args))
+    except KeyboardInterrupt:
+        screen.clear()
+        cli.say(f"detached from run {tag} ({lookout.memory.state or 'not seen yet'}), which goes on; {resume}")
+        return INTERRUPTED
+    screen.clear()
+    station.close()
+    return conclude(args, order, watch, resume)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the monitor."""
+    given = sys.argv[1:] if argv is None else argv
+    resume = f"resume with: python scripts/{Path(__file__).name} {shlex.join(given)}"
+
+    def work() -> int:
+        parser = cli.Parser(__doc__)
+        for add in (cli.add_target, cli.add_evidence, cli.add_decision, add_patience, add_until):
+            add(parser)
+        args = parser.parse_args(given)
+        disk.REHEARSAL.set(args.dry_run)
+        return run(args, resume)
+
+    return cli.guard(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

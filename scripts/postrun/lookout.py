@@ -1,0 +1,171 @@
+"""One run under watch: facts out of a glance, and the memory of it. For everything that waits for runs, one or many.
+
+The judgment itself is `states`; here is what it needs from the doors.
+"""
+
+import argparse
+import json
+import math
+import threading
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from postrun import artifacts, policy, processes
+from postrun.errors import Invalid, Refusal
+from postrun.journal import Journal
+from postrun.states import Facts, Glance, Limits, Memory, Result, judge
+
+TICK = 0.5  # seconds between two signs of life while a look takes its time
+
+
+def facts_of(glance: Glance, tag: str, pattern: str | None = None, ignored: Collection[str] = ()) -> Facts:
+    """Boil a glance down to what the judgment needs. Raises Usage for a pattern that is no regular expression."""
+    run = Path(glance.runs[-1]).name if glance.runs else None
+    mine = processes.of_run(
+        glance.processes,
+        tag,
+        run,
+        [Path(gate).name for gate in glance.gates],
+        glance.pid_file,
+        glance.boot_id,
+        pattern,
+        ignored,
+    )
+    flaw = _flaw(glance.result)
+    return Facts(
+        runs=tuple(Path(folder).name for folder in glance.runs),
+        has_context=glance.has_context,
+        stopped=_stopped(glance),
+        result=Result.ABSENT if glance.result is None else Result.BROKEN if flaw else Result.VALID,
+        result_text=glance.result,
+        result_flaw=flaw,
+        processes=len(mine),
+        settled=glance.settled,
+        activity=glance.activity,
+        boot_id=glance.boot_id,
+    )
+
+
+def _flaw(result: str | None) -> str | None:
+    """Say what keeps a result.json from being one; None when nothing does, or when there is none."""
+    if result is None:
+        return None
+    try:
+        document, _ = artifacts.parse(result.encode(errors="surrogateescape"), "result.json")
+        artifacts.check(document, "result", "result.json")
+    except Invalid as invalid:
+        return str(invalid)
+    return None
+
+
+def _stopped(glance: Glance) -> str | None:
+    """Say which gate in front of the run stopped it, with that gate's own reasons."""
+    preflight, quality = _object(glance.preflight), _object(glance.data_quality)
+    if preflight.get("status") == "fail":
+        return _because("the preflight failed", preflight.get("reasons"))
+    if quality.get("overall_pass") is False:
+        return _because("the data-quality gate failed", quality.get("failures"))
+    return None
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _because(words: str, reasons: object) -> str:
+    named = ", ".join(str(reason) for reason in reasons) if isinstance(reasons, list) else ""
+    return f"{words}: {named}" if named else words
+
+
+class _Poll(threading.Thread):
+    """One look, apart from the main thread."""
+
+    def __init__(self, look: Callable[[], Glance]) -> None:
+        super().__init__(daemon=True)
+        self._look = look
+        self.answer: Glance | Refusal | None = None
+
+    def run(self) -> None:
+        try:
+            self.answer = self._look()
+        except Refusal as refusal:
+            self.answer = refusal
+
+
+def ask(
+    look: Callable[[], Glance], left: Callable[[], float], meanwhile: Callable[[], None]
+) -> Glance | Refusal | None:
+    """Look once; give what was seen, why nothing was, or None when no time was left to wait for it.
+
+    The look has a thread of its own, so that Ctrl-C and a deadline need not wait for a network; `meanwhile` is called
+    every now and then.
+    """
+    poll = _Poll(look)
+    poll.start()
+    while poll.is_alive() and left() > 0:
+        poll.join(min(TICK, left()))
+        meanwhile()
+    if poll.answer is None and not poll.is_alive():
+        raise RuntimeError("the look broke off; its traceback is above")
+    return poll.answer
+
+
+class Lookout:
+    """One run that somebody waits for. `take` folds in what a poll brought; `memory` is what is known by now."""
+
+    def __init__(self, root: Path, tag: str, limits: Limits, began: float, pattern: str | None = None) -> None:
+        self.tag, self.limits, self.pattern = tag, limits, pattern
+        self.memory = Memory(began=began)
+        self.glance: Glance | None = None  # the last good one
+        self.trouble = ""  # why the last poll brought nothing
+        self._ignored = policy.workstation()["ignored_programs"]
+        self._journal = Journal(root, tag)
+
+    def take(self, answer: Glance | Refusal | None, now: float) -> bool:
+        """Fold in one poll (None: no answer in time); say whether the state changed. `now` is the monotonic clock."""
+        before = self.memory
+        if isinstance(answer, Glance):
+            self.glance, self.trouble = answer, ""
+            facts = facts_of(answer, self.tag, self.pattern, self._ignored)
+        else:
+            self.trouble, facts = str(answer or "no answer in time"), None
+        self.memory = judge(before, facts, now, self.limits)
+        self._journal.note(before, self.memory, now)
+        return self.memory.state is not before.state or self.memory.run != before.run
+
+
+def seconds(text: str) -> float:
+    """Read a positive number of seconds; a type for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, found {text!r}")
+    return number
+
+
+def add_patience(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of whoever waits for runs."""
+    group = parser.add_argument_group("how patient to be, in seconds")
+    usual = Limits()
+    for flag, default, words in (
+        ("--interval", usual.interval, "between two looks"),
+        ("--grace", usual.grace, "how long no process, or a broken result, must be seen to count"),
+        ("--stall-after", usual.stall, "without any file changing, until a run counts as stalled"),
+        ("--appear-timeout", usual.appear_timeout, "for the run folder to appear"),
+        ("--outage-budget", usual.outage, "for the workstation to answer again"),
+        ("--deadline", usual.deadline, "for everything"),
+    ):
+        known = "no end" if default is None else f"{default:g}"
+        group.add_argument(flag, type=seconds, default=default, metavar="S", help=f"{words} (default: {known})")
+
+
+def limits_of(args: argparse.Namespace) -> Limits:
+    """Give the limits that a command line sets."""
+    return Limits(args.interval, args.grace, args.stall_after, args.appear_timeout, args.outage_budget, args.deadline)
