@@ -22,25 +22,25 @@ _SCOPES = {"detect-run": cli.RUN, "sync-run": cli.RUN}  # every other step works
 def conduct(order: Order, verbs: Sequence[Verb], wait: float) -> list[tuple[Verb, Outcome | Refusal | None]]:
     """Run the steps and give what came of each: an outcome, a refusal, or None for a step that was skipped."""
     results: list[tuple[Verb, Outcome | Refusal | None]] = []
-    unwritten: set[str] = set()
+    unwritten: dict[str, str] = {}  # noun -> the step that should have written it
     for scope in (cli.RUN, cli.WORKSPACE):
         mine = [verb for verb in verbs if _SCOPES.get(verb.name, cli.WORKSPACE) == scope]
         if not mine:
             continue
         with cli.locked(order, scope, wait=wait):
             for verb in mine:
-                lacking = unwritten & set(verb.reads)
+                lacking = next((unwritten[noun] for noun in verb.reads if noun in unwritten), None)
                 result = None if lacking else cli.attempt(verb.do, order)
                 if not isinstance(result, Outcome):
-                    unwritten |= set(verb.writes)
+                    unwritten |= dict.fromkeys(verb.writes, lacking or verb.name)
                 _tell(verb, result, lacking)
                 results.append((verb, result))
     return results
 
 
-def _tell(verb: Verb, result: Outcome | Refusal | None, lacking: set[str]) -> None:
+def _tell(verb: Verb, result: Outcome | Refusal | None, lacking: str | None) -> None:
     if result is None:
-        mark, words = "skipped", f"needs {', '.join(sorted(lacking))}"
+        mark, words = "skipped", f"needs what {lacking} writes"
     elif isinstance(result, Refusal):
         mark, words = "refused", str(result)
     else:
@@ -65,7 +65,7 @@ def close(order: Order, verbs: Sequence[Verb], wait: float, as_json: bool) -> in
     if as_json:
         print(json.dumps({"exit_code": code, "wrote": wrote, "steps": [_row(*pair) for pair in results]}))
     else:
-        print("\n".join(wrote))
+        print("".join(f"{path}\n" for path in wrote), end="")
     return code
 
 

@@ -1,0 +1,121 @@
+"""Write the generated parts of the docs: they stand between two marks, and what is around them is by hand.
+
+Reads the tables of steps and artifacts, the refusals, the catalogue of checks and the documents.
+Writes README.md and docs/steps.md where a part is out of date; with --check nothing: it shows the difference.
+Exit codes: 0 up to date or written, 1 out of date (--check), 2 wrong usage, 3 a document is missing, 4 broken marks.
+
+    python scripts/generate_docs.py --check
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from postrun import catalogue, cli, disk, errors, layout, render
+from postrun.errors import Invalid, Missing, Refusal
+from steps import VERBS
+
+DOCUMENTS = ("README.md", "docs/steps.md")
+PARTS = ("steps-table", "exit-codes", "steps", "artifacts", "checks")
+_BEGIN = "<!-- generated: {name} (`make docs` writes this part; what is written here by hand is lost) -->"
+_END = "<!-- end of generated part -->"
+_MARK = re.compile(r"^<!-- (?:generated: (?P<name>[^\s>]*).*|end of generated part) -->$", re.MULTILINE)
+_SHOWN = 30  # lines of a difference
+
+
+def facts() -> dict[str, Any]:
+    """Gather what the parts are made of, each from the one place where it is true."""
+    refusals: list[type[Refusal]] = sorted(Refusal.__subclasses__(), key=lambda refusal: refusal.exit_code)
+    return {
+        "verbs": VERBS,
+        "nouns": [(noun, _paths(noun), _writer(noun)) for noun in layout.NOUNS.values()],
+        "codes": [(refusal.exit_code, str(refusal.__doc__).partition("\n")[0]) for refusal in refusals],
+        "interrupted": errors.INTERRUPTED,
+        "checks": tuple(catalogue.checks().values()),
+    }
+
+
+def _paths(noun: layout.Noun) -> list[str]:
+    folders = {layout.Home.RUN: f"{layout.RUNS}/<run>/", layout.Home.GATE: f"{layout.GATES}/<gate folder>/"}
+    return [f"{folders.get(noun.home, '')}{noun.file}{suffix}" for suffix in noun.suffixes]
+
+
+def _writer(noun: layout.Noun) -> str:
+    if noun.home is layout.Home.PROJECT:
+        return "you"
+    return "this project" if noun.ours else "the workstation"
+
+
+def renew(text: str, document: str, about: dict[str, Any]) -> str:
+    """Give a document's text with every part between its marks made anew. Raises Invalid when marks do not pair."""
+    marks = list(_MARK.finditer(text))
+    pieces, done = [], 0
+    for begin, end in _pairs(marks, document):
+        name = begin["name"]
+        part = render.page(f"docs_{name.replace('-', '_')}.md", **about).strip("\n")
+        pieces += [text[done : begin.start()], f"{_BEGIN.format(name=name)}\n\n{part}\n\n{_END}"]
+        done = end.end()
+    return "".join([*pieces, text[done:]])
+
+
+def _pairs(marks: list[re.Match[str]], document: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
+    odd = [mark[0] for index, mark in enumerate(marks) if (mark["name"] is None) is (index % 2 == 0)]
+    if odd or len(marks) % 2:
+        raise Invalid(document, "a mark for the end after each mark for a beginning", (odd or [marks[-1][0]])[0])
+    for begin, end in zip(marks[::2], marks[1::2], strict=True):
+        if begin["name"] not in PARTS:
+            raise Invalid(f"{document}: {begin[0]}", f"one of {', '.join(PARTS)}", repr(begin["name"]))
+        yield begin, end
+
+
+def difference(old: str, new: str, document: str) -> list[str]:
+    """Show what `make docs` would change, as the first lines of a diff."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), document, f"{document}, generated", lineterm="")
+    return list(islice(lines, _SHOWN))
+
+
+def drifted(root: Path) -> Iterator[tuple[Path, str, str]]:
+    """Give each document that is out of date: its path, its text as it is, and as it should be."""
+    about = facts()
+    for document in DOCUMENTS:
+        path = root / document
+        if not path.is_file():
+            raise Missing(path, "a document", "nothing there")
+        old = path.read_text(encoding="utf-8")
+        new = renew(old, document, about)
+        if new != old:
+            yield path, old, new
+
+
+def _check(found: list[tuple[Path, str, str]], root: Path) -> int:
+    for path, old, new in found:
+        document = path.relative_to(root).as_posix()
+        print("\n".join(difference(old, new, document)))
+        cli.say(f"{document}: expected what the tables say now, found another text; run `make docs`")
+    return 1 if found else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the generated parts, or check them."""
+
+    def work() -> int:
+        parser = cli.Parser(__doc__)
+        parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a part is out of date")
+        parser.add_argument("--root", type=Path, default=layout.PROJECT, help="where the documents are (the project)")
+        args = parser.parse_args(argv)
+        found = list(drifted(args.root))
+        if args.check:
+            return _check(found, args.root)
+        for path, _, new in found:
+            disk.replace(path, new.encode())
+            print(path)
+        return 0
+
+    return cli.guard(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,152 @@
+"""Turn the queue into commands that can be run: what failed, what to try, and the launcher's command for each.
+
+Reads  the candidate queue and the registry; of each queued row's source run the gate report, context, preflight,
+       data-quality report, audit and remediation plan; one look at the workstation
+Writes audit/factor_registry/next_run_plan.json and .md
+A command is a list of arguments made of the source run's real inputs: nothing in it is made up but the tag, which is
+the first free committee_<day>_run<N> of the newest run's day. What is unknown or missing blocks a command, by name.
+Exit codes: 0 done, 2 usage, 3 no queue yet, 4 an input is invalid, 9 locked.
+
+    python scripts/generate_next_run_plan.py
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from postrun import artifacts, catalogue, cli, gates, layout, planning, policy, render, tables, workstation
+from postrun.errors import Missing, Refusal, Unreachable
+from postrun.layout import Place
+from postrun.outcome import Order, Outcome
+from postrun.planning import Survey
+
+PLAN, QUEUE, REGISTRY = "next_run_plan", "factor_candidate_queue", "factor_experiment_registry"
+Row = Mapping[str, Any]
+
+
+def plan(order: Order) -> Outcome:
+    """Plan the next runs. A workstation that does not answer blocks nothing, but the plan says what is unchecked."""
+    queue = _table(order.root, QUEUE)
+    registry = _table(order.root, REGISTRY)
+    sources = [_source(order.root, row) for row in queue]
+    survey = _survey(order, [path for source in sources for path in planning.needed(source)])
+    taken = {row["decision_tag"] for row in registry} | _local_tags(order.root) | (survey.tags if survey else set())
+    tags = planning.free_tags(max((row["started"] for row in registry), default=""), taken)
+    commands = [_command(row, source, next(tags), survey) for row, source in zip(queue, sources, strict=True)]
+    place = Place(order.root, "", None)
+    document = {
+        "made_from": {name: _digest(layout.workspace(order.root, name)) for name in (QUEUE, REGISTRY)},
+        "workstation_answered": survey is not None,
+        "commands": commands,
+    }
+    lying = artifacts.write(place, PLAN, document)
+    page = layout.workspace(order.root, PLAN, ".md")
+    render.write(page, f"{PLAN}.md", **lying)
+    ready = sum(not command["blocked_by"] for command in commands)
+    return Outcome(f"{len(commands)} commands, {ready} not blocked", (layout.workspace(order.root, PLAN), page))
+
+
+def _table(root: Path, name: str) -> list[dict[str, Any]]:
+    path = layout.workspace(root, name)
+    if not path.exists():
+        raise Missing(path, "a table", "nothing there", "close a run first: make finalize TAG=...")
+    return tables.rows(path, artifacts.columns(name))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _local_tags(root: Path) -> set[str]:
+    names = (layout.run_name(path.name) for path in (root / layout.RUNS).glob("*"))
+    return {name.tag for name in names if name}
+
+
+def _source(root: Path, row: Row) -> planning.Source:
+    """Gather what the source run left; what cannot be read is None and blocks later, by name."""
+    place = Place(root, row["run"], row["gate_folder"])
+    context = _seek(place, "context")
+    return planning.Source(
+        run=row["run"],
+        report=_seek(place, "production_gates_report") if row["gate_folder"] else None,
+        context=context,
+        preflight=_seek(place, "preflight"),
+        audit=_seek(place, "governance_audit_check"),
+        remediation=_seek(place, "governance_remediation_plan"),
+    )
+
+
+def _seek(place: Place, name: str) -> Any:
+    try:
+        return artifacts.seek(place, name)
+    except Refusal:  # the audit of that run has said why; here it is only unknown
+        return None
+
+
+def _survey(order: Order, paths: Sequence[str]) -> Survey | None:
+    """Look once at the workstation; None when it does not answer."""
+    door = workstation.connect(order.host, order.remote_root, policy.workstation())
+    try:
+        return door.survey(sorted({planning.LAUNCHER, *paths}))
+    except (Unreachable, Missing) as refusal:
+        cli.say(str(refusal))
+        return None
+    finally:
+        door.close()
+
+
+def _command(row: Row, source: planning.Source, tag: str, survey: Survey | None) -> dict[str, Any]:
+    """Put one planned run together."""
+    notes = f"{row['action']} after {source.run}"
+    argv, unknown = planning.command(source, tag, notes)
+    blocked, unchecked = planning.blockers(source, survey)
+    return {
+        "rank": row["rank"],
+        "factor": row["factor"],
+        "slot": row["slot"],
+        "action": row["action"],
+        "priority": row["priority"],
+        "source_run": source.run,
+        "tag": tag,
+        "argv": argv,
+        "blocked_by": [*unknown, *blocked],
+        "unchecked": unchecked,
+        "failed_gates": list(_failed_gates(source)),
+        "high_items": list(_high_items(source)),
+        "hypotheses": list(_hypotheses(source)),
+    }
+
+
+def _failed_gates(source: planning.Source) -> Iterator[dict[str, Any]]:
+    for reading in gates.readings(source.report) if source.report is not None else ():
+        if reading.recomputed is False and reading.gate != gates.OVERALL:
+            numbers = {name: gates.number(getattr(reading, name)) for name in ("observed", "threshold", "margin")}
+            yield {"gate": reading.gate, "metric": reading.metric, "comparison": reading.comparison, **numbers}
+
+
+def _high_items(source: planning.Source) -> Iterator[dict[str, Any]]:
+    for item in (source.remediation or {"items": []})["items"]:
+        if item["severity"] == "High":
+            yield {"check": item["check"], "remedy": item["remedy"]}
+
+
+def _hypotheses(source: planning.Source) -> Iterator[dict[str, Any]]:
+    """Give what the next run could test: for each failed gate, then for each failed check."""
+    of_gates = {row["gate"]: row["hypothesis"] for row in policy.load("gate_hypotheses")["gates"]}
+    for failed in _failed_gates(source):
+        if failed["gate"] in of_gates:
+            yield {"about": failed["gate"], "hypothesis": of_gates[failed["gate"]]}
+    checks = catalogue.checks()
+    for item in (source.remediation or {"items": []})["items"]:
+        if item["check"] in checks:
+            yield {"about": item["check"], "hypothesis": checks[item["check"]].hypothesis}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the step on the workspace's queue."""
+    return cli.step_main(plan, __doc__, argv, needs_run=False)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

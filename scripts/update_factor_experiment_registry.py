@@ -1,0 +1,162 @@
+"""Keep the factor experiment registry: one scored row for every run that was closed, failed ones included.
+
+Reads  the run's gate report, context, audit and remediation plan; configs/scoring_policy.json
+Writes audit/factor_registry/factor_experiment_registry.csv and factor_experiment_leaderboard.md
+Every row is a function of its run folder and of the policy: a changed policy scores every row again (and says so),
+and --rebuild makes the table from the run folders alone, byte for byte what the single closings made.
+Cost: one read and one write of the table, which grow with the runs in it; a rebuild reads every run once, on all cores.
+Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is invalid, 9 locked.
+
+    python scripts/update_factor_experiment_registry.py --tag committee_2026-02-21_run4
+    python scripts/update_factor_experiment_registry.py --rebuild
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from postrun import artifacts, cli, gates, layout, policy, render, scoring, tables
+from postrun.layout import Place
+from postrun.outcome import Order, Outcome
+
+REGISTRY, LEADERBOARD, TOP = "factor_experiment_registry", "factor_experiment_leaderboard", 20
+_COSTS = {"test_ic_x1_0": 1.0, "test_ic_x1_5": 1.5, "test_ic_x2_0": 2.0}
+_METRICS = tuple(name for name in scoring.Measured.__dataclass_fields__ if name != "cost_ics")
+
+Row = dict[str, Any]
+
+
+def register(order: Order) -> Outcome:
+    """Put the run's row into the registry."""
+    place = cli.locate(order)
+    rules, digest = _policy()
+    rows = {row["run"]: row for row in tables.rows(_path(order.root), artifacts.columns(REGISTRY))}
+    outdated = [run for run, row in rows.items() if row["policy_sha256"] != digest]
+    rows = {run: _scored(row, rules, digest) if run in outdated else row for run, row in rows.items()}
+    rows[place.run] = _scored(facts(place), rules, digest)
+    wrote = _write(order.root, rows.values(), changed={place.run, *outdated}, version=rules["policy_version"])
+    row = rows[place.run]
+    again = f"; the policy changed, {len(outdated)} rows scored again" if outdated else ""
+    return Outcome(f"{row['decision']}, score {row['total']:.1f}; {len(rows)} runs{again}", wrote)
+
+
+def rebuild(order: Order) -> Outcome:
+    """Make the registry anew from every closed run folder of the workspace."""
+    rules, digest = _policy()
+    folders = sorted(path.parent.name for path in (order.root / layout.RUNS).glob("*/governance_remediation_plan.json"))
+    runs = [folder for folder in folders if layout.run_name(folder)]
+    with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
+        found = workers.map(partial(_facts_of, order.root), runs, chunksize=64)
+        rows = [_scored(row, rules, digest) for row in found]
+    wrote = _write(order.root, rows, changed=set(runs), version=rules["policy_version"])
+    return Outcome(f"{len(rows)} runs, from their folders alone", wrote)
+
+
+def _facts_of(root: Path, run: str) -> Row:
+    return facts(cli.locate(Order(root=root, run_dir=root / layout.RUNS / run)))
+
+
+def facts(place: Place) -> Row:
+    """Gather what a run's folders say: the part of its row that no policy has a say in. Raises Missing, Invalid."""
+    name = layout.run_name(place.run)
+    assert name is not None, "located runs have a run's name"
+    report = artifacts.seek(place, "production_gates_report") if place.gate else None
+    audit = artifacts.read(place, "governance_audit_check")
+    plan = artifacts.read(place, "governance_remediation_plan")
+    given = gates.inputs(report)
+    answers = {check["id"]: check["answer"] for check in audit["checks"]}
+    readings = gates.readings(report) if report is not None else ()
+    measured = scoring.measure(report, tuple(_COSTS.values()))
+    return {
+        "run": place.run,
+        "decision_tag": name.tag,
+        "started": name.stamp,
+        "factor": audit["factor"],
+        "strategy": _text(given.get("strategy")),
+        "owner": audit["owner"],
+        "gate_folder": place.gate,
+        "overall_pass": _boolean(gates.gates(report).get(gates.OVERALL)),
+        "audit_passed": audit["passed"],
+        "data_quality_passed": answers["data_quality_passed"] == "pass",
+        "ledger_row_present": answers["ledger_row_present"] == "pass",
+        "high_items": sum(item["severity"] == "High" for item in plan["items"]),
+        **dict(zip(_COSTS, measured.cost_ics, strict=True)),
+        **{metric: getattr(measured, metric) for metric in _METRICS},
+        "failed_gates": _joined(found.gate for found in readings if found.recomputed is False),
+        "failed_checks": _joined(check for check, answer in answers.items() if answer in ("fail", "error")),
+        "skipped_checks": _joined(check for check, answer in answers.items() if answer == "skipped"),
+    }
+
+
+def _scored(row: Mapping[str, Any], rules: Mapping[str, Any], digest: str) -> Row:
+    """Score a row by the policy; only what the facts hold is used, so old rows need no folder to be scored again."""
+    multipliers = rules["cost"]["multipliers"]
+    by_multiplier = {multiplier: row[column] for column, multiplier in _COSTS.items()}
+    costs = tuple(by_multiplier[multiplier] for multiplier in multipliers)
+    measured = scoring.Measured(cost_ics=costs, **{metric: row[metric] for metric in _METRICS})
+    standing = scoring.Standing(
+        overall_pass=row["overall_pass"] is True,
+        audit_passed=row["audit_passed"],
+        data_quality_passed=row["data_quality_passed"],
+        ledger_row_present=row["ledger_row_present"],
+        high_items=row["high_items"],
+    )
+    score = scoring.score(measured, standing, rules)
+    parts = ("decision", "total", "quality", "cost", "walk_forward", "risk", "statistical", "governance")
+    made = {
+        **row,
+        **{part: getattr(score, part) for part in parts},
+        "not_measured": _joined(measured.missing(multipliers)),
+        "policy_version": rules["policy_version"],
+        "policy_sha256": digest,
+    }
+    return {name: made[name] for name in artifacts.columns(REGISTRY)}
+
+
+def _write(root: Path, rows: Iterable[Row], changed: set[str], version: int) -> tuple[Path, ...]:
+    """Write table and leaderboard; only changed rows are held against the schema, the others were when they came."""
+    ordered = sorted(rows, key=lambda row: row["run"])
+    path, page = _path(root), layout.workspace(root, LEADERBOARD)
+
+    def check(row: Row) -> None:
+        if row["run"] in changed:
+            artifacts.check(row, REGISTRY, f"{path}: {row['run']}")
+
+    tables.write(path, ordered, artifacts.columns(REGISTRY), check)
+    best = sorted(ordered, key=lambda row: (-row["total"], row["run"]))[:TOP]
+    render.write(page, f"{LEADERBOARD}.md", rows=best, count=len(ordered), top=TOP, version=version)
+    return path, page
+
+
+def _policy() -> tuple[Any, str]:
+    rules = policy.load("scoring_policy")
+    return rules, hashlib.sha256(artifacts.encode(rules)).hexdigest()
+
+
+def _path(root: Path) -> Path:
+    return layout.workspace(root, REGISTRY)
+
+
+def _joined(names: Iterable[str]) -> str | None:
+    return ";".join(names) or None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Register one run, or with --rebuild all of them."""
+    return cli.step_main(register, __doc__, argv, rebuild=rebuild)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,34 @@
+"""Fixtures that more than one test module uses."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "tests")]
+
+from sshd import sshd  # noqa: E402, F401  (a fixture)
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a developer's own environment out of the tests."""
+    for variable in ("POSTRUN_HOST", "POSTRUN_REMOTE_ROOT", "SOURCE_DATE_EPOCH"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Path:
+    """Give an empty workstation root."""
+    folder = tmp_path / "workstation"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def near(tmp_path: Path) -> Path:
+    """Give an empty workspace."""
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    return folder

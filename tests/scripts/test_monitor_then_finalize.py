@@ -1,0 +1,780 @@
+"""The monitor against real processes: a directory standing in for the workstation, and a real sshd.
+
+The monitor runs as a program of its own; each test waits for its words before it changes the world.
+"""
+
+import json
+import os
+import pty
+import queue
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import factory
+import monitor_then_finalize
+import pytest
+from factory import Documents
+from sshd import Sshd
+
+PROJECT = Path(__file__).resolve().parents[2]
+SCRIPT = PROJECT / "scripts/monitor_then_finalize.py"
+TAG = "committee_2026-02-21_run1"
+FAST = ("--interval", "0.2", "--grace", "0.5")
+
+
+class Monitor:
+    """The program under test: its lines as they come, its end."""
+
+    def __init__(self, flags: list[str], path: str | None = None) -> None:
+        environment = {**os.environ, **({"PATH": path} if path else {})}
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.lines: list[str] = []
+        self._fresh: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.lines.append(line)
+            self._fresh.put(line)
+
+    def await_line(self, words: str, seconds: float = 20) -> str:
+        """Wait for a line, among those not yet waited for, that has these words."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                line = self._fresh.get(timeout=max(0.01, end - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no line with {words!r} in:\n{''.join(self.lines)}") from None
+            if words in line:
+                return line
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def end(self, seconds: float = 25) -> int:
+        """Wait for its end; give the exit code."""
+        code = self._process.wait(seconds)
+        self._reader.join(5)
+        return code
+
+    @property
+    def out(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.read()
+
+    @property
+    def talk(self) -> str:
+        return "".join(self.lines)
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._reader.join(5)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream:
+                stream.close()
+
+
+class Bench:
+    """A workstation with one run on it, a workspace, and whatever was started for them."""
+
+    def __init__(self, far: Path, near: Path, host: str = "local") -> None:
+        self.far, self.near, self.host = far, near, host
+        self.made = factory.documents(tag=TAG)
+        self.run = self.made.run_dir(far)
+        self._started: list[Monitor] = []
+        self._workers: list[subprocess.Popen[bytes]] = []
+
+    def flags(self, *more: str, tag: str = TAG) -> list[str]:
+        where = ["--host", self.host, "--remote-root", str(self.far), "--local-root", str(self.near)]
+        return ["--tag", tag, *where, *FAST, *more]
+
+    def monitor(self, *more: str, path: str | None = None) -> Monitor:
+        self._started.append(Monitor(self.flags(*more), path))
+        return self._started[-1]
+
+    def main(self, *more: str) -> int:
+        """Run it in this process."""
+        return monitor_then_finalize.main(self.flags(*more))
+
+    def work(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a process that does nothing, with these words on its command line."""
+        command = [sys.executable, "-c", "import time; time.sleep(120)", *(arguments or ("--decision-tag", TAG))]
+        self._workers.append(subprocess.Popen(command, start_new_session=True))
+        return self._workers[-1]
+
+    def begin(self, **left_out: Any) -> Documents:
+        """Put the run on the workstation as it is while it goes on: no result, no gate report."""
+        going = factory.documents(tag=TAG)
+        going.result = going.report = None
+        for name, value in left_out.items():
+            setattr(going, name, value)
+        return going.write(self.far)
+
+    def finish(self) -> None:
+        """Write what ends a run: the report, then the result."""
+        whole = self.made.result
+        self.made.result = None
+        self.made.write(self.far)
+        self.made.result = whole
+        self.put_result(json.dumps(whole))
+
+    def put_result(self, text: str) -> None:
+        """Put a result in one move, with the time that belongs to it."""
+        unfinished = self.run / ".result.tmp"
+        unfinished.write_text(text)
+        os.utime(unfinished, (self.made.result_modified, self.made.result_modified))
+        unfinished.rename(self.run / "result.json")
+
+    def events(self) -> list[dict[str, Any]]:
+        path = self.made.run_dir(self.near) / "monitor_events.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def states(self) -> str:
+        return " ".join(row["state"] for row in self.events())
+
+    def ledger_rows(self) -> int:
+        return len((self.near / "audit/stage_ledger.jsonl").read_text().splitlines())
+
+    def stop(self) -> None:
+        for monitor in self._started:
+            monitor.stop()
+        for worker in self._workers:
+            end(worker)
+
+
+def end(worker: subprocess.Popen[bytes]) -> None:
+    worker.kill()
+    worker.wait()
+
+
+@pytest.fixture
+def bench(far: Path, near: Path) -> Iterator[Bench]:
+    made = Bench(far, near)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path) -> Callable[..., str]:
+    """Give a PATH on which some programs of the workstation are replaced by scripts."""
+
+    def make(**programs: str) -> str:
+        folder = tmp_path / "stand_ins"
+        folder.mkdir()
+        for name, script in programs.items():
+            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+        return f"{folder}:{os.environ['PATH']}"
+
+    return make
+
+
+# --- a whole run ----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_followed_from_nothing_to_its_ledger_row(bench: Bench) -> None:
+    monitor = bench.monitor()
+    monitor.await_line("waiting: no run folder has this tag yet")
+    worker = bench.work()
+    bench.begin(context=None)
+    monitor.await_line("starting: ")
+    bench.begin(log=b"[walk_forward] shard 0/2 window 2014 done 1/3\n")
+    monitor.await_line("running: 1 process of it")
+    monitor.await_line("walk_forward, shard 0 1/3")
+    bench.finish()
+    monitor.await_line("settling: ")
+    end(worker)
+    quiet = time.monotonic()
+    monitor.await_line("complete: ")
+    assert time.monotonic() - quiet < 2.5, "two intervals of 0.2 s, and what two looks take on a busy machine"
+    assert monitor.end() == 0, monitor.talk
+    assert bench.states() == "waiting starting running settling complete"
+    assert bench.ledger_rows() == 1
+    assert "audit/stage_ledger.jsonl" in monitor.out
+    assert "\x1b" not in monitor.talk
+
+
+def test_closing_again_changes_no_byte(bench: Bench) -> None:
+    bench.finish()
+    assert bench.main() == 0
+    before = {
+        path: path.read_bytes() for path in bench.near.rglob("*") if path.is_file() and ".locks" not in path.parts
+    }
+    assert bench.main() == 0
+    assert {path: path.read_bytes() for path in before} == before
+    assert bench.states() == "settling complete"
+
+
+def test_until_complete_stops_there(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.finish()
+    assert bench.main("--until", "complete") == 0
+    assert capsys.readouterr().out == "complete\n"
+    assert not (bench.near / "audit/stage_ledger.jsonl").exists()
+
+
+def test_json_tells_the_state(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.finish()
+    assert bench.main("--until", "complete", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["state"], told["run"], told["exit_code"]) == ("complete", bench.run.name, 0)
+
+
+@pytest.mark.parametrize("how", ["--run-dir-remote", "--run-dir"])
+def test_a_run_may_be_named_by_its_folder(bench: Bench, how: str, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.finish()
+    folder = f"audit/workstation_runs/{bench.run.name}"
+    path = folder if how == "--run-dir-remote" else str(bench.near / folder)
+    assert monitor_then_finalize.main([how, path, *bench.flags("--until", "complete")[2:]]) == 0
+    assert capsys.readouterr().out == "complete\n"
+
+
+def test_a_folder_that_is_no_runs_is_unclear(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert monitor_then_finalize.main(["--run-dir-remote", "audit/workstation_runs/notes", *bench.flags()[2:]]) == 5
+    assert "a name like <time>_production_gates_<tag>" in capsys.readouterr().err
+
+
+def test_a_run_that_lies_here_already_is_watched_here(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.made.write(bench.near)
+    flags = ["--tag", TAG, "--local-root", str(bench.near), "--no-sync", *FAST, "--until", "complete"]
+    assert monitor_then_finalize.main(flags) == 0
+    assert capsys.readouterr().out == "complete\n"
+
+
+# --- death ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_workload_is_dead_and_its_last_words_are_told(bench: Bench) -> None:
+    bench.begin(log=b"".join(b"line %d\n" % number for number in range(40)) + b"\x1b[31mlast\xff words\n")
+    worker = bench.work()
+    monitor = bench.monitor()
+    monitor.await_line("running: 1 process of it")
+    end(worker)
+    assert monitor.end() == 7
+    assert "  | line 31\n" in monitor.talk
+    assert "line 30\n" not in monitor.talk
+    assert "\\x1b[31mlast" in monitor.talk, "control characters are shown, not obeyed"
+    assert f"run {TAG}: expected a result.json, found no process of it is left" in monitor.lines[-1]
+    assert (monitor.out, bench.states()) == ("dead\n", "running dead")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--decision-tag", f"{TAG}0"),
+        ("--decision-tag", f"{TAG}_rerun4"),
+        ("--notes", f"after {TAG}x, --tag {TAG}0"),
+        ("--out-dir", f"gate_results/2026-02-21_031500_production_gates_{TAG}0"),
+    ],
+)
+def test_processes_of_others_keep_nobody_alive(bench: Bench, words: tuple[str, str]) -> None:
+    bench.begin()
+    bench.work(*words)
+    assert bench.main() == 7
+
+
+def test_a_shells_child_is_of_the_run_and_a_pattern_adds_to_the_rules(bench: Bench) -> None:
+    bench.begin()
+    bench.work("a_word_of_its_own")
+    assert bench.main("--once", "--process-pattern", "a_word_of_its_own") == 10
+    assert bench.main("--once") == 7
+
+
+def test_a_shard_outlives_its_parent(bench: Bench) -> None:
+    bench.begin()
+    parent = bench.work()
+    monitor = bench.monitor()
+    monitor.await_line("running: 1 process")
+    shard = bench.work("--shard", "1", "--decision-tag", TAG)
+    end(parent)
+    with pytest.raises(AssertionError, match="no line"):
+        monitor.await_line("dead", seconds=1.5)
+    end(shard)
+    assert monitor.end() == 7
+
+
+@pytest.mark.parametrize(
+    ("left_out", "reason"),
+    [
+        (
+            {"context": None, "data_quality": None, "preflight": {"status": "fail", "reasons": ["cores 2 < 8"]}},
+            "the preflight failed: cores 2 < 8",
+        ),
+        (
+            {"context": None, "data_quality": {"overall_pass": False, "failures": ["stale data"]}},
+            "the data-quality gate failed: stale data",
+        ),
+        ({"context": None, "data_quality": None}, "no process of it is left and there is no result.json"),
+    ],
+)
+def test_a_run_stopped_before_it_began_is_dead_for_that_reason(
+    bench: Bench, left_out: dict[str, Any], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.begin(**left_out)
+    assert bench.main() == 7
+    assert f"run {TAG}: expected a result.json, found {reason}" in capsys.readouterr().err
+    assert bench.states() == "starting dead"
+
+
+# --- the result -----------------------------------------------------------------------------------------------------
+
+
+def test_a_result_that_is_half_there_is_waited_for(bench: Bench) -> None:
+    bench.begin()
+    monitor = bench.monitor("--grace", "10", "--until", "complete")
+    monitor.await_line("running: ")
+    (bench.run / "result.json").write_text('{"decision_tag": "')
+    monitor.await_line("writing: result.json: expected a JSON document, found Unterminated string")
+    bench.finish()
+    monitor.await_line("complete: ")
+    assert monitor.end() == 0
+    assert bench.states() == "running writing settling complete"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"decision_tag": "x"}', '{"decision_tag": "x", "exit_code": null}'])
+def test_a_result_that_stays_broken_is_corrupt(bench: Bench, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.begin()
+    bench.put_result(text)
+    assert bench.main() == 4
+    told = capsys.readouterr()
+    assert f"run {TAG}: expected a result.json that can be read, found result.json: expected a " in told.err
+    assert (told.out, bench.states()) == ("corrupt\n", "writing corrupt")
+
+
+def test_a_gate_folder_that_still_grows_is_waited_for(bench: Bench) -> None:
+    bench.finish()
+    monitor = bench.monitor("--until", "complete")
+    growing = bench.made.gate_dir(bench.far) / "late.csv"
+    for number in range(20):
+        growing.write_text("x" * number)
+        time.sleep(0.1)
+    assert "complete" not in monitor.talk
+    assert monitor.end() == 0
+
+
+def test_a_shard_that_still_lives_is_waited_for(bench: Bench) -> None:
+    bench.finish()
+    worker = bench.work("--out", f"gate_results/{bench.made.gate_folder}/walk_forward_stress/shard_00")
+    monitor = bench.monitor("--until", "complete")
+    monitor.await_line("settling: result.json is there, 1 process of it")
+    with pytest.raises(AssertionError, match="no line"):
+        monitor.await_line("complete", seconds=1)
+    end(worker)
+    assert monitor.end() == 0
+
+
+# --- folders --------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_vanishes_is_waited_for(bench: Bench) -> None:
+    bench.begin()
+    bench.work()
+    monitor = bench.monitor("--appear-timeout", "1.5")
+    monitor.await_line("running: ")
+    shutil.rmtree(bench.run)
+    monitor.await_line(f"waiting: run folder {bench.run.name} is gone")
+    bench.begin()
+    monitor.await_line("running: ")
+    shutil.rmtree(bench.run)
+    assert monitor.end() == 3
+    assert bench.states() == "running waiting running waiting"
+
+
+def test_of_two_folders_the_newest_counts(bench: Bench) -> None:
+    bench.finish()
+    newer = factory.documents(tag=TAG, stamp="2026-02-22_031500")
+    newer.result = newer.report = None
+    newer.write(bench.far)
+    bench.work()
+    monitor = bench.monitor("--once")
+    assert monitor.end() == 10
+    assert "running: 1 process of it; 2 folders have this tag, the newest counts" in monitor.talk
+    assert (newer.run_dir(bench.near) / "monitor_events.jsonl").is_file()
+
+
+def test_other_runs_folders_are_not_this_run(bench: Bench) -> None:
+    factory.make_run(bench.far, tag=f"{TAG}0")
+    factory.make_run(bench.far, tag=f"{TAG}_rerun4")
+    assert bench.main("--once") == 10
+
+
+def test_a_run_in_which_nothing_moves_is_stalled_and_waited_for(bench: Bench) -> None:
+    bench.begin()
+    bench.work()
+    monitor = bench.monitor("--stall-after", "0.6")
+    monitor.await_line("stalled: 1 process of it, but no file has changed for 0.6 s")
+    with (bench.run / "run.log").open("a") as log:
+        log.write("it moves\n")
+    monitor.await_line("running: ")
+    monitor.await_line("stalled: ")
+
+
+# --- patience -------------------------------------------------------------------------------------------------------
+
+
+def _nothing(bench: Bench) -> None:
+    assert not bench.run.exists()
+
+
+def _going(bench: Bench) -> None:
+    bench.begin()
+    bench.work()
+
+
+def _dead(bench: Bench) -> None:
+    bench.begin()
+
+
+def _complete(bench: Bench) -> None:
+    bench.finish()
+
+
+def _corrupt(bench: Bench) -> None:
+    bench.begin()
+    bench.put_result("{")
+
+
+def _growing(bench: Bench) -> None:
+    bench.finish()
+    bench.work()
+
+
+@pytest.mark.parametrize(
+    ("world", "code", "state"),
+    [
+        (_nothing, 10, "waiting"),
+        (_going, 10, "running"),
+        (_growing, 10, "settling"),
+        (_dead, 7, "dead"),
+        (_corrupt, 4, "corrupt"),
+        (_complete, 0, "complete"),
+    ],
+)
+def test_once_tells_the_state_by_its_code(
+    bench: Bench, world: Callable[[Bench], None], code: int, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world(bench)
+    assert bench.main("--once", "--until", "complete") == code
+    assert capsys.readouterr().out == f"{state}\n"
+
+
+def test_once_closes_a_complete_run(bench: Bench) -> None:
+    bench.finish()
+    assert bench.main("--once") == 0
+    assert bench.ledger_rows() == 1
+
+
+@pytest.mark.parametrize(
+    ("world", "state"), [(_nothing, "waiting"), (_going, "running"), (_dead, "running"), (_complete, "settling")]
+)
+def test_a_rehearsal_looks_once_and_writes_nothing(
+    bench: Bench, world: Callable[[Bench], None], state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world(bench)
+    assert bench.main("--dry-run") == 10
+    assert capsys.readouterr().out == f"{state}\n"
+    assert list(bench.near.iterdir()) == []
+
+
+@pytest.mark.parametrize(("world", "state"), [(_nothing, "waiting"), (_going, "running")])
+def test_a_deadline_ends_it(
+    bench: Bench, world: Callable[[Bench], None], state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world(bench)
+    began = time.monotonic()
+    assert bench.main("--deadline", "1", "--interval", "30") == 8
+    assert 1 <= time.monotonic() - began < 4
+    told = capsys.readouterr()
+    assert told.out == f"{state}\n"
+    assert f"run {TAG}: expected its end within 1 s, found {state}: " in told.err
+    assert "resume with: python scripts/monitor_then_finalize.py --tag" in told.err
+
+
+def test_a_deadline_does_not_wait_for_a_look_that_hangs(bench: Bench, stand_ins: Callable[..., str]) -> None:
+    bench.begin()
+    monitor = bench.monitor("--deadline", "2", path=stand_ins(ps="sleep 20"))
+    assert monitor.end(8) == 8
+    assert "unreachable: the workstation does not answer (no answer in time)" in monitor.talk
+
+
+def test_a_folder_that_never_appears_is_missing(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main("--appear-timeout", "0.5") == 3
+    assert "expected a run folder within 0.5 s, found no run folder has this tag yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--interval", "0"], "a positive number of seconds, found '0'"),
+        (["--process-pattern", "("], "--process-pattern: expected a regular expression"),
+        (["--until", "dawn"], "--until"),
+        (["--tag", "../x"], "decision tag"),
+        (["--tag", "x;touch pwned"], "decision tag"),
+    ],
+)
+def test_wrong_usage_is_told(bench: Bench, flags: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.begin()
+    assert bench.main("--once", *flags) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_root_that_is_not_there_is_missing_at_once(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(bench.far)
+    assert bench.main() == 3
+    assert "--remote-root" in capsys.readouterr().err
+
+
+def test_a_root_that_goes_away_later_may_come_back(bench: Bench) -> None:
+    bench.begin()
+    bench.work()
+    monitor = bench.monitor("--until", "complete")
+    monitor.await_line("running: ")
+    aside = bench.far.with_name("unmounted")
+    bench.far.rename(aside)
+    monitor.await_line("unreachable: the workstation does not answer; it was running when last seen")
+    aside.rename(bench.far)
+    monitor.await_line("running: ")
+
+
+# --- the machine ----------------------------------------------------------------------------------------------------
+
+
+def test_ps_that_tells_nothing_is_no_death(bench: Bench, stand_ins: Callable[..., str]) -> None:
+    bench.begin()
+    monitor = bench.monitor("--outage-budget", "2", path=stand_ins(ps="exit 1"))
+    assert monitor.end() == 6
+    assert "dead" not in monitor.talk
+
+
+@pytest.mark.parametrize("shift", [-3600, 3600])
+def test_a_workstation_with_a_broken_clock_is_judged_alike(
+    bench: Bench, stand_ins: Callable[..., str], shift: int
+) -> None:
+    real = shutil.which("date")
+    skewed = f'case "$*" in +%s) echo $(( $({real} +%s) + {shift} )) ;; *) exec {real} "$@" ;; esac'
+    bench.begin()
+    worker = bench.work()
+    pid_file = {"pid": worker.pid, "start_time": time.time() + shift, "boot_id": None}
+    (bench.run / "run.pid").write_text(json.dumps(pid_file))
+    monitor = bench.monitor("--until", "complete", path=stand_ins(date=skewed))
+    monitor.await_line("running: 1 process of it")
+    bench.finish()
+    monitor.await_line("settling: ")
+    end(worker)
+    assert monitor.end() == 0
+
+
+def test_the_command_line_is_not_its_own_run(bench: Bench) -> None:
+    """A shell, make and the monitor itself carry the tag; none of them is the run."""
+    bench.begin()
+    command = f"{sys.executable} {SCRIPT} --once {' '.join(bench.flags())}; exit $?"
+    assert subprocess.run(["bash", "-c", command], check=False, capture_output=True).returncode == 7
+
+
+def test_the_shim_runs_as_written_in_the_document(bench: Bench) -> None:
+    bench.finish()
+    command = ["bash", "scripts/monitor_then_finalize.sh", *bench.flags("--until", "complete")]
+    done = subprocess.run(command, cwd=PROJECT, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "complete\n")
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_detaches_and_the_same_command_resumes(bench: Bench) -> None:
+    bench.begin()
+    worker = bench.work()
+    first = bench.monitor("--until", "complete")
+    first.await_line("running: ")
+    first.interrupt()
+    assert first.end(10) == 130
+    assert f"detached from run {TAG} (running), which goes on; resume with: python scripts/" in first.lines[-1]
+    assert f"--tag {TAG}" in first.lines[-1]
+    assert "Traceback" not in first.talk
+    assert worker.poll() is None
+    second = bench.monitor("--until", "complete")
+    second.await_line("running: ")
+    bench.finish()
+    end(worker)
+    assert second.end() == 0
+    assert bench.states() == "running settling complete"
+
+
+def test_ctrl_c_does_not_wait_for_a_look_that_hangs(
+    bench: Bench, stand_ins: Callable[..., str], tmp_path: Path
+) -> None:
+    bench.begin()
+    called = tmp_path / "called"
+    monitor = bench.monitor(path=stand_ins(ps=f"touch {called}; exec sleep 20"))
+    end_of_patience = time.monotonic() + 15
+    while not called.exists():
+        assert time.monotonic() < end_of_patience
+        time.sleep(0.05)
+    monitor.interrupt()
+    assert monitor.end(5) == 130
+    assert "detached" in monitor.talk
+    assert "Traceback" not in monitor.talk
+
+
+def watch_on_terminal(bench: Bench, words: str, **environment: str) -> str:
+    """Run the monitor on a terminal of its own until it shows these words; give all that it wrote."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), *bench.flags("--interval", "2")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30", **environment},
+    )
+    os.close(theirs)
+    shown, patience = b"", time.monotonic() + 15
+    while words.encode() not in shown and time.monotonic() < patience:
+        if select.select([ours], [], [], 0.5)[0]:
+            shown += os.read(ours, 4096)
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    os.close(ours)
+    return shown.decode(errors="replace")
+
+
+def test_a_terminal_gets_a_live_view(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    bench.begin(log=b"[walk_forward] shard 0/2 window 2014 done 1/3\n")
+    bench.work()
+    shown = watch_on_terminal(bench, "next look in 1 s")
+    assert f"run {TAG}: running for 0:00:0" in shown
+    assert "  walk_forward, shard 0 1/3" in shown
+    assert "  | [walk_forward] shard 0/2 window 2014 done 1/3" in shown
+    assert "Ctrl-C detaches" in shown
+
+
+def test_no_color_means_plain_lines(bench: Bench) -> None:
+    bench.begin()
+    bench.work()
+    shown = watch_on_terminal(bench, "running: 1 process", NO_COLOR="1")
+    assert "running: 1 process of it" in shown
+    assert "\x1b" not in shown
+
+
+# --- over SSH -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ssh_bench(far: Path, near: Path, sshd: Sshd) -> Iterator[Bench]:
+    made = Bench(far, near, sshd.host)
+    yield made
+    made.stop()
+
+
+def test_an_sshd_that_is_away_for_a_while(ssh_bench: Bench, sshd: Sshd) -> None:
+    ssh_bench.begin()
+    worker = ssh_bench.work()
+    monitor = ssh_bench.monitor()
+    monitor.await_line("running: 1 process of it")
+    sshd.stop()
+    monitor.await_line("unreachable: the workstation does not answer; it was running when last seen")
+    time.sleep(1)
+    sshd.start()
+    monitor.await_line("running: 1 process of it")
+    ssh_bench.finish()
+    end(worker)
+    assert monitor.end() == 0, monitor.talk
+    assert ssh_bench.states() == "running unreachable running settling complete"
+    assert ssh_bench.ledger_rows() == 1
+
+
+def test_a_run_that_ended_during_an_outage_is_complete_not_dead(ssh_bench: Bench, sshd: Sshd) -> None:
+    ssh_bench.begin()
+    worker = ssh_bench.work()
+    monitor = ssh_bench.monitor("--until", "complete")
+    monitor.await_line("running: ")
+    sshd.stop()
+    monitor.await_line("unreachable: ")
+    end(worker)
+    ssh_bench.finish()
+    sshd.start()
+    assert monitor.end() == 0
+    assert ssh_bench.states() == "running unreachable settling complete"
+
+
+def test_a_connection_cut_in_the_middle_is_made_anew(ssh_bench: Bench, sshd: Sshd) -> None:
+    ssh_bench.begin()
+    ssh_bench.work()
+    monitor = ssh_bench.monitor()
+    monitor.await_line("running: ")
+    for _ in range(3):
+        sshd.cut()
+        monitor.await_line("unreachable: ")
+        monitor.await_line("running: ")
+
+
+def test_an_outage_past_its_budget_ends_and_can_be_resumed(ssh_bench: Bench, sshd: Sshd) -> None:
+    ssh_bench.begin()
+    worker = ssh_bench.work()
+    monitor = ssh_bench.monitor("--outage-budget", "1")
+    monitor.await_line("running: ")
+    sshd.stop()
+    assert monitor.end() == 6
+    assert f"workstation {sshd.host}: expected an answer, found " in monitor.lines[-1]
+    assert "resume with: " in monitor.lines[-1]
+    sshd.start()
+    end(worker)
+    ssh_bench.finish()
+    assert ssh_bench.main("--until", "complete") == 0
+    assert ssh_bench.states() == "running unreachable settling complete"
+
+
+def test_once_without_an_answer_is_unreachable(ssh_bench: Bench, sshd: Sshd) -> None:
+    sshd.stop()
+    assert ssh_bench.main("--once") == 6
+
+
+def test_a_stranger_is_refused_at_once(ssh_bench: Bench, sshd: Sshd, capsys: pytest.CaptureFixture[str]) -> None:
+    sshd.forget_host_key()
+    assert ssh_bench.main() == 6
+    assert "expected a host key in known_hosts, found an unknown host" in capsys.readouterr().err
+
+
+def test_a_wrong_user_is_refused_at_once(ssh_bench: Bench, sshd: Sshd, capsys: pytest.CaptureFixture[str]) -> None:
+    ssh_bench.host = sshd.alias("stranger", User="nobody-here")
+    assert ssh_bench.main() == 6
+    assert "expected a login by key, found refused" in capsys.readouterr().err
+
+
+def test_a_host_key_that_changes_on_the_way_is_never_trusted(ssh_bench: Bench, sshd: Sshd) -> None:
+    ssh_bench.begin()
+    ssh_bench.work()
+    monitor = ssh_bench.monitor("--outage-budget", "3")
+    monitor.await_line("running: ")
+    sshd.change_host_key()
+    assert monitor.end() == 6
+    assert (
+        "expected an answer, found workstation bench: expected the host key in known_hosts, found another"
+        in (monitor.lines[-1])
+    )
+
+
+def test_a_noisy_profile_is_not_an_answer(ssh_bench: Bench, sshd: Sshd) -> None:
+    sshd.set_profile("echo welcome; echo running; echo '{\"exit_code\": 0}'\n")
+    ssh_bench.begin()
+    ssh_bench.work()
+    assert ssh_bench.main("--once") == 10
+    assert ssh_bench.states() == "running"

@@ -1,0 +1,203 @@
+"""The whole flow as a user runs it: real rsync, real processes, a directory and a real sshd as the workstation."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import factory
+import post_run_sync_and_finalize as conductor
+import pytest
+from factory import Documents
+from sshd import Sshd
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Bench:
+    """A workstation and a workspace, and how to close a run between them."""
+
+    far: Path
+    near: Path
+    host: str
+
+    def flags(self, tag: str) -> list[str]:
+        near, far = str(self.near), str(self.far)
+        return ["--tag", tag, "--host", self.host, "--remote-root", far, "--local-root", near]
+
+    def close(self, tag: str = factory.TAG, *more: str) -> int:
+        return conductor.main([*self.flags(tag), *more])
+
+    def ledger(self) -> list[dict[str, Any]]:
+        lines = (self.near / "audit/stage_ledger.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def audit(self, made: Documents) -> dict[str, Any]:
+        document = json.loads((made.run_dir(self.near) / "governance_audit_check.json").read_text())
+        return {row["id"]: row for row in document["checks"]}
+
+    def bytes(self) -> dict[str, bytes]:
+        files = (path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts)
+        return {str(path.relative_to(self.near)): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def bench(far: Path, near: Path) -> Bench:
+    return Bench(far, near, "local")
+
+
+@pytest.fixture(params=["local", "ssh"])
+def either(request: pytest.FixtureRequest, far: Path, near: Path) -> Bench:
+    if request.param == "local":
+        return Bench(far, near, "local")
+    server: Sshd = request.getfixturevalue("sshd")
+    return Bench(far, near, server.host)
+
+
+def failed(audit: dict[str, Any]) -> set[str]:
+    return {name for name, row in audit.items() if row["answer"] in ("fail", "error")}
+
+
+def test_a_passing_run_is_closed_and_closing_again_changes_no_byte(
+    either: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = factory.make_run(either.far)
+    assert either.close() == 0
+    assert [row["result"] for row in either.ledger()] == ["pass"]
+    before = either.bytes()
+    assert either.close() == 0
+    assert either.bytes() == before
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
+    assert either.close() == 0
+    assert either.bytes() == before
+    assert failed(either.audit(made)) == set()
+
+
+def test_every_file_of_the_evidence_comes_home_unchanged(either: Bench) -> None:
+    made = factory.make_run(either.far)
+    either.close()
+    for folder in (made.run_dir, made.gate_dir):
+        for path in folder(either.far).rglob("*"):
+            if path.is_file():
+                copy = folder(either.near) / path.relative_to(folder(either.far))
+                assert copy.read_bytes() == path.read_bytes()
+
+
+def test_a_verdict_of_no_is_closed_all_the_same(either: Bench) -> None:
+    factory.make_run(either.far, passing=False)
+    assert either.close() == 0
+    assert [row["result"] for row in either.ledger()] == ["fail"]
+
+
+def test_other_runs_with_similar_tags_are_never_taken(bench: Bench) -> None:
+    for number, tag in enumerate(("run1", "run10", "run1_rerun4", "a_run1")):
+        factory.make_run(bench.far, tag=tag, stamp=f"2026-02-2{number}_010101")
+    assert bench.close("run1") == 0
+    (row,) = bench.ledger()
+    assert row["run"] == "2026-02-20_010101_production_gates_run1"
+    assert len(list((bench.near / "audit/workstation_runs").iterdir())) == 1
+
+
+def nan_beta(made: Documents) -> None:
+    made.report["risk_diagnostics"]["beta_vs_spy"] = float("nan")
+
+
+def honest_nan_beta(made: Documents) -> None:
+    nan_beta(made)
+    made.report["gates"].update(risk_gate_beta_abs=False, overall_pass=False)
+
+
+def quoted_notes(made: Documents) -> None:
+    made.context = json.dumps(made.context).replace("does momentum", 'does "momentum')
+
+
+def random_log(made: Documents) -> None:
+    made.log = os.urandom(300_000)
+
+
+def no_data_quality(made: Documents) -> None:
+    made.data_quality = None
+
+
+def absolute_data_quality(made: Documents) -> None:
+    made.context["data_quality_report_json"] = "/srv/quant/" + made.context["data_quality_report_json"]
+
+
+def crashed(made: Documents) -> None:
+    made.report, made.result["exit_code"] = None, 137
+
+
+def edited_verdict(made: Documents) -> None:
+    made.report["wf_stress"].update(test_ic_mean=-0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "result", "fails"),
+    [
+        (nan_beta, 1, "fail", {"gates_recomputed"}),
+        (honest_nan_beta, 0, "fail", set()),
+        (quoted_notes, 1, "pass", {"context_readable"}),
+        (random_log, 0, "pass", set()),
+        (no_data_quality, 1, "pass", {"data_quality_report_found"}),
+        (absolute_data_quality, 0, "pass", set()),
+        (crashed, 1, "fail", {"exit_code_zero"}),
+        (edited_verdict, 1, "fail", {"gates_recomputed"}),
+    ],
+)
+def test_odd_input_ends_in_the_right_verdict(
+    bench: Bench, change: Callable[[Documents], None], code: int, result: str, fails: set[str]
+) -> None:
+    made = factory.make_run(bench.far, change=change)
+    assert bench.close() == code
+    assert [row["result"] for row in bench.ledger()] == [result]
+    assert fails <= failed(bench.audit(made))
+
+
+def test_half_a_result_is_refused_with_one_line(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    made = factory.make_run(bench.far)
+    (made.run_dir(bench.far) / "result.json").write_text('{"workflow": "production')
+    assert bench.close() == 4
+    told = capsys.readouterr().err
+    assert "result.json" in told.splitlines()[0]
+    assert "Traceback" not in told
+    assert not (bench.near / "audit/stage_ledger.jsonl").exists()
+
+
+@pytest.mark.parametrize("tag", ["x;touch pwned", "../x", "$(touch pwned)", "x\n", "", "-x", "a/b", "ä", "x" * 129])
+def test_a_hostile_tag_is_refused_and_nothing_runs(
+    bench: Bench, tag: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bench.far)
+    assert conductor.main([f"--tag={tag}", *bench.flags("t")[2:]]) == 2
+    assert "decision tag" in capsys.readouterr().err
+    assert list(bench.far.iterdir()) == []
+
+
+def test_an_unknown_host_key_is_refused_with_one_line(
+    sshd: Sshd, far: Path, near: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    factory.make_run(far)
+    sshd.known_hosts.write_text("")
+    assert Bench(far, near, sshd.host).close() == 6
+    told = capfd.readouterr().err
+    assert "Traceback" not in told
+    assert "host key" in told
+
+
+def test_memory_does_not_grow_with_the_log(bench: Bench) -> None:
+    made = factory.make_run(bench.far)
+    with (made.run_dir(bench.far) / "run.log").open("r+b") as log:
+        log.truncate(512 * 2**20)
+    os.utime(made.run_dir(bench.far) / "result.json", (made.result_modified,) * 2)
+    command = [sys.executable, str(PROJECT / "scripts/post_run_sync_and_finalize.py"), *bench.flags(factory.TAG)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert before < 250 * 1024, "an earlier child was larger: this test cannot tell"
+    assert peak < 250 * 1024
