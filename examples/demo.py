@@ -68,12 +68,12 @@ def close(tag: str) -> int:
 def worth_a_look(tags: list[str]) -> Iterator[Path]:
     """Give the pages and logs of these runs, then those of the workspace; not all of them need be there."""
     for tag in tags:
-        yield from (run / "run.log" for run in FAR.glob(f"{RUNS}/*_{tag}"))
         for run in NEAR.glob(f"{RUNS}/*_{tag}"):
-            yield from (run / name for name in IN_RUN)
             found = run / "run_detection.json"
             gate = json.loads(found.read_text(encoding="utf-8")).get("gate_folder") if found.is_file() else None
             yield from ((NEAR / "gate_results" / gate if gate else run) / name for name in IN_GATE)
+            yield from (run / name for name in IN_RUN)
+        yield from (run / "run.log" for run in FAR.glob(f"{RUNS}/*_{tag}"))
     yield from (NEAR / name for name in IN_WORKSPACE)
 
 

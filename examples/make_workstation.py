@@ -35,8 +35,9 @@ def shim(root: Path) -> bytes:
 def wanted(root: Path) -> Iterator[tuple[str, bytes]]:
     """Give every file of the workstation: its path below the root, and its content."""
     for path in sorted(TREE.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path.relative_to(TREE).as_posix(), path.read_bytes()
+        name = path.relative_to(TREE)
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in name.parts):  # tools' caches
+            yield name.as_posix(), path.read_bytes()
     yield SHIM, shim(root)
 
 

@@ -42,7 +42,8 @@ def plan(order: Order) -> Outcome:
     }
     lying = artifacts.write(place, PLAN, document)
     page = layout.workspace(order.root, PLAN, ".md")
-    render.write(page, f"{PLAN}.md", **lying)
+    lines = {command["rank"]: planning.quoted(command["argv"] or ()) for command in lying["commands"]}
+    render.write(page, f"{PLAN}.md", lines=lines, **lying)
     ready = sum(not command["blocked_by"] for command in commands)
     return Outcome(f"{len(commands)} commands, {ready} not blocked", (layout.workspace(order.root, PLAN), page))
 
@@ -88,7 +89,7 @@ def _survey(order: Order, paths: Sequence[str]) -> Survey | None:
     """Look once at the workstation; None when it does not answer."""
     door = workstation.connect(order.host, order.remote_root, policy.workstation())
     try:
-        return door.survey(sorted({planning.LAUNCHER, *paths}))
+        return door.survey(sorted(set(paths)))
     except (Unreachable, Missing) as refusal:
         cli.say(str(refusal))
         return None
@@ -100,7 +101,8 @@ def _command(row: Row, source: planning.Source, tag: str, survey: Survey | None)
     """Put one planned run together."""
     notes = f"{row['action']} after {source.run}"
     argv, unknown = planning.command(source, tag, notes)
-    blocked, unchecked = planning.blockers(source, survey)
+    files = planning.needed(source)
+    blocked, unchecked = planning.blockers(files, survey)
     return {
         "rank": row["rank"],
         "factor": row["factor"],
@@ -110,6 +112,7 @@ def _command(row: Row, source: planning.Source, tag: str, survey: Survey | None)
         "source_run": source.run,
         "tag": tag,
         "argv": argv,
+        "files": files,
         "blocked_by": [*unknown, *blocked],
         "unchecked": unchecked,
         "failed_gates": list(_failed_gates(source)),

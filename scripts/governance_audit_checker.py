@@ -31,7 +31,9 @@ def audit(order: Order) -> Outcome:
     """Audit one run and write down every answer. Raises Missing, Invalid, Unclear."""
     place = cli.locate(order)
     if not place.folder(Home.RUN).is_dir():
-        raise Missing(place.folder(Home.RUN), "a run folder", "nothing there", "sync the run first: make sync-run TAG=...")
+        raise Missing(
+            place.folder(Home.RUN), "a run folder", "nothing there", "sync the run first: make sync-run TAG=..."
+        )
     facts = observe(place, order.tag)
     document = artifacts.write(place, NOUN, record(facts, matched(catalogue.checks()), QUESTIONS))
     page = place.path(NOUN, ".md")
@@ -43,7 +45,9 @@ def matched(checks: Mapping[str, Check]) -> Mapping[str, Check]:
     """Let a catalogue through that asks exactly the questions that have code. Raises Invalid."""
     odd = sorted(checks.keys() ^ QUESTIONS.keys())
     if odd:
-        raise Invalid("governance_checks.json", "one entry for each check in the code", f"no match for {', '.join(odd)}")
+        raise Invalid(
+            "governance_checks.json", "one entry for each check in the code", f"no match for {', '.join(odd)}"
+        )
     return checks
 
 

@@ -175,10 +175,11 @@ def run(args: argparse.Namespace, resume: str) -> int:
     try:
         watch.follow(partial(enough, args))
     except KeyboardInterrupt:
-        screen.clear()
-        cli.say(f"detached from run {tag} ({lookout.memory.state or 'not seen yet'}), which goes on; {resume}")
+        seen = lookout.memory.state or "not seen yet"
+        screen.tell(cli.plain(f"detached from run {tag} ({seen}), which goes on; {resume}"))
         return INTERRUPTED
-    screen.clear()
+    finally:
+        screen.clear()
     station.close()
     return conclude(args, order, watch, resume)
 

@@ -61,7 +61,9 @@ def _readable(document: Document) -> Answer:
 
 def final_summary_present(facts: Facts) -> Answer:
     """The decision has its page."""
-    return Answer(facts.has_summary, "a final summary", "there" if facts.has_summary else "nothing there", facts.summary)
+    return Answer(
+        facts.has_summary, "a final summary", "there" if facts.has_summary else "nothing there", facts.summary
+    )
 
 
 CHECKS = (

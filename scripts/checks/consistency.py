@@ -69,7 +69,11 @@ def gates_recomputed(facts: Facts) -> Answer:
     """Each verdict follows from its metric and its threshold, the overall verdict from all of them."""
     wrong = [
         f"{found.gate}: reported {shown(found.reported)}, recomputed {shown(found.recomputed)}"
-        + ("" if found.gate == gates.OVERALL else f" from {shown(found.observed)} and threshold {shown(found.threshold)}")
+        + (
+            ""
+            if found.gate == gates.OVERALL
+            else f" from {shown(found.observed)} and threshold {shown(found.threshold)}"
+        )
         for found in gates.disagreements(facts.report.value)
     ]
     return Answer(not wrong, "every gate as recomputed", several(wrong, "as recomputed"), facts.report.path)

@@ -29,7 +29,9 @@ def data_quality_passed(facts: Facts) -> Answer:
     faults += texts(report.get("failures"))
     verdict = report.get("overall_pass")
     faults = [f"overall_pass is {shown(verdict)}", *faults] if faults or verdict is not True else []
-    return Answer(not faults, "overall_pass and every check true", several(faults, "as expected"), facts.data_quality.path)
+    return Answer(
+        not faults, "overall_pass and every check true", several(faults, "as expected"), facts.data_quality.path
+    )
 
 
 CHECKS = (

@@ -140,7 +140,8 @@ def _table(place: Place, path: str, numbers: tuple[str, ...], found: Evidence, *
     except Refusal as refusal:
         return Table(path, problem=_plain(place, refusal))
     wanted = frame[[*columns, *numbers]].astype(object)
-    return Table(path, tuple(wanted.where(wanted.notna(), None).to_dict("records")))
+    cells = wanted.where(wanted.notna(), None).to_dict("records")
+    return Table(path, tuple({str(name): value for name, value in row.items()} for row in cells))
 
 
 def _namesakes(place: Place, tag: str, detection: Document) -> tuple[str, ...]:

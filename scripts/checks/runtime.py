@@ -34,7 +34,9 @@ def exit_code_zero(facts: Facts) -> Answer:
 
 def no_stage_skipped(facts: Facts) -> Answer:
     """Nothing was left out; an option that is neither true nor false counts as used."""
-    return _unused(facts, [name for name in gates.unofficial(facts.report.value) if name != "dry_run"], "no skip option")
+    return _unused(
+        facts, [name for name in gates.unofficial(facts.report.value) if name != "dry_run"], "no skip option"
+    )
 
 
 def not_a_dry_run(facts: Facts) -> Answer:

@@ -29,7 +29,7 @@ def preflight(root: Path, policy: Policy, require_clean: bool) -> dict[str, Any]
         seen = "no repository" if count is None else f"{count} changed files"
         reasons.append(f"git: expected a clean tree, found {seen}")
     return {
-        "timestamp": clock.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "timestamp": datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S%z"),
         "hostname": socket.gethostname(),
         "root_dir": str(root),
         **checkout,

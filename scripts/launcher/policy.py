@@ -62,7 +62,7 @@ WORDS: _Kind = (_words, "a list of column names")
 PART: _Kind = (lambda value: isinstance(value, dict), "an object")
 
 WHOLE_POLICY = {
-    "schema_version": (lambda value: value == 1, "1"),
+    "schema_version": (lambda value: _whole(value) and value == 1, "1"),
     "program": WORD,
     "leftover_seconds": REAL,
     "preflight": PART,

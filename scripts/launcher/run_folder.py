@@ -1,10 +1,12 @@
 """The folder of one run, and what is written there before its workload starts."""
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def used_before(root: Path, tag: str) -> list[str]:
 def create(root: Path, asked: Asked) -> Path:
     """Make the run folder of this second; where there is one of that name, wait for the next second."""
     while True:
-        stamp = clock.now().astimezone().strftime(clock.RUN_STAMP)
+        stamp = datetime.now().strftime(clock.RUN_STAMP)  # real, whatever SOURCE_DATE_EPOCH says: a run is no artifact
         run = root / layout.RUNS / f"{stamp}_{asked.workflow}_{asked.tag}"
         try:
             run.mkdir(parents=True)
@@ -55,10 +57,12 @@ def check_data(root: Path, run: Path, asked: Asked, thresholds: Thresholds) -> i
         text = ",".join(value) if isinstance(value, tuple) else str(value)
         command += [f"--{name.replace('_', '-')}", text]
     write_command(run / "data_quality_command.sh", command)
+    today = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}  # freshness is of today
     with (run / "data_quality.log").open("wb") as log:
-        return subprocess.run(
-            command, cwd=root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
-        ).returncode
+        gate = subprocess.run(
+            command, cwd=root, env=today, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+        )
+    return gate.returncode
 
 
 def write_context(root: Path, run: Path, asked: Asked, preflight: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from postrun.layout import NOUNS, PROJECT, Place
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
+    from jsonschema_rs import Draft202012Validator as JudgingValidator
 
 SCHEMA_VERSION = 1
 _REFERRED = ("common.schema.json", "workstation.schema.json")  # what `$ref` may name
@@ -90,6 +91,20 @@ def _validator(schema: str) -> "Draft202012Validator":
     return Draft202012Validator(_schema_file(f"{schema}.schema.json"), registry=registry)
 
 
+@cache
+def _judge(schema: str) -> "JudgingValidator":
+    """The same rules in a compiled validator, two hundred times as fast; what it does not let through, jsonschema
+    explains. Without it every run in a rebuild would cost more to check than to read.
+    """
+    from jsonschema_rs import Draft202012Validator as Judge
+
+    def retrieve(address: str) -> Any:
+        return _schema_file(address.rpartition("/")[2])
+
+    # Without an address of its own to stand on, it does not follow the names in `$ref`.
+    return Judge(_schema_file(f"{schema}.schema.json"), retriever=retrieve, base_uri="file:///schemas/")
+
+
 def _schema_file(name: str) -> Any:
     return json.loads((PROJECT / "schemas" / name).read_bytes())
 
@@ -117,11 +132,20 @@ def check(document: Any, schema: str, thing: object) -> Any:
 
     Raises Invalid with the worst finding and the number of the others.
     """
+    if _fits(document, schema):
+        return document
     found = findings(document, schema, admitted=False)
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise Invalid(thing, f"a document that fits schemas/{schema}.schema.json", found[0] + more)
     return document
+
+
+def _fits(document: Any, schema: str) -> bool:
+    try:
+        return _judge(schema).is_valid(document)
+    except UnicodeEncodeError:  # a file name that is not UTF-8, which the compiled validator cannot take
+        return False
 
 
 def load(path: Path, schema: str) -> Any:
@@ -176,12 +200,16 @@ def _counted(document: dict[str, Any]) -> dict[str, Any]:
 
 def encode(document: Any) -> bytes:
     """Write JSON the one way of this house: sorted keys, two spaces, no NaN, a final newline. ValueError on NaN."""
-    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="backslashreplace")
+    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode(
+        errors="backslashreplace"
+    )
 
 
 def encode_line(document: Any) -> bytes:
     """Write JSON as one line of a `.jsonl` file."""
-    return (json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="backslashreplace")
+    return (json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode(
+        errors="backslashreplace"
+    )
 
 
 def lines(path: Path, schema: str) -> Iterator[Any]:

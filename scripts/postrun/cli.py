@@ -15,7 +15,7 @@ from postrun.layout import Place
 from postrun.outcome import Order, Outcome, Step
 
 WORKSPACE, RUN = "workspace", "run"  # the two locks: one for steps 4-12, one per run for steps 1-3
-_PACKAGES = {"fabric", "invoke", "jinja2", "jsonschema", "pandas", "paramiko", "referencing"}
+_PACKAGES = {"fabric", "invoke", "jinja2", "jsonschema", "jsonschema_rs", "pandas", "paramiko", "referencing"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

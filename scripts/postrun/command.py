@@ -1,6 +1,7 @@
 """What a run's `command.sh` says: its options, for when the file that should name them is missing."""
 
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 
@@ -17,5 +18,5 @@ def option(path: Path, flag: str) -> str | None:
     except ValueError:
         return None
     joined = [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]
-    parted = [after for word, after in zip(words, words[1:], strict=False) if word == flag]
+    parted = [after for word, after in pairwise(words) if word == flag]
     return next(iter(joined + parted), None) or None

@@ -7,6 +7,7 @@ import argparse
 import json
 import math
 import threading
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from postrun.journal import Journal
 from postrun.states import Facts, Glance, Limits, Memory, Result, judge
 
 TICK = 0.5  # seconds between two signs of life while a look takes its time
+LAST_LOOK = 5.0  # seconds for a look that patience runs out on
 
 
 def facts_of(glance: Glance, tag: str, pattern: str | None = None, ignored: Collection[str] = ()) -> Facts:
@@ -100,15 +102,16 @@ class _Poll(threading.Thread):
 def ask(
     look: Callable[[], Glance], left: Callable[[], float], meanwhile: Callable[[], None]
 ) -> Glance | Refusal | None:
-    """Look once; give what was seen, why nothing was, or None when no time was left to wait for it.
+    """Look once; give what was seen, why nothing was, or None when the time that is left went by without an answer.
 
-    The look has a thread of its own, so that Ctrl-C and a deadline need not wait for a network; `meanwhile` is called
-    every now and then.
+    The look has a thread of its own, so that Ctrl-C and a deadline need not wait for a network. It gets a few seconds
+    in any case: the last one decides. `meanwhile` is called every now and then.
     """
     poll = _Poll(look)
     poll.start()
-    while poll.is_alive() and left() > 0:
-        poll.join(min(TICK, left()))
+    least = time.monotonic() + LAST_LOOK
+    while poll.is_alive() and (rest := max(left(), least - time.monotonic())) > 0:
+        poll.join(min(TICK, rest))
         meanwhile()
     if poll.answer is None and not poll.is_alive():
         raise RuntimeError("the look broke off; its traceback is above")

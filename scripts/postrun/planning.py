@@ -13,7 +13,7 @@ from postrun import gates
 LAUNCHER = "scripts/workstation_official_run.sh"
 _LAUNCHERS_OWN = ("decision_tag", "owner", "notes")  # the launcher hands these on itself
 _FIRST = ("strategy", "protocol", "factor", "cost_multipliers", "wf_shards", "freeze_file", "out_dir")
-_FILES = ("strategy", "protocol", "freeze_file", "wf_freeze_file", "stat_summary_csv")  # options that name a file
+_FILES = ("strategy", "freeze_file", "wf_freeze_file")  # options that name a file
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,14 @@ def data_file(source: Source) -> str | None:
 
 
 def needed(source: Source) -> list[str]:
-    """List the files that the command names, as paths on the workstation."""
+    """List the files that the command needs, the launcher first, as paths on the workstation."""
     options = gates.inputs(source.report)
     named = [options.get(name) for name in _FILES]
-    return [path for path in (data_file(source), *named) if isinstance(path, str) and path]
+    return [LAUNCHER, *(path for path in (data_file(source), *named) if isinstance(path, str) and path)]
 
 
-def blockers(source: Source, survey: Survey | None) -> tuple[list[str], list[str]]:
-    """Say what blocks the command now, and what could not be checked because the workstation did not answer."""
-    files = [LAUNCHER, *needed(source)]
+def blockers(files: Sequence[str], survey: Survey | None) -> tuple[list[str], list[str]]:
+    """Say which files block the command now, and which could not be checked as the workstation did not answer."""
     if survey is None:
         return [], [f"{path} not checked: the workstation did not answer" for path in files]
     return [f"{path} is not on the workstation" for path in files if path not in survey.files], []
@@ -99,7 +98,7 @@ def blockers(source: Source, survey: Survey | None) -> tuple[list[str], list[str
 
 def free_tags(newest: str, taken: AbstractSet[str]) -> Iterator[str]:
     """Give committee_<day>_run<N> from the day of the newest run's stamp, first free number first, without end."""
-    day, number = newest[:10] or "unknown", 0
+    day, number = newest[:10], 0
     while True:
         number += 1
         if (tag := f"committee_{day}_run{number}") not in taken:

@@ -16,7 +16,7 @@ from postrun.errors import Usage
 from postrun.states import Process
 
 _OF_A_RUN = {"data_quality_gate", "workstation_official_run"}  # our scripts that do a run's own work
-_BYSTANDERS = {"fab", "gmake", "inv", "invoke", "make", "screen", "sshd", "tmux"}  # they carry tags, and outlive runs
+_BYSTANDERS = {"fab", "git", "gmake", "inv", "invoke", "make", "pre-commit", "screen", "sshd", "tmux"}  # they carry tags, and outlive runs
 _SHELLS = {"bash", "dash", "fish", "ksh", "sh", "zsh"}
 _WRAPPERS = _SHELLS | {"env", "exec", "ionice", "nice", "nohup", "setsid", "stdbuf", "sudo", "time", "timeout"}
 _INTERPRETER = re.compile(r"[Pp]ython[0-9.]*")
@@ -62,8 +62,11 @@ def _only_passes(args: str, ignored_programs: Iterable[str]) -> bool:
     program = _program(words)
     if program in _BYSTANDERS or program in ignored_programs or program in _our_scripts():
         return True
+    bases = {_base(word) for word in words}
+    if program == "ssh":  # the sync's own way to the far side, when that is this machine
+        return "rsync" in bases
     is_shell = bool(words) and _base(words[0]) in _SHELLS
-    return is_shell and any(_base(word) in _our_scripts() | {"make", "inv"} for word in words)
+    return is_shell and not bases.isdisjoint(_our_scripts() | {"make", "inv"})
 
 
 def _program(words: Sequence[str]) -> str:

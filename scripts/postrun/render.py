@@ -31,9 +31,10 @@ _BARRED = (
 _BREAKS = re.compile(r"\r\n|[\t\n\x0b\x0c\r\x85\u2028\u2029]")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs"})  # control, direction and zero width, halves of surrogate pairs
 _ACTIVE = re.compile(r"[\\`*\[\]|~$]")
+_HARMLESS = re.compile(r"[A-Za-z0-9]+([ ,;/_-][A-Za-z0-9]+)*")  # a path, a tag, plain words: most cells of any table
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _EMPHASIS = re.compile(r"(?<![^\W_])_")  # after a letter or digit `_` opens nothing: tags stay as they are
-_LEADING = re.compile(r"^(?=[=#]|[-+](?:\s|$)|[-:]-)")  # what would begin a heading, a list, a rule
+_LEADING = re.compile(r"^(?=[=#>]|[-+](?:\s|$)|[-:]-)")  # what would begin a heading, a quote, a list, a rule
 _NUMBERED = re.compile(r"^(\d{1,9})(?=[.)](?:\s|$))")
 
 
@@ -50,6 +51,8 @@ def write(path: Path, template: str, /, **facts: Any) -> bool:
 
 def visible(text: str) -> str:
     """Put text on one line and show what would not be seen: control, direction and zero-width characters."""
+    if text.isprintable():  # nearly always
+        return text
     line = _BREAKS.sub(" ", text)
     return "".join(_shown(char) if unicodedata.category(char) in _HIDDEN else char for char in line)
 
@@ -60,8 +63,10 @@ def _shown(char: str) -> str:
 
 def markdown(text: str) -> str:
     """Escape text so that Markdown shows it as it is: in a paragraph, a heading, a list or a table cell."""
+    if _HARMLESS.fullmatch(text):
+        return text
     line = _ACTIVE.sub(r"\\\g<0>", " ".join(visible(text).split()))
-    line = _ENTITY.sub("&amp;", line).replace("<", "&lt;").replace(">", "&gt;")
+    line = _ENTITY.sub("&amp;", line).replace("<", "&lt;")
     line = _NUMBERED.sub(r"\1\\", _EMPHASIS.sub(r"\\_", line))
     return _LEADING.sub(r"\\", line)
 

@@ -59,4 +59,4 @@ def test_only_pages_that_exist_are_named(
     monkeypatch.setattr(demo, "close", close)
     demo.demo(["momentum_12_1"])
     named = capsys.readouterr().out.partition("Where to look")[2].split()
-    assert [Path(line).name for line in named] == ["governance_audit_check.md", "production_gates_final_summary.md"]
+    assert [Path(line).name for line in named] == ["production_gates_final_summary.md", "governance_audit_check.md"]

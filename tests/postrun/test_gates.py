@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import factory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import factory
 from postrun import gates
 
 REPORT: dict[str, Any] = factory.documents().report
@@ -75,9 +76,7 @@ def test_each_rule_at_its_edge(gate: str, change: Callable[[dict[str, Any]], obj
     assert found[gates.OVERALL] is all(found[name] for name in GATES)
 
 
-@pytest.mark.parametrize(
-    ("option", "stage"), [("skip_risk_diagnostics", "risk_"), ("skip_statistical_gates", "stat_")]
-)
+@pytest.mark.parametrize(("option", "stage"), [("skip_risk_diagnostics", "risk_"), ("skip_statistical_gates", "stat_")])
 def test_a_skipped_stage_has_no_verdict_and_does_not_fail_the_whole(option: str, stage: str) -> None:
     report = changed(put("inputs", **{option: True}))
     found = gates.recompute(report)

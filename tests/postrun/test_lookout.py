@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from postrun import lookout
 from postrun.errors import Unreachable, Usage
 from postrun.lookout import Lookout, add_patience, ask, facts_of, limits_of, seconds
 from postrun.states import Glance, Limits, Process, Result, State
@@ -125,7 +126,8 @@ def test_ask_gives_what_was_seen_or_why_nothing_was() -> None:
     assert isinstance(ask(fail, lambda: 9.0, lambda: None), Unreachable)
 
 
-def test_ask_gives_up_when_no_time_is_left_and_shows_life_meanwhile() -> None:
+def test_ask_gives_up_when_no_time_is_left_and_shows_life_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookout, "LAST_LOOK", 0.2)
     release, ticks = threading.Event(), []
 
     def hang() -> Glance:
@@ -136,6 +138,14 @@ def test_ask_gives_up_when_no_time_is_left_and_shows_life_meanwhile() -> None:
     assert ask(hang, lambda: end - time.monotonic(), lambda: ticks.append(1)) is None
     release.set()
     assert ticks
+
+
+def test_the_last_look_gets_its_chance() -> None:
+    def slow() -> Glance:
+        time.sleep(0.3)
+        return GLANCE
+
+    assert ask(slow, lambda: 0.0, lambda: None) is GLANCE
 
 
 def test_a_bug_in_a_look_is_not_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,27 +164,27 @@ def test_a_bug_in_a_look_is_not_an_outage(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_lookout_takes_in_glances_and_silence(near: Path) -> None:
-    lookout = Lookout(near, TAG, Limits(), began=0.0)
-    assert lookout.take(GLANCE, 0.0)
-    assert not lookout.take(GLANCE, 30.0)
-    assert lookout.take(Unreachable("bench", "an answer", "a dead line"), 60.0)
-    assert (lookout.memory.state, lookout.trouble) == (
+    watched = Lookout(near, TAG, Limits(), began=0.0)
+    assert watched.take(GLANCE, 0.0)
+    assert not watched.take(GLANCE, 30.0)
+    assert watched.take(Unreachable("bench", "an answer", "a dead line"), 60.0)
+    assert (watched.memory.state, watched.trouble) == (
         State.UNREACHABLE,
         "bench: expected an answer, found a dead line",
     )
-    assert lookout.glance is GLANCE
-    assert not lookout.take(None, 90.0)
-    assert lookout.trouble == "no answer in time"
-    assert lookout.take(GLANCE, 120.0)
-    assert lookout.trouble == ""
+    assert watched.glance is GLANCE
+    assert not watched.take(None, 90.0)
+    assert watched.trouble == "no answer in time"
+    assert watched.take(GLANCE, 120.0)
+    assert watched.trouble == ""
     log = near / f"audit/workstation_runs/{RUN}/monitor_events.jsonl"
     assert [json.loads(line)["state"] for line in log.read_text().splitlines()] == ["running", "unreachable", "running"]
 
 
 def test_what_an_outage_says_of_the_network_stays_off_the_record(near: Path) -> None:
-    lookout = Lookout(near, TAG, Limits(), began=0.0)
-    lookout.take(GLANCE, 0.0)
-    lookout.take(Unreachable("bench.example", "a key", "/home/hui/.ssh/id_ed25519 refused"), 30.0)
+    watched = Lookout(near, TAG, Limits(), began=0.0)
+    watched.take(GLANCE, 0.0)
+    watched.take(Unreachable("bench.example", "a key", "/home/hui/.ssh/id_ed25519 refused"), 30.0)
     assert "hui" not in (near / f"audit/workstation_runs/{RUN}/monitor_events.jsonl").read_text()
 
 

@@ -1,5 +1,6 @@
 """The monitor's judgment: tables for every state, and a property over any sequence of observations."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ LIMITS = Limits(interval=30, grace=60, stall=1800)
 Step = tuple[float, Facts | None]
 
 
-def run(steps: list[Step], limits: Limits = LIMITS) -> list[Memory]:
+def run(steps: Sequence[Step], limits: Limits = LIMITS) -> list[Memory]:
     """Fold (moment, observation) pairs; give the memory after each."""
     memory, found = Memory(began=steps[0][0]), []
     for now, facts in steps:
@@ -139,6 +140,11 @@ def test_an_outage_does_not_count_as_absence_and_neither_counts_after_it_ended()
     last = run(every(BUSY, NONE, None, NONE), limits)[-1]
     assert last.over is Missing
     assert last.words == f"run folder {RUN} is gone"
+
+
+def test_an_answer_ends_the_backing_off() -> None:
+    last = run(every(BUSY, None, None, None, BUSY))[-1]
+    assert (last.failures, last.lost, pause(last, 1120.0, LIMITS, 0.5)) == (0, None, 30.0)
 
 
 def test_unreachable_remembers_what_was_known() -> None:

@@ -15,7 +15,7 @@ from postrun import artifacts, tables
 from postrun.errors import Invalid, Missing, Refusal
 
 COLUMNS = {"run": str, "total": float, "count": int, "passed": bool}
-ROW = {"run": "r1", "total": 0.1, "count": 3, "passed": True}
+ROW: dict[str, Any] = {"run": "r1", "total": 0.1, "count": 3, "passed": True}
 CELLS = {
     "run": st.none() | st.text(min_size=1) | st.text(alphabet="'=+-@\t\r\n 0.1e,\";x", min_size=1),
     "total": st.none() | st.floats(allow_nan=False, allow_infinity=False),

@@ -13,6 +13,8 @@ import pytest
 from factory import TAG, documents, make_run, put
 from postrun import layout, workstation
 from postrun.errors import Invalid, Missing, Refusal, Unreachable, Usage
+from postrun.processes import of_run
+from postrun.states import Process
 from postrun.workstation import Workstation
 from sshd import Sshd
 
@@ -23,7 +25,7 @@ ODD_NAMES = [
     b"plain.csv",
     b"two words.csv",
     b" leading and trailing ",
-    b"it's \"quoted\".csv",
+    b'it\'s "quoted".csv',
     b"$(touch pwned);`id`*?.csv",
     b"-n",
     b"back\\slash.csv",
@@ -122,7 +124,9 @@ def test_a_huge_report_is_known_by_its_size(door: Workstation, far: Path) -> Non
     assert file.size > 17 * 2**20
 
 
-@pytest.mark.parametrize("tag", ["x;touch pwned", "../x", "$(touch pwned)", "", "-rf", "a b", "tag\n", "a'b", "x" * 129])
+@pytest.mark.parametrize(
+    "tag", ["x;touch pwned", "../x", "$(touch pwned)", "", "-rf", "a b", "tag\n", "a'b", "x" * 129]
+)
 def test_a_tag_that_is_none_reaches_no_shell(tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     door = workstation.connect("local", ".")
@@ -133,7 +137,9 @@ def test_a_tag_that_is_none_reaches_no_shell(tag: str, tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["it's; touch pwned", "two  words", "$(touch pwned)", "new\nline", "snow \u2603", "a\\b"])
+@pytest.mark.parametrize(
+    "name", ["it's; touch pwned", "two  words", "$(touch pwned)", "new\nline", "snow \u2603", "a\\b"]
+)
 def test_any_root_is_only_a_name(name: str, tmp_path: Path, host: str) -> None:
     root = tmp_path / name
     make_run(root)
@@ -167,7 +173,9 @@ def test_five_thousand_runs_are_one_round_trip(door: Workstation, far: Path, rec
     seen = door.look(TAG)
     looked = time.monotonic()
     glance = door.glance(TAG)
-    print(f"look {looked - began:.2f} s, glance {time.monotonic() - looked:.2f} s, 5,000 runs and gates", file=sys.stderr)
+    print(
+        f"look {looked - began:.2f} s, glance {time.monotonic() - looked:.2f} s, 5,000 runs and gates", file=sys.stderr
+    )
     assert (len(seen.runs), seen.folders, door.round_trips) == (5001, (RUN,), 2)
     assert (glance.runs, glance.gates) == ((RUN,), (Path(GATE_PATH).name,))
 
@@ -175,20 +183,46 @@ def test_five_thousand_runs_are_one_round_trip(door: Workstation, far: Path, rec
 # --- the processes
 
 
-def test_processes_come_without_those_that_asked(door: Workstation, host: str, far: Path) -> None:
+def test_processes_come_without_those_that_asked(door: Workstation, far: Path) -> None:
     make_run(far)
-    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "--tag", TAG])
+    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "of no run"])
     try:
         seen = door.look(TAG).processes
     finally:
         worker.kill()
         worker.wait()
     mine = {process.pid: process for process in seen}
-    assert TAG in mine[worker.pid].args
+    assert mine[worker.pid].args.endswith("of no run")
     assert mine[worker.pid].started is not None
     assert abs(mine[worker.pid].started - time.time()) < 30
-    assert (os.getpid() in mine) is (host != "local"), "who asks from here is left out"
-    assert not [process for process in seen if "eval" in process.args or process.args.startswith("ps -A")]
+    assert os.getpid() not in mine, "the line of parents that asked; the test's sshd is a child of the test too"
+    assert not [process for process in seen if process.parent not in mine and process.args.startswith("ps -A")]
+
+
+def test_another_monitors_probe_is_left_out_with_its_children(door: Workstation, far: Path, tmp_path: Path) -> None:
+    """Its find and stat have the run's folder in their arguments."""
+    make_run(far)
+    stand_in(tmp_path / "bin", "stat", "sleep 20")
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    command = workstation._command("glance", "f" * 32, str(far), TAG, RUN_PATH, "x", 1, 1)
+    other = subprocess.Popen(["sh", "-c", command], env=environment, stdout=subprocess.PIPE, start_new_session=True)
+    assert other.stdout is not None
+    other.stdout.readline()
+    try:
+        seen = door.look(TAG).processes
+    finally:
+        os.killpg(other.pid, 9)
+        other.communicate()
+    assert other.pid not in [process.pid for process in seen]
+    assert not [process.args for process in seen if str(tmp_path / "bin") in process.args]
+
+
+def test_a_probe_names_no_run_in_its_command_line(far: Path) -> None:
+    """Another monitor's probe must not look like a process of the run."""
+    command = workstation._command("glance", "f" * 32, str(far), TAG, RUN_PATH)
+    assert TAG not in command
+    assert RUN not in command
+    assert of_run([Process(9, 1, command.replace("'", ""))], TAG, RUN) == ()
 
 
 def test_no_list_of_processes_is_no_empty_list(far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +361,9 @@ def stand_in(folder: Path, name: str, script: str) -> None:
 
 def narrow_path(folder: Path, without: set[str]) -> str:
     """Build a PATH that has only what the probes may need, less some."""
-    tools = "sh bash cat cksum cut date dd find grep ls od openssl ps readlink rsync sed sha256sum shasum sort stat tail tr"
+    tools = (
+        "sh bash cat cksum cut date dd find grep ls od openssl ps readlink rsync sed sha256sum shasum sort stat tail tr"
+    )
     for tool in [*tools.split(), "xargs", "perl", "env"]:
         found = shutil.which(tool)
         if found and tool not in without:
@@ -517,12 +553,14 @@ def test_every_hop_must_be_known(sshd: Sshd, far: Path) -> None:
     sshd.alias("hop", UserKnownHostsFile=str(empty))
     assert "found an unknown host" in asks(sshd.alias("behind", ProxyJump="hop"), far)
     sshd.alias("known-hop")
-    assert asks(sshd.alias("beyond", ProxyJump="known-hop", HostName="localhost", HostKeyAlias="x"), far) != "answered", (
-        "localhost is not in known_hosts"
-    )
+    assert (
+        asks(sshd.alias("beyond", ProxyJump="known-hop", HostName="localhost", HostKeyAlias="x"), far) != "answered"
+    ), "localhost is not in known_hosts"
 
 
-@pytest.mark.parametrize("name", ["-oProxyCommand=touch pwned", "a b", "", "host;id", "$(id)", "host:port", "a\nb", "@x"])
+@pytest.mark.parametrize(
+    "name", ["-oProxyCommand=touch pwned", "a b", "", "host;id", "$(id)", "host:port", "a\nb", "@x"]
+)
 def test_a_host_that_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(Usage, match="host: expected `local`, or a name like bench"):
         workstation.connect(name, ".")
@@ -615,7 +653,9 @@ def test_a_profile_that_talks_into_rsync_is_one_line(sshd: Sshd, far: Path, near
 
 def test_what_is_no_answer_is_said_so(sshd: Sshd, far: Path) -> None:
     sshd.set_profile("echo this account is not for shells; exit 0")
-    assert asks(sshd.host, far).endswith("expected an answer to the probe, found something else (is there a POSIX shell?)")
+    assert asks(sshd.host, far).endswith(
+        "expected an answer to the probe, found something else (is there a POSIX shell?)"
+    )
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "zsh", "fish", "tcsh"])

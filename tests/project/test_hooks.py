@@ -48,10 +48,9 @@ class Repository:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PRE_COMMIT"))}
-        who = {
-            f"GIT_{role}_{what}": "test@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-        }
-        env = {**clean, **who, "PRE_COMMIT_HOME": str(self.home), "GIT_CONFIG_GLOBAL": os.devnull}
+        who = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL")
+        env = {**clean, **dict.fromkeys(who, "test@example.org"), "GIT_CONFIG_GLOBAL": os.devnull}
+        env["PRE_COMMIT_HOME"] = str(self.home)
         return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
 
     def must(self, *command: str) -> str:
@@ -125,20 +124,10 @@ def test_another_repository_can_use_the_hook(repository: Repository, tmp_path: P
 def published(tmp_path: Path) -> Repository:
     """Commit the project as it lies here, without what git ignores, to a repository of its own."""
     project = Repository(tmp_path / "project", tmp_path / "unused")
-    listed = Repository(PROJECT, tmp_path / "unused").must(
-        "git",
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "--",
-        ".ci",
-        "scripts",
-        "schemas",
-        ".pre*",
-    )
-    for name in filter(None, listed.split("\0")):
+    flags = ("-z", "--cached", "--others", "--exclude-standard")
+    wanted = (".ci", "scripts", "schemas", ".pre-commit-hooks.yaml")
+    listed = Repository(PROJECT, tmp_path / "unused").must("git", "ls-files", *flags, "--", *wanted)
+    for name in (name for name in listed.split("\0") if (PROJECT / name).is_file()):
         copy = project.folder / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes((PROJECT / name).read_bytes())

@@ -1,13 +1,16 @@
 """The schemas keep the rules of the house, and say yes and no to the examples as their file names promise."""
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from postrun import artifacts
+from postrun.errors import Invalid
 from postrun.layout import NOUNS, PROJECT, Home, Noun
 
 SCHEMAS = PROJECT / "schemas"
@@ -16,9 +19,7 @@ STEMS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("
 ARTIFACTS = [stem for stem in STEMS if stem != "common"]
 OURS = sorted({noun.schema for noun in NOUNS.values() if noun.ours and noun.schema})
 CONFIGS = {noun.schema for noun in NOUNS.values() if noun.home is Home.PROJECT}
-DOCUMENTS = sorted(
-    set(OURS) - CONFIGS - {noun.schema for noun in NOUNS.values() if noun.suffixes[0] != ".json"}
-)
+DOCUMENTS = sorted(set(OURS) - CONFIGS - {noun.schema for noun in NOUNS.values() if noun.suffixes[0] != ".json"})
 SHIPPED = [noun for noun in NOUNS.values() if noun.home is Home.PROJECT and noun.name != "workstation.local"]
 
 
@@ -176,3 +177,13 @@ def test_the_door_admits_wrong_values_but_no_wrong_shapes(example: str, comes_in
     path = EXAMPLES / example
     assert (found_in(path, admitted=False) == []) is comes_in
     assert found_in(path) != []
+
+
+@pytest.mark.parametrize("path", [*examples("valid"), *examples("invalid")], ids=name)
+def test_the_door_lets_through_what_the_findings_do(path: Path) -> None:
+    """Two validators read one schema: the fast one decides at the door, the other one explains."""
+    for document in documents(path):
+        stem = path.parents[1].name
+        found = artifacts.findings(document, stem, admitted=False)
+        with pytest.raises(Invalid, match=re.escape(found[0])) if found else nullcontext():
+            assert artifacts.check(document, stem, path) is document

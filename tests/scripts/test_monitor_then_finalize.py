@@ -18,15 +18,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import factory
 import monitor_then_finalize
-import pytest
 from factory import Documents
 from sshd import Sshd
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "scripts/monitor_then_finalize.py"
-TAG = "committee_2026-02-21_run1"
+TAG = f"committee_2026-02-21_run1.{os.getpid()}"  # of this test process alone: others work on the same machine
 FAST = ("--interval", "0.2", "--grace", "0.5")
 
 
@@ -164,6 +165,13 @@ class Bench:
 def end(worker: subprocess.Popen[bytes]) -> None:
     worker.kill()
     worker.wait()
+
+
+def await_file(path: Path, seconds: float = 15) -> None:
+    patience = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < patience, f"{path} never appeared"
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -511,7 +519,7 @@ def test_a_deadline_ends_it(
 def test_a_deadline_does_not_wait_for_a_look_that_hangs(bench: Bench, stand_ins: Callable[..., str]) -> None:
     bench.begin()
     monitor = bench.monitor("--deadline", "2", path=stand_ins(ps="sleep 20"))
-    assert monitor.end(8) == 8
+    assert monitor.end(15) == 8
     assert "unreachable: the workstation does not answer (no answer in time)" in monitor.talk
 
 
@@ -624,10 +632,7 @@ def test_ctrl_c_does_not_wait_for_a_look_that_hangs(
     bench.begin()
     called = tmp_path / "called"
     monitor = bench.monitor(path=stand_ins(ps=f"touch {called}; exec sleep 20"))
-    end_of_patience = time.monotonic() + 15
-    while not called.exists():
-        assert time.monotonic() < end_of_patience
-        time.sleep(0.05)
+    await_file(called)
     monitor.interrupt()
     assert monitor.end(5) == 130
     assert "detached" in monitor.talk
@@ -674,6 +679,76 @@ def test_no_color_means_plain_lines(bench: Bench) -> None:
     assert "\x1b" not in shown
 
 
+# --- the real launcher ----------------------------------------------------------------------------------------------
+
+GATE_PROGRAM = "import subprocess, sys, time; subprocess.Popen(['sleep', '60']); time.sleep(60)\n"
+
+
+@pytest.fixture
+def launched(bench: Bench) -> Iterator[Path]:
+    """Launch an official run on the bench that would take a minute; give its run folder."""
+    policy = json.loads((PROJECT / "configs/launcher_policy.json").read_text())
+    policy |= {"preflight": {"min_cores": 1, "min_memory_gb": 0}, "program": "gate.py", "leftover_seconds": 1}
+    (bench.far / "configs").mkdir()
+    (bench.far / "configs/launcher_policy.json").write_text(json.dumps(policy))
+    (bench.far / "gate.py").write_text(GATE_PROGRAM)
+    launcher = [sys.executable, str(PROJECT / "scripts/workstation_official_run.py"), "--skip-data-quality-check"]
+    words = [*launcher, "--root", str(bench.far), "--tag", TAG, "--"]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=bench.far)
+    yield Path(done.stdout.strip())
+    kill_groups(TAG)
+
+
+def kill_groups(tag: str) -> None:
+    """Kill each process group in which something runs under this tag, the launcher's first."""
+    for pid in pids_of(tag):
+        signal_to(pid, signal.SIGKILL, group=True)
+
+
+def pids_of(tag: str) -> list[int]:
+    """Find what runs under this tag: the launcher's supervisor first, then the gate program."""
+    listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], check=True, capture_output=True, text=True).stdout
+    lines = [line.split(None, 1) for line in listing.splitlines()]
+    named = [(int(pid), args.strip()) for pid, args in lines if f"tag {tag}" in args and "monitor" not in args]
+    return [pid for pid, args in sorted(named, key=lambda one: "workstation_official_run" not in one[1])]
+
+
+def signal_to(pid: int, what: signal.Signals, group: bool = False) -> None:
+    try:
+        os.killpg(os.getpgid(pid), what) if group else os.kill(pid, what)
+    except ProcessLookupError:
+        return  # it went with another
+
+
+def test_a_launcher_that_is_killed_leaves_its_workload_running(bench: Bench, launched: Path) -> None:
+    supervisor = json.loads((launched / "run.pid").read_text())["pid"]
+    monitor = bench.monitor()
+    monitor.await_line("running: ")
+    signal_to(supervisor, signal.SIGKILL)
+    with pytest.raises(AssertionError, match="no line"):
+        monitor.await_line("dead", seconds=1.5)
+    kill_groups(TAG)
+    assert monitor.end() == 7
+    assert not (launched / "result.json").exists()
+
+
+def test_a_process_group_that_is_killed_whole_is_dead(bench: Bench, launched: Path) -> None:
+    monitor = bench.monitor()
+    monitor.await_line("running: ")
+    kill_groups(TAG)
+    assert monitor.end() == 7
+    assert not (launched / "result.json").exists()
+
+
+def test_a_launcher_that_is_told_to_stop_leaves_a_result(bench: Bench, launched: Path) -> None:
+    supervisor = json.loads((launched / "run.pid").read_text())["pid"]
+    monitor = bench.monitor("--until", "complete")
+    monitor.await_line("running: ")
+    signal_to(supervisor, signal.SIGTERM)
+    assert monitor.end() == 0
+    assert json.loads((launched / "result.json").read_text())["exit_code"] == 128 + signal.SIGTERM
+
+
 # --- over SSH -------------------------------------------------------------------------------------------------------
 
 
@@ -715,15 +790,35 @@ def test_a_run_that_ended_during_an_outage_is_complete_not_dead(ssh_bench: Bench
     assert ssh_bench.states() == "running unreachable settling complete"
 
 
-def test_a_connection_cut_in_the_middle_is_made_anew(ssh_bench: Bench, sshd: Sshd) -> None:
+def test_a_connection_cut_in_the_middle_of_a_look_is_made_anew(
+    ssh_bench: Bench, sshd: Sshd, stand_ins: Callable[..., str], tmp_path: Path
+) -> None:
+    slow, called = tmp_path / "slow", tmp_path / "called"
+    ps = f'[ ! -e {slow} ] || {{ touch {called}; sleep 20; }}; exec {shutil.which("ps")} "$@"'
+    sshd.set_environment(PATH=stand_ins(ps=ps))
     ssh_bench.begin()
     ssh_bench.work()
     monitor = ssh_bench.monitor()
-    monitor.await_line("running: ")
-    for _ in range(3):
-        sshd.cut()
-        monitor.await_line("unreachable: ")
-        monitor.await_line("running: ")
+    monitor.await_line("running: 1 process of it")
+    slow.touch()
+    await_file(called)
+    sshd.cut()
+    monitor.await_line("unreachable: ")
+    slow.unlink()
+    monitor.await_line("running: 1 process of it")
+
+
+def test_a_connection_cut_between_two_looks_is_not_even_noticed(ssh_bench: Bench, sshd: Sshd) -> None:
+    ssh_bench.begin()
+    worker = ssh_bench.work()
+    monitor = ssh_bench.monitor("--interval", "1.5", "--until", "complete")
+    monitor.await_line("running: 1 process of it")
+    time.sleep(0.5)
+    sshd.cut()
+    ssh_bench.finish()
+    end(worker)
+    assert monitor.end() == 0
+    assert ssh_bench.states() == "running settling complete"
 
 
 def test_an_outage_past_its_budget_ends_and_can_be_resumed(ssh_bench: Bench, sshd: Sshd) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from postrun import layout
 from postrun.errors import Missing, Unreachable
+from postrun.planning import Survey
 from postrun.states import Glance
 from postrun.workstation import answers, hosts
 from postrun.workstation.answers import Digests, File, Look, Sections
@@ -62,6 +63,18 @@ class Workstation:
         layout.check_tag(tag)
         blocks = _REPORT_LIMIT // _BLOCK + 1
         return answers.glance(self._ask("glance", tag, run_dir or "", _our_lines(), blocks, _LOG_TAIL))
+
+    def survey(self, paths: Sequence[str]) -> Survey:
+        """Find out which of these paths are files there, and which tags are taken. Raises Unreachable, Missing."""
+        return answers.survey(self._ask("survey", *paths), paths)
+
+    def launch(self, words: Sequence[str]) -> tuple[int, str]:
+        """Run one command from the root, without a shell reading its words; give exit code and output.
+
+        Raises Unreachable, Missing. The command may take as long as a data-quality gate does.
+        """
+        found = self._ask("launch", *words, timeout=self._timeout * _MANY)
+        return int(found.one("code").strip()), found.content("output").decode(errors="replace")
 
     def digests(self, folders: Sequence[str]) -> Digests:
         """Digest every regular file below these folders, on the workstation. Raises Unreachable, Missing, Invalid."""
@@ -141,8 +154,9 @@ def _command(probe: str, nonce: str, *arguments: object) -> str:
 
 
 def _escaped(byte: int) -> str:
+    """Leave letters alone, little else. With its digits escaped, a run's name does not stand in a process listing."""
     character = chr(byte)
-    return character if character.isascii() and (character.isalnum() or character in " /._-=:;") else f"\\0{byte:03o}"
+    return character if character.isascii() and (character.isalpha() or character in " /.-=:;") else f"\\0{byte:03o}"
 
 
 def _our_lines() -> str:

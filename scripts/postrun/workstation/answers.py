@@ -7,9 +7,11 @@ from os import fsdecode
 
 from postrun import layout
 from postrun.errors import Invalid, Missing, Unreachable
+from postrun.planning import Survey
 from postrun.states import Glance, Process
 
 _PROCESS = re.compile(rb" *(\d+) +(\d+) +([\d:-]+) (.*)")
+_PROBE = re.compile(r': [0-9a-f]{32}; eval "\$\(printf %b')  # as `_command` begins
 _ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")
 
 
@@ -122,6 +124,13 @@ def glance(found: Sections) -> Glance:
     )
 
 
+def survey(found: Sections, paths: Sequence[str]) -> Survey:
+    """Read the answer to the probe `survey`; the files come by their number, so that no name can be misread."""
+    names = map(layout.run_name, found.lines("runs"))
+    files = frozenset(paths[int(line) - 1] for line in found.lines("files"))
+    return Survey(files, frozenset(name.tag for name in names if name))
+
+
 def _text(file: File | None) -> str | None:
     """Give a file's text. A byte that is not UTF-8 becomes an escape that no JSON document may hold."""
     return None if file is None else (file.content or b"").decode(errors="backslashreplace")
@@ -140,7 +149,7 @@ def _files(found: Sections, limit: int | None) -> Iterator[File]:
 
 
 def _processes(found: Sections) -> tuple[Process, ...]:
-    """Read `ps`, and leave out the probe with its children, and the line of parents that asked.
+    """Read `ps`, and leave out every probe with its children (there may be other monitors), and who asked.
 
     Who asks may carry the tag: a script that starts a run and then waits for it here. It must not wait for itself.
     """
@@ -151,11 +160,10 @@ def _processes(found: Sections) -> tuple[Process, ...]:
     if not probe:  # then `ps` told nothing; that must not look like a run without processes
         thing = "the workstation's list of processes"
         raise Unreachable(thing, "the probe itself in it", "nothing (does `ps -A` work?)")
-    left_out = set(probe)
+    probes = probe | {pid for pid, process in listed.items() if _PROBE.search(process.args)}
+    left_out = {pid for pid in listed if probes.intersection([pid, *_line_of_parents(pid, listed)])}
     for pid in probe:
         left_out.update(_line_of_parents(pid, listed))
-    for pid in listed:
-        left_out.update({pid} if probe.intersection(_line_of_parents(pid, listed)) else ())
     return tuple(process for pid, process in listed.items() if pid not in left_out)
 
 

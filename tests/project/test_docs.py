@@ -1,0 +1,71 @@
+"""What the docs point at is there: links, targets of Make, scripts and their flags, folders."""
+
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from postrun.layout import PROJECT
+
+DOCS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("examples/*.md")])
+pages = pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(PROJECT)))
+
+
+def anchors(page: Path) -> set[str]:
+    """Give the anchors of a page's headings, as Git hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pages
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("https://", "http://")):
+            continue
+        file, _, anchor = target.partition("#")
+        there = page.parent / file if file else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+@pages
+def test_every_target_is_in_the_makefile(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^ +|`)make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= targets
+
+
+@pages
+def test_every_script_that_is_named_exists(page: Path) -> None:
+    absent = [
+        line
+        for line in page.read_text(encoding="utf-8").splitlines()
+        for name in re.findall(r"(?<![\w/])scripts/[\w/]+\.(?:py|sh)", line)
+        if not (PROJECT / name).exists() and not (PROJECT / "examples/workstation" / name).exists()
+        if "not there yet" not in line
+    ]
+    assert absent == []
+
+
+@cache
+def help_of(script: str) -> str:
+    command = [sys.executable, str(PROJECT / script), "--help"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pages
+def test_every_flag_is_one_of_its_script(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for script, rest in re.findall(r"(?:python|bash) (scripts/\w+)\.(?:py|sh)\b([^\n`]*)", text):
+        if (PROJECT / f"{script}.py").exists():
+            flags = set(re.findall(r"(?<!\S)--[a-z][a-z-]*", rest.partition(" -- ")[0]))
+            assert flags <= set(re.findall(r"--[a-z-]+", help_of(f"{script}.py"))), script
+
+
+def test_no_page_names_a_machine() -> None:
+    """No home folder of anybody stands in the docs."""
+    found = [page.name for page in DOCS if re.search(r"/(?:Users|home|root)/\w", page.read_text(encoding="utf-8"))]
+    assert found == []

@@ -1,0 +1,155 @@
+"""Make and Invoke, the real ones: the same names for the same scripts, and nothing that a value holds ever runs."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from invoke import Context
+
+import tasks
+from postrun.layout import PROJECT
+from steps import VERBS
+
+MAKE = shutil.which("make") or "make"
+
+
+def make(*words: str, python: str = sys.executable, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run make with this Python and without its setup, which has run or the tests would not."""
+    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    line = [MAKE, "--no-print-directory", f"PY={python}", "RUN=", "DEV=", *words]
+    return subprocess.run(line, cwd=PROJECT, env=clean | environment, capture_output=True, text=True, check=False)
+
+
+def inv(*words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "invoke", *words]
+    return subprocess.run(line, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def made_names() -> set[str]:
+    return set(re.findall(r"^  ([a-z-]+) +\S", make("help").stdout, flags=re.MULTILINE))
+
+
+def invoked_names() -> list[str]:
+    return sorted(task["name"] for task in json.loads(inv("--list", "--list-format=json").stdout)["tasks"])
+
+
+def scripts_of(text: str) -> list[str]:
+    """Find the programs of this project that a printed command line would start, in order."""
+    return re.findall(r"(?:scripts/\w+\.py|examples/\w+\.py|benchmarks/\w+\.py|\.ci/\w+|-m pytest[\w -]*)", text)
+
+
+@pytest.fixture
+def echo(tmp_path: Path) -> str:
+    """Give a program that stands in for Python and prints the arguments it got."""
+    program = tmp_path / "echo"
+    program.write_text(f'#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]), end="")\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_make_shows_its_help_by_default() -> None:
+    assert make().stdout == make("help").stdout
+
+
+def test_help_tells_of_every_target() -> None:
+    declared = re.findall(r"^\.PHONY: (.*)$", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert made_names() == {name for line in declared for name in line.split()}
+
+
+def test_invoke_has_the_names_of_make() -> None:
+    assert invoked_names() == sorted(made_names() - {"help"})
+
+
+def test_every_step_of_the_table_has_its_target() -> None:
+    for verb in VERBS:
+        assert scripts_of(make("-n", verb.name).stdout) == [f"scripts/{verb.script}"]
+
+
+@pytest.mark.parametrize("name", sorted(tasks.ns.task_names))
+def test_both_start_the_same_scripts(name: str) -> None:
+    target = ["-n", name] if name != "setup" else ["-n", "-B", name, "RUN=.venv/bin/.run"]
+    assert scripts_of(inv("--dry", name).stdout) == scripts_of(make(*target).stdout) != []
+
+
+HOSTILE = [
+    "x;touch {0}",
+    "$(shell touch {0})",
+    "${{shell touch {0}}}",
+    "$(touch {0})",
+    "$$(touch {0})",
+    "`touch {0}`",
+    '"; touch {0}; "',
+    "'; touch {0}; '",
+    "x\ntouch {0}",
+    "$(eval x:=$(shell touch {0}))",
+    "../x",
+    "-x",
+    "x\n",
+    "",
+]
+
+
+@pytest.mark.parametrize("target", ["finalize", "monitor-then-finalize", *(verb.name for verb in VERBS)])
+def test_a_hostile_tag_is_refused_through_make(target: str, tmp_path: Path) -> None:
+    for hostile in HOSTILE:
+        tag = hostile.format(tmp_path / "pwned")
+        done = make(target, f"TAG={tag}", "HOST=local", f"REMOTE_ROOT={tmp_path}", f"LOCAL_ROOT={tmp_path}")
+        assert done.stderr.startswith("decision tag: expected"), (tag, done.stderr)
+        assert "Error 2" in done.stderr
+        assert list(tmp_path.iterdir()) == [], tag
+
+
+@pytest.mark.parametrize("tag", ["x;touch pwned", "$(touch pwned)", "../x"])
+def test_a_hostile_tag_is_refused_through_invoke(tag: str) -> None:
+    done = inv("finalize", f"--tag={tag}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("decision tag: expected")
+    assert not (PROJECT / "pwned").exists()
+
+
+VALUES = {
+    "TAG": "--tag",
+    "HOST": "--host",
+    "REMOTE_ROOT": "--remote-root",
+    "LOCAL_ROOT": "--local-root",
+    "OBJECTIVE": "--objective",
+    "INTERVAL": "--interval",
+}
+
+
+def test_make_hands_values_on_as_typed(echo: str, tmp_path: Path) -> None:
+    typed = {name: hostile.format(tmp_path / "pwned") for name, hostile in zip(VALUES, HOSTILE[1:], strict=False)}
+    done = make("monitor-then-finalize", *(f"{name}={value}" for name, value in typed.items()), python=echo)
+    flags = [f"{VALUES[name]}={value}" for name, value in typed.items()]
+    assert json.loads(done.stdout) == ["scripts/monitor_then_finalize.py", *flags]
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_make_takes_no_value_from_the_environment(echo: str) -> None:
+    done = make("finalize", python=echo, TAG="left_over", HOST="this-machine")
+    assert json.loads(done.stdout) == ["scripts/post_run_sync_and_finalize.py"]
+
+
+@pytest.mark.parametrize("code", [0, 1, 7])
+def test_the_demo_may_say_no(code: int, tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nexit {code}\n")
+    program.chmod(0o755)
+    assert (make("demo", python=str(program)).returncode == 0) == (code in (0, 1))
+
+
+@pytest.mark.parametrize("code", [1, 7, 130])
+def test_invoke_gives_the_exit_code_on(code: int) -> None:
+    with pytest.raises(SystemExit) as ended:
+        tasks.run(Context(), ["sh", "-c", f"exit {code}"])
+    assert ended.value.code == code
+
+
+def test_invoke_leaves_out_what_was_not_given() -> None:
+    line = tasks.command("detect_run.py", {"tag": "run1", "remote_root": "a b", "host": None, "json": True, "x": False})
+    assert line[1:] == [str(PROJECT / "scripts" / "detect_run.py"), "--tag=run1", "--remote-root=a b", "--json"]

@@ -1,0 +1,392 @@
+"""Step 4: the decision, its row in the ledger, and the page; each recorded once, whatever the day."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import factory
+import finalize_gate_run
+import post_run_sync_and_finalize as conductor
+from factory import Documents
+from postrun import ledger
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+EPOCH = "1771700000"  # 2026-02-21T18:53:20Z
+Change = Callable[[Documents], object]
+Home = Callable[..., Documents]
+
+
+@pytest.fixture
+def home(near: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Give a function that puts a run into the workspace, with its manifest."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+
+    def bring(change: Change | None = None, **options: Any) -> Documents:
+        made = factory.make_run(near, change=change, **options)
+        assert conductor.main([*flags(near, made.tag), "--no-sync", "--to", "sync-run"]) == 0
+        return made
+
+    return bring
+
+
+def flags(near: Path, tag: str = factory.TAG) -> list[str]:
+    return ["--tag", tag, "--local-root", str(near)]
+
+
+def close(near: Path, *more: str, tag: str = factory.TAG) -> int:
+    return finalize_gate_run.main([*flags(near, tag), *more])
+
+
+def rows(near: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (near / "audit/stage_ledger.jsonl").read_bytes().splitlines()]
+
+
+def page(near: Path, made: Documents) -> str:
+    folder = made.gate_dir(near) if made.report is not None else made.run_dir(near)
+    return (folder / "production_gates_final_summary.md").read_text()
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    files = (path for path in root.rglob("*") if path.is_file() and ".locks" not in path.parts)
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def as_crashed(made: Documents) -> None:
+    made.report, made.cost_rows, made.windows, made.statistics = None, [], [], None
+    made.result["exit_code"] = 137
+
+
+def test_a_pass_is_recorded(home: Home, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = home()
+    capsys.readouterr()
+    assert close(near) == 0
+    run = f"audit/workstation_runs/{made.run_folder}"
+    (row,) = rows(near)
+    digest = row.pop("evidence_sha256")
+    manifest = json.loads((made.run_dir(near) / "evidence_manifest.json").read_text())
+    assert digest == ledger.evidence_digest(manifest)
+    assert row == {
+        "schema_version": 1,
+        "number": 1,
+        "date": "2026-02-21",
+        "stage": "production_gates",
+        "decision_tag": made.tag,
+        "owner": "hui",
+        "objective": "does momentum survive costs",
+        "command_ref": f"{run}/command.sh",
+        "artifact_ref": f"gate_results/{made.gate_folder}/production_gates_report.json",
+        "result": "pass",
+        "next_action": "governance audit, then committee review",
+        "run": made.run_folder,
+        "reasons": [],
+        "corrects": None,
+        "recorded_at": "2026-02-21T18:53:20Z",
+        "previous_sha256": None,
+    }
+    told = capsys.readouterr()
+    assert told.err == "finalize: pass, entered as ledger row 1\n"
+    wrote = [Path(line) for line in told.out.splitlines()]
+    assert [path.name for path in wrote] == [
+        "stage_ledger.jsonl",
+        "STAGE_AUDIT_LOG.md",
+        "production_gates_final_summary.md",
+    ]
+    assert all(path.is_file() for path in wrote)
+    assert ledger.verify(near) == []
+
+
+def test_the_pages_are_the_golden_ones(home: Home, near: Path) -> None:
+    made = home()
+    close(near)
+    assert page(near, made) == (GOLDEN / "production_gates_final_summary.md").read_text()
+    view = (near / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
+    assert view == (GOLDEN / "stage_audit_log.md").read_text()
+
+
+def test_a_second_time_changes_no_byte_on_another_day_either(
+    home: Home, near: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home()
+    close(near, "--objective", "find out")
+    before = everything(near)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
+    assert close(near) == 0
+    assert everything(near) == before
+    assert "pass, as in ledger row 1" in capsys.readouterr().err
+
+
+def skip_risk(made: Documents) -> None:
+    made.report["inputs"]["skip_risk_diagnostics"] = True
+    made.report["risk_diagnostics"] = {"ok": False, "reason": "skipped"}
+    for gate in made.report["gates"]:
+        if gate.startswith("risk_"):
+            made.report["gates"][gate] = None
+
+
+def old_spelling(made: Documents) -> None:
+    made.report["gate"], made.report["args"] = made.report.pop("gates"), made.report.pop("inputs")
+
+
+def put(document: str, *path: str, **values: Any) -> Change:
+    def change(made: Documents) -> None:
+        found = getattr(made, document)
+        for step in path:
+            found = found[step]
+        found.update(values)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        (old_spelling, []),
+        (put("result", exit_code=3), ["exit code 3"]),
+        (as_crashed, ["exit code 137", "no gate report"]),
+        (
+            put("report", "gates", overall_pass=False),
+            ["overall_pass is false", "overall_pass is reported false, recomputed true"],
+        ),
+        (
+            put("report", "gates", overall_pass=None),
+            ["overall_pass is null", "overall_pass is reported null, recomputed true"],
+        ),
+        (
+            put("report", "wf_stress", test_ic_mean=-0.01),
+            [
+                "failed: wf_gate_positive_mean",
+                "wf_gate_positive_mean is reported true, recomputed false",
+                "overall_pass is reported true, recomputed false",
+            ],
+        ),
+        (
+            put("report", "risk_diagnostics", beta_vs_spy=float("nan")),
+            [
+                "failed: risk_gate_beta_abs",
+                "risk_gate_beta_abs is reported true, recomputed false",
+                "overall_pass is reported true, recomputed false",
+            ],
+        ),
+        (skip_risk, ["not official: skip_risk_diagnostics"]),
+        (put("report", "inputs", dry_run=True), ["not official: dry_run"]),
+        (
+            put("report", "inputs", skip_guardrails=True, dry_run=True),
+            ["not official: dry_run, skip_guardrails"],
+        ),
+    ],
+)
+def test_every_reason_is_named(home: Home, near: Path, change: Change, reasons: list[str]) -> None:
+    made = home(change)
+    assert close(near) == 0
+    (row,) = rows(near)
+    assert row["reasons"] == reasons
+    assert row["result"] == ("fail" if reasons else "pass")
+    assert row["next_action"].startswith("governance audit")
+    assert all(f"\n- {reason}\n" in page(near, made) for reason in reasons)
+
+
+def test_an_honest_fail_names_the_gates_that_failed(home: Home, near: Path) -> None:
+    home(passing=False)
+    close(near)
+    (row,) = rows(near)
+    assert row["reasons"] == ["overall_pass is false", "failed: wf_gate_positive_mean, wf_gate_pos_ratio"]
+
+
+def test_a_report_of_another_run_is_no_ground_for_a_pass(home: Home, near: Path) -> None:
+    home()
+    other = home(tag="other", stamp="2026-02-22_010101")
+    report = other.gate_dir(near) / "production_gates_report.json"
+    assert close(near, "--report-json", str(report)) == 0
+    assert rows(near)[0]["reasons"] == ['the gate report carries the decision tag "other"']
+
+
+def test_a_run_without_a_report_is_closed_in_its_own_folder(home: Home, near: Path) -> None:
+    made = home(as_crashed)
+    assert close(near) == 0
+    (row,) = rows(near)
+    assert row["artifact_ref"] == f"audit/workstation_runs/{made.run_folder}"
+    text = page(near, made)
+    assert "no gate was evaluated" in text
+    assert "| factor | momentum_12_1 |" in text, "the command names it"
+    assert "| strategy | not known |" in text
+
+
+def test_gates_that_were_not_evaluated_are_said_so(home: Home, near: Path) -> None:
+    made = home(skip_risk)
+    close(near)
+    line = next(line for line in page(near, made).splitlines() if line.startswith("| risk_gate_beta_abs"))
+    assert line.count("not evaluated") == 2
+    assert "not measured" in line
+    assert "The stage did not end well: skipped." in page(near, made)
+
+
+def quoted_notes(made: Documents) -> None:
+    made.context = json.dumps(made.context).replace("does momentum", 'does "momentum')
+
+
+def no_context(made: Documents) -> None:
+    made.context = None
+
+
+@pytest.mark.parametrize("change", [quoted_notes, no_context, put("context", owner="", notes="")])
+def test_without_a_readable_context_the_words_are_null(home: Home, near: Path, change: Change) -> None:
+    made = home(change)
+    assert close(near) == 0
+    (row,) = rows(near)
+    assert (row["owner"], row["objective"], row["result"]) == (None, None, "pass")
+    assert "| owner | not recorded |" in page(near, made)
+
+
+def test_without_a_command_there_is_no_reference_to_one(home: Home, near: Path) -> None:
+    made = home(no_context)
+    (made.run_dir(near) / "command.sh").unlink(missing_ok=True)
+    close(near)
+    assert rows(near)[0]["command_ref"] is None
+    assert "| command | none was left |" in page(near, made)
+
+
+def test_the_objective_can_be_set(home: Home, near: Path) -> None:
+    made = home()
+    assert close(near, "--objective", "does it *really* survive | costs") == 0
+    assert rows(near)[0]["objective"] == "does it *really* survive | costs"
+    assert r"does it \*really\* survive \| costs" in page(near, made)
+
+
+def test_new_evidence_gives_a_new_row_that_names_the_one_it_corrects(home: Home, near: Path) -> None:
+    made = home()
+    close(near)
+    home(tag="between", stamp="2026-02-22_010101")
+    close(near, tag="between")
+    (made.gate_dir(near) / "walk_forward_stress/late.csv").write_text("a\n1\n")
+    assert conductor.main([*flags(near), "--no-sync", "--to", "sync-run", "--accept-changed-evidence", "late"]) == 0
+    assert close(near) == 0
+    found = rows(near)
+    assert [row["corrects"] for row in found] == [None, None, 1]
+    assert found[0]["evidence_sha256"] != found[2]["evidence_sha256"]
+    assert "corrects row 1" in page(near, made)
+    assert "because: late" in page(near, made)
+    view = (near / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
+    assert "pass (row 3, corrects row 1)" in view
+    assert close(near) == 0
+    assert len(rows(near)) == 3
+
+
+def test_another_result_gives_a_new_row(home: Home, near: Path) -> None:
+    made = home()
+    close(near)
+    (made.run_dir(near) / "result.json").write_text(json.dumps({**made.result, "exit_code": 1}))
+    assert close(near) == 0
+    assert [(row["result"], row["corrects"]) for row in rows(near)] == [("pass", None), ("fail", 1)]
+
+
+def test_alone_on_paths_without_a_detection(home: Home, near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = home()
+    (made.run_dir(near) / "run_detection.json").unlink()
+    monkeypatch.chdir(near)
+    paths = [
+        f"audit/workstation_runs/{made.run_folder}",
+        f"gate_results/{made.gate_folder}/production_gates_report.json",
+    ]
+    code = finalize_gate_run.main(["--run-dir", paths[0], "--report-json", paths[1], "--local-root", "."])
+    assert code == 0
+    assert rows(near)[0]["result"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "words"),
+    [
+        (lambda run, _: (run / "evidence_manifest.json").unlink(), 3, "make sync-run TAG=..."),
+        (lambda run, _: (run / "result.json").unlink(), 3, "result.json"),
+        (lambda run, _: (run / "result.json").write_text('{"exit_code": 0'), 4, "result.json"),
+        (lambda _, gate: (gate / "production_gates_report.json").unlink(), 3, "production_gates_report.json"),
+        (lambda _, gate: (gate / "production_gates_report.json").write_text("[]"), 4, "production_gates_report.json"),
+        (lambda run, _: shutil.rmtree(run), 3, "make finalize"),
+    ],
+)
+def test_what_is_missing_or_broken_is_refused_and_nothing_recorded(
+    home: Home,
+    near: Path,
+    spoil: Callable[[Path, Path], object],
+    code: int,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = home()
+    spoil(made.run_dir(near), made.gate_dir(near))
+    capsys.readouterr()
+    assert close(near) == code
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+    assert not (near / "audit/stage_ledger.jsonl").exists()
+    assert not (near / "docs").exists()
+
+
+def test_a_broken_chain_is_not_built_upon(home: Home, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home(passing=False)
+    close(near)
+    path = near / "audit/stage_ledger.jsonl"
+    forged = {**rows(near)[0], "result": "pass", "reasons": []}
+    path.write_text(json.dumps(forged, sort_keys=True) + "\n")
+    before = everything(near)
+    assert close(near) == 4
+    assert "restore it from version control or a backup" in capsys.readouterr().err
+    assert everything(near) == before
+
+
+def test_damaged_marks_stop_before_anything_is_written(home: Home, near: Path) -> None:
+    home()
+    view = near / "docs/production_research/STAGE_AUDIT_LOG.md"
+    view.parent.mkdir(parents=True)
+    view.write_bytes(ledger.BEGIN + b"\n")
+    before = everything(near)
+    assert close(near) == 4
+    assert everything(near) == before
+
+
+def test_a_dry_run_writes_nothing(home: Home, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home()
+    before = everything(near)
+    assert close(near, "--dry-run") == 0
+    assert everything(near) == before
+    assert "pass, entered as ledger row 1" in capsys.readouterr().err
+
+
+HOSTILE = 'x|y\n# no\n`<script>alert(1)</script>` =cmd() [a](javascript:alert(1)) <!-- stage-ledger:end --> \x1b[31m"'
+
+
+def hostile(made: Documents) -> None:
+    made.context.update(owner=HOSTILE, notes=HOSTILE)
+    made.report["inputs"].update(factor=HOSTILE, strategy=HOSTILE)
+    made.report["risk_diagnostics"].update(ok=False, reason=HOSTILE)
+
+
+def test_hostile_words_change_nothing_but_their_own_cell(home: Home, near: Path) -> None:
+    made = home(hostile)
+    close(near)
+    close(near)
+    view = (near / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
+    for text in (view, page(near, made)):
+        assert "\x1b" not in text
+        assert "\n# no" not in text
+    (line,) = [line for line in view.splitlines() if line.startswith("| 2026-02-21 |")]
+    assert line.replace(r"\|", "").count("|") == 10
+    assert "<" not in line
+    assert "](" not in line.replace(r"\]", "")
+    assert rows(near)[0]["owner"] == HOSTILE
+    assert ledger.verify(near) == []
+
+
+def test_the_ledger_shows_every_run_in_the_order_of_recording(home: Home, near: Path) -> None:
+    for number in (3, 1, 2):
+        tag = f"run{number}"
+        home(tag=tag, stamp=f"2026-02-2{number}_010101")
+        close(near, tag=tag)
+    view = (near / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
+    table = [line for line in view.splitlines() if line.startswith("| 2026")]
+    assert [line.split(" | ")[2] for line in table] == ["run3", "run1", "run2"]
+    assert ledger.verify(near) == []

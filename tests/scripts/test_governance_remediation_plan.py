@@ -1,0 +1,151 @@
+"""The plan: from the audit and the catalogue alone, most severe first."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import factory
+import governance_remediation_plan as remediation
+import post_run_sync_and_finalize as conductor
+import spoiled
+from postrun import artifacts, catalogue
+from postrun.errors import Invalid
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+
+
+@pytest.fixture
+def run(far: Path, near: Path, request: pytest.FixtureRequest) -> Path:
+    """Give the folder of a run that was closed with the steps up to the audit."""
+    made = factory.make_run(far, change=getattr(request, "param", None))
+    where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+    assert conductor.main(["--tag", made.tag, *where, "--to", "governance-audit"]) in (0, 1)
+    return made.run_dir(near)
+
+
+def plan(near: Path) -> int:
+    return remediation.main(["--tag", factory.TAG, "--local-root", str(near)])
+
+
+def read(run: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((run / "governance_remediation_plan.json").read_text())
+    return document
+
+
+def test_an_audit_that_passed_leaves_nothing_to_repair(
+    run: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert plan(near) == 0
+    told = capsys.readouterr()
+    assert told.err == "remediate: nothing to repair\n"
+    assert told.out.splitlines() == [str(run / f"governance_remediation_plan.{kind}") for kind in ("json", "md")]
+    document = read(run)
+    assert (document["audit_passed"], document["items"], document["waiting"]) == (True, [], [])
+    assert "nothing to repair" in (run / "governance_remediation_plan.md").read_text()
+
+
+@pytest.mark.parametrize("run", [spoiled.in_many_ways], indirect=True)
+def test_items_come_from_audit_and_catalogue(run: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan(near) == 0
+    assert "remediate: 4 to repair: 4 High" in capsys.readouterr().err
+    document, known = read(run), catalogue.checks()
+    assert [item["check"] for item in document["items"]] == [
+        "no_stage_skipped",
+        "data_quality_ran",
+        "gates_recomputed",
+        "walk_forward_recomputed",
+    ]
+    for item in document["items"]:
+        check = known[item["check"]]
+        assert (item["remedy"], item["severity"], item["family"]) == (check.remedy, check.severity, check.family)
+        assert item["answer"] == "fail"
+        assert item["observed"]
+        assert item["evidence"]
+    assert "statistics_recomputed" in document["waiting"]
+    assert [gate["gate"] for gate in document["failed_gates"]] == ["risk_gate_beta_abs"]
+
+
+@pytest.mark.parametrize("run", [spoiled.in_many_ways], indirect=True)
+def test_the_page_is_the_golden_one(run: Path, near: Path) -> None:
+    plan(near)
+    page = (run / "governance_remediation_plan.md").read_text()
+    assert page == (GOLDEN / "governance_remediation_plan.md").read_text()
+
+
+@pytest.mark.parametrize("run", [spoiled.in_many_ways], indirect=True)
+def test_only_the_audit_is_read(run: Path, near: Path) -> None:
+    plan(near)
+    before = (run / "governance_remediation_plan.json").read_bytes()
+    for name in ("context.json", "result.json", "evidence_manifest.json"):
+        (run / name).unlink()
+    plan(near)
+    assert (run / "governance_remediation_plan.json").read_bytes() == before
+
+
+def row(check: str, answer: str) -> dict[str, Any]:
+    known = catalogue.checks()[check]
+    said = {"answer": answer, "expected": "yes", "observed": "no", "evidence": None}
+    return {"id": check, "question": known.question, "family": known.family, "severity": known.severity, **said}
+
+
+def audit(*rows: dict[str, Any]) -> dict[str, Any]:
+    run = "2026-02-21_031500_production_gates_run1"
+    head: dict[str, Any] = {"run_folder": run, "gate_folder": None, "decision_tag": "run1", "failed_gates": []}
+    return {**head, "passed": False, "checks": list(rows)}
+
+
+def test_high_comes_first_and_errors_are_items() -> None:
+    rows = [
+        row("evidence_verified", "fail"),
+        row("exit_code_zero", "error"),
+        row("tag_used_once", "fail"),
+        row("preflight_passed", "fail"),
+        row("tags_agree", "pass"),
+        row("data_quality_passed", "skipped"),
+    ]
+    low = {**catalogue.checks()}
+    low["evidence_verified"] = dataclasses.replace(low["evidence_verified"], severity="Low")
+    found = remediation.plan(audit(*rows), low)
+    assert [(item["check"], item["severity"]) for item in found["items"]] == [
+        ("exit_code_zero", "High"),
+        ("preflight_passed", "High"),
+        ("tag_used_once", "Medium"),
+        ("evidence_verified", "Low"),
+    ]
+    assert found["items"][0]["answer"] == "error"
+    assert found["waiting"] == ["data_quality_passed"]
+    whole = {**found, "schema_version": 1, "generated_at": "2026-01-01T00:00:00Z"}
+    assert artifacts.findings(whole, remediation.NOUN) == []
+
+
+def test_a_check_that_the_catalogue_does_not_have_is_refused() -> None:
+    odd = {**row("tags_agree", "fail"), "id": "moon_full"}
+    with pytest.raises(Invalid, match="moon_full"):
+        remediation.plan(audit(odd), catalogue.checks())
+
+
+def test_without_an_audit_there_is_no_plan(run: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "governance_audit_check.json").unlink()
+    assert plan(near) == 3
+    assert "governance_audit_check.json: expected an audit, found nothing there" in capsys.readouterr().err
+    assert not (run / "governance_remediation_plan.json").exists()
+
+
+def test_a_broken_audit_is_refused(run: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run / "governance_audit_check.json"
+    path.write_text(path.read_text().replace('"answer": "pass"', '"answer": "perhaps"', 1))
+    assert plan(near) == 4
+    assert "perhaps" in capsys.readouterr().err
+
+
+def test_planning_twice_changes_no_byte(run: Path, near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(near)
+    files = [run / f"governance_remediation_plan.{kind}" for kind in ("json", "md")]
+    before = [path.read_bytes() for path in files]
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
+    plan(near)
+    assert [path.read_bytes() for path in files] == before

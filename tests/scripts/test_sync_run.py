@@ -1,0 +1,489 @@
+"""Bringing evidence home: whole, proved, never twice, and never silently over what was there."""
+
+import functools
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import detect_run
+import factory
+import pytest
+from factory import put
+from postrun import artifacts, workstation
+from postrun.layout import Place
+from sshd import Sshd
+from sync_run import main
+
+TAG = f"committee_2026-02-21_run4.{os.getpid()}"  # tests side by side must not see each other's processes
+RUN = f"2026-02-21_031500_production_gates_{TAG}"
+GATE = "production_gates_2026-02-21_031700"
+RUN_PATH = f"audit/workstation_runs/{RUN}"
+GATE_PATH = f"gate_results/{GATE}"
+FILES = 16  # of an untouched run
+make_run = functools.partial(factory.make_run, tag=TAG)
+
+
+class Desk:
+    """Detects and syncs one run between two roots."""
+
+    def __init__(self, far: Path, near: Path, host: str) -> None:
+        self.far, self.near, self.host = far, near, host
+
+    def flags(self, *more: str) -> list[str]:
+        where = ["--host", self.host, "--remote-root", str(self.far), "--local-root", str(self.near)]
+        return ["--tag", TAG, *where, *more]
+
+    def __call__(self, *more: str) -> int:
+        return main(self.flags(*more))
+
+    def detect(self, *more: str) -> None:
+        assert detect_run.main(self.flags(*more)) == 0
+
+    def manifest(self) -> dict[str, Any]:
+        document: dict[str, Any] = artifacts.read(Place(self.near, RUN, GATE), "evidence_manifest")
+        return document
+
+
+@pytest.fixture
+def desk(far: Path, near: Path) -> Desk:
+    made = Desk(far, near, "local")
+    make_run(far)
+    made.detect()
+    return made
+
+
+@pytest.fixture(params=["local", "ssh"])
+def both(request: pytest.FixtureRequest, far: Path, near: Path) -> Desk:
+    """Give a detected run, over both hosts in turn."""
+    made = Desk(far, near, "local" if request.param == "local" else request.getfixturevalue("sshd").host)
+    make_run(far)
+    made.detect()
+    return made
+
+
+def tree(root: Path) -> dict[str, tuple[str, int]]:
+    """Give every file below a root, but the locks, with digest and modification time."""
+    return {
+        str(path.relative_to(root)): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and ".locks" not in path.parts
+    }
+
+
+def contents(root: Path) -> dict[str, str]:
+    return {path: digest for path, (digest, _) in tree(root).items()}
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """Give the one line of a refusal."""
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    return shown.err.splitlines()[-1]
+
+
+def test_everything_comes_home_and_is_recorded(both: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert both() == 0
+    shown = capsys.readouterr()
+    assert shown.err == f"fetch: {FILES} files (0.0 MB), {FILES} fetched, verified\n"
+    assert shown.out == f"{both.near / RUN_PATH}/evidence_manifest.json\n"
+    manifest, expected = both.manifest(), contents(both.far)
+    assert {row["path"]: row["sha256"] for row in manifest["files"]} == expected
+    assert {path: digest for path, digest in contents(both.near).items() if path in expected} == expected
+    assert all(row["size"] == (both.far / row["path"]).stat().st_size for row in manifest["files"])
+    assert {row["source"] for row in manifest["files"]} == {both.host}
+    assert (manifest["verified"], manifest["links"], manifest["changes"]) == (True, [], [])
+    assert (manifest["run_folder"], manifest["gate_folder"]) == (RUN, GATE)
+
+
+def test_a_second_sync_moves_nothing_and_changes_no_byte(both: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert both() == 0
+    before = tree(both.near)
+    moved: list[object] = []
+    monkeypatch.setattr(workstation.Workstation, "fetch", lambda *given, **_: moved.append(given))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "4000000000")
+    assert both() == 0
+    assert tree(both.near) == before
+    assert moved == []
+
+
+def test_another_name_for_the_host_changes_no_byte(both: Desk) -> None:
+    assert both() == 0
+    before = tree(both.near)
+    for other in (Desk(both.far, both.near, "local"), both):
+        assert other() == 0
+        assert other("--no-sync") == 0
+    assert tree(both.near) == before
+
+
+def test_the_far_side_is_never_written(desk: Desk) -> None:
+    before = tree(desk.far)
+    assert desk() == 0
+    assert tree(desk.far) == before
+
+
+def test_files_of_this_project_stay_on_both_sides(both: Desk) -> None:
+    theirs = [
+        "governance_audit_check.json",
+        "evidence_manifest.json",
+        "monitor_events.jsonl",
+        "superseded_evidence/1/x",
+    ]
+    for name in theirs:
+        put(both.far / RUN_PATH / name, b"the far side's")
+    put(both.far / GATE_PATH / "production_gates_final_summary.md", b"the far side's")
+    put(both.far / RUN_PATH / "sub/run_detection.json", b"evidence: not at the top")
+    put(both.near / RUN_PATH / "governance_audit_check.json", b"ours")
+    assert both() == 0
+    assert (both.near / RUN_PATH / "governance_audit_check.json").read_bytes() == b"ours"
+    assert not (both.near / RUN_PATH / "monitor_events.jsonl").exists()
+    assert not (both.near / RUN_PATH / "superseded_evidence").exists()
+    assert not (both.near / GATE_PATH / "production_gates_final_summary.md").exists()
+    paths = {row["path"] for row in both.manifest()["files"]}
+    assert len(paths) == FILES + 1
+    assert f"{RUN_PATH}/sub/run_detection.json" in paths
+
+
+# --- changed evidence
+
+
+def change_here(desk: Desk) -> str:
+    path = desk.near / RUN_PATH / "result.json"
+    path.write_text(path.read_text().replace('"exit_code": 0', '"exit_code": 1'))
+    return f"{RUN_PATH}/result.json changed here"
+
+
+def change_here_keeping_size_and_time(desk: Desk) -> str:
+    path = desk.near / GATE_PATH / "production_gates_report.json"
+    before = path.stat()
+    path.write_text(path.read_text().replace('"overall_pass": true', '"overall_pass": null'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return f"{GATE_PATH}/production_gates_report.json changed here"
+
+
+def remove_here(desk: Desk) -> str:
+    (desk.near / GATE_PATH / "cost_stress_results.csv").unlink()
+    return f"{GATE_PATH}/cost_stress_results.csv gone here"
+
+
+def add_here(desk: Desk) -> str:
+    put(desk.near / GATE_PATH / "walk_forward_stress/made_up.csv", b"1")
+    return f"{GATE_PATH}/walk_forward_stress/made_up.csv added here"
+
+
+def link_here(desk: Desk) -> str:
+    (desk.near / GATE_PATH / "link").symlink_to("/etc/passwd")
+    return f"{GATE_PATH}/link added here"
+
+
+def change_there(desk: Desk) -> str:
+    put(desk.far / RUN_PATH / "run.log", b"more came")
+    return f"{RUN_PATH}/run.log changed on the workstation"
+
+
+def change_there_keeping_size_and_time(desk: Desk) -> str:
+    path = desk.far / RUN_PATH / "run.log"
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return f"{RUN_PATH}/run.log changed on the workstation"
+
+
+def remove_there(desk: Desk) -> str:
+    (desk.far / GATE_PATH / "cost_stress_results.csv").unlink()
+    return f"{GATE_PATH}/cost_stress_results.csv gone on the workstation"
+
+
+def add_there(desk: Desk) -> str:
+    put(desk.far / GATE_PATH / "late.csv", b"1")
+    return f"{GATE_PATH}/late.csv added on the workstation"
+
+
+def link_there(desk: Desk) -> str:
+    (desk.far / GATE_PATH / "late").symlink_to("x")
+    return f"{GATE_PATH}/late added on the workstation"
+
+
+HERE = [change_here, change_here_keeping_size_and_time, remove_here, add_here, link_here]
+THERE = [change_there, change_there_keeping_size_and_time, remove_there, add_there, link_there]
+
+
+@pytest.mark.parametrize("spoil", [*HERE, *THERE])
+def test_changed_evidence_is_refused_and_nothing_moves(
+    spoil: Any, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk() == 0
+    words = spoil(desk)
+    before = tree(desk.near)
+    capsys.readouterr()
+    assert desk() == 4
+    line = last_line(capsys)
+    assert line.startswith(f"evidence of {RUN}: expected what evidence_manifest.json records, found {words}; ")
+    assert '--accept-changed-evidence "reason"' in line
+    assert tree(desk.near) == before
+
+
+@pytest.mark.parametrize("spoil", [*HERE, *THERE])
+def test_changed_evidence_is_taken_with_a_reason(spoil: Any, desk: Desk) -> None:
+    assert desk() == 0
+    path = spoil(desk).rpartition(" on the workstation")[0].rpartition(" ")[0] if spoil in THERE else spoil(desk)[:-5]
+    path = path.rpartition(" ")[0] if spoil in HERE else path
+    old = contents(desk.near)
+    assert desk("--accept-changed-evidence", "the disk was repaired") == 0
+    manifest = desk.manifest()
+    (change,) = manifest["changes"]
+    assert (change["reason"], change["files"]) == ("the disk was repaired", [path])
+    assert {row["path"]: row["sha256"] for row in manifest["files"]} == contents(desk.far)
+    aside = desk.near / RUN_PATH / "superseded_evidence/1"
+    kept = contents(aside) if aside.exists() else {}
+    if spoil in (remove_here, add_there, link_there):
+        assert (change["in"], change["kept"], kept) == (None, [], {})
+    elif spoil is link_here:
+        assert (aside / path).is_symlink()
+    else:
+        assert (change["in"], change["kept"]) == ("superseded_evidence/1", [path])
+        assert kept == {path: old[path]}, "what was there is kept as it was"
+    assert manifest["verified"] is True
+    before = tree(desk.near)
+    assert desk() == 0
+    assert desk("--accept-changed-evidence", "again, for no reason") == 0
+    assert tree(desk.near) == before, "accepted once, it is the evidence"
+
+
+def test_every_accepted_change_has_a_folder_of_its_own(desk: Desk) -> None:
+    assert desk() == 0
+    for number in (1, 2, 3):
+        put(desk.far / RUN_PATH / "run.log", f"log {number}".encode())
+        assert desk("--accept-changed-evidence", f"reason {number}") == 0
+    changes = desk.manifest()["changes"]
+    assert [change["in"] for change in changes] == [f"superseded_evidence/{number}" for number in (1, 2, 3)]
+    aside = desk.near / RUN_PATH / "superseded_evidence"
+    assert [(aside / str(number) / RUN_PATH / "run.log").read_bytes() for number in (2, 3)] == [b"log 1", b"log 2"]
+
+
+def test_many_changes_are_counted(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk() == 0
+    for number in range(9):
+        put(desk.far / GATE_PATH / f"late_{number}.csv", b"1")
+    assert desk() == 4
+    assert f"{GATE_PATH}/late_4.csv added on the workstation and 4 more; " in last_line_of(capsys)
+
+
+def last_line_of(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_accepting_needs_words(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk("--accept-changed-evidence", "  ") == 2
+    assert "--accept-changed-evidence: expected words" in last_line_of(capsys)
+
+
+def test_what_lay_here_before_the_first_sync_is_kept_aside(desk: Desk) -> None:
+    put(desk.near / RUN_PATH / "result.json", b"a made-up result")
+    put(desk.near / RUN_PATH / "context.json", (desk.far / RUN_PATH / "context.json").read_bytes())
+    put(desk.near / GATE_PATH / "extra.csv", b"a made-up table")
+    assert desk() == 0
+    (change,) = desk.manifest()["changes"]
+    wrong = [f"{RUN_PATH}/result.json", f"{GATE_PATH}/extra.csv"]
+    assert (change["files"], change["kept"]) == (wrong, wrong)
+    aside = desk.near / RUN_PATH / "superseded_evidence/1"
+    assert (aside / wrong[0]).read_bytes() == b"a made-up result"
+    assert (aside / wrong[1]).read_bytes() == b"a made-up table"
+    expected = contents(desk.far)
+    assert {row["path"]: row["sha256"] for row in desk.manifest()["files"]} == expected
+
+
+def test_a_broken_manifest_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk() == 0
+    (desk.near / RUN_PATH / "evidence_manifest.json").write_text("{")
+    assert desk("--accept-changed-evidence", "why not") == 4
+    assert "evidence_manifest.json: expected a JSON document" in last_line_of(capsys)
+
+
+def test_another_gate_folder_is_changed_evidence(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk() == 0
+    later = json.loads((desk.far / GATE_PATH / "production_gates_report.json").read_bytes())
+    later["generated_at"] = "2026-02-21T05:15:20"
+    put(desk.far / "gate_results/production_gates_2026-02-21_041500/production_gates_report.json", later)
+    desk.detect()
+    assert desk() == 4
+    assert f"{GATE_PATH}/cost_stress_results.csv gone here" in last_line_of(capsys)
+
+
+# --- what lies in the folders
+
+
+def test_links_are_recorded_and_not_followed(both: Desk) -> None:
+    secret = both.far / "secret"
+    put(secret / "key.txt", b"not evidence")
+    (both.far / RUN_PATH / "out").symlink_to(secret)
+    (both.far / GATE_PATH / "file").symlink_to(secret / "key.txt")
+    assert both() == 0
+    assert both.manifest()["links"] == [
+        {"path": f"{RUN_PATH}/out", "target": str(secret)},
+        {"path": f"{GATE_PATH}/file", "target": str(secret / "key.txt")},
+    ]
+    assert not list(both.near.rglob("key.txt"))
+    assert not (both.near / RUN_PATH / "out").is_symlink()
+    assert both() == 0, "a link that was not copied is not gone"
+
+
+def test_odd_names_come_home(both: Desk) -> None:
+    for number, name in enumerate((b"two words", b"it's", b'"q"', b"two\nlines", b"a\\b", b"-n", b"\xe9", b"$(id);*")):
+        put(both.far / GATE_PATH / "odd" / os.fsdecode(name) / "x.csv", f"{number}".encode())
+    assert both() == 0
+    expected = contents(both.far)
+    assert {row["path"]: row["sha256"] for row in both.manifest()["files"]} == expected
+    assert {path: digest for path, digest in contents(both.near).items() if path in expected} == expected
+    assert both() == 0
+
+
+def test_a_run_without_a_report_is_its_run_folder(far: Path, near: Path) -> None:
+    desk = Desk(far, near, "local")
+    make_run(far, change=lambda made: setattr(made, "report", None))
+    desk.detect()
+    assert desk() == 0
+    manifest = desk.manifest()
+    assert manifest["gate_folder"] is None
+    assert all(row["path"].startswith(RUN_PATH) for row in manifest["files"])
+    assert not (near / "gate_results").exists()
+
+
+# --- without a workstation
+
+
+def test_a_run_that_lies_here_is_recorded_as_unverified(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(near)
+    before = tree(near)
+    desk = Desk(near, near, "local")
+    desk.detect("--no-sync")
+    capsys.readouterr()
+    assert desk("--no-sync") == 0
+    assert capsys.readouterr().err == f"fetch: {FILES} files (0.0 MB), 0 fetched, unverified\n"
+    assert desk.manifest()["verified"] is False
+    assert {path: it for path, it in tree(near).items() if path in before} == before
+    again = tree(near)
+    assert desk("--no-sync") == 0
+    assert desk() == 0, "a workstation that is the workspace itself proves nothing either"
+    assert tree(near) == again
+
+
+def test_changed_evidence_is_refused_without_a_workstation_too(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk() == 0
+    assert desk("--no-sync") == 0
+    assert desk.manifest()["verified"] is True, "what was proved stays proved"
+    words = change_here(desk)
+    assert desk("--no-sync") == 4
+    assert words in last_line_of(capsys)
+    assert desk("--no-sync", "--accept-changed-evidence", "edited by hand") == 0
+    assert desk.manifest()["verified"] is False
+    assert desk.manifest()["changes"][0]["in"] is None, "the old content is nowhere"
+
+
+def test_an_unverified_run_is_verified_by_a_sync(desk: Desk) -> None:
+    make_run(desk.near)
+    os.utime(desk.near / RUN_PATH / "result.json")
+    assert desk("--no-sync") == 0
+    assert desk.manifest()["verified"] is False
+    assert desk() == 0
+    assert desk.manifest()["verified"] is True
+
+
+# --- refusals
+
+
+def test_it_needs_a_detection(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(far)
+    assert Desk(far, near, "local")() == 3
+    assert "expected a detected run" in last_line_of(capsys)
+
+
+def test_a_gate_folder_that_vanished(both: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    (both.far / GATE_PATH).rename(both.far / "elsewhere")
+    assert both() == 3
+    assert last_line_of(capsys).startswith(f"{GATE_PATH} on workstation {both.host}: expected a folder")
+
+
+def test_a_file_that_changes_while_it_is_copied(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = workstation.Workstation.fetch
+
+    def late(door: workstation.Workstation, folder: str, *given: Any) -> None:
+        put(desk.far / RUN_PATH / "run.log", b"one line more")
+        fetch(door, folder, *given)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(workstation.Workstation, "fetch", late)
+        assert desk() == 4
+    assert f"found others for {RUN_PATH}/run.log" in last_line_of(capsys)
+    assert not (desk.near / RUN_PATH / "evidence_manifest.json").exists()
+    assert desk() == 0
+
+
+def test_a_rehearsal_copies_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(desk.near)
+    capsys.readouterr()
+    assert desk("--dry-run") == 0
+    assert f"would fetch {FILES} of {FILES} files" in capsys.readouterr().err
+    assert tree(desk.near) == before
+
+
+def test_a_sync_that_was_killed_goes_on(sshd: Sshd, far: Path, near: Path, tmp_path: Path) -> None:
+    """rsync is killed in the middle of a large file; the next sync brings the rest, and only that."""
+    make_run(far)
+    put(far / GATE_PATH / "zz/large.bin", os.urandom(30_000_000))
+    desk = Desk(far, near, sshd.host)
+    desk.detect()
+    slow = tmp_path / "bin"
+    put(slow / "rsync", f'#!/bin/sh\nexec {_which("rsync")} --bwlimit=4000 "$@"\n'.encode())
+    (slow / "rsync").chmod(0o755)
+    script = Path(__file__).resolve().parents[2] / "scripts/sync_run.py"
+    environment = {**os.environ, "PATH": f"{slow}:{os.environ['PATH']}"}
+    process = subprocess.Popen([sys.executable, str(script), *desk.flags()], env=environment, start_new_session=True)
+    deadline = time.monotonic() + 20
+    while not list((near / GATE_PATH).rglob(".large.bin.*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, 9)
+    process.wait()
+    assert not (near / RUN_PATH / "evidence_manifest.json").exists()
+    arrived = tree(near / RUN_PATH)
+    assert desk() == 0
+    assert {row["path"]: row["sha256"] for row in desk.manifest()["files"]} == contents(far)
+    assert {path: it for path, it in tree(near / RUN_PATH).items() if path in arrived} == arrived
+
+
+def _which(name: str) -> str:
+    return subprocess.run(["sh", "-c", f"command -v {name}"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_memory_does_not_grow_with_the_log(desk: Desk) -> None:
+    with (desk.far / RUN_PATH / "run.log").open("wb") as log:
+        log.truncate(600 * 2**20)
+    script = Path(__file__).resolve().parents[2] / "scripts/sync_run.py"
+    subprocess.run([sys.executable, str(script), *desk.flags()], check=True, capture_output=True)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 250 * 1024 * (
+        1 if sys.platform != "darwin" else 1024
+    )
+    assert {row["size"] for row in desk.manifest()["files"]} >= {600 * 2**20}
+
+
+def test_the_lock_names_its_holder(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    code = "import sys; from postrun import disk; from pathlib import Path\nwith disk.lock(Path(sys.argv[1]), 0, 'another sync'):\n    print(flush=True); sys.stdin.read()"
+    path = desk.near / f"audit/.locks/run-{TAG}.lock"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "scripts")}
+    command = [sys.executable, "-c", code, str(path)]
+    holder = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    try:
+        assert desk("--lock-wait", "0") == 9
+    finally:
+        holder.communicate()
+    assert "found it held by another sync" in last_line_of(capsys)
