@@ -11,11 +11,12 @@ flag_REMOTE_ROOT := --remote-root
 flag_LOCAL_ROOT := --local-root
 flag_OBJECTIVE := --objective
 flag_INTERVAL := --interval
+flag_RANK := --rank
 WHERE := TAG HOST REMOTE_ROOT LOCAL_ROOT
 
 # make expands what it is given, so TAG='$(shell …)' would run: each value is frozen as typed, handed on through the
 # environment and quoted by the shell. The scripts refuse what is no tag.
-GIVEN := $(foreach name,$(WHERE) OBJECTIVE INTERVAL,$(if $(filter command,$(origin $(name))),$(name)))
+GIVEN := $(foreach name,$(WHERE) OBJECTIVE INTERVAL RANK,$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 flags = $(foreach name,$(filter $(1),$(GIVEN)),$(flag_$(name))="$$$(name)")
@@ -47,6 +48,7 @@ monitor-then-finalize: $(RUN) ## wait for the run to end, then finalize; [INTERV
 ##@ One step: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…]
 
 .PHONY: detect-run sync-run finalize-gate-run governance-audit remediation-plan
+.PHONY: run-review factor-registry candidate-queue next-run-plan failure-patterns handoff-readiness
 detect-run: $(RUN) ## 1-2 find the run and its gate report on the workstation
 	@$(PY) scripts/detect_run.py $(call flags,$(WHERE))
 
@@ -61,6 +63,28 @@ governance-audit: $(RUN) ## 5   ask every question of the catalogue
 
 remediation-plan: $(RUN) ## 6   say what to repair, most severe first
 	@$(PY) scripts/governance_remediation_plan.py $(call flags,$(WHERE))
+
+run-review: $(RUN) ## 7   write the page for the committee
+	@$(PY) scripts/generate_run_review.py $(call flags,$(WHERE))
+
+factor-registry: $(RUN) ## 8   score the run and put it into the registry
+	@$(PY) scripts/update_factor_experiment_registry.py $(call flags,$(WHERE))
+
+candidate-queue: $(RUN) ## 9   rank what deserves the next run; needs no TAG
+	@$(PY) scripts/generate_candidate_queue.py $(call flags,$(WHERE))
+
+next-run-plan: $(RUN) ## 10  turn the queue into commands that can be run; needs no TAG
+	@$(PY) scripts/generate_next_run_plan.py $(call flags,$(WHERE))
+
+failure-patterns: $(RUN) ## 11  remember what failed, and what came back
+	@$(PY) scripts/update_failure_pattern_db.py $(call flags,$(WHERE))
+
+handoff-readiness: $(RUN) ## 12  say whether the work can change hands; needs no TAG
+	@$(PY) scripts/check_session_handoff_readiness.py $(call flags,$(WHERE))
+
+.PHONY: next-run
+next-run: $(RUN) ## start a planned run on the workstation: RANK=…
+	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK)
 
 ##@ Look after the project
 

@@ -27,10 +27,12 @@ VALUES = {
 SWITCHES = {"json": "the outcome as JSON on stdout", "dry_run": "work everything out, write nothing"}
 OBJECTIVE = {"objective": "the objective in the ledger row (default: the run's notes)"}
 INTERVAL = {"interval": "seconds between two looks"}
+RANK = {"rank": "rank of the command in the plan"}
 
 CLOSING = [
     ("finalize", "post_run_sync_and_finalize.py", "every step for a run that has ended", OBJECTIVE),
     ("monitor-then-finalize", "monitor_then_finalize.py", "wait for the end, then finalize", OBJECTIVE | INTERVAL),
+    ("next-run", "execute_next_run_plan.py", "start a planned run on the workstation", RANK),
 ]
 OF_ONE_STEP = {"finalize-gate-run": OBJECTIVE}  # what a step takes beside the shared values
 TESTS = [PYTHON, "-m", "pytest", "-q", "-n", "2"]

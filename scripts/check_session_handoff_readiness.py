@@ -72,9 +72,7 @@ def _observe(root: Path) -> State:
     found = {name: _try(flaws, _table, root, name) or [] for name in (REGISTRY, QUEUE, PATTERNS)}
     plan = _try(flaws, artifacts.read, Place(root, "", None), PLAN) or {}
     _try(flaws, ledger.rows, root)
-    return State(
-        root, policy.load("handoff"), found[REGISTRY], found[QUEUE], found[PATTERNS], plan, tuple(flaws)
-    )
+    return State(root, policy.load("handoff"), found[REGISTRY], found[QUEUE], found[PATTERNS], plan, tuple(flaws))
 
 
 def _try(flaws: list[str], read: Callable[..., Any], *what: Any) -> Any:
@@ -146,7 +144,9 @@ def _plan_current(state: State) -> Point:
 
 
 def _patterns_current(state: State) -> Point:
-    failed = {(row["run"], check) for row in state.registry for check in (row["failed_checks"] or "").split(";") if check}
+    failed = {
+        (row["run"], check) for row in state.registry for check in (row["failed_checks"] or "").split(";") if check
+    }
     known = {(row["run"], row["check"]) for row in state.patterns}
     wanting = [f"{check} of {run}" for run, check in sorted(failed ^ known)]
     return _point("patterns_current", "Does the pattern table have every failure, and no other?", wanting, "the same")
@@ -164,7 +164,9 @@ def _all_closed(state: State) -> Point:
 
 
 def _chain_intact(state: State) -> Point:
-    return _point("ledger_intact", "Is the ledger's chain intact, and its view current?", ledger.verify(state.root), "intact")
+    return _point(
+        "ledger_intact", "Is the ledger's chain intact, and its view current?", ledger.verify(state.root), "intact"
+    )
 
 
 def _command_ready(state: State) -> Point:
@@ -196,12 +198,15 @@ def _next(state: State) -> dict[str, Any]:
     """Gather what the next person wants to know first."""
     newest = sorted(state.registry, key=lambda row: (row["started"], row["run"]), reverse=True)
     last = newest[: state.rules["last_runs"]]
+    best = state.queue[: state.rules["top_candidates"]]
     shown = ("run", "decision_tag", "factor", "overall_pass", "audit_passed", "total", "decision")
     ranked = ("rank", "factor", "priority", "action", "run")
     return {
         "last_runs": [{name: row[name] for name in shown} for row in last],
         "open_high_items": [item for row in last for item in _high_items(state.root, row["run"])],
-        "top_candidates": [{name: row[name] for name in ranked} for row in state.queue[: state.rules["top_candidates"]]],
+        "top_candidates": [
+            {name: row[name] for name in ranked} for row in best
+        ],
         "next_command": _first_command(state),
     }
 

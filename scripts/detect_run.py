@@ -27,7 +27,7 @@ def detect(order: Order) -> Outcome:
     settings = policy.workstation()
     run, gate = _asked_run(order), _asked_gate(order)
     tag = order.tag or layout.check_tag(_named(str(run)).tag)
-    door = workstation.connect(**{**settings, "host": order.host, "remote_root": order.remote_root})
+    door = workstation.connect(order.host, order.remote_root, settings)
     try:
         seen = door.look(tag, run and f"{layout.RUNS}/{run}", gate and f"{layout.GATES}/{gate}/{reports.NAME}")
     finally:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, disk, layout, planning, policy, workstation
+from postrun import artifacts, cli, disk, layout, planning
 from postrun.errors import Invalid, Missing, Unclear
 from postrun.layout import Place
 from postrun.outcome import Order
@@ -28,16 +28,13 @@ _AGAIN = "plan again: make next-run-plan"
 def execute(order: Order, rank: int) -> int:
     """Look once more, then start the command; give the launcher's verdict as 0 or 1."""
     command = _command(order.root, rank)
-    door = workstation.connect(order.host, order.remote_root, policy.workstation())
-    try:
+    with cli.station(order) as door:
         _check(command, door.survey(command["files"]))
         print(planning.quoted(command["argv"]))
         if disk.REHEARSAL.get():
             cli.say(f"rank {rank}: could be started now, nothing was")
             return 0
         code, output = door.launch(command["argv"])
-    finally:
-        door.close()
     for line in output.splitlines():
         cli.say(line)
     cli.say(f"rank {rank}: the launcher ended with exit code {code}")

@@ -1,7 +1,7 @@
 """Write the generated parts of the docs: they stand between two marks, and what is around them is by hand.
 
-Reads the tables of steps and artifacts, the refusals, the catalogue of checks and the documents.
-Writes README.md and docs/steps.md where a part is out of date; with --check nothing: it shows the difference.
+Reads the tables of steps and artifacts, the refusals, the catalogue of checks, the policies and the documents.
+Writes README.md, docs/steps.md and docs/rules.md where a part is out of date; with --check nothing: it shows the difference.
 Exit codes: 0 up to date or written, 1 out of date (--check), 2 wrong usage, 3 a document is missing, 4 broken marks.
 
     python scripts/generate_docs.py --check
@@ -14,12 +14,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from postrun import catalogue, cli, disk, errors, layout, render
+from postrun import catalogue, cli, disk, errors, layout, policy, render
 from postrun.errors import Invalid, Missing, Refusal
 from steps import VERBS
 
-DOCUMENTS = ("README.md", "docs/steps.md")
-PARTS = ("steps-table", "exit-codes", "steps", "artifacts", "checks")
+DOCUMENTS = ("README.md", "docs/steps.md", "docs/rules.md")
+PARTS = ("steps-table", "exit-codes", "steps", "artifacts", "checks", "score", "queue")
 _BEGIN = "<!-- generated: {name} (`make docs` writes this part; what is written here by hand is lost) -->"
 _END = "<!-- end of generated part -->"
 _MARK = re.compile(r"^<!-- (?:generated: (?P<name>[^\s>]*).*|end of generated part) -->$", re.MULTILINE)
@@ -35,6 +35,8 @@ def facts() -> dict[str, Any]:
         "codes": [(refusal.exit_code, str(refusal.__doc__).partition("\n")[0]) for refusal in refusals],
         "interrupted": errors.INTERRUPTED,
         "checks": tuple(catalogue.checks().values()),
+        "scoring": policy.load("scoring_policy"),
+        "queueing": policy.load("candidate_queue_policy"),
     }
 
 

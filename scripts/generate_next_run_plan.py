@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, catalogue, cli, gates, layout, planning, policy, render, tables, workstation
+from postrun import artifacts, catalogue, cli, gates, layout, planning, policy, render, tables
 from postrun.errors import Missing, Refusal, Unreachable
 from postrun.layout import Place
 from postrun.outcome import Order, Outcome
@@ -87,14 +87,12 @@ def _seek(place: Place, name: str) -> Any:
 
 def _survey(order: Order, paths: Sequence[str]) -> Survey | None:
     """Look once at the workstation; None when it does not answer."""
-    door = workstation.connect(order.host, order.remote_root, policy.workstation())
     try:
-        return door.survey(sorted(set(paths)))
+        with cli.station(order) as door:
+            return door.survey(sorted(set(paths)))
     except (Unreachable, Missing) as refusal:
         cli.say(str(refusal))
         return None
-    finally:
-        door.close()
 
 
 def _command(row: Row, source: planning.Source, tag: str, survey: Survey | None) -> dict[str, Any]:

@@ -168,8 +168,7 @@ def run(args: argparse.Namespace, resume: str) -> int:
     """Watch one run to its end and conclude."""
     order = cli.order(args)
     tag, folder = target(order)
-    settings = {**policy.workstation(), "host": order.host, "remote_root": order.remote_root}
-    station, screen = workstation.connect(**settings), Screen()
+    station, screen = workstation.connect(order.host, order.remote_root, policy.workstation()), Screen()
     lookout = Lookout(order.root, tag, limits_of(args), time.monotonic(), args.process_pattern)
     watch = Watch(lookout, lambda: station.glance(tag, folder), screen)
     try:

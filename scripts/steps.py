@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 
+import check_session_handoff_readiness
 import detect_run
 import finalize_gate_run
+import generate_candidate_queue
+import generate_next_run_plan
 import governance_audit_checker
 import governance_remediation_plan
 import sync_run
+import update_factor_experiment_registry
+import update_failure_pattern_db
 from postrun.outcome import Step
 
 _EVIDENCE = (
@@ -32,6 +37,7 @@ class Verb:
     writes: tuple[str, ...]
     do: Step
     words: str
+    reads_prior: tuple[str, ...] = ()  # as earlier closings left it: a later step of this one writes it
 
     @property
     def script(self) -> str:
@@ -79,5 +85,46 @@ VERBS = (
         ("governance_remediation_plan",),
         governance_remediation_plan.remediate,
         "say what to repair, most severe first",
+    ),
+    Verb(
+        "8",
+        "factor-registry",
+        ("context", "production_gates_report", "governance_audit_check", "governance_remediation_plan"),
+        ("factor_experiment_registry", "factor_experiment_leaderboard"),
+        update_factor_experiment_registry.register,
+        "score the run and put it into the registry",
+    ),
+    Verb(
+        "9",
+        "candidate-queue",
+        ("factor_experiment_registry",),
+        ("factor_candidate_queue",),
+        generate_candidate_queue.rank,
+        "rank what deserves the next run",
+    ),
+    Verb(
+        "10",
+        "next-run-plan",
+        ("factor_candidate_queue", "factor_experiment_registry"),
+        ("next_run_plan",),
+        generate_next_run_plan.plan,
+        "turn the queue into commands that can be run",
+        reads_prior=("production_gates_report", "context", "preflight", "governance_remediation_plan"),
+    ),
+    Verb(
+        "11",
+        "failure-patterns",
+        ("governance_audit_check", "governance_remediation_plan", "factor_experiment_registry"),
+        ("failure_patterns", "failure_pattern_summary"),
+        update_failure_pattern_db.tally,
+        "remember what failed, and what came back",
+    ),
+    Verb(
+        "12",
+        "handoff-readiness",
+        ("stage_ledger", "stage_audit_log"),
+        ("handoff_readiness",),
+        check_session_handoff_readiness.hand_over,
+        "say whether the work can change hands",
     ),
 )

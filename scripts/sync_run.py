@@ -34,8 +34,7 @@ def fetch(order: Order) -> Outcome:
     near = evidence.contents(place)
     if _is_here(order):
         return _record(order, place, manifest, near, _changes(order, place, manifest, near, near), [])
-    where = {"host": order.host, "remote_root": order.remote_root}
-    door = workstation.connect(**{**policy.workstation(), **where})
+    door = workstation.connect(order.host, order.remote_root, policy.workstation())
     try:
         return _bring(order, place, manifest, near, door)
     finally:

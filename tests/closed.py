@@ -1,7 +1,6 @@
 """Closed runs without their evidence: registry rows and audits as the steps leave them, made quickly and in numbers.
 
-    archive = Archive(root)
-    archive.close("2026-02-21_031500", "momentum", failed=("exit_code_zero",))      audit, plan and registry row
+Archive(root).close(run_folder("2026-02-21_031500"), "momentum", failed=("exit_code_zero",))
 """
 
 import json
@@ -9,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, catalogue, layout, tables
+from postrun import artifacts, catalogue, disk, layout, tables
 
 REGISTRY = "factor_experiment_registry"
 CHECKS = catalogue.checks()
@@ -22,7 +21,7 @@ def run_folder(stamp: str, tag: str = "t") -> str:
 
 
 def registry_row(run: str, factor: str | None = "momentum", **changes: Any) -> dict[str, Any]:
-    """Give one whole row: a clean run with score 70; `failed_checks` and the like are given joined, as the table has them."""
+    """Give one whole row: a clean run with score 70; lists (`failed_checks` and the like) are given joined by `;`."""
     name = layout.run_name(run)
     assert name is not None
     row: dict[str, Any] = {
@@ -61,6 +60,7 @@ class Archive:
     """A workspace whose registry grows run by run."""
 
     def __init__(self, root: Path) -> None:
+        disk.REHEARSAL.set(False)  # a --dry-run before this would go on in the same process
         self.root = root
         self.rows: dict[str, dict[str, Any]] = {}
 
@@ -102,7 +102,7 @@ class Archive:
         self.rows |= {row["run"]: row for row in rows}
         ordered = [self.rows[run] for run in sorted(self.rows)]
         path = layout.workspace(self.root, REGISTRY)
-        tables.write(path, ordered, artifacts.columns(REGISTRY), lambda row: None)
+        tables.write(path, ordered, artifacts.columns(REGISTRY), bool)  # any check of rows: these need none
 
     def read(self, noun: str, suffix: str = "") -> bytes:
         return layout.workspace(self.root, noun, suffix).read_bytes()

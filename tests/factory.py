@@ -66,7 +66,7 @@ def moment(stamp: str, **later: float) -> datetime:
 
 @dataclass
 class Documents:
-    """Everything one run leaves behind, before it is written. Change what the test is about; `None` leaves a file out."""
+    """Everything one run leaves behind, before it is written. Change what a test is about; None leaves a file out."""
 
     tag: str
     stamp: str
@@ -125,7 +125,8 @@ class Documents:
                 put(shard_dir / f"{factor}/walk_forward_summary.csv", table(self.windows[shard::2]))
                 put(shard_dir / "run_meta.json", {"shard": shard})
         if self.statistics is not None:
-            put(gate / f"statistical/statistical_gates_{self.gate_stamp}/statistical_gates_report.json", self.statistics)
+            folder = gate / f"statistical/statistical_gates_{self.gate_stamp}"
+            put(folder / "statistical_gates_report.json", self.statistics)
         put(gate / "production_gates_report.json", self.report)
         if self.report is not None:
             put(gate / "production_gates_report.md", "# Production gates\n")

@@ -4,6 +4,9 @@ import math
 
 from factory import Documents
 
+# A name of their own: detection looks at the machine's real processes, and other tests start some on factory.TAG.
+OWN = {"tag": "audited_2026-02-21_run1", "stamp": "2026-02-21_041500"}
+
 
 def nan_beta(made: Documents) -> None:
     """The beta was not measured, and the gates say so honestly."""

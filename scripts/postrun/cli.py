@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from postrun import artifacts, disk, layout, policy
 from postrun.errors import INTERRUPTED, Missing, Refusal, Unclear, Usage
 from postrun.layout import Place
 from postrun.outcome import Order, Outcome, Step
+
+if TYPE_CHECKING:
+    from postrun.workstation import Workstation
 
 WORKSPACE, RUN = "workspace", "run"  # the two locks: one for steps 4-12, one per run for steps 1-3
 _PACKAGES = {"fabric", "invoke", "jinja2", "jsonschema", "jsonschema_rs", "pandas", "paramiko", "referencing"}
@@ -81,7 +84,7 @@ def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
     root = args.local_root.resolve()
     near = getattr(args, "no_sync", False)
     settings = policy.workstation()
-    named = {key: getattr(args, key, None) for key in Order.__dataclass_fields__}
+    named: dict[str, Any] = {key: getattr(args, key, None) for key in Order.__dataclass_fields__}
     named.update(root=root, no_sync=near)
     named["host"] = "local" if near else args.host or settings["host"]
     named["remote_root"] = str(root) if near else args.remote_root or settings["remote_root"]
@@ -119,8 +122,22 @@ def _newest_detected(order: Order) -> str:
         if name and name.tag == order.tag and Place(order.root, name.folder, None).path("run_detection").exists()
     ]
     if not found:
-        raise Missing(f"run {order.tag}", f"a detected run in {runs}", "none", "detect and sync it first: make finalize")
+        hint = "detect and sync it first: make finalize"
+        raise Missing(f"run {order.tag}", f"a detected run in {runs}", "none", hint)
     return max(found, key=lambda name: name.started).folder
+
+
+@contextmanager
+def station(order: Order) -> "Iterator[Workstation]":
+    """Open the door to the order's workstation, as patient as the policy says; it is closed again in any case."""
+    from postrun import workstation
+
+    where = {**policy.workstation(), "host": order.host, "remote_root": order.remote_root}
+    door = workstation.connect(**where)
+    try:
+        yield door
+    finally:
+        door.close()
 
 
 @contextmanager

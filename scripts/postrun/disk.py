@@ -14,7 +14,6 @@ from pathlib import Path
 
 from postrun.errors import Locked
 
-
 REHEARSAL: ContextVar[bool] = ContextVar("rehearsal", default=False)  # --dry-run: doors work, nothing is written
 
 

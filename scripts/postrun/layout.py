@@ -214,7 +214,7 @@ def workspace(root: Path, name: str, suffix: str = "") -> Path:
 
 
 def ours(*homes: Home) -> tuple[str, ...]:
-    """List the files that this project writes into these homes, relative to the home; evidence never has these names."""
+    """List the files that this project writes into these homes, relative to the home; no evidence has these names."""
     return tuple(
         f"{noun.file}{suffix}"
         for noun in _ALL

@@ -16,7 +16,18 @@ from postrun.errors import Usage
 from postrun.states import Process
 
 _OF_A_RUN = {"data_quality_gate", "workstation_official_run"}  # our scripts that do a run's own work
-_BYSTANDERS = {"fab", "git", "gmake", "inv", "invoke", "make", "pre-commit", "screen", "sshd", "tmux"}  # they carry tags, and outlive runs
+_BYSTANDERS = {
+    "fab",
+    "git",
+    "gmake",
+    "inv",
+    "invoke",
+    "make",
+    "pre-commit",
+    "screen",
+    "sshd",
+    "tmux",
+}  # they carry tags, and outlive runs
 _SHELLS = {"bash", "dash", "fish", "ksh", "sh", "zsh"}
 _WRAPPERS = _SHELLS | {"env", "exec", "ionice", "nice", "nohup", "setsid", "stdbuf", "sudo", "time", "timeout"}
 _INTERPRETER = re.compile(r"[Pp]ython[0-9.]*")

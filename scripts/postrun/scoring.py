@@ -30,7 +30,8 @@ class Measured:
 
     def missing(self, multipliers: Sequence[float]) -> tuple[str, ...]:
         """Name what was not measured."""
-        costs = {f"test_ic_x{multiplier:g}": value for multiplier, value in zip(multipliers, self.cost_ics, strict=True)}
+        names = (f"test_ic_x{multiplier:g}" for multiplier in multipliers)
+        costs = dict(zip(names, self.cost_ics, strict=True))
         others = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "cost_ics"}
         return tuple(name for name, value in {**costs, **others}.items() if value is None)
 
@@ -124,9 +125,9 @@ def _walk_forward(measured: Measured, rule: Mapping[str, Any]) -> float:
 def _risk(measured: Measured, rule: Mapping[str, Any]) -> float:
     at_most = {"beta_abs": measured.beta, "size_corr_abs": measured.size_corr}
     at_least = {"turnover_overlap": measured.turnover_overlap, "industry_coverage": measured.industry_coverage}
-    lost = [rule[name]["penalty"] for name, value in at_most.items() if value is None or abs(value) > rule[name]["limit"]]
-    lost += [rule[name]["penalty"] for name, value in at_least.items() if value is None or value < rule[name]["limit"]]
-    return float(max(rule["points"] - sum(lost), 0))
+    broken = [name for name, value in at_most.items() if value is None or abs(value) > rule[name]["limit"]]
+    broken += [name for name, value in at_least.items() if value is None or value < rule[name]["limit"]]
+    return float(max(rule["points"] - sum(rule[name]["penalty"] for name in broken), 0))
 
 
 def _statistical(measured: Measured, rule: Mapping[str, Any]) -> float:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, type]  # name -> str, int, float or bool, in the order of the file
 _BOOLEANS = {"true": True, "false": False}
-_NULLS = ["", "nan", "NaN"]  # not pandas' own list: a factor may be called NA
+_NULLS = ("", "nan", "NaN")  # not pandas' own list: a factor may be called NA
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _FORMULA = re.compile(r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]")  # the wide forms count in some spreadsheets
@@ -29,35 +29,35 @@ _QUOTED = re.compile(r'[,"\r\n]')  # the csv module of Python 3.11 leaves a lone
 
 def read(path: Path, columns: Iterable[str] = (), numbers: Iterable[str] = ()) -> "DataFrame":
     """Read somebody else's CSV: these columns are required, and those of `numbers` hold numbers; empty cells are NaN.
+    No other column is guessed at: its cells are text.
 
     Refused: no file (Missing); not UTF-8, no header, a column missing or given twice, a row with more or fewer
     cells than the header, a cell that is no number where numbers are wanted (Invalid). Infinity is read as NaN.
     """
     import pandas
 
-    text = _text(path)
-    header, found = _grid(text, path, skip=True)
+    header, found = _grid(_text(path), path, skip=True)
     numeric = tuple(numbers)
     lacking = [name for name in (*columns, *numeric) if name not in header]
     if lacking:
         raise Invalid(path, f"the columns {', '.join(dict.fromkeys(lacking))}", f"only {', '.join(header)}")
-    for name in numeric:
-        _must_count(found, header.index(name), f"{path}:", name)
-    frame = pandas.read_csv(
-        io.StringIO(text),
-        keep_default_na=False,
-        na_values=_NULLS,
-        skipinitialspace=True,
-        low_memory=False,
-    )
-    return frame.astype(dict.fromkeys(numeric, float)).replace([math.inf, -math.inf], math.nan)
+    frame = pandas.DataFrame([cells for _, cells in found], columns=header, dtype=object)
+    for index, name in enumerate(header):
+        if name in numeric:
+            values = [_measured(cells[index], f"{path}:{line}: {name}") for line, cells in found]
+            frame[name] = pandas.Series(values, dtype=float)
+    return frame.mask(frame.isin(list(_NULLS)))
 
 
-def _must_count(found: list[tuple[int, list[str]]], column: int, thing: str, name: str) -> None:
-    for line, cells in found:
-        cell = cells[column].strip()
-        if cell not in _NULLS and not _NUMBER.fullmatch(cell) and not _INFINITE.fullmatch(cell):
-            raise Invalid(f"{thing}{line}: {name}", "a number", repr(cell[:80]))
+def _measured(cell: str, thing: str) -> float:
+    """Read a number as Python does, to the last bit."""
+    text = cell.strip()
+    if text in _NULLS or _INFINITE.fullmatch(text):
+        return math.nan
+    if not _NUMBER.fullmatch(text):
+        raise Invalid(thing, "a number", repr(cell[:80]))
+    value = float(text)
+    return value if math.isfinite(value) else math.nan
 
 
 def rows(path: Path, columns: Columns) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from postrun.belonging import CLOCK_CHANGE, SLACK, objection, offset, offset_words, window
 
 BEGAN = datetime(2026, 2, 21, 3, 15)  # noqa: DTZ001  (local to the workstation)

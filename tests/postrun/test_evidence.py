@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from factory import TAG, make_run, put
 from postrun import artifacts, evidence, layout
 from postrun.errors import Invalid, Missing

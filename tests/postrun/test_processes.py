@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from postrun.errors import Usage
 from postrun.processes import of_run
 from postrun.states import Process

@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import factory
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import factory
 from postrun import scoring
 from postrun.scoring import Measured, Standing
 
@@ -103,7 +104,8 @@ def test_governance(standing: Standing, points: float) -> None:
 )
 def test_no_promotion_without_gates_audit_and_data(standing: Standing, total: float, decision: str) -> None:
     found = scoring.score(GOOD, standing, POLICY)
-    assert (found.total, found.decision) == (pytest.approx(total), decision)
+    assert found.total == pytest.approx(total)
+    assert found.decision == decision
 
 
 def test_a_low_total_is_research() -> None:
@@ -141,11 +143,21 @@ values = st.none() | st.floats(allow_nan=False, allow_infinity=False)
         factor_gate_pass=st.none() | st.booleans(),
         q_value=values,
     ),
-    standing=st.builds(Standing, st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.none() | st.integers(0, 9)),
+    standing=st.builds(
+        Standing, st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.none() | st.integers(0, 9)
+    ),
 )
 def test_parts_and_total_stay_within_their_bounds(measured: Measured, standing: Standing) -> None:
     found = scoring.score(measured, standing, POLICY)
-    bounds = {"cost": 20, "walk_forward": 30, "risk": 20, "statistical": 10, "governance": 20, "quality": 80, "total": 100}
+    bounds = {
+        "cost": 20,
+        "walk_forward": 30,
+        "risk": 20,
+        "statistical": 10,
+        "governance": 20,
+        "quality": 80,
+        "total": 100,
+    }
     for part, most in bounds.items():
         assert 0 <= getattr(found, part) <= most
     if not standing.overall_pass:

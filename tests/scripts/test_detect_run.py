@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import factory
 from detect_run import main
 from factory import Documents, moment, put

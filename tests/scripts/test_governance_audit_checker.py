@@ -76,7 +76,7 @@ def close(far: Path, near: Path) -> Callable[..., Closed]:
     def build(spoil: Spoil | None = None) -> Closed:
         spoil = spoil or Spoil("")
         home = near if "--no-sync" in spoil.flags else far
-        closed = Closed(far, near, factory.make_run(home, change=spoil.documents))
+        closed = Closed(far, near, factory.make_run(home, change=spoil.documents, **spoiled.OWN))
         spoil.far(closed)
         where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
         flags = [flag.format(gate=closed.made.gate_folder) for flag in spoil.flags]
@@ -139,7 +139,7 @@ def write_to(name: str, text: str) -> Callable[[Closed], object]:
 
 
 def an_earlier_run(closed: Closed) -> None:
-    factory.make_run(closed.far, stamp="2026-02-19_031500")
+    factory.make_run(closed.far, tag=closed.made.tag, stamp="2026-02-19_031500")
 
 
 DATA_QUALITY = frozenset({"data_quality_ran", "data_quality_report_found", "data_quality_passed"})
@@ -351,6 +351,7 @@ def test_a_table_that_is_no_table_fails_with_its_line(close: Callable[..., Close
         ("report", ("wf_stress",), {"ok": False, "reason": "a shard died"}, "stages_succeeded"),
         ("report", ("cost_stress", 1), {"return_code": None}, "stages_succeeded"),
         ("report", ("wf_stress",), {"return_code": False}, "stages_succeeded"),
+        ("report", ("wf_stress",), {"ok": None}, "stages_succeeded"),
         ("report", ("wf_stress",), {"test_ic_mean": "0.02"}, "walk_forward_recomputed"),
         ("report", ("inputs",), {"wf_end_year": None}, "walk_forward_windows_complete"),
         ("report", ("inputs",), {"cost_multipliers": "1.0,1.5,2.0,3.0"}, "cost_rows_recomputed"),
@@ -374,10 +375,10 @@ def test_odd_values_are_a_no_and_never_a_crash(
 
 def test_a_report_in_a_folder_older_than_the_run_is_not_its_own(close: Callable[..., Closed]) -> None:
     def older(made: Documents) -> None:
-        made.gate_stamp = "2026-02-21_031457"
+        made.gate_stamp, before = "2026-02-21_041457", made.gate_stamp
         for section, name in (("wf_stress", "summary_csv"), ("statistical_gates", "report_json")):
             named = made.report[section][name]
-            made.report[section][name] = named.replace("2026-02-21_031700", made.gate_stamp)
+            made.report[section][name] = named.replace(before, made.gate_stamp)
 
     closed = close(Spoil("", older, flags=("--report-json-remote", REPORT_OF)))
     assert closed.audit() == 1

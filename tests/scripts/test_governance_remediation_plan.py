@@ -20,14 +20,14 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 @pytest.fixture
 def run(far: Path, near: Path, request: pytest.FixtureRequest) -> Path:
     """Give the folder of a run that was closed with the steps up to the audit."""
-    made = factory.make_run(far, change=getattr(request, "param", None))
+    made = factory.make_run(far, change=getattr(request, "param", None), **spoiled.OWN)
     where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
     assert conductor.main(["--tag", made.tag, *where, "--to", "governance-audit"]) in (0, 1)
     return made.run_dir(near)
 
 
 def plan(near: Path) -> int:
-    return remediation.main(["--tag", factory.TAG, "--local-root", str(near)])
+    return remediation.main(["--tag", spoiled.OWN["tag"], "--local-root", str(near)])
 
 
 def read(run: Path) -> dict[str, Any]:

@@ -60,8 +60,10 @@ class Monitor:
         end = time.monotonic() + seconds
         while True:
             try:
-                line = self._fresh.get(timeout=max(0.01, end - time.monotonic()))
+                line = self._fresh.get(timeout=0.05)
             except queue.Empty:
+                if time.monotonic() < end and self._reader.is_alive():
+                    continue
                 raise AssertionError(f"no line with {words!r} in:\n{''.join(self.lines)}") from None
             if words in line:
                 return line

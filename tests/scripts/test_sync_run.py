@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import detect_run
 import factory
-import pytest
 from factory import put
 from postrun import artifacts, workstation
 from postrun.layout import Place

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import update_failure_pattern_db as patterns
 from closed import CHECKS, Archive, run_folder
-
 from postrun import artifacts, layout
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -172,7 +172,9 @@ def test_every_order_of_closing_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_rebuild_of_300_mixed_runs_equals_the_increments(near: Path) -> None:
     dice = random.Random(11)
     archive = Archive(near)
-    runs = [run_folder(f"2025-{1 + i % 12:02d}-{1 + i % 28:02d}_{i % 24:02d}{i % 60:02d}00", f"r{i}") for i in range(300)]
+    runs = [
+        run_folder(f"2025-{1 + i % 12:02d}-{1 + i % 28:02d}_{i % 24:02d}{i % 60:02d}00", f"r{i}") for i in range(300)
+    ]
     dice.shuffle(runs)
     for run in runs:
         answers = dice.choices(("pass", "fail", "skipped"), (30, 4, 2), k=len(CHECKS))
@@ -224,7 +226,11 @@ def test_long_words_are_cut(archive: Archive) -> None:
     [
         (lambda root: layout.workspace(root, "factor_experiment_registry").unlink(), 3, f"a row for {A}"),
         (lambda root: (root / layout.RUNS / A / "governance_audit_check.json").unlink(), 3, "expected a file"),
-        (lambda root: (root / layout.RUNS / A / "governance_audit_check.json").write_text("{}"), 4, "audit_check.schema"),
+        (
+            lambda root: (root / layout.RUNS / A / "governance_audit_check.json").write_text("{}"),
+            4,
+            "audit_check.schema",
+        ),
     ],
 )
 def test_refusals(archive: Archive, capsys: pytest.CaptureFixture[str], spoil: Any, code: int, words: str) -> None:

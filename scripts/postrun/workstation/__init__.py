@@ -10,8 +10,9 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from postrun import layout
 from postrun.errors import Missing, Unreachable
@@ -29,14 +30,13 @@ _LOG_TAIL = 16384
 _MANY = 60  # digests of gigabytes may take this many probe timeouts
 
 
-def connect(
-    host: str, remote_root: str, connect_timeout_s: float = 15, probe_timeout_s: float = 120, **_: object
-) -> "Workstation":
-    """Prepare a workstation; nothing is sent yet. The policy `workstation` fits as keywords. Raises Usage.
+def connect(host: str, remote_root: str, settings: Mapping[str, Any]) -> "Workstation":
+    """Prepare a workstation; nothing is sent yet. Raises Usage.
 
-    `host` is `local` for a directory standing in for the host, else what `ssh` would be given.
+    `host` is `local` for a directory standing in for the host, else what `ssh` would be given. Of the policy
+    `workstation` only the timeouts count here.
     """
-    return Workstation(hosts.host(host, connect_timeout_s), remote_root, probe_timeout_s)
+    return Workstation(hosts.host(host, settings["connect_timeout_s"]), remote_root, settings["probe_timeout_s"])
 
 
 class Workstation:
