@@ -132,8 +132,7 @@ def station(order: Order) -> "Iterator[Workstation]":
     """Open the door to the order's workstation, as patient as the policy says; it is closed again in any case."""
     from postrun import workstation
 
-    where = {**policy.workstation(), "host": order.host, "remote_root": order.remote_root}
-    door = workstation.connect(**where)
+    door = workstation.connect(order.host, order.remote_root, policy.workstation())
     try:
         yield door
     finally:

@@ -1,0 +1,200 @@
+"""The plan and its execution, on the sample workstation's layout and over a real sshd."""
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import execute_next_run_plan
+import factory
+import generate_next_run_plan as planner
+import post_run_sync_and_finalize as conductor
+from factory import Documents
+from postrun import layout, planning
+from sshd import Sshd
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+LAUNCHER = """#!/usr/bin/env bash
+printf '%s\\n' "$@" > launched.txt
+echo "run folder made"
+exit "${LAUNCHER_CODE:-0}"
+"""
+
+
+def equip(far: Path) -> None:
+    """Put everything on the workstation that a command of a factory run needs."""
+    files = ("data/prices.csv", "configs/strategies/base.yaml", "runs/freeze/base.freeze.json")
+    for name in files:
+        factory.put(far / name, "x")
+    factory.put(far / planning.LAUNCHER, LAUNCHER)
+
+
+def where(far: Path, near: Path, host: str = "local") -> list[str]:
+    return ["--host", host, "--remote-root", str(far), "--local-root", str(near)]
+
+
+def close(far: Path, near: Path, tag: str) -> None:
+    conductor.main(["--tag", tag, *where(far, near)])
+
+
+def plan(near: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(layout.workspace(near, "next_run_plan").read_text())
+    return document
+
+
+def execute(far: Path, near: Path, *flags: str, rank: int = 1, host: str = "local") -> int:
+    return execute_next_run_plan.main(["--rank", str(rank), *where(far, near, host), *flags])
+
+
+@pytest.fixture
+def closed(far: Path, near: Path) -> Path:
+    """Close one passing run of an equipped workstation; give the workspace."""
+    equip(far)
+    factory.make_run(far)
+    close(far, near, factory.TAG)
+    return near
+
+
+def test_a_command_is_made_of_the_source_runs_inputs(closed: Path) -> None:
+    (command,) = plan(closed)["commands"]
+    argv = command["argv"]
+    assert argv[:6] == ["bash", planning.LAUNCHER, "--workflow", "production_gates", "--tag", command["tag"]]
+    assert command["tag"] == "committee_2026-02-21_run1"
+    own, program = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
+    assert own[own.index("--dq-input-csv") + 1] == "data/prices.csv"
+    assert "--require-clean" in own
+    assert program[:2] == ["--strategy", "configs/strategies/base.yaml"]
+    assert program[program.index("--factor") + 1] == "momentum_12_1"
+    assert not [word for word in program if word.startswith(("--skip", "--dry", "--decision-tag", "--notes"))]
+    assert command["blocked_by"] == command["unchecked"] == []
+
+
+def test_the_line_on_the_page_reads_back_as_the_arguments(closed: Path) -> None:
+    page = layout.workspace(closed, "next_run_plan", ".md").read_text()
+    (command,) = plan(closed)["commands"]
+    line = next(line for line in page.splitlines() if line.startswith("`bash "))
+    assert shlex.split(line.strip("`")) == command["argv"]
+
+
+@pytest.mark.parametrize("gone", ["data/prices.csv", "runs/freeze/base.freeze.json", planning.LAUNCHER])
+def test_a_file_that_is_not_there_blocks_by_name(
+    far: Path, closed: Path, gone: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (far / gone).rename(far / "elsewhere")
+    assert planner.main(where(far, closed)) == 0
+    (command,) = plan(closed)["commands"]
+    assert command["blocked_by"] == [f"{gone} is not on the workstation"]
+    assert execute(far, closed) == 3
+    assert gone in capsys.readouterr().err
+    assert not (far / "launched.txt").exists()
+
+
+def test_a_workstation_that_does_not_answer_blocks_nothing(closed: Path) -> None:
+    assert planner.main(where(Path("/nowhere/at/all"), closed)) == 0
+    document = plan(closed)
+    assert document["workstation_answered"] is False
+    (command,) = document["commands"]
+    assert command["blocked_by"] == []
+    assert "data/prices.csv not checked: the workstation did not answer" in command["unchecked"]
+
+
+def no_data_file(made: Documents) -> None:
+    made.context.update(data_quality_input_csv="")
+
+
+def no_threads(made: Documents) -> None:
+    del made.context["threads"]
+
+
+@pytest.mark.parametrize(("change", "unknown"), [(no_data_file, "data file"), (no_threads, "number of threads")])
+def test_what_nobody_recorded_leaves_no_command(
+    far: Path, near: Path, change: Callable[[Documents], None], unknown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    equip(far)
+    made = factory.make_run(far, change=change)
+    close(far, near, factory.TAG)
+    (command,) = plan(near)["commands"]
+    assert command["argv"] is None
+    assert command["blocked_by"] == [f"{unknown} of {made.run_folder} is unknown"]
+    assert execute(far, near) == 3
+    assert unknown in capsys.readouterr().err
+
+
+def test_a_tag_that_any_run_has_is_not_proposed(far: Path, closed: Path) -> None:
+    for number, root in ((1, far), (2, closed), (3, far)):
+        (root / layout.RUNS / f"2026-02-21_09000{number}_production_gates_committee_2026-02-21_run{number}").mkdir()
+    assert planner.main(where(far, closed)) == 0
+    (command,) = plan(closed)["commands"]
+    assert command["tag"] == "committee_2026-02-21_run5"  # 4 is the source run's own
+
+
+def test_failed_gates_come_with_hypotheses(far: Path, near: Path) -> None:
+    factory.make_run(far, passing=False)
+    close(far, near, factory.TAG)
+    (command,) = plan(near)["commands"]
+    assert [gate["gate"] for gate in command["failed_gates"]] == ["wf_gate_positive_mean", "wf_gate_pos_ratio"]
+    assert [row["about"] for row in command["hypotheses"]] == ["wf_gate_positive_mean", "wf_gate_pos_ratio"]
+
+
+def test_the_page_is_the_golden_one(far: Path, near: Path) -> None:
+    factory.make_run(far, passing=False)
+    close(far, near, factory.TAG)
+    page = layout.workspace(near, "next_run_plan", ".md").read_text()
+    assert page == (GOLDEN / "next_run_plan.md").read_text()
+
+
+def test_a_plan_without_a_queue_is_refused(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert planner.main(where(far, near)) == 3
+    assert "factor_candidate_queue.csv: expected a table" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["local", "ssh"])
+def test_a_planned_run_is_started_word_for_word(
+    far: Path, closed: Path, host: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "local" if host == "local" else request.getfixturevalue("sshd").host
+    assert execute(far, closed, "--dry-run", host=name) == 0
+    assert not (far / "launched.txt").exists()
+    assert execute(far, closed, host=name) == 0
+    (command,) = plan(closed)["commands"]
+    assert (far / "launched.txt").read_text().splitlines() == command["argv"][2:]
+    assert "run folder made" in capsys.readouterr().err
+
+
+def test_hostile_words_reach_the_launcher_as_they_are(far: Path, near: Path, sshd: Sshd) -> None:
+    evil = "$(touch pwned) `touch pwned`; touch pwned 'a\"b"
+    equip(far)
+    factory.make_run(far, change=lambda made: made.context.update(owner=evil))
+    close(far, near, factory.TAG)
+    assert execute(far, near, host=sshd.host) == 0
+    assert evil in (far / "launched.txt").read_text().splitlines()
+    assert not list(far.rglob("pwned"))
+
+
+def test_a_launcher_that_says_no_gives_code_one(
+    far: Path, closed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAUNCHER_CODE", "1")
+    assert execute(far, closed) == 1
+    assert "exit code 1" in capsys.readouterr().err
+
+
+def test_a_tag_taken_meanwhile_is_refused(far: Path, closed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (far / layout.RUNS / "2026-02-21_090001_production_gates_committee_2026-02-21_run1").mkdir()
+    assert execute(far, closed) == 5
+    assert "a run that has it" in capsys.readouterr().err
+
+
+def test_an_older_plan_is_refused(far: Path, closed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    queue = layout.workspace(closed, "factor_candidate_queue")
+    queue.write_bytes(queue.read_bytes() + b"\n")
+    assert execute(far, closed) == 4
+    assert "an older one" in capsys.readouterr().err
+
+
+def test_a_rank_that_is_not_planned_is_refused(far: Path, closed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(far, closed, rank=9) == 3
+    assert "ranks: 1" in capsys.readouterr().err

@@ -1,0 +1,197 @@
+"""The registry: one row per closed run, a function of its folder and the policy."""
+
+import csv
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import factory
+import post_run_sync_and_finalize as conductor
+import update_factor_experiment_registry as registry
+from closed import run_folder
+from factory import Documents
+from postrun import artifacts, layout, policy
+from postrun.layout import Place
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+NAME = "factor_experiment_registry"
+
+
+def close(far: Path, near: Path, tag: str, *more: str) -> int:
+    flags = ["--tag", tag, "--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+    return conductor.main([*flags, *more])
+
+
+def rows(near: Path) -> dict[str, dict[str, str]]:
+    with layout.workspace(near, NAME).open(newline="") as table:
+        return {row["decision_tag"]: row for row in csv.DictReader(table)}
+
+
+def pages(near: Path) -> tuple[bytes, bytes]:
+    leaderboard = layout.workspace(near, "factor_experiment_leaderboard")
+    return layout.workspace(near, NAME).read_bytes(), leaderboard.read_bytes()
+
+
+def test_a_passing_run_is_scored_in_parts(far: Path, near: Path) -> None:
+    factory.make_run(far)
+    assert close(far, near, factory.TAG) == 0
+    row = rows(near)[factory.TAG]
+    parts = [float(row[name]) for name in ("cost", "walk_forward", "risk", "statistical", "governance")]
+    assert parts == pytest.approx([14.1, 10 + 2.4 + 10, 20, 10, 20])
+    assert float(row["total"]) == pytest.approx(sum(parts))
+    assert (row["decision"], row["audit_passed"], row["not_measured"]) == ("promote_candidate", "true", "")
+
+
+def unmeasured(made: Documents) -> None:
+    made.report["risk_diagnostics"].update(beta_vs_spy=float("nan"), industry_coverage=None)
+    made.report["gates"].update(risk_gate_beta_abs=False, risk_gate_industry_coverage=False, overall_pass=False)
+
+
+def crashed(made: Documents) -> None:
+    made.report, made.result["exit_code"] = None, 137
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (unmeasured, {"risk": "8.0", "not_measured": "beta;industry_coverage", "overall_pass": "false", "beta": ""}),
+        (crashed, {"quality": "0.0", "overall_pass": "", "gate_folder": "", "factor": "momentum_12_1"}),
+    ],
+)
+def test_what_was_not_measured_earns_nothing(
+    far: Path, near: Path, change: Callable[[Documents], None], told: dict[str, str]
+) -> None:
+    factory.make_run(far, change=change)
+    close(far, near, factory.TAG)
+    row = rows(near)[factory.TAG]
+    assert {name: row[name] for name in told} == told
+    assert float(row["total"]) <= 75
+
+
+def test_failed_checks_are_in_the_row(far: Path, near: Path) -> None:
+    factory.make_run(far, change=crashed)
+    close(far, near, factory.TAG)
+    row = rows(near)[factory.TAG]
+    assert row["failed_checks"].split(";") == ["report_files_present", "report_readable", "exit_code_zero"]
+    assert "gates_recomputed" in row["skipped_checks"].split(";")
+    assert row["high_items"] == "3"
+
+
+def test_a_changed_policy_scores_every_row_again(
+    far: Path, near: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    factory.make_run(far, tag="a")
+    factory.make_run(far, tag="b", stamp="2026-02-22_010101")
+    close(far, near, "a")
+    before = float(rows(near)["a"]["total"])
+    changed = {**policy.load("scoring_policy"), "policy_version": 2}
+    changed["statistical"] = {**changed["statistical"], "gate_points": 1}
+    load = policy.load
+    monkeypatch.setattr(policy, "load", lambda name: changed if name == "scoring_policy" else load(name))
+    close(far, near, "b")
+    assert "the policy changed, 1 rows scored again" in capsys.readouterr().err
+    assert float(rows(near)["a"]["total"]) == pytest.approx(before - 5)
+    assert {row["policy_version"] for row in rows(near).values()} == {"2"}
+
+
+@pytest.mark.parametrize("spoil", ['{"policy_version": 1', '{"policy_version": 1, "costs": {}}'])
+def test_a_policy_with_a_flaw_is_refused(
+    far: Path,
+    near: Path,
+    spoil: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    factory.make_run(far)
+    close(far, near, factory.TAG, "--to", "remediation-plan")
+    project = tmp_path / "project"
+    shutil.copytree(layout.PROJECT / "configs", project / "configs")
+    (project / "configs/scoring_policy.json").write_text(spoil)
+    monkeypatch.setattr(layout, "PROJECT", project)
+    assert registry.main(["--tag", factory.TAG, "--local-root", str(near)]) == 4
+    assert "scoring_policy.json" in capsys.readouterr().err
+    assert not layout.workspace(near, NAME).exists()
+
+
+def test_an_open_run_is_refused(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert registry.main(["--tag", "nobody", "--local-root", str(near)]) == 3
+    assert "expected a detected run" in capsys.readouterr().err
+
+
+def mixed(far: Path, near: Path, count: int) -> list[str]:
+    """Close three real runs (good, failing, crashed), then copy their folders under other names."""
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ("good", {}),
+        ("weak", {"passing": False}),
+        ("dead", {"change": crashed}),
+    ]
+    made = []
+    for number, (tag, options) in enumerate(kinds):
+        made.append(factory.make_run(far, tag=tag, stamp=f"2026-01-0{number + 1}_010101", **options))
+        close(far, near, tag, "--to", "remediation-plan")
+    folders = []
+    for number in range(count):
+        source = made[number % 3]
+        folder = run_folder(
+            f"2025-{1 + number % 12:02d}-{1 + number // 12 % 28:02d}_{number % 24:02d}0101", f"m{number}"
+        )
+        _copy(near, source, folder)
+        folders.append(folder)
+    return folders
+
+
+def _copy(near: Path, source: Documents, folder: str) -> None:
+    """Give a closed run another name, in its folder and in what the registry reads of it."""
+    target = near / layout.RUNS / folder
+    target.mkdir()
+    name = layout.run_name(folder)
+    assert name is not None
+    for noun in ("run_detection", "governance_audit_check", "governance_remediation_plan"):
+        path = Place(near, source.run_folder, None).path(noun)
+        document = json.loads(path.read_text())
+        document.update(run_folder=folder, decision_tag=name.tag)
+        Place(near, folder, None).path(noun).write_bytes(artifacts.encode(document))
+
+
+def test_three_hundred_runs_in_any_order_are_the_same_as_a_rebuild(far: Path, near: Path) -> None:
+    folders = mixed(far, near, 300)
+    everything = sorted(path.name for path in (near / layout.RUNS).iterdir())
+    order = [*everything]
+    random.Random(7).shuffle(order)
+    for folder in order:
+        assert registry.main(["--run-dir", str(near / layout.RUNS / folder), "--local-root", str(near)]) == 0
+    grown = pages(near)
+    assert registry.main(["--rebuild", "--local-root", str(near)]) == 0
+    assert pages(near) == grown
+    table = rows(near)
+    assert len(table) == len(folders) + 3
+    assert [row["run"] for row in table.values()] == everything
+
+
+def test_the_leaderboard_is_the_golden_one(far: Path, near: Path) -> None:
+    mixed(far, near, 0)
+    registry.main(["--rebuild", "--local-root", str(near)])
+    assert pages(near)[1].decode() == (GOLDEN / "factor_experiment_leaderboard.md").read_text()
+
+
+def test_hostile_text_does_no_harm(far: Path, near: Path) -> None:
+    evil = "=cmd()|`<script>alert(1)</script>\nx"
+
+    def change(made: Documents) -> None:
+        made.context.update(owner=evil)
+        made.report["inputs"].update(factor="=cmd()|x", strategy="@y")
+
+    factory.make_run(far, change=change)
+    close(far, near, factory.TAG)
+    _, page = pages(near)
+    row = rows(near)[factory.TAG]
+    assert (row["owner"], row["factor"], row["strategy"]) == ("'" + evil, "'=cmd()|x", "'@y")
+    assert b"<script>" not in page
+    cells = [line.count("|") - line.count("\\|") for line in page.decode().splitlines() if line.startswith("|")]
+    assert len(set(cells)) == 1
