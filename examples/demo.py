@@ -22,7 +22,7 @@ from make_workstation import PROJECT, SHIM, lay_out
 DEMO = PROJECT / ".demo"
 FAR, NEAR = DEMO / "workstation", DEMO / "home"
 MONITOR = PROJECT / "scripts" / "monitor_then_finalize.py"
-FACTORS = ("momentum_12_1",)
+FACTORS = ("momentum_12_1", "reversal_1", "low_volatility")
 BUSY = 8  # seconds that the gate program fills, so that there is something to watch
 RUNS = "audit/workstation_runs"
 

@@ -3,7 +3,6 @@
 A file counts only when the evidence manifest lists it, so that no file planted later can answer a question.
 """
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from checks.facts import Document, Evidence, Facts, Ledger, Table
@@ -101,7 +100,7 @@ def _plain(place: Place, trouble: Exception) -> str:
 
 def _data_quality(place: Place, context: Document, found: Evidence) -> Document:
     named = context.members.get("data_quality_report_json")
-    path = _below(layout.RUNS, place.run, named)
+    path = evidence.local(layout.RUNS, place.run, named)
     if path is None:
         return Document(context.path, problem=f"the context names {named!r}, which is not below this run folder")
     return _listed(place, "data_quality_report", path, found)
@@ -109,7 +108,7 @@ def _data_quality(place: Place, context: Document, found: Evidence) -> Document:
 
 def _statistics(place: Place, report: Document, found: Evidence) -> Document:
     named = gates.section(report.value, "statistical_gates").get("report_json")
-    path = _below(layout.GATES, place.gate, named)
+    path = evidence.local(layout.GATES, place.gate, named)
     if path is None:
         return Document(report.path, problem=f"the gate report names {named!r}, which is not below this gate folder")
     return _listed(place, "statistical_gates_report", path, found)
@@ -117,19 +116,10 @@ def _statistics(place: Place, report: Document, found: Evidence) -> Document:
 
 def _windows(place: Place, report: Document, found: Evidence) -> Table:
     named = gates.section(report.value, "wf_stress").get("summary_csv")
-    path = _below(layout.GATES, place.gate, named)
+    path = evidence.local(layout.GATES, place.gate, named)
     if path is None:
         return Table(report.path, problem=f"the gate report names {named!r}, which is not below this gate folder")
     return _table(place, path, MEASURES, found, "test_start")
-
-
-def _below(home: str, folder: str | None, named: Any) -> str | None:
-    """Find what the workstation names (from its root, or absolute there) below our copy of the folder; None if not."""
-    parts = PurePosixPath(named).parts if isinstance(named, str) else ()
-    if folder not in parts:
-        return None
-    rest = parts[parts.index(folder) + 1 :]
-    return None if not rest or ".." in rest else "/".join((home, str(folder), *rest))
 
 
 def _table(place: Place, path: str, numbers: tuple[str, ...], found: Evidence, *columns: str) -> Table:

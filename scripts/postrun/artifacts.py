@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,15 @@ def parse(content: bytes, thing: object) -> tuple[Any, tuple[str, ...]]:
     Refused (Invalid): not UTF-8, not JSON, half a file, a key given twice, nested beyond Python's depth.
     """
     odd: list[str] = []
+    met: list[str] = []  # numbers that are not finite; without any there is nothing to look for
     try:
-        raw = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object)
-        return _finite(raw, "$", odd), tuple(odd)
+        raw = json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_object,
+            parse_float=partial(_number, met),
+            parse_constant=partial(_number, met),
+        )
+        return _finite(raw, "$", odd) if met else raw, tuple(odd)
     except UnicodeDecodeError as error:
         raise Invalid(thing, "UTF-8 text", f"byte {content[error.start]:#04x} at offset {error.start}") from None
     except json.JSONDecodeError as error:
@@ -45,6 +51,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} given twice")
     return found
+
+
+def _number(met: list[str], text: str) -> float:
+    """Read one number; 1e999 is Infinity to Python."""
+    value = float(text)
+    if not math.isfinite(value):
+        met.append(text)
+    return value
 
 
 def _finite(value: Any, where: str, odd: list[str]) -> Any:

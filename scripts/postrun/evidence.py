@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from postrun import artifacts, disk, layout
@@ -106,6 +106,15 @@ def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield from () if entry.name == layout.SUPERSEDED else _walk(Path(entry.path))
         else:
             yield entry
+
+
+def local(home: str, folder: str | None, named: Any) -> str | None:
+    """Find what the workstation names (from its root, or absolute there) below our copy of the folder; None if not."""
+    parts = PurePosixPath(named).parts if isinstance(named, str) else ()
+    if folder not in parts:
+        return None
+    rest = parts[parts.index(folder) + 1 :]
+    return None if not rest or ".." in rest else "/".join((home, str(folder), *rest))
 
 
 def recorded(manifest: dict[str, Any]) -> Contents:
