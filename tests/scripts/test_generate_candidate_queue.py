@@ -210,7 +210,7 @@ def test_the_fallback_is_by_score_and_the_queue_by_priority() -> None:
 
 
 def test_equal_priorities_have_one_order() -> None:
-    rows = [row(name, 70.0) for name in ("c", "a", "b")]
+    rows = [row(name, 70.0, day=day) for day, name in enumerate("cab")]  # not the order of their runs
     orders = {tuple(one["factor"] for one in candidates(*order)) for order in itertools.permutations(rows)}
     assert orders == {("a", "b", "c")}
 
