@@ -31,7 +31,8 @@ DEV := $(BIN)/.dev
 help: ## show this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
 
-setup: $(RUN) ## make .venv from the locked requirements; rsync and ssh if they are missing
+setup: $(RUN) ## make .venv from the locked requirements; rsync, ssh, ps if missing
+	@echo ".venv is ready"
 
 demo: $(RUN) ## run, monitor and close a small real gate run, in a folder of its own
 	@$(PY) examples/demo.py || [ $$? -eq 1 ]
@@ -105,8 +106,9 @@ docs: $(RUN) ## write the generated parts of the docs anew
 lock: ## resolve requirements*.in anew into requirements*.txt, with hashes
 	@sh .ci/lock
 
-bench: $(DEV) ## time the whole flow against a bare rsync and imports
+bench: $(DEV) ## what closing a run costs, alone and among ten thousand
 	@$(PY) benchmarks/flow_over_ssh.py
+	@$(PY) benchmarks/many_runs.py
 
 $(RUN): requirements.txt .ci/setup
 	@sh .ci/setup run

@@ -44,7 +44,7 @@ HOUSE: list[tuple[str, str, *tuple[list[str], ...]]] = [
     ("validate", "every JSON artifact against its schema", [PYTHON, "scripts/validate_artifacts.py"]),
     ("docs", "write the generated parts of the docs anew", [PYTHON, "scripts/generate_docs.py"]),
     ("lock", "resolve the requirements anew, with hashes", ["sh", ".ci/lock"]),
-    ("bench", "time the whole flow", [PYTHON, "benchmarks/flow_over_ssh.py"]),
+    ("bench", "what closing a run costs", [PYTHON, "benchmarks/flow_over_ssh.py"], [PYTHON, "benchmarks/many_runs.py"]),
 ]
 
 

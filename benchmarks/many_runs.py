@@ -38,7 +38,9 @@ def main() -> int:
         grow(far, near, args.runs // 10, args.runs)
         large = closing(far, near, args.runs)
         print(f"closing one more, {args.runs // 10:>6} runs  {small:6.2f} s")
-        print(f"closing one more, {args.runs:>6} runs  {large:6.2f} s   ratio {large / small:.2f} for ten times the runs")
+        print(
+            f"closing one more, {args.runs:>6} runs  {large:6.2f} s   ratio {large / small:.2f} for ten times the runs"
+        )
         bare = reading(near)
         for name, script in SCRIPTS.items():
             seconds = timed(script, near, "--rebuild")
@@ -50,9 +52,10 @@ def main() -> int:
 def grow(far: Path, near: Path, first: int, last: int) -> None:
     """Close three real runs, and copy what the tables read of them under other names; then make the tables."""
     kinds: list[dict[str, Any]] = [{}, {"passing": False}, {"change": lambda made: made.result.update(exit_code=1)}]
-    models = [factory.documents(tag=f"model{number}", stamp=f"2023-01-0{number + 1}_010101") for number in range(3)]
-    for number, options in enumerate(kinds if not first else ()):
-        made = factory.make_run(far, tag=f"model{number}", stamp=f"2023-01-0{number + 1}_010101", **options)
+    names = [{"tag": f"model{number}", "stamp": f"2023-01-0{number + 1}_010101"} for number in range(3)]
+    models = [factory.documents(**name) for name in names]
+    for name, options in zip(names, kinds, strict=True) if not first else ():
+        made = factory.make_run(far, **name, **options)
         close(far, near, made.tag)
     for number in range(first, last):
         copy(near, models[number % 3], number)
@@ -90,6 +93,7 @@ def closing(far: Path, near: Path, count: int) -> float:
 
 
 def close(far: Path, near: Path, tag: str) -> float:
+    """Close one run; give the seconds."""
     began = time.perf_counter()
     command = [sys.executable, str(PROJECT / "scripts/post_run_sync_and_finalize.py"), "--tag", tag, "--host", "local"]
     done = subprocess.run([*command, "--remote-root", str(far), "--local-root", str(near)], capture_output=True)
@@ -98,6 +102,7 @@ def close(far: Path, near: Path, tag: str) -> float:
 
 
 def timed(script: str, near: Path, *flags: str) -> float:
+    """Run one script on the workspace; give the seconds."""
     began = time.perf_counter()
     command = [sys.executable, str(PROJECT / "scripts" / script), *flags, "--local-root", str(near)]
     subprocess.run(command, check=True, capture_output=True)

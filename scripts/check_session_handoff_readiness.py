@@ -132,7 +132,7 @@ def _registry_complete(state: State) -> Point:
 def _queue_current(state: State) -> Point:
     digest = _digest(state.root, REGISTRY)
     wanting = [f"rank {row['rank']}" for row in state.queue if row["made_from_registry_sha256"] != digest]
-    if state.registry and not state.queue:
+    if not state.queue and any(row["factor"] is not None for row in state.registry):
         wanting.append("an empty queue")
     return _point("queue_current", "Was the queue made from today's registry?", wanting, "made from it")
 
@@ -204,9 +204,7 @@ def _next(state: State) -> dict[str, Any]:
     return {
         "last_runs": [{name: row[name] for name in shown} for row in last],
         "open_high_items": [item for row in last for item in _high_items(state.root, row["run"])],
-        "top_candidates": [
-            {name: row[name] for name in ranked} for row in best
-        ],
+        "top_candidates": [{name: row[name] for name in ranked} for row in best],
         "next_command": _first_command(state),
     }
 

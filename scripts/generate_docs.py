@@ -1,7 +1,7 @@
 """Write the generated parts of the docs: they stand between two marks, and what is around them is by hand.
 
-Reads the tables of steps and artifacts, the refusals, the catalogue of checks, the policies and the documents.
-Writes README.md, docs/steps.md and docs/rules.md where a part is out of date; with --check nothing: it shows the difference.
+Reads the tables of steps and artifacts, the refusals, the catalogue of checks, the policies, the documents.
+Writes README.md, docs/steps.md and docs/rules.md where a part is out of date; with --check it shows the difference.
 Exit codes: 0 up to date or written, 1 out of date (--check), 2 wrong usage, 3 a document is missing, 4 broken marks.
 
     python scripts/generate_docs.py --check

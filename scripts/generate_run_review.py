@@ -11,20 +11,19 @@ Exit code: 0 written, whatever the decision; 3 an earlier step is missing; 4 an 
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 from postrun import artifacts, cli, command, evidence, gates, layout, ledger, policy, render, scoring, tables
 from postrun.errors import Missing, Refusal
 from postrun.layout import Home, Place
 from postrun.outcome import Order, Outcome
-from review import comparison, stages
+from review import comparison, stages, standing
 
 NOUN, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
-APPROVE, REPAIR, REJECT = "approve", "repair_first", "do_not_promote"
 _COSTS = {"test_ic_x1_0": 1.0, "test_ic_x1_5": 1.5, "test_ic_x2_0": 2.0}
 _CLOSE = "close the run first: make finalize TAG=..."
-_PASSED = "the exit code is zero, every gate passes when worked out again, and nothing was skipped"
 
 Facts = dict[str, Any]
 
@@ -32,10 +31,11 @@ Facts = dict[str, Any]
 def review(order: Order) -> Outcome:
     """Gather one run's review and write it three times over. Raises Missing, Invalid, Unclear."""
     place = cli.locate(order)
-    found = {name: _needed(place, name) for name in ("evidence_manifest", "governance_audit_check")}
+    manifest = _needed(place, "evidence_manifest")
+    audit = _needed(place, "governance_audit_check")
     plan = _needed(place, "governance_remediation_plan")
     report = artifacts.seek(place, "production_gates_report") if place.gate is not None else None
-    document = artifacts.write(place, NOUN, gather(place, report, *found.values(), plan))
+    document = artifacts.write(place, NOUN, gather(place, report, manifest, audit, plan))
     pages = [place.path(NOUN, suffix) for suffix in (".md", ".html")]
     for page in pages:
         render.write(page, f"{NOUN}{page.suffix}", **document)
@@ -47,7 +47,6 @@ def gather(place: Place, report: Any, manifest: Facts, audit: Facts, plan: Facts
     row = _ledger_row(place)
     name = layout.run_name(place.run)
     assert name is not None, "located runs have a run's name"
-    walk_forward = stages.walk_forward(report)
     return {
         "run_folder": place.run,
         "gate_folder": place.gate,
@@ -57,16 +56,16 @@ def gather(place: Place, report: Any, manifest: Facts, audit: Facts, plan: Facts
         "strategy": _strategy(place, report),
         "owner": audit["owner"],
         "objective": row["objective"],
-        "decision": _decision(row, audit, plan),
+        "decision": standing.decision(row, audit, plan),
         "gates": stages.gate_rows(report),
         "cost_stress": stages.cost_rows(report),
-        "walk_forward": walk_forward,
+        "walk_forward": stages.walk_forward(report),
         "windows": _windows(place, report, manifest),
         "risk": stages.risk(report),
         "statistics": stages.statistics(report),
-        "governance": _governance(audit, plan),
+        "governance": standing.governance(audit, plan),
         "comparison": _comparison(place, report, audit, plan),
-        "follow_ups": _follow_ups(plan),
+        "follow_ups": standing.follow_ups(plan, _hypotheses()),
         "evidence": _evidence(place, manifest),
     }
 
@@ -91,63 +90,35 @@ def _strategy(place: Place, report: Any) -> str | None:
     return named if isinstance(named, str) and named else command.option(place.path("command"), "--strategy")
 
 
-def _decision(row: Facts, audit: Facts, plan: Facts) -> Facts:
-    """Say what the ledger and the audit together come to: a pass is for approval once its record is whole."""
-    faults = sum(check["answer"] != "pass" for check in audit["checks"])
-    told = f"{faults} of {len(audit['checks'])} checks" if faults else f"all {len(audit['checks'])} checks"
-    record = "the audit passed" if audit["passed"] else "the audit did not pass"
-    passed = row["result"] == "pass"
-    return {
-        "result": row["result"],
-        "recommendation": (APPROVE if audit["passed"] else REPAIR) if passed else REJECT,
-        "reasons": [*(row["reasons"] or [_PASSED]), f"{record}: {told}{' without a yes' if faults else ''}"],
-        "blocking": [*map(_blocking_gate, plan["failed_gates"]), *map(_blocking_check, plan["items"])],
-        "next_action": row["next_action"],
-    }
-
-
-def _blocking_gate(gate: Facts) -> Facts:
-    seen = {name: gate[name] for name in ("observed", "comparison", "threshold")}
-    return {"kind": "gate", "about": gate["gate"], "severity": None, "words": gate["metric"], **seen}
-
-
-def _blocking_check(item: Facts) -> Facts:
-    seen = {"observed": item["observed"], "comparison": None, "threshold": None}
-    return {"kind": "check", "about": item["check"], "severity": item["severity"], "words": item["question"], **seen}
-
-
 def _windows(place: Place, report: Any, manifest: Facts) -> Facts:
     """Read the windows of the table that the report names; only one that the manifest lists is evidence."""
     if report is None:
         return {"path": None, "rows": None, "problem": "there is no gate report that names the table"}
     path = evidence.local(layout.GATES, place.gate, gates.section(report, "wf_stress").get("summary_csv"))
     if path is None or path not in evidence.recorded(manifest).files:
-        return {"path": path, "rows": None, "problem": "the table that the report names is not among the evidence"}
+        return {
+            "path": path,
+            "rows": None,
+            "problem": "the table that the report names is not among the evidence",
+        }
     try:
         frame = tables.read(place.root / path, (stages.WINDOW_START,), stages.MEASURES)
     except Refusal as refusal:
         return {"path": path, "rows": None, "problem": str(refusal).replace(f"{place.root}/", "")}
-    return {"path": path, "rows": stages.windows(frame.astype(object).to_dict("records")), "problem": None}
-
-
-def _governance(audit: Facts, plan: Facts) -> Facts:
-    remedies = {item["check"]: item["remedy"] for item in plan["items"]}
-    rows = [row for row in audit["checks"] if row["answer"] != "pass"]
-    return {
-        "passed": audit["passed"],
-        "checks": len(audit["checks"]),
-        "not_passed": [{**row, "remedy": remedies.get(row["id"])} for row in rows],
-        "not_finite": audit["not_finite"],
-    }
+    rows: Any = frame.astype(object).to_dict("records")
+    return {"path": path, "rows": stages.windows(rows), "problem": None}
 
 
 def _comparison(place: Place, report: Any, audit: Facts, plan: Facts) -> Facts:
     rows = tables.rows(layout.workspace(place.root, REGISTRY), artifacts.columns(REGISTRY))
     before = comparison.previous(rows, place.run, audit["factor"])
     if before is None:
-        known = "no earlier run of this factor is in the registry"
-        return {"previous_run": None, "none_because": known if audit["factor"] else "it is not known which factor ran",
-                "metrics": []}
+        alone = (
+            "no earlier run of this factor is in the registry"
+            if audit["factor"]
+            else "the factor is not known"
+        )
+        return {"previous_run": None, "none_because": alone, "metrics": []}
     measured = scoring.measure(report, tuple(_COSTS.values()))
     now = {
         **vars(measured),
@@ -159,17 +130,8 @@ def _comparison(place: Place, report: Any, audit: Facts, plan: Facts) -> Facts:
     return {"previous_run": before["run"], "none_because": None, "metrics": comparison.compare(before, now)}
 
 
-def _follow_ups(plan: Facts) -> list[Facts]:
-    """List what to do next: repairs of the record, most severe first, then what to try after each failed gate."""
-    tries = {row["gate"]: row["hypothesis"] for row in policy.load("gate_hypotheses")["gates"]}
-    repairs = [
-        {"kind": "repair", "about": item["check"], "severity": item["severity"], "words": item["remedy"]}
-        for item in plan["items"]
-    ]
-    failed = [gate["gate"] for gate in plan["failed_gates"]]
-    return repairs + [
-        {"kind": "hypothesis", "about": gate, "severity": None, "words": tries.get(gate)} for gate in failed
-    ]
+def _hypotheses() -> dict[str, str]:
+    return {row["gate"]: row["hypothesis"] for row in policy.load("gate_hypotheses")["gates"]}
 
 
 def _evidence(place: Place, manifest: Facts) -> Facts:
@@ -181,20 +143,26 @@ def _evidence(place: Place, manifest: Facts) -> Facts:
         "sha256": ledger.evidence_digest(manifest),
         "files": len(manifest["files"]),
         "bytes": sum(file["size"] for file in manifest["files"]),
-        "cited": [file for file in cited if _is_noun(place, file["path"])],
-        "changes": [{name: change[name] for name in ("at", "reason", "files")} for change in manifest["changes"]],
+        "cited": [file for file in cited if _is_noun(file["path"])],
+        "changes": [
+            {name: change[name] for name in ("at", "reason", "files")} for change in manifest["changes"]
+        ],
     }
 
 
-def _is_noun(place: Place, path: str) -> bool:
-    for noun in layout.NOUNS.values():
-        if noun.ours or noun.home not in (Home.RUN, Home.GATE):
-            continue
-        for suffix in noun.suffixes:
-            pattern = f"{place.relative(place.folder(noun.home))}/{noun.file}{suffix}"
-            if pattern.count("/") == path.count("/") and PurePosixPath(path).match(pattern):
-                return True
-    return False
+def _is_noun(path: str) -> bool:
+    """Say whether a piece of evidence has a name of its own; `*` in one stands for one folder."""
+    home, below = (Home.RUN, layout.RUNS) if path.startswith(f"{layout.RUNS}/") else (Home.GATE, layout.GATES)
+    parts = path.split("/")[below.count("/") + 2 :]
+    return any(
+        len(parts) == len(pattern) and all(map(fnmatchcase, parts, pattern)) for pattern in _patterns(home)
+    )
+
+
+@cache
+def _patterns(home: Home) -> tuple[list[str], ...]:
+    theirs = (noun for noun in layout.NOUNS.values() if not noun.ours and noun.home is home)
+    return tuple(f"{noun.file}{suffix}".split("/") for noun in theirs for suffix in noun.suffixes)
 
 
 def _words(document: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import detect_run
 import finalize_gate_run
 import generate_candidate_queue
 import generate_next_run_plan
+import generate_run_review
 import governance_audit_checker
 import governance_remediation_plan
 import sync_run
@@ -85,6 +86,18 @@ VERBS = (
         ("governance_remediation_plan",),
         governance_remediation_plan.remediate,
         "say what to repair, most severe first",
+    ),
+    Verb(
+        "7",
+        "run-review",
+        (
+            *("evidence_manifest", "stage_ledger", "governance_audit_check", "governance_remediation_plan"),
+            *("production_gates_report", "walk_forward_summary", "command"),
+        ),
+        ("production_gates_run_review",),
+        generate_run_review.review,
+        "write the page for the committee",
+        reads_prior=("factor_experiment_registry",),
     ),
     Verb(
         "8",

@@ -8,6 +8,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "tests")]
 
+from postrun import disk  # noqa: E402
 from sshd import sshd  # noqa: E402, F401  (a fixture)
 
 
@@ -16,6 +17,7 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own environment out of the tests."""
     for variable in ("POSTRUN_HOST", "POSTRUN_REMOTE_ROOT", "SOURCE_DATE_EPOCH"):
         monkeypatch.delenv(variable, raising=False)
+    disk.REHEARSAL.set(False)  # a test's --dry-run ends with the test
 
 
 @pytest.fixture

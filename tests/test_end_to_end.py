@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 import factory
+import peak
 import post_run_sync_and_finalize as conductor
 from factory import Documents
 from sshd import Sshd
@@ -190,24 +189,12 @@ def test_an_unknown_host_key_is_refused_with_one_line(
     assert "host key" in told
 
 
-PEAK = """
-import sys
-import post_run_sync_and_finalize as conductor
-code = conductor.main(sys.argv[1:])
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print("peak", peak.split()[1])
-raise SystemExit(code)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+@pytest.mark.skipif(not peak.STATUS.exists(), reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_log(bench: Bench) -> None:
     made = factory.make_run(bench.far, tag="large_log")  # its command line would pass for another test's run
     with (made.run_dir(bench.far) / "run.log").open("r+b") as log:
         log.truncate(512 * 2**20)
     os.utime(made.run_dir(bench.far) / "result.json", (made.result_modified,) * 2)
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "scripts")}
-    command = [sys.executable, "-c", PEAK, *bench.flags(made.tag)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0
-    assert int(done.stdout.split("peak ")[1]) < 250 * 1024
+    code, most = peak.run("post_run_sync_and_finalize", *bench.flags(made.tag))
+    assert code == 0
+    assert 0 < most < 250 * 1024

@@ -46,12 +46,14 @@ def previous(rows: Iterable[Row], run: str, factor: str | None) -> Row | None:
     """
     if factor is None:
         return None
-    earlier = [row for row in rows if row["factor"] == factor and row["run"] < run]  # names begin with the time
+    earlier = [
+        row for row in rows if row["factor"] == factor and row["run"] < run
+    ]  # names begin with the time
     return max(earlier, key=lambda row: str(row["run"]), default=None)
 
 
 def compare(before: Row, now: Row) -> list[dict[str, Any]]:
-    """Set two runs side by side, metric by metric. `delta` is now minus before; null for verdicts and the unmeasured."""
+    """Set two runs side by side, metric by metric. `delta`: now minus before; null for verdicts and the unmeasured."""
     return [_compare(metric, before[metric.name], now[metric.name]) for metric in METRICS]
 
 
@@ -71,10 +73,17 @@ def _compare(metric: Metric, before: Any, now: Any) -> dict[str, Any]:
 def _change(direction: str, before: Any, now: Any) -> str:
     if before is None or now is None:
         return UNCLEAR
-    size = {NEARER: lambda value: -abs(value), LOWER: lambda value: -value}.get(direction, float)
-    if math.isclose(size(before), size(now), rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
+    then, today = _worth(direction, before), _worth(direction, now)
+    if math.isclose(then, today, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
         return SAME
-    return BETTER if size(now) > size(before) else WORSE
+    return BETTER if today > then else WORSE
+
+
+def _worth(direction: str, value: float) -> float:
+    """Turn a value so that more is better."""
+    if direction == NEARER:
+        return -abs(value)
+    return -value if direction == LOWER else float(value)
 
 
 def tally(rows: Iterable[Row]) -> dict[str, int]:

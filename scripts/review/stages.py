@@ -6,7 +6,10 @@ from typing import Any
 
 from postrun import gates
 
-WINDOW_START, MEASURES = "test_start", ("test_ic", "test_ic_overall")  # without these a table holds no windows
+WINDOW_START, MEASURES = (
+    "test_start",
+    ("test_ic", "test_ic_overall"),
+)  # without these a table holds no windows
 _DATES = ("train_start", "train_end", WINDOW_START, "test_end")
 _COUNTS = ("test_n_dates", "test_n_signals")
 _STATISTICS = ("mean", "std", "pos_ratio", "n")
@@ -24,14 +27,21 @@ def _gate(reading: gates.Reading) -> Values:
     shown = ("gate", "metric", "comparison", "observed", "threshold", "margin")
     reported = reading.reported
     plain = reported if isinstance(reported, bool) or reported is None else json.dumps(reported)[:80]
-    return {**{name: getattr(reading, name) for name in shown}, "verdict": reading.recomputed, "reported": plain}
+    return {
+        **{name: getattr(reading, name) for name in shown},
+        "verdict": reading.recomputed,
+        "reported": plain,
+    }
 
 
 def cost_rows(report: Any) -> list[Values]:
     """Give the rows of the cost stress, in the order of the report."""
     numbers = ("cost_multiplier", "test_ic", "train_ic")
     return [
-        {**{name: gates.number(row.get(name)) for name in numbers}, "return_code": _count(row.get("return_code"))}
+        {
+            **{name: gates.number(row.get(name)) for name in numbers},
+            "return_code": _count(row.get("return_code")),
+        }
         for row in gates.cost_rows(report)
     ]
 
@@ -53,7 +63,9 @@ def window(row: Mapping[str, Any]) -> Values:
 
 def windows(rows: Iterable[Mapping[str, Any]]) -> list[Values]:
     """Give the windows, oldest test first."""
-    return sorted((window(row) for row in rows), key=lambda row: (row[WINDOW_START] or "", row["test_end"] or ""))
+    return sorted(
+        (window(row) for row in rows), key=lambda row: (row[WINDOW_START] or "", row["test_end"] or "")
+    )
 
 
 def risk(report: Any) -> Values | None:
@@ -94,4 +106,4 @@ def _text(value: Any) -> str | None:
     """Give words; dates that a table holds as numbers (a year) are words here. NaN is null."""
     if value is None or isinstance(value, bool) or value != value:
         return None
-    return str(value) or None
+    return str(int(value) if isinstance(value, float) and value == int(value) else value) or None

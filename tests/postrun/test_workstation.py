@@ -170,7 +170,8 @@ def test_a_root_without_runs_is_empty(door: Workstation) -> None:
 def test_five_thousand_runs_are_one_round_trip(door: Workstation, far: Path) -> None:
     report = f'{{"inputs": {{"decision_tag": "other", "notes": "{"x" * 2000}"}}}}'.encode()
     for number in range(5000):
-        stamp = f"2025-{1 + number % 12:02d}-{1 + number % 28:02d}_{number // 60 % 24:02d}{number % 60:02d}{number % 59:02d}"
+        day, hour = f"2025-{1 + number % 12:02d}-{1 + number % 28:02d}", number // 60 % 24
+        stamp = f"{day}_{hour:02d}{number % 60:02d}{number % 59:02d}"
         (far / f"audit/workstation_runs/{stamp}_production_gates_other{number}").mkdir(parents=True)
         put(far / f"gate_results/production_gates_{stamp[:10]}_{number:06d}/production_gates_report.json", report)
     make_run(far)
@@ -673,7 +674,9 @@ def test_the_probe_is_one_line_that_every_shell_reads_alike(shell: str, far: Pat
 
 
 def test_nothing_of_the_door_is_loaded_before_it_is_used() -> None:
-    code = "import sys; from postrun import workstation; workstation.connect('bench', '.', {'connect_timeout_s': 1, 'probe_timeout_s': 1}); print([m for m in sys.modules if m in ('fabric', 'invoke', 'paramiko')])"
+    code = "import sys; from postrun import workstation; "
+    code += "workstation.connect('bench', '.', {'connect_timeout_s': 1, 'probe_timeout_s': 1}); "
+    code += "print([m for m in sys.modules if m in ('fabric', 'invoke', 'paramiko')])"
     environment = {**os.environ, "PYTHONPATH": str(layout.PROJECT / "scripts")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

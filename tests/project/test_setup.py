@@ -86,7 +86,7 @@ def test_without_apt_it_says_what_to_install(tmp_path: Path, bare: Path, kind: s
     program(bare, "python3", "exit 0")
     done = set_up(tmp_path, bare, kind)
     assert done.returncode == 3
-    assert "please install: rsync openssh-client" in done.stderr
+    assert "please install: rsync openssh-client procps" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
