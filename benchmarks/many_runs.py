@@ -52,7 +52,9 @@ def main() -> int:
 def grow(far: Path, near: Path, first: int, last: int) -> None:
     """Close three real runs, and copy what the tables read of them under other names; then make the tables."""
     kinds: list[dict[str, Any]] = [{}, {"passing": False}, {"change": lambda made: made.result.update(exit_code=1)}]
-    names = [{"tag": f"model{number}", "stamp": f"2023-01-0{number + 1}_010101"} for number in range(3)]
+    names: list[dict[str, Any]] = [
+        {"tag": f"model{number}", "stamp": f"2023-01-0{number + 1}_010101"} for number in range(3)
+    ]
     models = [factory.documents(**name) for name in names]
     for name, options in zip(names, kinds, strict=True) if not first else ():
         made = factory.make_run(far, **name, **options)

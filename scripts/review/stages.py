@@ -57,8 +57,8 @@ def walk_forward(report: Any) -> Values | None:
 def window(row: Mapping[str, Any]) -> Values:
     """Give one row of the table of windows; a column that this table does not have was not measured."""
     dates = {name: _text(row.get(name)) for name in _DATES}
-    ics = {name: gates.number(row.get(name)) for name in ("train_ic", *MEASURES)}
-    return {**dates, **ics, **{name: _count(row.get(name)) for name in _COUNTS}}
+    ics = {name: _numeral(row.get(name)) for name in ("train_ic", *MEASURES)}
+    return {**dates, **ics, **{name: _count(_numeral(row.get(name))) for name in _COUNTS}}
 
 
 def windows(rows: Iterable[Mapping[str, Any]]) -> list[Values]:
@@ -92,18 +92,23 @@ def _ending(stage: Mapping[str, Any]) -> Values:
     }
 
 
+def _numeral(cell: Any) -> float | None:
+    """Give the number in a cell; one in a column that need not hold numbers comes as text."""
+    try:
+        return gates.number(float(cell) if isinstance(cell, str) else cell)
+    except ValueError:
+        return None
+
+
 def _boolean(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
 def _count(value: Any) -> int | None:
-    """Give a whole number; a column with an empty cell comes as floats, so 12.0 counts."""
+    """Give a whole number; 12.0 counts."""
     plain = gates.number(value)
     return int(plain) if plain is not None and plain == int(plain) else None
 
 
 def _text(value: Any) -> str | None:
-    """Give words; dates that a table holds as numbers (a year) are words here. NaN is null."""
-    if value is None or isinstance(value, bool) or value != value:
-        return None
-    return str(int(value) if isinstance(value, float) and value == int(value) else value) or None
+    return value if isinstance(value, str) and value else None

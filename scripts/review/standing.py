@@ -17,7 +17,6 @@ def decision(row: Facts, audit: Facts, plan: Facts) -> dict[str, Any]:
         "recommendation": (APPROVE if audit["passed"] else REPAIR) if passed else REJECT,
         "reasons": [*(row["reasons"] or [_PASSED]), _record(audit)],
         "blocking": [*map(_gate, plan["failed_gates"]), *map(_check, plan["items"])],
-        "next_action": row["next_action"],
     }
 
 
