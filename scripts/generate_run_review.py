@@ -113,11 +113,7 @@ def _comparison(place: Place, report: Any, audit: Facts, plan: Facts) -> Facts:
     rows = tables.rows(layout.workspace(place.root, REGISTRY), artifacts.columns(REGISTRY))
     before = comparison.previous(rows, place.run, audit["factor"])
     if before is None:
-        alone = (
-            "no earlier run of this factor is in the registry"
-            if audit["factor"]
-            else "the factor is not known"
-        )
+        alone = "no earlier run of this factor is in the registry" if audit["factor"] else "the factor is not known"
         return {"previous_run": None, "none_because": alone, "metrics": []}
     measured = scoring.measure(report, tuple(_COSTS.values()))
     now = {
@@ -144,9 +140,7 @@ def _evidence(place: Place, manifest: Facts) -> Facts:
         "files": len(manifest["files"]),
         "bytes": sum(file["size"] for file in manifest["files"]),
         "cited": [file for file in cited if _is_noun(file["path"])],
-        "changes": [
-            {name: change[name] for name in ("at", "reason", "files")} for change in manifest["changes"]
-        ],
+        "changes": [{name: change[name] for name in ("at", "reason", "files")} for change in manifest["changes"]],
     }
 
 
@@ -154,9 +148,7 @@ def _is_noun(path: str) -> bool:
     """Say whether a piece of evidence has a name of its own; `*` in one stands for one folder."""
     home, below = (Home.RUN, layout.RUNS) if path.startswith(f"{layout.RUNS}/") else (Home.GATE, layout.GATES)
     parts = path.split("/")[below.count("/") + 2 :]
-    return any(
-        len(parts) == len(pattern) and all(map(fnmatchcase, parts, pattern)) for pattern in _patterns(home)
-    )
+    return any(len(parts) == len(pattern) and all(map(fnmatchcase, parts, pattern)) for pattern in _patterns(home))
 
 
 @cache

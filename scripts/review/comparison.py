@@ -46,9 +46,7 @@ def previous(rows: Iterable[Row], run: str, factor: str | None) -> Row | None:
     """
     if factor is None:
         return None
-    earlier = [
-        row for row in rows if row["factor"] == factor and row["run"] < run
-    ]  # names begin with the time
+    earlier = [row for row in rows if row["factor"] == factor and row["run"] < run]  # names begin with the time
     return max(earlier, key=lambda row: str(row["run"]), default=None)
 
 

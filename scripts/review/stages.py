@@ -63,9 +63,7 @@ def window(row: Mapping[str, Any]) -> Values:
 
 def windows(rows: Iterable[Mapping[str, Any]]) -> list[Values]:
     """Give the windows, oldest test first."""
-    return sorted(
-        (window(row) for row in rows), key=lambda row: (row[WINDOW_START] or "", row["test_end"] or "")
-    )
+    return sorted((window(row) for row in rows), key=lambda row: (row[WINDOW_START] or "", row["test_end"] or ""))
 
 
 def risk(report: Any) -> Values | None:

@@ -62,8 +62,5 @@ def follow_ups(plan: Facts, hypotheses: Mapping[str, str]) -> list[dict[str, Any
         for item in plan["items"]
     ]
     failed = [gate["gate"] for gate in plan["failed_gates"]]
-    tries = [
-        {"kind": "hypothesis", "about": gate, "severity": None, "words": hypotheses.get(gate)}
-        for gate in failed
-    ]
+    tries = [{"kind": "hypothesis", "about": gate, "severity": None, "words": hypotheses.get(gate)} for gate in failed]
     return repairs + tries

@@ -164,3 +164,21 @@ def test_odd_names_come_back_as_they_were(near: Path) -> None:
     artifacts.write(place, "evidence_manifest", document)
     assert evidence.recorded(artifacts.read(place, "evidence_manifest")) == found
     assert evidence.differences(place) == []
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("/srv/quant/gate_results/g1/a/b.csv", "gate_results/g1/a/b.csv"),
+        ("gate_results/g1/b.csv", "gate_results/g1/b.csv"),
+        ("gate_results/g2/b.csv", None),
+        ("gate_results/g1", None),
+        ("gate_results/g1/../g2/b.csv", None),
+        ("", None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_what_the_workstation_names_is_found_below_our_copy(named: object, found: str | None) -> None:
+    assert evidence.local(layout.GATES, "g1", named) == found
+    assert evidence.local(layout.GATES, None, named) is None

@@ -1,0 +1,83 @@
+"""Policies: complete and checked; the user's own file goes before the shipped one, the environment before both."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postrun import layout, policy
+from postrun.errors import Invalid, Missing
+from postrun.layout import Place
+
+SHIPPED = {
+    "connect_timeout_s": 15,
+    "host": "shipped",
+    "ignored_programs": ["less"],
+    "probe_timeout_s": 120,
+    "remote_root": "/srv/shipped",
+}
+
+
+@pytest.fixture
+def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand a project of the test's own behind the door."""
+    monkeypatch.setattr(layout, "PROJECT", tmp_path)
+    monkeypatch.setattr(policy, "_PROJECT", Place(tmp_path, "", None))
+    put(tmp_path / "configs", "workstation", SHIPPED)
+    return tmp_path / "configs"
+
+
+def put(configs: Path, name: str, document: Any) -> None:
+    configs.mkdir(exist_ok=True)
+    (configs / f"{name}.json").write_text(json.dumps(document))
+
+
+def test_the_shipped_file_counts_when_nothing_else_is_said(configs: Path) -> None:
+    assert policy.workstation() == SHIPPED
+    assert left(configs) == ["workstation.json"], "reading makes no file"
+
+
+def left(configs: Path) -> list[str]:
+    return sorted(path.name for path in configs.iterdir())
+
+
+def test_the_users_own_file_goes_first_and_the_environment_before_it(
+    configs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(configs, "workstation.local", {"host": "mine", "probe_timeout_s": 3})
+    assert policy.workstation() == {**SHIPPED, "host": "mine", "probe_timeout_s": 3}
+    monkeypatch.setenv("POSTRUN_HOST", "theirs")
+    assert policy.workstation() == {**SHIPPED, "host": "theirs", "probe_timeout_s": 3}
+    monkeypatch.setenv("POSTRUN_REMOTE_ROOT", "/elsewhere")
+    assert policy.workstation()["remote_root"] == "/elsewhere"
+
+
+def test_an_empty_variable_says_nothing(configs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTRUN_HOST", "")
+    monkeypatch.setenv("POSTRUN_REMOTE_ROOT", "")
+    assert policy.workstation() == SHIPPED
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "words"),
+    [
+        ("workstation", {"host": "x"}, "is a required property"),
+        ("workstation", {**SHIPPED, "hots": "x"}, "hots"),
+        ("workstation.local", {"probe_timeout_s": 0}, "$.probe_timeout_s"),
+        ("workstation.local", {"hots": "x"}, "hots"),
+        ("workstation.local", {"host": "-oProxyCommand=x"}, "$.host"),
+    ],
+)
+def test_a_wrong_policy_is_refused_never_defaulted(configs: Path, name: str, document: Any, words: str) -> None:
+    put(configs, name, document)
+    with pytest.raises(Invalid) as caught:
+        policy.workstation()
+    assert words in str(caught.value)
+    assert f"{name}.json" in str(caught.value)
+
+
+def test_a_policy_that_is_gone_is_missing(configs: Path) -> None:
+    (configs / "workstation.json").unlink()
+    with pytest.raises(Missing, match=r"workstation\.json"):
+        policy.load("workstation")

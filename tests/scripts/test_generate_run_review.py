@@ -1,0 +1,447 @@
+"""The review: gathered from what lies there, the same facts in three forms, harmless whatever the words of the run."""
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import factory
+import generate_run_review as reviewer
+import post_run_sync_and_finalize as conductor
+import spoiled
+import update_factor_experiment_registry as registry
+from closed import registry_row
+from factory import Documents
+from postrun import artifacts, policy
+from review import comparison, stages, standing
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+STEM = "production_gates_run_review"
+HOSTILE = "eve | x\n`code` <script>alert(1)</script> <img src=x onerror=y> **bold** ]]> --> \u202e =cmd()"
+Change = Callable[[Documents], object]
+
+
+def close(far: Path, near: Path, change: Change | None = None, **options: Any) -> Documents:
+    """Make a run and close it up to step 6."""
+    made = factory.make_run(far, change=change, **options)
+    where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+    assert conductor.main(["--tag", made.tag, *where, "--to", "remediation-plan"]) in (0, 1)
+    return made
+
+
+def review(near: Path, made: Documents) -> int:
+    return reviewer.main(["--tag", made.tag, "--local-root", str(near)])
+
+
+def register(near: Path, made: Documents) -> None:
+    assert registry.main(["--tag", made.tag, "--local-root", str(near)]) == 0
+
+
+def file(near: Path, made: Documents, suffix: str = ".json") -> Path:
+    folder = made.gate_dir(near) if made.report is not None else made.run_dir(near)
+    return folder / f"{STEM}{suffix}"
+
+
+def read(near: Path, made: Documents) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(file(near, made).read_text())
+    return document
+
+
+def reviewed(far: Path, near: Path, change: Change | None = None, **options: Any) -> tuple[Documents, dict[str, Any]]:
+    made = close(far, near, change, **options)
+    assert review(near, made) == 0
+    return made, read(near, made)
+
+
+def two_runs(far: Path, near: Path) -> Documents:
+    """Close a clean run and register it, then a worse one of the same factor."""
+    first = close(far, near, tag="run1", stamp="2026-02-20_031500")
+    register(near, first)
+    return close(far, near, spoiled.in_many_ways, passing=False)
+
+
+class Page(HTMLParser):
+    """The elements, attributes and text of a page, and whether every element is closed."""
+
+    VOID = frozenset({"meta", "br", "line", "rect"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+        self.headings: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+
+def page(near: Path, made: Documents) -> Page:
+    return Page(file(near, made, ".html").read_text())
+
+
+def test_a_clean_run_is_for_approval(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = close(far, near)
+    capsys.readouterr()
+    assert review(near, made) == 0
+    told = capsys.readouterr()
+    alone = "compared with no run: no earlier run of this factor is in the registry"
+    assert told.err == f"review: pass, approve; {alone}\n"
+    assert told.out.splitlines() == [str(file(near, made, suffix)) for suffix in (".json", ".md", ".html")]
+    document = read(near, made)
+    assert document["decision"]["recommendation"] == "approve"
+    assert document["decision"]["blocking"] == []
+    assert document["follow_ups"] == []
+    assert document["governance"]["not_passed"] == []
+    assert [gate["verdict"] for gate in document["gates"]] == [True] * 10
+
+
+def test_the_pages_are_the_golden_ones(far: Path, near: Path) -> None:
+    made = two_runs(far, near)
+    assert review(near, made) == 0
+    for suffix in (".md", ".html"):
+        assert file(near, made, suffix).read_text() == (GOLDEN / f"{STEM}{suffix}").read_text()
+
+
+def test_a_failed_run_is_told_whole(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = two_runs(far, near)
+    capsys.readouterr()
+    assert review(near, made) == 0
+    against = "against 2026-02-20_031500_production_gates_run1: 0 better, 4 worse"
+    assert capsys.readouterr().err == f"review: fail, do not promote, 7 blocking; {against}\n"
+    document = read(near, made)
+    decision = document["decision"]
+    assert decision["reasons"][0] == "failed: wf_gate_positive_mean, wf_gate_pos_ratio, risk_gate_beta_abs"
+    assert decision["reasons"][-1] == "the audit did not pass: 7 of 26 checks without a yes"
+    assert [issue["kind"] for issue in decision["blocking"]] == ["gate"] * 3 + ["check"] * 4
+    beta = next(gate for gate in document["gates"] if gate["gate"] == "risk_gate_beta_abs")
+    assert (beta["observed"], beta["threshold"], beta["margin"], beta["verdict"]) == (None, 0.5, None, False)
+    mean = next(gate for gate in document["gates"] if gate["gate"] == "wf_gate_positive_mean")
+    assert mean["margin"] == pytest.approx(-0.02)
+    overall = document["gates"][-1]
+    assert (overall["gate"], overall["verdict"], overall["reported"]) == ("overall_pass", False, True)
+    waiting = [row["id"] for row in document["governance"]["not_passed"] if row["answer"] == "skipped"]
+    assert waiting == ["data_quality_report_found", "data_quality_passed", "statistics_recomputed"]
+    tried = {todo["about"]: todo["words"] for todo in document["follow_ups"] if todo["kind"] == "hypothesis"}
+    shipped = {row["gate"]: row["hypothesis"] for row in policy.load("gate_hypotheses")["gates"]}
+    assert tried == {
+        gate: shipped[gate] for gate in ("wf_gate_positive_mean", "wf_gate_pos_ratio", "risk_gate_beta_abs")
+    }
+
+
+def test_gates_that_pass_with_a_faulty_record_are_repaired_first(far: Path, near: Path) -> None:
+    """The ledger says pass; what the audit found is no reason to fail, and no reason to approve."""
+    made, document = reviewed(far, near, lambda made: made.report["wf_stress"].update(test_ic_std=0.5))
+    assert document["decision"]["result"] == "pass"
+    assert document["decision"]["recommendation"] == "repair_first"
+    assert [issue["about"] for issue in document["decision"]["blocking"]] == ["walk_forward_recomputed"]
+    assert "**Recommendation: repair the record first.**" in file(near, made, ".md").read_text()
+
+
+def test_windows_come_from_the_listed_table(far: Path, near: Path) -> None:
+    made, document = reviewed(far, near)
+    rows = document["windows"]["rows"]
+    assert (
+        document["windows"]["path"]
+        == f"gate_results/{made.gate_folder}/walk_forward_stress/momentum_12_1/walk_forward_summary.csv"
+    )
+    assert [row["test_start"] for row in rows] == [f"{year}-01-01" for year in range(2013, 2026)]
+    assert [row["test_ic"] for row in rows] == [row["test_ic"] for row in made.windows]
+    assert {(row["test_n_dates"], row["test_n_signals"]) for row in rows} == {(12, 12000)}
+    assert page(near, made).tags.count("rect") == 13
+
+
+def test_a_window_without_a_value_is_said(far: Path, near: Path) -> None:
+    def blank(made: Documents) -> None:
+        made.windows[3]["test_ic"] = None
+        made.windows[4]["train_ic"] = "n/a"
+        made.windows[5]["test_n_dates"] = None
+
+    made, document = reviewed(far, near, blank)
+    rows = document["windows"]["rows"]
+    assert (rows[3]["test_ic"], rows[4]["train_ic"], rows[5]["test_n_dates"]) == (None, None, None)
+    assert page(near, made).tags.count("rect") == 12
+    assert "\u00d7" in page(near, made).words
+    line = next(line for line in file(near, made, ".md").read_text().splitlines() if line.startswith("| 2016-01-01"))
+    assert line.count("not measured") == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda made: made.windows.clear(), "the table that the report names is not among the evidence"),
+        (
+            lambda made: made.report["wf_stress"].update(summary_csv="/elsewhere/summary.csv"),
+            "the table that the report names is not among the evidence",
+        ),
+        (
+            lambda made: [row.pop("test_ic") for row in made.windows],
+            "walk_forward_summary.csv: expected the columns test_ic, found only",
+        ),
+    ],
+)
+def test_windows_that_cannot_be_read_are_said(far: Path, near: Path, spoil: Change, problem: str) -> None:
+    made, document = reviewed(far, near, spoil)
+    assert document["windows"]["rows"] is None
+    assert problem in document["windows"]["problem"]
+    assert str(near) not in json.dumps(document)
+    lines = file(near, made, ".md").read_text().splitlines()
+    assert [line for line in lines if line.startswith("Not measured: ") and problem in line]
+
+
+def test_a_run_without_a_report_is_reviewed_in_the_run_folder(far: Path, near: Path) -> None:
+    made, document = reviewed(far, near, spoiled.crash)
+    assert file(near, made).parent == made.run_dir(near)
+    assert document["gates"] == document["cost_stress"] == []
+    assert document["walk_forward"] is document["risk"] is document["statistics"] is None
+    assert document["factor"] == "momentum_12_1", "from the command"
+    text = file(near, made, ".md").read_text()
+    assert "The run left no gate report: no gate was evaluated." in text
+    assert text.count("Not measured") == 5
+    assert not re.search(r"\|\s*\|\s*\|", text.replace("| what | |\n|---|---|", ""))
+
+
+def test_compared_with_the_last_earlier_run_of_the_factor(far: Path, near: Path) -> None:
+    """A later run and a run of another factor are there, too; neither counts."""
+    others = {"run1": "2026-02-18_031500", "run2": "2026-02-20_031500", "run9": "2026-02-25_031500"}
+    for number, (tag, stamp) in enumerate(others.items()):
+        register(near, close(far, near, tag=tag, stamp=stamp, level=0.01 * (number + 1)))
+    register(near, close(far, near, tag="other", stamp="2026-02-20_131500", factor="reversal"))
+    _, document = reviewed(far, near, level=0.03)
+    assert document["comparison"]["previous_run"] == "2026-02-20_031500_production_gates_run2"
+    mean = next(row for row in document["comparison"]["metrics"] if row["metric"] == "wf_mean")
+    assert (mean["previous"], mean["current"]) == (pytest.approx(0.02), pytest.approx(0.03))
+    assert (mean["delta"], mean["change"]) == (pytest.approx(0.01), "better")
+
+
+def test_a_run_whose_factor_is_not_known_is_compared_with_none(far: Path, near: Path) -> None:
+    def nameless(made: Documents) -> None:
+        spoiled.crash(made)
+        made.context = None
+
+    for tag, stamp in (("run1", "2026-02-18_031500"), ("run2", "2026-02-20_031500")):
+        made = close(far, near, nameless, tag=tag, stamp=stamp)
+        register(near, made)
+    assert review(near, made) == 0
+    assert read(near, made)["comparison"] == {
+        "previous_run": None,
+        "none_because": "the factor is not known",
+        "metrics": [],
+    }
+
+
+def test_hostile_words_do_no_harm(far: Path, near: Path) -> None:
+    def hostile(made: Documents) -> None:
+        made.context.update(owner=HOSTILE, notes=HOSTILE)
+        made.report["inputs"].update(factor=HOSTILE.replace("/", ""), strategy=HOSTILE)
+        made.report["risk_diagnostics"] = {"ok": False, "reason": HOSTILE}
+        made.report["gates"]["overall_pass"] = HOSTILE
+        for row in made.windows:
+            row["test_start"] = HOSTILE
+
+    plain = reviewed(far, near, tag="plain", stamp="2026-02-20_031500")[0]
+    made, document = reviewed(far, near, hostile)
+    assert document["objective"] == HOSTILE
+    found = page(near, made)
+    assert found.open == []
+    assert set(found.tags) <= set(page(near, plain).tags) | {"ol", "li", "br"}
+    assert not {name for name, _ in found.attributes} & {"onerror", "src", "href", "style"}
+    assert "\u202e" not in "".join(found.words)
+    assert "<script>alert(1)</script>" in "".join(found.words), "shown, not obeyed"
+    text = file(near, made, ".md").read_text()
+    assert "<script" not in text.replace("`", "")[: text.index("strategy")]
+    assert not re.search(r"(?<!`)<(script|img)", re.sub(r"(`+)[^`].*?\1", "", text))
+    rows = [line for line in text.splitlines() if line.startswith("| owner")]
+    assert [len(re.findall(r"(?<!\\)\|", row)) for row in rows] == [3]
+    assert "\\*\\*bold\\*\\*" in rows[0]
+
+
+def test_the_page_needs_nothing_from_outside(far: Path, near: Path) -> None:
+    made, _ = reviewed(far, near)
+    text = file(near, made, ".html").read_text()
+    assert not re.search(r"https?:|url\(|@import|<script|<link|<img|<iframe", text)
+    assert "default-src 'none'" in text
+    for media in ("prefers-color-scheme: dark", "@media print", "width=device-width"):
+        assert media in text
+
+
+def test_all_three_say_the_same(far: Path, near: Path) -> None:
+    made = two_runs(far, near)
+    assert review(near, made) == 0
+    document, text = read(near, made), file(near, made, ".md").read_text()
+    found = page(near, made)
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert found.headings == headings
+    assert headings == [
+        *("Executive decision", "Gates", "Cost stress", "Walk-forward", "Risk", "Statistics"),
+        *(
+            "Governance and remediation",
+            "Compared with the last run of this factor",
+            "Follow-ups",
+            "Evidence",
+        ),
+    ]
+    whole = "".join(found.words)
+    facts = [gate["gate"] for gate in document["gates"]] + [cited["sha256"] for cited in document["evidence"]["cited"]]
+    facts += [todo["words"] for todo in document["follow_ups"]] + [
+        row["words"] for row in document["comparison"]["metrics"]
+    ]
+    assert [fact for fact in facts if fact not in whole] == []
+    assert [fact for fact in facts if fact not in text] == []
+
+
+def test_evidence_is_cited_with_its_digest(far: Path, near: Path) -> None:
+    made, document = reviewed(far, near)
+    manifest = json.loads((made.run_dir(near) / "evidence_manifest.json").read_text())
+    listed = {row["path"]: row["sha256"] for row in manifest["files"]}
+    cited = {row["path"]: row["sha256"] for row in document["evidence"]["cited"]}
+    assert cited.items() <= listed.items()
+    names = {Path(path).name for path in cited}
+    assert {"production_gates_report.json", "walk_forward_summary.csv", "context.json", "run.log"} <= names
+    assert [path for path in cited if "shard_" in path] == [], "the shards' own copies are counted, not cited"
+    assert document["evidence"]["files"] == len(listed)
+
+
+def test_reviewing_twice_changes_no_byte(far: Path, near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = two_runs(far, near)
+    assert review(near, made) == 0
+    files = [file(near, made, suffix) for suffix in (".json", ".md", ".html")]
+    before = [path.read_bytes() for path in files]
+    register(near, made)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
+    assert review(near, made) == 0
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_what_it_writes_is_no_evidence(far: Path, near: Path) -> None:
+    """The audit after a review finds the evidence as it was."""
+    for change, tag in ((None, "run1"), (spoiled.crash, "run2")):
+        made, _ = reviewed(far, near, change, tag=tag)
+        where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+        conductor.main(["--tag", made.tag, *where, "--to", "governance-audit"])
+        audit = json.loads((made.run_dir(near) / "governance_audit_check.json").read_text())
+        assert next(row["answer"] for row in audit["checks"] if row["id"] == "evidence_unchanged") == "pass"
+
+
+@pytest.mark.parametrize("name", ["governance_audit_check", "governance_remediation_plan", "evidence_manifest"])
+def test_without_an_earlier_step_there_is_no_review(
+    far: Path, near: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = close(far, near)
+    (made.run_dir(near) / f"{name}.json").unlink()
+    capsys.readouterr()
+    assert review(near, made) == 3
+    assert f"{name}.json: expected " in capsys.readouterr().err
+    assert not file(near, made).exists()
+
+
+def test_without_a_ledger_row_there_is_no_review(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = close(far, near)
+    (near / "audit/stage_ledger.jsonl").unlink()
+    capsys.readouterr()
+    assert review(near, made) == 3
+    assert f"stage_ledger.jsonl: expected a row for {made.run_folder}, found none" in capsys.readouterr().err
+
+
+def test_a_broken_registry_is_refused(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = close(far, near)
+    register(near, made)
+    path = near / "audit/factor_registry/factor_experiment_registry.csv"
+    path.write_text(path.read_text().replace("factor,", "faktor,", 1))
+    capsys.readouterr()
+    assert review(near, made) == 4
+    assert "factor_experiment_registry.csv: expected the columns" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("metric", "then", "now", "delta", "change"),
+    [
+        ("wf_mean", 0.01, 0.02, 0.01, "better"),
+        ("wf_mean", 0.02, 0.01, -0.01, "worse"),
+        ("wf_mean", 0.02, 0.02 * (1 + 1e-12), 0.0, "same"),
+        ("wf_mean", None, 0.02, None, "not comparable"),
+        ("wf_mean", 0.02, None, None, "not comparable"),
+        ("q_value", 0.2, 0.1, -0.1, "better"),
+        ("q_value", 0.1, 0.2, 0.1, "worse"),
+        ("beta", -0.4, 0.1, 0.5, "better"),
+        ("beta", 0.1, -0.4, -0.5, "worse"),
+        ("beta", 0.3, -0.3, -0.6, "same"),
+        ("high_items", 2, 0, -2, "better"),
+        ("audit_passed", False, True, None, "better"),
+        ("overall_pass", True, False, None, "worse"),
+        ("factor_gate_pass", None, True, None, "not comparable"),
+        ("overall_pass", False, False, None, "same"),
+    ],
+)
+def test_every_metric_has_a_direction(metric: str, then: Any, now: Any, delta: float | None, change: str) -> None:
+    empty = dict.fromkeys(known.name for known in comparison.METRICS)
+    rows = comparison.compare({**empty, metric: then}, {**empty, metric: now})
+    found = next(row for row in rows if row["metric"] == metric)
+    assert found["change"] == change
+    assert found["delta"] == (delta if delta is None else pytest.approx(delta, abs=1e-9))
+
+
+def test_metrics_are_columns_of_the_registry() -> None:
+    columns = artifacts.columns(reviewer.REGISTRY)
+    assert [metric.name for metric in comparison.METRICS if metric.name not in columns] == []
+    numbers = {name for name in columns if name.startswith("test_ic_")}
+    assert numbers == set(reviewer._COSTS)
+
+
+def test_the_previous_run_is_found_by_time() -> None:
+    runs = ["2026-02-18_000000_production_gates_a", "2026-02-20_000000_production_gates_b"]
+    rows = [registry_row(run) for run in reversed(runs)]
+    rows.append(registry_row("2026-02-21_000000_production_gates_n", None))
+    now = "2026-02-22_000000_production_gates_c"
+    assert (comparison.previous(rows, now, "momentum") or {})["run"] == runs[1]
+    assert (comparison.previous(rows, runs[1], "momentum") or {})["run"] == runs[0]
+    assert comparison.previous(rows, runs[0], "momentum") is None
+    assert comparison.previous(rows, now, None) is None
+    assert comparison.previous([], now, "momentum") is None
+
+
+@pytest.mark.parametrize("odd", [None, {}, [], {"wf_stress": [1], "risk_diagnostics": "x", "gates": None}, {"args": 1}])
+def test_reports_of_any_shape_have_stages(odd: Any) -> None:
+    assert stages.cost_rows(odd) == []
+    assert stages.walk_forward(odd) is stages.risk(odd) is stages.statistics(odd) is None
+    assert len(stages.gate_rows(odd)) == (0 if odd is None else 10)
+
+
+def test_values_of_another_type_were_not_measured() -> None:
+    report = {
+        "cost_stress": [{"cost_multiplier": "1.5", "test_ic": True, "return_code": 0.5}],
+        "risk_diagnostics": {"ok": "yes", "reason": 7, "beta_vs_spy": "0.1"},
+        "gates": {"overall_pass": [1]},
+    }
+    assert stages.cost_rows(report) == [
+        {"cost_multiplier": None, "test_ic": None, "train_ic": None, "return_code": None}
+    ]
+    risk = stages.risk(report) or {}
+    assert (risk["ok"], risk["reason"], risk["beta_vs_spy"]) == (None, None, None)
+    assert stages.gate_rows(report)[-1]["reported"] == "[1]"
+
+
+def test_a_gate_without_a_hypothesis_is_said() -> None:
+    plan: dict[str, Any] = {"items": [], "failed_gates": [{"gate": "new_gate"}]}
+    assert standing.follow_ups(plan, {}) == [
+        {"kind": "hypothesis", "about": "new_gate", "severity": None, "words": None}
+    ]
