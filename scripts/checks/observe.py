@@ -3,7 +3,6 @@
 A file counts only when the evidence manifest lists it, so that no file planted later can answer a question.
 """
 
-
 from checks.facts import Document, Evidence, Facts, Ledger, Table
 from checks.recompute import COST_COLUMNS, MEASURES
 from postrun import artifacts, belonging, command, evidence, gates, layout, ledger, tables

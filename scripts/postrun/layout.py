@@ -112,9 +112,7 @@ _ALL = (
         file="STAGE_AUDIT_LOG",
     ),
     _ours("production_gates_run_review", Home.GATE, (".json", ".md", ".html"), "the page for the committee"),
-    _ours(
-        "factor_experiment_registry", Home.WORKSPACE, (".csv",), "every closed run with its score", folder=_REGISTRY
-    ),
+    _ours("factor_experiment_registry", Home.WORKSPACE, (".csv",), "every closed run with its score", folder=_REGISTRY),
     _ours("factor_experiment_leaderboard", Home.WORKSPACE, (".md",), "the best of them", folder=_REGISTRY),
     _ours("factor_candidate_queue", Home.WORKSPACE, (".csv", ".md"), "what deserves the next run", folder=_REGISTRY),
     _ours("next_run_plan", Home.WORKSPACE, (".json", ".md"), "the commands to run next", folder=_REGISTRY),
@@ -216,8 +214,5 @@ def workspace(root: Path, name: str, suffix: str = "") -> Path:
 def ours(*homes: Home) -> tuple[str, ...]:
     """List the files that this project writes into these homes, relative to the home; no evidence has these names."""
     return tuple(
-        f"{noun.file}{suffix}"
-        for noun in _ALL
-        if noun.ours and noun.home in homes
-        for suffix in noun.suffixes
+        f"{noun.file}{suffix}" for noun in _ALL if noun.ours and noun.home in homes for suffix in noun.suffixes
     )

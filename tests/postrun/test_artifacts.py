@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postrun import artifacts, disk
+from postrun import artifacts
 from postrun.errors import Invalid, Missing
-from postrun.layout import Place
+from postrun.layout import PROJECT, Place
 
 RUN = "2026-02-21_031500_production_gates_run1"
 READY: dict[str, Any] = {
@@ -104,7 +104,9 @@ def test_a_mark_of_byte_order_is_no_flaw() -> None:
 
 
 def test_large_integers_keep_every_digit() -> None:
-    assert artifacts.parse(b'{"a": 123456789012345678901234567890}', "x.json")[0] == {"a": 123456789012345678901234567890}
+    assert artifacts.parse(b'{"a": 123456789012345678901234567890}', "x.json")[0] == {
+        "a": 123456789012345678901234567890
+    }
 
 
 @given(st.binary(max_size=60))
@@ -143,11 +145,12 @@ def test_nothing_that_is_no_number_goes_out(place: Place, value: float) -> None:
     for encode in (artifacts.encode, artifacts.encode_line):
         with pytest.raises(ValueError, match="not JSON compliant"):
             encode({"a": [value]})
-    # A schema may well let NaN pass as a number: the way out does not.
-    path = place.root / "row.json"
+    run = {"run": RUN, "decision_tag": "run1", "factor": None, "overall_pass": None, "audit_passed": True}
+    artifacts.write(place, "handoff_readiness", READY)
+    before = place.path("handoff_readiness").read_bytes()
     with pytest.raises(ValueError, match="not JSON compliant"):
-        disk.replace(path, artifacts.encode({**EVENT, "lasted_s": value}))
-    assert not path.exists()
+        artifacts.write(place, "handoff_readiness", {**READY, "last_runs": [{**run, "total": value, "decision": "x"}]})
+    assert place.path("handoff_readiness").read_bytes() == before
 
 
 def test_a_document_that_does_not_fit_is_refused_with_its_worst_flaw() -> None:
@@ -299,7 +302,7 @@ def test_a_line_that_is_wrong_is_named(tmp_path: Path, last: bytes, words: str) 
 
 def test_columns_come_from_the_schema_in_its_order() -> None:
     found = artifacts.columns("factor_experiment_registry")
-    members = json.loads((artifacts.PROJECT / "schemas/factor_experiment_registry.schema.json").read_bytes())
+    members = json.loads((PROJECT / "schemas/factor_experiment_registry.schema.json").read_bytes())
     assert list(found) == list(members["properties"])
     assert (found["total"], found["overall_pass"], found["decision_tag"]) == (float, bool, str)
     assert set(found.values()) <= {str, int, float, bool}

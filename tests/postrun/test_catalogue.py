@@ -10,7 +10,13 @@ from postrun.errors import Invalid
 
 
 def row(name: str, *requires: str) -> dict[str, Any]:
-    words = {"question": "Is it so?", "family": "Artifacts", "severity": "High", "remedy": "Do it.", "hypothesis": "So."}
+    words = {
+        "question": "Is it so?",
+        "family": "Artifacts",
+        "severity": "High",
+        "remedy": "Do it.",
+        "hypothesis": "So.",
+    }
     return {"id": name, "requires": list(requires), **words}
 
 

@@ -118,8 +118,17 @@ def test_a_full_disk_leaves_the_old_bytes_and_no_rest(tmp_path: Path, monkeypatc
 def test_content_is_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     sync, move = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda handle: (order.append("fsync"), sync(handle)))
-    monkeypatch.setattr(os, "replace", lambda *paths: (order.append("replace"), move(*paths)))
+
+    def synced(handle: int) -> None:
+        order.append("fsync")
+        sync(handle)
+
+    def moved(source: Path, target: Path) -> None:
+        order.append("replace")
+        move(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", moved)
     disk.replace(tmp_path / "x.json", b"new")
     assert order == ["fsync", "replace"]
 
@@ -192,7 +201,9 @@ def test_who_waits_is_told_who_holds_and_gives_up_in_time(tmp_path: Path, start:
     assert re.fullmatch(rf"workspace\.lock: expected it free within 0\.3 s, found it held by {who}; .+", told[1])
 
 
-def test_without_patience_nothing_is_waited_for(tmp_path: Path, start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_patience_nothing_is_waited_for(
+    tmp_path: Path, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "workspace.lock"
     held(start, path)
     began = time.monotonic()

@@ -52,7 +52,7 @@ def test_a_run_folder_is_taken_apart(folder: str, stamp: str, tag: str) -> None:
         "2026-02-21_031500_other_workflow_run1",
         "x2026-02-21_031500_production_gates_run1",
         f"{RUN}\n",
-        f"2026-02-21_031500_production_gates_run\n1",
+        "2026-02-21_031500_production_gates_run\n1",
         f"audit/{RUN}",
     ],
 )
@@ -88,7 +88,9 @@ def test_a_proper_tag_passes(tag: str) -> None:
     assert layout.check_tag(tag) == tag
 
 
-@pytest.mark.parametrize("tag", ["run1\n", "\nrun1", "run\x001", "run 1", ".hidden", "..", "_x", "r\u0301", "\u0661", "*", "~"])
+@pytest.mark.parametrize(
+    "tag", ["run1\n", "\nrun1", "run\x001", "run 1", ".hidden", "..", "_x", "r\u0301", "\u0661", "*", "~"]
+)
 def test_another_tag_is_refused_in_one_line(tag: str) -> None:
     with pytest.raises(Usage) as caught:
         layout.check_tag(tag)

@@ -53,7 +53,8 @@ def test_the_users_own_file_goes_first_and_the_environment_before_it(
     assert policy.workstation()["remote_root"] == "/elsewhere"
 
 
-def test_an_empty_variable_says_nothing(configs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("configs")
+def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTRUN_HOST", "")
     monkeypatch.setenv("POSTRUN_REMOTE_ROOT", "")
     assert policy.workstation() == SHIPPED

@@ -1,0 +1,343 @@
+"""The desk: what was asked for, which run that means, and how a refusal reaches the person who asked."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postrun import cli, disk, errors, policy
+from postrun.errors import Invalid, Locked, Missing, Unclear, Usage
+from postrun.outcome import Order, Outcome
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples/run_detection/valid/one_report.json"
+RUN = "2026-02-21_031500_production_gates_run1"
+GATE = "production_gates_2026-02-21_031700"
+SETTINGS = {"host": "bench", "remote_root": "/srv/quant"}
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "workstation", lambda: dict(SETTINGS))
+    monkeypatch.setattr("sys.argv", ["detect_run.py"])
+
+
+def ordered(*words: str, needs_run: bool = True) -> Order:
+    parser = cli.Parser("doc")
+    for add in (cli.add_target, cli.add_evidence, cli.add_decision):
+        add(parser)
+    return cli.order(parser.parse_args(words), needs_run)
+
+
+def detected(root: Path, run: str, gate: str | None = GATE) -> None:
+    document = json.loads(EXAMPLE.read_text())
+    document.update(run_folder=run, run_folders=[run], gate_folder=gate, report_candidates=[])
+    folder = root / "audit/workstation_runs" / run
+    folder.mkdir(parents=True)
+    (folder / "run_detection.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("words", "host", "remote_root"),
+    [
+        ((), "bench", "/srv/quant"),
+        (("--host", "other"), "other", "/srv/quant"),
+        (("--remote-root", "/data"), "bench", "/data"),
+        (("--host", "", "--remote-root", ""), "bench", "/srv/quant"),
+    ],
+)
+def test_a_flag_goes_before_the_policy(words: tuple[str, ...], host: str, remote_root: str) -> None:
+    order = ordered("--tag", "run1", *words)
+    assert (order.host, order.remote_root) == (host, remote_root)
+
+
+def test_without_a_sync_the_workspace_stands_for_the_workstation(near: Path) -> None:
+    order = ordered("--tag", "run1", "--host", "other", "--no-sync", "--local-root", str(near))
+    assert (order.host, order.remote_root, order.no_sync) == ("local", str(near), True)
+
+
+def test_an_order_holds_what_was_said(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(near.parent)
+    order = ordered("--tag", "run1", "--local-root", near.name, "--objective", "why", "--run-dir-remote", "a/b")
+    assert order == Order(
+        root=near, tag="run1", host="bench", remote_root="/srv/quant", objective="why", run_dir_remote="a/b"
+    )
+
+
+@pytest.mark.parametrize("words", [("--run-dir", "x"), ("--run-dir-remote", "x"), ("--tag", "x")])
+def test_each_of_three_flags_names_a_run(words: tuple[str, ...]) -> None:
+    assert isinstance(ordered(*words), Order)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "which run: expected --tag, --run-dir or --run-dir-remote, found none of them"),
+        (("--report-json", "x"), "which run: expected"),
+        (("--tag", "run1\n"), "decision tag: expected a full match"),
+        (("--tag", ""), "decision tag: expected a full match"),
+        (("--tag", "t", "--objective", " "), "--objective: expected words, found nothing"),
+        (("--tag", "t", "--accept-changed-evidence", ""), "--accept-changed-evidence: expected words, found nothing"),
+    ],
+)
+def test_an_order_without_sense_is_refused(words: tuple[str, ...], told: str) -> None:
+    with pytest.raises(Usage) as caught:
+        ordered(*words)
+    assert str(caught.value).startswith(told)
+
+
+def test_a_step_of_the_workspace_needs_no_run() -> None:
+    assert ordered(needs_run=False).tag is None
+
+
+def test_the_parser_refuses_in_one_line() -> None:
+    for words in (["--tga", "x"], ["--ta", "x"], ["--tag"], ["--lock-wait", "soon"], ["x"]):
+        with pytest.raises(Usage) as caught:
+            ordered(*words)
+        assert str(caught.value).startswith("detect_run.py: expected arguments as in --help, found ")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_tag_is_matched_exactly(near: Path) -> None:
+    for number, tag in enumerate(("run1", "run10", "run1_rerun4", "a_run1", "x_production_gates_run1")):
+        detected(near, f"2026-02-2{number}_010101_production_gates_{tag}")
+    place = cli.locate(Order(near, tag="run1"))
+    assert (place.run, place.gate) == ("2026-02-20_010101_production_gates_run1", GATE)
+
+
+def test_of_several_runs_the_newest_detected_one_counts(near: Path) -> None:
+    for day in ("20", "22", "21"):
+        detected(near, f"2026-02-{day}_010101_production_gates_run1")
+    (near / "audit/workstation_runs/2026-02-23_010101_production_gates_run1").mkdir()
+    detected(near, "2026-02-30_010101_production_gates_run1")
+    assert cli.locate(Order(near, tag="run1")).run == "2026-02-22_010101_production_gates_run1"
+
+
+def test_a_run_that_nobody_detected_is_missing(near: Path) -> None:
+    detected(near, "2026-02-20_010101_production_gates_run10")
+    with pytest.raises(Missing, match=r"run run1: expected a detected run in .*, found none; .*make finalize"):
+        cli.locate(Order(near, tag="run1"))
+    with pytest.raises(Missing, match=r"run_detection\.json"):
+        cli.locate(Order(near, run_dir_remote=f"audit/workstation_runs/{RUN}"))
+
+
+def test_half_a_detection_is_refused(near: Path) -> None:
+    detected(near, RUN)
+    (near / "audit/workstation_runs" / RUN / "run_detection.json").write_text('{"run_folder": ')
+    with pytest.raises(Invalid, match=r"run_detection\.json"):
+        cli.locate(Order(near, tag="run1"))
+
+
+def test_a_run_without_a_report_has_no_gate_folder(near: Path) -> None:
+    detected(near, RUN, gate=None)
+    assert cli.locate(Order(near, tag="run1")).gate is None
+
+
+def test_paths_name_the_run_whatever_the_tag(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detected(near, RUN)
+    monkeypatch.chdir(near / "audit")
+    assert cli.locate(Order(near, run_dir=Path("workstation_runs") / RUN, tag="other")).run == RUN
+    assert cli.locate(Order(near, run_dir_remote=f"/srv/audit/{RUN}/")).run == RUN
+    (near / "linked").symlink_to(near / "audit/workstation_runs" / RUN)
+    assert cli.locate(Order(near, run_dir=near / "linked")).run == RUN
+
+
+def test_a_report_names_the_gate_folder_before_the_detection(near: Path) -> None:
+    detected(near, RUN)
+    other = near / "gate_results/production_gates_2026-02-22_000000/production_gates_report.json"
+    assert cli.locate(Order(near, tag="run1", report_json=other)).gate == other.parent.name
+
+
+@pytest.mark.parametrize(
+    "outside", ["", "elsewhere/RUN", "audit/workstation_runs/RUN/deeper", "audit/workstation_runs/.."]
+)
+def test_a_run_folder_outside_the_workspace_is_refused(near: Path, outside: str) -> None:
+    with pytest.raises(Usage, match=r"^--run-dir: expected a folder directly below .*--local-root"):
+        cli.locate(Order(near, run_dir=near / outside.replace("RUN", RUN)))
+
+
+def test_a_report_outside_the_workspace_is_refused(near: Path) -> None:
+    detected(near, RUN)
+    with pytest.raises(Usage, match=r"^--report-json: expected a folder directly below"):
+        cli.locate(Order(near, tag="run1", report_json=near / "gate_results/x.json"))
+
+
+def test_a_folder_that_is_no_run_is_unclear(near: Path) -> None:
+    with pytest.raises(Unclear, match="'notes': expected a name like"):
+        cli.locate(Order(near, run_dir=near / "audit/workstation_runs/notes"))
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("plain ä 漢 🙂\ttab", "plain ä 漢 🙂\ttab"),
+        ("two\nlines", "two lines"),
+        ("\x1b[31mred\x07\x00", "\\x1b[31mred\\x07\\x00"),
+        ("over\rwritten\x7f\x9b", "over\\rwritten\\x7f\\x9b"),
+        ("\u202egnp.exe\u2066\u2069", "\\u202egnp.exe\\u2066\\u2069"),
+        ("byte \udcff", "byte \\udcff"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown(words: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.plain(words) == shown
+    cli.say(words)
+    assert capsys.readouterr() == ("", f"{shown}\n")
+
+
+def failing(error: BaseException) -> Callable[[], int]:
+    def work() -> int:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (Locked("x.lock", "it free", "it held\nby \x1b"), 9, "x.lock: expected it free, found it held by \\x1b"),
+        (
+            ModuleNotFoundError(name="pandas"),
+            3,
+            "package pandas: expected in this Python, found nothing; run `make setup`",
+        ),
+        (ModuleNotFoundError(name="fabric.connection"), 3, "package fabric.connection: expected"),
+        (KeyboardInterrupt(), errors.INTERRUPTED, "interrupted"),
+    ],
+)
+def test_what_stops_a_script_is_one_line_and_a_code(
+    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.guard(failing(error)) == code
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert told.err.startswith(line)
+
+
+@pytest.mark.parametrize(
+    "bug", [ValueError("x"), KeyError("x"), ModuleNotFoundError(name="postrun.gone"), OSError(28, "x")]
+)
+def test_a_bug_keeps_its_traceback(bug: Exception) -> None:
+    with pytest.raises(type(bug)) as caught:
+        cli.guard(failing(bug))
+    assert caught.value is bug
+
+
+def test_the_code_of_the_work_is_the_code_of_the_script() -> None:
+    assert cli.guard(lambda: 1) == 1
+
+
+def test_an_attempt_gives_a_refusal_back_but_no_bug(near: Path) -> None:
+    refusal = Missing("x", "a file", "nothing")
+
+    def refuse(_: Order) -> Outcome:
+        raise refusal
+
+    def break_down(_: Order) -> Outcome:
+        raise ZeroDivisionError
+
+    assert cli.attempt(refuse, Order(near)) is refusal
+    with pytest.raises(ZeroDivisionError):
+        cli.attempt(break_down, Order(near))
+
+
+def locks(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "audit/.locks").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("named", "name"),
+    [
+        ({"tag": "run1"}, "run-run1"),
+        ({"run_dir": Path("x") / RUN}, f"run-{RUN}"),
+        ({"run_dir_remote": RUN}, f"run-{RUN}"),
+    ],
+)
+def test_each_run_and_the_workspace_have_their_own_lock(near: Path, named: dict[str, Any], name: str) -> None:
+    order = Order(near, **named)
+    with cli.locked(order, cli.RUN, cli.WORKSPACE, wait=0):
+        assert locks(near) == [f"{name}.lock", "workspace.lock"]
+        with (
+            pytest.raises(Locked, match=r"workspace\.lock.*held by detect_run\.py"),
+            cli.locked(order, cli.WORKSPACE, wait=0),
+        ):
+            pytest.fail("held twice")
+        with cli.locked(Order(near, tag="another"), cli.RUN, wait=0):
+            pass
+
+
+def test_a_rehearsal_locks_nothing(near: Path) -> None:
+    disk.REHEARSAL.set(True)
+    with cli.locked(Order(near, tag="run1"), cli.RUN, cli.WORKSPACE, wait=0):
+        assert list(near.iterdir()) == []
+
+
+def judge(order: Order) -> Outcome:
+    """Write one file and say no."""
+    path = order.root / "x.txt"
+    disk.replace(path, str(order.tag).encode())
+    return Outcome("it is\nso", (path,), yes=False)
+
+
+def rebuild(order: Order) -> Outcome:
+    """Make it anew."""
+    return Outcome(f"anew, tag {order.tag}")
+
+
+def test_a_script_tells_on_stderr_and_gives_on_stdout(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--tag", "run1", "--local-root", str(near)]
+    assert cli.step_main(judge, "doc", words) == 1
+    assert capsys.readouterr() == (f"{near / 'x.txt'}\n", "judge: it is so\n")
+    assert cli.step_main(judge, "doc", [*words, "--json"]) == 1
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert json.loads(told.out) == {"step": "judge", "yes": False, "words": "it is\nso", "wrote": [str(near / "x.txt")]}
+    assert (near / "x.txt").read_text() == "run1"
+    assert locks(near) == ["workspace.lock"]
+
+
+def test_a_dry_run_of_a_script_writes_nothing(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.step_main(judge, "doc", ["--tag", "run1", "--local-root", str(near), "--dry-run"]) == 1
+    assert f"would write {near / 'x.txt'}" in capsys.readouterr().err
+    assert list(near.iterdir()) == []
+
+
+def test_a_rebuild_names_no_run(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = ["--local-root", str(near)]
+    assert cli.step_main(judge, "doc", ["--rebuild", *root], rebuild=rebuild) == 0
+    assert capsys.readouterr().err == "rebuild: anew, tag None\n"
+    assert cli.step_main(judge, "doc", root, rebuild=rebuild) == 2
+    assert cli.step_main(judge, "doc", ["--rebuild", *root]) == 2
+    assert list(near.glob("x.txt")) == []
+
+
+def test_a_script_that_finds_the_lock_taken_ends_with_its_code(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--tag", "run1", "--local-root", str(near), "--lock-wait", "0"]
+    with cli.locked(Order(near, tag="run1"), cli.WORKSPACE, wait=0):
+        assert cli.step_main(judge, "doc", words) == Locked.exit_code
+        assert cli.step_main(judge, "doc", words, lock=cli.RUN) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_more_flags_can_be_added(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--mode")
+
+    seen: list[str | None] = []
+
+    def look(order: Order) -> Outcome:
+        seen.append(order.mode)
+        return Outcome("seen")
+
+    words = ["--local-root", str(near), "--mode", "mixed"]
+    assert cli.step_main(look, "doc", words, add, needs_run=False) == 0
+    assert seen == ["mixed"]
+    assert "seen" in capsys.readouterr().err
+
+
+def test_help_is_the_docstring_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.step_main(judge, "One line.\n\n    python x.py --tag 100%", ["--help"])
+    assert caught.value.code == 0
+    assert "One line.\n\n    python x.py --tag 100%\n" in capsys.readouterr().out

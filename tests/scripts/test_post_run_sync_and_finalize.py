@@ -1,0 +1,241 @@
+"""The conductor: it goes on after a no, skips only what hangs on a refusal, and ends with the worst code."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import post_run_sync_and_finalize as conductor
+from postrun import cli, disk
+from postrun.errors import Invalid, Locked, Missing, Refusal, Unreachable, Usage
+from postrun.outcome import Order, Outcome
+from steps import VERBS, Verb
+
+
+@dataclass
+class Table:
+    """A small table of steps, and a record of which of them were run."""
+
+    root: Path
+    verbs: list[Verb] = field(default_factory=list)
+    ran: list[str] = field(default_factory=list)
+    locks: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def order(self) -> Order:
+        return Order(self.root, tag="run1")
+
+    def add(self, name: str, reads: str = "", writes: str = "", ends: bool | Exception = True, prior: str = "") -> None:
+        def do(order: Order) -> Outcome:
+            self.ran.append(name)
+            self.locks[name] = [scope for scope in ("run-run1", "workspace") if self.taken(scope)]
+            if isinstance(ends, Exception):
+                raise ends
+            disk.replace(order.root / name, b"done")
+            return Outcome(f"{name} done", (order.root / name,), yes=ends)
+
+        number = str(len(self.verbs) + 1)
+        cells = tuple(reads.split()), tuple(writes.split())
+        self.verbs.append(Verb(number, name, *cells, do, "words", reads_prior=tuple(prior.split())))
+
+    def taken(self, scope: str) -> bool:
+        try:
+            with disk.lock(self.root / f"audit/.locks/{scope}.lock", wait=0, purpose="test"):
+                return False
+        except Locked:
+            return True
+
+    def conduct(self) -> dict[str, Any]:
+        return {verb.name: result for verb, result in conductor.conduct(self.order, self.verbs, wait=0)}
+
+    def close(self, as_json: bool = False) -> int:
+        return conductor.close(self.order, self.verbs, 0, as_json)
+
+
+@pytest.fixture
+def table(near: Path) -> Table:
+    return Table(near)
+
+
+@pytest.fixture
+def forked(table: Table) -> Table:
+    """A line of three that hang on each other, and one that stands alone."""
+    table.add("first", writes="a")
+    table.add("second", reads="a", writes="b", ends=Invalid("a.json", "a number", "'x'"))
+    table.add("third", reads="b", writes="c")
+    table.add("fourth", reads="c")
+    table.add("alone", reads="a", prior="b")
+    return table
+
+
+def test_steps_run_in_order_and_a_no_stops_nothing(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    table.add("first", writes="a", ends=False)
+    table.add("second", reads="a")
+    assert table.close() == 1
+    assert table.ran == ["first", "second"]
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [str(table.root / "first"), str(table.root / "second")]
+    assert [line.split()[:3] for line in told.err.splitlines()] == [["1", "first", "no"], ["2", "second", "ok"]]
+
+
+def test_a_refusal_skips_only_what_hangs_on_it(forked: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    results = forked.conduct()
+    assert forked.ran == ["first", "second", "alone"]
+    assert isinstance(results["second"], Invalid)
+    assert (results["third"], results["fourth"]) == (None, None)
+    assert results["alone"].yes, "what earlier closings left is no need"
+    told = [line.split(maxsplit=3) for line in capsys.readouterr().err.splitlines()]
+    assert [(name, mark) for _, name, mark, _ in told] == [
+        ("first", "ok"),
+        ("second", "refused"),
+        ("third", "skipped"),
+        ("fourth", "skipped"),
+        ("alone", "ok"),
+    ]
+    assert told[1][3] == "a.json: expected a number, found 'x'"
+    assert {told[2][3], told[3][3]} == {"needs what second writes"}, "the cause is named, not the step between"
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [
+        ([True, True], 0),
+        ([True, False], 1),
+        ([False, Missing("x", "y", "z")], 3),
+        ([Unreachable("x", "y", "z"), Missing("x", "y", "z"), False], 6),
+    ],
+)
+def test_the_worst_code_counts(table: Table, ends: list[bool | Refusal], code: int) -> None:
+    for number, end in enumerate(ends):
+        table.add(f"step{number}", ends=end)
+    assert table.close() == code
+    assert len(table.ran) == len(ends)
+
+
+def test_a_bug_in_a_step_is_not_hidden(table: Table) -> None:
+    table.add("first", ends=ZeroDivisionError())
+    table.add("second")
+    with pytest.raises(ZeroDivisionError):
+        table.close()
+    assert table.ran == ["first"]
+    assert not table.taken("workspace")
+
+
+def test_each_step_holds_the_lock_of_its_scope_and_no_other(table: Table) -> None:
+    for name in ("detect-run", "sync-run", "finalize-gate-run", "factor-registry"):
+        table.add(name)
+    table.close()
+    run, workspace = ["run-run1"], ["workspace"]
+    assert list(table.locks.values()) == [run, run, workspace, workspace]
+    assert [scope for scope in ("run-run1", "workspace") if table.taken(scope)] == []
+
+
+def test_a_workspace_in_use_refuses_the_rest_but_not_the_sync(table: Table) -> None:
+    table.add("sync-run")
+    table.add("finalize-gate-run")
+    with cli.locked(table.order, cli.WORKSPACE, wait=0), pytest.raises(Locked, match=r"workspace\.lock"):
+        table.close()
+    assert table.ran == ["sync-run"]
+
+
+def test_the_outcome_as_json(forked: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    assert forked.close(as_json=True) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert told["exit_code"] == 4
+    assert told["wrote"] == [str(forked.root / "first"), str(forked.root / "alone")]
+    assert [(row["step"], row["exit_code"]) for row in told["steps"]] == [
+        ("first", 0),
+        ("second", 4),
+        ("third", None),
+        ("fourth", None),
+        ("alone", 0),
+    ]
+    words = [row["words"] for row in told["steps"]]
+    assert words[:3] == ["first done", "a.json: expected a number, found 'x'", "skipped"]
+
+
+NAMES = [verb.name for verb in VERBS]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "names"),
+    [
+        (None, None, NAMES),
+        ("factor-registry", None, NAMES[NAMES.index("factor-registry") :]),
+        (None, "sync-run", ["detect-run", "sync-run"]),
+        ("sync-run", "sync-run", ["sync-run"]),
+        ("sync-run", "detect-run", []),
+    ],
+)
+def test_steps_can_be_chosen(first: str | None, last: str | None, names: list[str]) -> None:
+    assert [verb.name for verb in conductor.chosen(first, last)] == names
+
+
+@pytest.mark.parametrize("flag", ["--from", "--to"])
+def test_a_name_that_is_no_step_is_refused(near: Path, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--tag", "run1", "--local-root", str(near), flag, "sync"]
+    assert conductor.main(words) == Usage.exit_code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("step: expected one of detect-run, sync-run, ")
+    assert line.endswith("found 'sync'")
+    assert list(near.iterdir()) == []
+
+
+def test_the_list_needs_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert conductor.main(["--list"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[:3] for row in rows] == [[verb.number, verb.name, verb.script] for verb in VERBS]
+
+
+@pytest.fixture
+def shown(table: Table, monkeypatch: pytest.MonkeyPatch) -> Table:
+    """Let `main` conduct the small table."""
+
+    def all_of_it(*_: str | None) -> Sequence[Verb]:
+        return table.verbs
+
+    monkeypatch.setattr(conductor, "chosen", all_of_it)
+    return table
+
+
+def test_a_dry_run_runs_every_step_and_writes_nothing(shown: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    ran: list[str] = []
+
+    def do(order: Order) -> Outcome:
+        ran.append(str(order.tag))
+        disk.replace(order.root / "x", b"1")
+        return Outcome("done")
+
+    shown.verbs = [Verb("1", "first", (), (), do, "words")]
+    assert conductor.main(["--tag", "run1", "--local-root", str(shown.root), "--dry-run"]) == 0
+    assert ran == ["run1"]
+    assert "would write" in capsys.readouterr().err
+    assert list(shown.root.iterdir()) == []
+
+
+def test_a_lock_held_elsewhere_ends_with_its_code(shown: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    shown.add("finalize-gate-run")
+    words = ["--tag", "run1", "--local-root", str(shown.root), "--lock-wait", "0"]
+    with cli.locked(shown.order, cli.WORKSPACE, wait=0):
+        assert conductor.main(words) == Locked.exit_code
+    assert shown.ran == []
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert conductor.main(words) == 0
+
+
+def test_an_order_reaches_the_steps_whole(shown: Table) -> None:
+    seen: list[Order] = []
+
+    def do(order: Order) -> Outcome:
+        seen.append(order)
+        return Outcome("done")
+
+    shown.verbs = [Verb("1", "first", (), (), do, "words")]
+    words = ["--tag", "run1", "--local-root", str(shown.root), "--no-sync", "--objective", "why"]
+    assert conductor.main([*words, "--accept-changed-evidence", "moved"]) == 0
+    (order,) = seen
+    assert (order.tag, order.no_sync, order.objective) == ("run1", True, "why")
+    assert (order.accept_changed_evidence, order.host, order.remote_root) == ("moved", "local", str(shown.root))

@@ -1,0 +1,70 @@
+"""The table of verbs: in the user's order, each row tied to a script of its own, covering what a closing makes."""
+
+import importlib
+import re
+from typing import Any
+
+import pytest
+
+from postrun.layout import NOUNS, PROJECT
+from postrun.outcome import Order, Outcome
+from steps import VERBS, Verb
+
+ORDER = {
+    "1-2": "detect_run",
+    "3": "sync_run",
+    "4": "finalize_gate_run",
+    "5": "governance_audit_checker",
+    "6": "governance_remediation_plan",
+    "7": "generate_run_review",
+    "8": "update_factor_experiment_registry",
+    "9": "generate_candidate_queue",
+    "10": "generate_next_run_plan",
+    "11": "update_failure_pattern_db",
+    "12": "check_session_handoff_readiness",
+}
+
+
+def test_the_steps_stand_in_the_order_of_the_document() -> None:
+    found = {verb.number: verb.script.removesuffix(".py") for verb in VERBS}
+    assert set(found.items()) <= set(ORDER.items())
+    assert list(found) == [number for number in ORDER if number in found]
+    assert set(ORDER) - set(found) <= {"7"}
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_a_step_is_the_public_function_of_its_script(verb: Verb) -> None:
+    assert (PROJECT / "scripts" / verb.script).is_file()
+    function: Any = verb.do
+    module = importlib.import_module(verb.script.removesuffix(".py"))
+    assert getattr(module, function.__name__) is function
+    assert not function.__name__.startswith("_")
+    assert function.__doc__
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_a_step_can_be_called_by_hand(verb: Verb) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", verb.name)
+    assert verb.words
+    assert not verb.words.endswith(".")
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_what_is_read_from_before_is_no_need(verb: Verb) -> None:
+    """What earlier closings left may be lacking, so it must not stand among what a step needs."""
+    written = {name for step in VERBS for name in step.writes}
+    assert set(verb.reads_prior) & set(verb.reads) == set()
+    assert [name for name in verb.reads_prior if NOUNS[name].ours and name not in written] == []
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_only_the_sync_brings_what_is_not_ours(verb: Verb) -> None:
+    theirs = [name for name in verb.writes if not NOUNS[name].ours]
+    assert bool(theirs) == (verb.name == "sync-run")
+
+
+def test_the_script_of_a_step_is_where_its_function_lives() -> None:
+    def do(_: Order) -> Outcome:
+        return Outcome("")
+
+    assert Verb("0", "x", (), (), do, "x").script == f"{__name__}.py"
