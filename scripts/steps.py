@@ -38,7 +38,7 @@ class Verb:
     writes: tuple[str, ...]
     do: Step
     words: str
-    reads_prior: tuple[str, ...] = ()  # as earlier closings left it: a later step of this one writes it
+    reads_prior: tuple[str, ...] = ()  # of other runs, as their closings left it
 
     @property
     def script(self) -> str:

@@ -108,11 +108,14 @@ def test_a_tag_is_matched_exactly(near: Path) -> None:
 
 
 def test_of_several_runs_the_newest_detected_one_counts(near: Path) -> None:
-    for day in ("20", "22", "21"):
-        detected(near, f"2026-02-{day}_010101_production_gates_run1")
-    (near / "audit/workstation_runs/2026-02-23_010101_production_gates_run1").mkdir()
     detected(near, "2026-02-30_010101_production_gates_run1")
-    assert cli.locate(Order(near, tag="run1")).run == "2026-02-22_010101_production_gates_run1"
+    (near / "audit/workstation_runs/2026-02-29_010101_production_gates_run1").mkdir()
+    (near / "audit/workstation_runs/2026-02-28_010101_production_gates_run1").mkdir()
+    newest = 0
+    for day in (5, 3, 9, 1, 12, 7, 20, 11, 2, 25, 17):  # many, as a disk lists its folders in an order of its own
+        detected(near, f"2026-02-{day:02}_010101_production_gates_run1")
+        newest = max(newest, day)
+        assert cli.locate(Order(near, tag="run1")).run == f"2026-02-{newest:02}_010101_production_gates_run1"
 
 
 def test_a_run_that_nobody_detected_is_missing(near: Path) -> None:
