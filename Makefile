@@ -12,46 +12,60 @@ flag_LOCAL_ROOT := --local-root
 flag_OBJECTIVE := --objective
 flag_INTERVAL := --interval
 flag_RANK := --rank
+flag_ABANDONED := --abandoned
+flag_OWNER := --owner
+flag_NOTES := --notes
+flag_THREADS := --threads
+flag_DATA := --data
+flag_GATE := --gate
 WHERE := TAG HOST REMOTE_ROOT LOCAL_ROOT
+OFFICIAL := OWNER NOTES THREADS DATA GATE
 
 # make expands what it is given, so TAG='$(shell …)' would run: each value is frozen as typed, handed on through the
 # environment and quoted by the shell. The scripts refuse what is no tag.
-GIVEN := $(foreach name,$(WHERE) OBJECTIVE INTERVAL RANK,$(if $(filter command,$(origin $(name))),$(name)))
+GIVEN := $(foreach name,$(WHERE) $(OFFICIAL) OBJECTIVE ABANDONED INTERVAL RANK,$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 flags = $(foreach name,$(filter $(1),$(GIVEN)),$(flag_$(name))="$$$(name)")
 
 export PYTHON
 RUN := $(BIN)/.run
+NOTIFY := $(BIN)/.notify
 DEV := $(BIN)/.dev
 
 ##@ Begin
 
-.PHONY: help setup demo
+.PHONY: help setup setup-notify demo
 help: ## show this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
 
 setup: $(RUN) ## make .venv from the locked requirements; rsync, ssh, ps if missing
 	@echo ".venv is ready"
 
+setup-notify: $(NOTIFY) ## what it takes to tell somebody, too: see RUNBOOK
+	@echo ".venv can tell somebody"
+
 demo: $(RUN) ## run, monitor and close a small real gate run, in a folder of its own
 	@$(PY) examples/demo.py || [ $$? -eq 1 ]
 
 ##@ Close a run: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…] [OBJECTIVE=…]
 
-.PHONY: finalize monitor-then-finalize
-finalize: $(RUN) ## every step for a run that has ended
-	@$(PY) scripts/post_run_sync_and_finalize.py $(call flags,$(WHERE) OBJECTIVE)
+.PHONY: finalize monitor-then-finalize watch
+finalize: $(RUN) ## every step for a run that has ended; [ABANDONED=why] if it is dead
+	@$(PY) scripts/post_run_sync_and_finalize.py $(call flags,$(WHERE) OBJECTIVE ABANDONED)
 
 monitor-then-finalize: $(RUN) ## wait for the run to end, then finalize; [INTERVAL=seconds]
 	@$(PY) scripts/monitor_then_finalize.py $(call flags,$(WHERE) OBJECTIVE INTERVAL)
+
+watch: $(RUN) ## all unfinished runs everywhere, each closed as it ends; [INTERVAL=…]
+	@$(PY) scripts/watch_runs.py $(call flags,HOST REMOTE_ROOT LOCAL_ROOT INTERVAL)
 
 ##@ One step: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…]
 
 .PHONY: detect-run sync-run finalize-gate-run governance-audit remediation-plan
 .PHONY: run-review factor-registry candidate-queue next-run-plan failure-patterns handoff-readiness
 detect-run: $(RUN) ## 1-2 find the run and its gate report on the workstation
-	@$(PY) scripts/detect_run.py $(call flags,$(WHERE))
+	@$(PY) scripts/detect_run.py $(call flags,$(WHERE) ABANDONED)
 
 sync-run: $(RUN) ## 3   bring both folders home and prove the copy
 	@$(PY) scripts/sync_run.py $(call flags,$(WHERE))
@@ -83,7 +97,10 @@ failure-patterns: $(RUN) ## 11  remember what failed, and what came back
 handoff-readiness: $(RUN) ## 12  say whether the work can change hands; needs no TAG
 	@$(PY) scripts/check_session_handoff_readiness.py $(call flags,$(WHERE))
 
-.PHONY: next-run
+.PHONY: official-run next-run
+official-run: $(RUN) ## start one on the workstation: TAG=… DATA=… GATE=… [OWNER=… NOTES=… THREADS=…]
+	@$(PY) scripts/start_official_run.py $(call flags,$(WHERE) $(OFFICIAL))
+
 next-run: $(RUN) ## start a planned run on the workstation: RANK=…
 	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK)
 
@@ -109,9 +126,13 @@ lock: ## resolve requirements*.in anew into requirements*.txt, with hashes
 bench: $(DEV) ## what closing a run costs, alone and among ten thousand
 	@$(PY) benchmarks/flow_over_ssh.py
 	@$(PY) benchmarks/many_runs.py
+	@$(PY) benchmarks/watch_many_runs.py
 
 $(RUN): requirements.txt .ci/setup
 	@sh .ci/setup run
+
+$(NOTIFY): $(RUN) requirements-notify.txt
+	@sh .ci/setup notify
 
 $(DEV): $(RUN) requirements-dev.txt
 	@sh .ci/setup dev

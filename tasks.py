@@ -24,27 +24,39 @@ VALUES = {
     "remote_root": "the workstation's root folder on that host",
     "local_root": "the workspace (default: the project)",
 }
+WHERE = {name: words for name, words in VALUES.items() if name != "tag"}
 SWITCHES = {"json": "the outcome as JSON on stdout", "dry_run": "work everything out, write nothing"}
 OBJECTIVE = {"objective": "the objective in the ledger row (default: the run's notes)"}
 INTERVAL = {"interval": "seconds between two looks"}
 RANK = {"rank": "rank of the command in the plan"}
+ABANDONED = {"abandoned": "why a run that is dead is closed without a result"}
+OFFICIAL = {
+    "owner": "who answers for the run (default: the user there)",
+    "notes": "what it is to find out",
+    "threads": "for each numerical library (default: all cores)",
+    "data": "the data file, relative to the remote root",
+    "gate": "the gate program's words, in one text",
+}
 
 CLOSING = [
-    ("finalize", "post_run_sync_and_finalize.py", "every step for a run that has ended", OBJECTIVE),
+    ("finalize", "post_run_sync_and_finalize.py", "every step for a run that has ended", OBJECTIVE | ABANDONED),
     ("monitor-then-finalize", "monitor_then_finalize.py", "wait for the end, then finalize", OBJECTIVE | INTERVAL),
     ("next-run", "execute_next_run_plan.py", "start a planned run on the workstation", RANK),
+    ("official-run", "start_official_run.py", "start an official run on the workstation", OFFICIAL),
 ]
-OF_ONE_STEP = {"finalize-gate-run": OBJECTIVE}  # what a step takes beside the shared values
+OF_ONE_STEP = {"detect-run": ABANDONED, "finalize-gate-run": OBJECTIVE}  # what a step takes beside the shared values
+BENCHMARKS = ("flow_over_ssh", "many_runs", "watch_many_runs")
 TESTS = [PYTHON, "-m", "pytest", "-q", "-n", "2"]
 HOUSE: list[tuple[str, str, *tuple[list[str], ...]]] = [
     ("setup", "make .venv from the locked requirements", ["sh", ".ci/setup", "run"]),
+    ("setup-notify", "what it takes to tell somebody, too", ["sh", ".ci/setup", "notify"]),
     ("demo", "run, monitor and close a small real gate run", [PYTHON, "examples/demo.py"]),
     ("test", "the tests", TESTS),
     ("check", "the one gate: style, types, generated docs, schemas, tests", ["sh", ".ci/check"], TESTS),
     ("validate", "every JSON artifact against its schema", [PYTHON, "scripts/validate_artifacts.py"]),
     ("docs", "write the generated parts of the docs anew", [PYTHON, "scripts/generate_docs.py"]),
     ("lock", "resolve the requirements anew, with hashes", ["sh", ".ci/lock"]),
-    ("bench", "what closing a run costs", [PYTHON, "benchmarks/flow_over_ssh.py"], [PYTHON, "benchmarks/many_runs.py"]),
+    ("bench", "what closing and watching cost", *([PYTHON, f"benchmarks/{name}.py"] for name in BENCHMARKS)),
 ]
 
 
@@ -68,13 +80,13 @@ def command(script: str, values: dict[str, str | bool | None]) -> list[str]:
     return line
 
 
-def script_task(name: str, script: str, words: str, more: dict[str, str]) -> Task[Any]:
-    """Make the task of one script, with the shared values and `more`."""
+def script_task(name: str, script: str, words: str, more: dict[str, str], values: dict[str, str] = VALUES) -> Task[Any]:
+    """Make the task of one script, with the shared `values` and `more`."""
 
     def body(ctx: Context, **values: str | bool | None) -> None:
         run(ctx, command(script, values))
 
-    helps = VALUES | more | SWITCHES
+    helps = values | more | SWITCHES
     kind = Parameter.POSITIONAL_OR_KEYWORD
     flags = [Parameter(flag, kind, default=False if flag in SWITCHES else None) for flag in helps]
     # Invoke reads a task's flags from its signature.
@@ -99,6 +111,7 @@ def house_task(name: str, words: str, *lines: list[str]) -> Task[Any]:
 
 ns = Collection(
     *(script_task(*row) for row in CLOSING),
+    script_task("watch", "watch_runs.py", "all unfinished runs everywhere", INTERVAL, WHERE),
     *(script_task(verb.name, verb.script, verb.words, OF_ONE_STEP.get(verb.name, {})) for verb in VERBS),
     *(house_task(*row) for row in HOUSE),
 )

@@ -2,24 +2,26 @@
 
 Reads the workstation, in one round trip. Writes run_detection.json into the local run folder.
 The tag is matched exactly. Of several runs the newest with a context counts; of several reports the newest that was
-made between that run's start and its result. A run without a report of its own is detected too.
-Exit codes: 0 found; 2 wrong usage; 3 result.json is missing; 4 result.json is broken; 5 no such run, the nearest tags
-are listed; 6 the workstation did not answer; 10 processes of the run are still at work.
+made between that run's start and its result. A run without a report of its own is detected too. A dead run, without
+a valid result, is detected with --abandoned "reason"; the reason is recorded and holds until there is a result.
+Exit codes: 0 found; 2 wrong usage, or nothing to abandon; 3 result.json is missing; 4 result.json is broken; 5 no
+such run, the nearest tags are listed; 6 the workstation did not answer; 10 processes of the run are still at work.
 
     python scripts/detect_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from detection import reports, runs
 from detection.runs import Finding
 from postrun import artifacts, belonging, cli, layout, policy, workstation
-from postrun.errors import Unclear, Usage
+from postrun.errors import Invalid, Unclear, Usage
 from postrun.layout import Place, RunName
 from postrun.outcome import Order, Outcome
-from postrun.workstation import Look
+from postrun.workstation import File, Look
 
 
 def detect(order: Order) -> Outcome:
@@ -33,19 +35,25 @@ def detect(order: Order) -> Outcome:
     finally:
         door.close()
     found = runs.choose(seen, tag, run)
-    document = judge(seen, found, gate, settings["ignored_programs"])
+    ended, abandoned = runs.check_end(seen, found, order.abandoned, _abandoned_before(order, found))
+    document = judge(seen, found, ended, gate, settings["ignored_programs"])
+    document["abandoned"] = abandoned
     document["overrides"] = {"run_folder": run, "gate_folder": gate}
     place = Place(order.root, found.name.folder, document["gate_folder"])
     artifacts.write(place, "run_detection", document)
     return Outcome(_words(document), (place.path("run_detection"),))
 
 
-def judge(seen: Look, found: Finding, asked_gate: str | None, ignored: Sequence[str]) -> dict[str, Any]:
+def judge(
+    seen: Look, found: Finding, result: File | None, asked_gate: str | None, ignored: Sequence[str]
+) -> dict[str, Any]:
     """Hold a run against the rules of identity; give what run_detection.json says. Raises as `detect` does."""
-    result = runs.check_result(seen, found)
+    runs.note_context(seen, found)
     at_start, at_end = runs.offsets(seen, found.name.folder)
-    span = belonging.window(found.name.started, at_start, at_end, result.modified)
-    if span.ended is None:
+    span = belonging.window(found.name.started, at_start, at_end, result.modified if result else None)
+    if result is None:  # nothing but the next run of this tag says when it ended
+        span = replace(span, ended=runs.next_start(found))
+    elif span.ended is None:
         found.notes.append("preflight.json gives no offset, so the time of result.json bounds no report")
     rows = reports.candidates(seen, found.tag, span)
     runs.check_rest(seen, found, [row["gate_folder"] for row in rows if row["belongs"]], ignored)
@@ -62,6 +70,16 @@ def judge(seen: Look, found: Finding, asked_gate: str | None, ignored: Sequence[
         "contradictions": found.contradictions,
         "notes": found.notes,
     }
+
+
+def _abandoned_before(order: Order, found: Finding) -> str | None:
+    """Give the reason for which an earlier detection let this run pass without a result."""
+    try:
+        before = artifacts.seek(Place(order.root, found.name.folder, None), "run_detection")
+    except Invalid:  # it is written anew
+        return None
+    reason: str | None = before.get("abandoned") if before else None
+    return reason
 
 
 def _asked_run(order: Order) -> str | None:
@@ -105,13 +123,14 @@ def _below(path: str, home: str, flag: str, file: str) -> str:
 def _words(document: dict[str, Any]) -> str:
     gate, why = document["gate_folder"], document["gate_folder_reason"]
     report = f"report {gate} ({why})" if gate else why
-    odd = [*document["contradictions"], *document["notes"]]
+    dead = [f"abandoned: {document['abandoned']}"] if document["abandoned"] else []
+    odd = [*dead, *document["contradictions"], *document["notes"]]
     return "; ".join([document["run_folder"], report, *odd])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the step."""
-    return cli.step_main(detect, __doc__, argv, cli.add_evidence, lock=cli.RUN)
+    return cli.step_main(detect, __doc__, argv, cli.add_evidence, cli.add_abandoned, lock=cli.RUN)
 
 
 if __name__ == "__main__":

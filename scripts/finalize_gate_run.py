@@ -2,8 +2,9 @@
 
 Reads run_detection.json (or --run-dir and --report-json), evidence_manifest.json, context.json, result.json and the
 gate report. The decision is `pass` when the exit code is zero, overall_pass is true, every gate worked out again
-from its metric and threshold agrees, and nothing was skipped; else `fail`, with every reason. A row is added only
-when the run's last row says something else or rests on other evidence; it names the row it corrects.
+from its metric and threshold agrees, and nothing was skipped; else `fail`, with every reason. A run that detection
+took as abandoned needs no result, and fails. A row is added only when the run's last row says something else or
+rests on other evidence; it names the row it corrects.
 Writes audit/stage_ledger.jsonl, docs/production_research/STAGE_AUDIT_LOG.md, production_gates_final_summary.md.
 Exit code: 0 recorded, whatever the decision; 3 something is missing; 4 something is broken; 5 not clear which run.
 
@@ -32,9 +33,10 @@ def finalize(order: Order) -> Outcome:
     place = cli.locate(order)
     name = _name(place)
     manifest = _manifest(place)
-    result = artifacts.read(place, "result")
+    abandoned = _abandoned(place)
+    result = artifacts.read(place, "result") if abandoned is None else None
     report = artifacts.read(place, "production_gates_report") if place.gate is not None else None
-    against = reasons(name, result, report)
+    against = [*([] if abandoned is None else [f"abandoned: {abandoned}"]), *reasons(name, result, report)]
     wanted = {
         **_described(place, name, order.objective),
         "result": "fail" if against else "pass",
@@ -50,9 +52,9 @@ def finalize(order: Order) -> Outcome:
     return Outcome(f"{words}, {'entered as' if new else 'as in'} ledger row {row['number']}", (*written, page))
 
 
-def reasons(name: RunName, result: dict[str, Any], report: dict[str, Any] | None) -> list[str]:
-    """List everything that speaks against a pass; empty when nothing does."""
-    found = [] if result["exit_code"] == 0 else [f"exit code {result['exit_code']}"]
+def reasons(name: RunName, result: dict[str, Any] | None, report: dict[str, Any] | None) -> list[str]:
+    """List everything in result and report that speaks against a pass; an abandoned run has no result."""
+    found = [] if result is None or result["exit_code"] == 0 else [f"exit code {result['exit_code']}"]
     if report is None:
         return [*found, "no gate report"]
     overall = gates.gates(report).get(gates.OVERALL)
@@ -87,6 +89,13 @@ def _manifest(place: Place) -> dict[str, Any]:
         raise Missing(path, "the manifest of the evidence", "nothing there", _SYNC)
     manifest: dict[str, Any] = artifacts.read(place, "evidence_manifest")
     return manifest
+
+
+def _abandoned(place: Place) -> str | None:
+    """Give the reason why the run was given up without a result; None for every other run."""
+    detection = artifacts.seek(place, "run_detection") or {}
+    reason: str | None = detection.get("abandoned")
+    return reason
 
 
 def _described(place: Place, name: RunName, objective: str | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 
 import post_run_sync_and_finalize as conductor
-from postrun import cli, disk, layout, policy, workstation
+from postrun import cli, disk, layout, notify, policy, workstation
 from postrun.errors import (
     INTERRUPTED,
     DeadlineReached,
@@ -42,6 +42,7 @@ from postrun.errors import (
     Unreachable,
 )
 from postrun.lookout import TICK, Lookout, add_patience, ask, limits_of
+from postrun.notify import Herald
 from postrun.outcome import Order
 from postrun.screen import Screen, progress
 from postrun.states import Glance, Memory, State, left, pause
@@ -54,8 +55,10 @@ SHOWN, TOLD = 3, 10  # last lines of run.log: in the live view, and when the run
 class Watch:
     """One run, polled until its end; what it is doing is told on the way."""
 
-    def __init__(self, lookout: Lookout, look: Callable[[], Glance], screen: Screen) -> None:
-        self.lookout, self.screen = lookout, screen
+    def __init__(
+        self, lookout: Lookout, look: Callable[[], Glance], screen: Screen, note: Callable[[Memory, bool], None]
+    ) -> None:
+        self.lookout, self.screen, self._note = lookout, screen, note
         self._look = look
         self._polls = 0
         self._progress = ""
@@ -68,8 +71,10 @@ class Watch:
                 raise answer  # a wrong root, user or key: asking again would not help
             now = time.monotonic()
             self._polls += 1
-            self._tell(self.lookout.take(answer, now))
+            changed = self.lookout.take(answer, now)
             memory = self.lookout.memory
+            self._tell(changed)
+            self._note(memory, changed)
             if memory.ended or enough(memory, self._polls):
                 return memory
             self._idle(now + pause(memory, now, self.lookout.limits, random.random()))
@@ -135,9 +140,10 @@ def why(watch: Watch, order: Order, resume: str) -> Refusal:
     memory, lookout, limits = watch.lookout.memory, watch.lookout, watch.lookout.limits
     run, found = f"run {lookout.tag}", f"{memory.state}: {memory.words}"
     if memory.over is RunDead:
-        return RunDead(run, "a result.json", memory.words)
+        return RunDead(run, "a result.json", memory.words, f"close it with: {cli.abandoning(order, lookout.tag)}")
     if memory.over is Invalid:
-        return Invalid(run, "a result.json that can be read", memory.words)
+        hint = f"if it stays so, close it with: {cli.abandoning(order, lookout.tag)}"
+        return Invalid(run, "a result.json that can be read", memory.words, hint)
     if memory.over is Missing:
         return Missing(run, f"a run folder within {limits.appear_timeout:g} s", memory.words, resume)
     if memory.over is DeadlineReached:
@@ -147,12 +153,14 @@ def why(watch: Watch, order: Order, resume: str) -> Refusal:
     return NotFinished(run, "its end", found)
 
 
-def conclude(args: argparse.Namespace, order: Order, watch: Watch, resume: str) -> int:
+def conclude(args: argparse.Namespace, order: Order, watch: Watch, herald: Herald, resume: str) -> int:
     """Close a complete run, or tell the state on stdout and why it is an end on stderr."""
     memory = watch.lookout.memory
     complete = memory.state is State.COMPLETE
     if complete and not args.until:
-        return conductor.close(order, VERBS, args.lock_wait, args.json)
+        closed = conductor.close(order, VERBS, args.lock_wait, args.json)
+        herald.verdict(memory.run, watch.lookout.tag, closed)
+        return closed
     refusal = None if complete else why(watch, order, resume)
     code = refusal.exit_code if refusal else 0
     row = {"state": memory.state, "run": memory.run, "words": memory.words, "exit_code": code}
@@ -170,17 +178,20 @@ def run(args: argparse.Namespace, resume: str) -> int:
     tag, folder = target(order)
     station, screen = workstation.connect(order.host, order.remote_root, policy.workstation()), Screen()
     lookout = Lookout(order.root, tag, limits_of(args), time.monotonic(), args.process_pattern)
-    watch = Watch(lookout, lambda: station.glance(tag, folder), screen)
+    herald = notify.herald(order.root, lambda words: screen.tell(cli.plain(words)))
+    watch = Watch(lookout, lambda: station.glance(tag, folder), screen, partial(herald.note, order.host, tag))
     try:
         watch.follow(partial(enough, args))
+        screen.clear()
+        station.close()
+        return conclude(args, order, watch, herald, resume)
     except KeyboardInterrupt:
         seen = lookout.memory.state or "not seen yet"
         screen.tell(cli.plain(f"detached from run {tag} ({seen}), which goes on; {resume}"))
         return INTERRUPTED
     finally:
         screen.clear()
-    station.close()
-    return conclude(args, order, watch, resume)
+        herald.close()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 Reads the workstation, or with --no-sync a run that already lies in the workspace. Writes what the steps write.
 A verdict of no never stops the line; a refusal skips only the steps that need what was not written.
+A run that is dead has no result: --abandoned "reason" closes it all the same, as a fail, with what there is.
 Exit code: the worst of the steps' codes (0 closed and clean, 1 a verdict is no, else see README).
 
     python scripts/post_run_sync_and_finalize.py --tag committee_2026-02-21_run4
@@ -91,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         parser = cli.Parser(__doc__)
-        for add in (cli.add_target, cli.add_evidence, cli.add_decision, add_range):
+        for add in (cli.add_target, cli.add_evidence, cli.add_abandoned, cli.add_decision, add_range):
             add(parser)
         args = parser.parse_args(argv)
         if args.list:
@@ -99,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         verbs = chosen(args.first, args.last)
         order = cli.order(args)
+        if order.abandoned is not None and verbs[0] is not VERBS[0]:
+            raise Usage("--abandoned", f"{VERBS[0].name} among the steps, to record it", f"--from {args.first}")
         disk.REHEARSAL.set(args.dry_run)
         return close(order, verbs, args.lock_wait, args.json)
 

@@ -12,6 +12,7 @@ Exit codes: 0 done; 3 an input is missing; 4 the evidence is not what the manife
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from postrun.layout import Place
 from postrun.outcome import Order, Outcome
 from postrun.workstation import Workstation
 
+_ENDED = "the run had been given up, and has a result now"
 _FIRST = "differed from the workstation's files before the first sync"
 _NAMED = 5  # files in one line of words
 
@@ -29,7 +31,8 @@ _NAMED = 5  # files in one line of words
 def fetch(order: Order) -> Outcome:
     """Sync one run. Raises Missing, Invalid, Unreachable, Unclear."""
     place = cli.locate(order)
-    artifacts.read(place, "run_detection")
+    detection = artifacts.read(place, "run_detection")
+    order = replace(order, abandoned=detection.get("abandoned"))
     manifest = artifacts.seek(place, "evidence_manifest")
     near = evidence.contents(place)
     if _is_here(order):
@@ -73,11 +76,19 @@ def _changes(order: Order, place: Place, manifest: Any, near: Contents, far: Con
     found = [f"{it.path} {it.what} {side}" for side, differences in sides.items() for it in differences]
     if not found:
         return []
-    if order.accept_changed_evidence is None:
+    reason = order.accept_changed_evidence
+    if reason is None and _ended_after_all(order, manifest) and (far is near or not sides["here"]):
+        reason = _ENDED
+    if reason is None:
         hint = '--accept-changed-evidence "reason" takes what the workstation has and keeps the old files aside'
         raise Invalid(f"evidence of {place.run}", "what evidence_manifest.json records", _some(found), hint)
     paths = sorted({it.path for differences in sides.values() for it in differences})
-    return [_change(place, order.accept_changed_evidence, paths, stale)]
+    return [_change(place, reason, paths, stale)]
+
+
+def _ended_after_all(order: Order, manifest: Any) -> bool:
+    """Say whether a run that was closed as dead has a result by now: then its evidence may have grown."""
+    return manifest.get("abandoned") is not None and order.abandoned is None
 
 
 def _change(place: Place, reason: str, paths: Iterable[str], stale: Sequence[str]) -> dict[str, Any]:
@@ -123,6 +134,7 @@ def _record(
         "files": _rows(order, place, found, manifest["files"] if held else []),
         "links": [{"path": path, "target": target} for path, target in sorted(found.links.items())],
         "verified": held or not _is_here(order),
+        "abandoned": order.abandoned,
         "changes": [*(manifest["changes"] if manifest else []), *changes],
     }
     artifacts.write(place, "evidence_manifest", document)

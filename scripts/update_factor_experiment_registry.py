@@ -65,12 +65,14 @@ def facts(place: Place) -> Row:
     name = layout.run_name(place.run)
     assert name is not None, "located runs have a run's name"
     report = artifacts.seek(place, "production_gates_report") if place.gate else None
+    ended = not (artifacts.seek(place, "run_detection") or {}).get("abandoned")
     audit = artifacts.read(place, "governance_audit_check")
     plan = artifacts.read(place, "governance_remediation_plan")
     given = gates.inputs(report)
     answers = {check["id"]: check["answer"] for check in audit["checks"]}
-    readings = gates.readings(report) if report is not None else ()
-    measured = scoring.measure(report, tuple(_COSTS.values()))
+    counted = report if ended else None  # what a dead run left may be a part: it is a trial, and measures nothing
+    readings = gates.readings(counted) if counted is not None else ()
+    measured = scoring.measure(counted, tuple(_COSTS.values()))
     return {
         "run": place.run,
         "decision_tag": name.tag,
@@ -79,7 +81,7 @@ def facts(place: Place) -> Row:
         "strategy": _text(given.get("strategy")),
         "owner": audit["owner"],
         "gate_folder": place.gate,
-        "overall_pass": _boolean(gates.gates(report).get(gates.OVERALL)),
+        "overall_pass": _boolean(gates.gates(counted).get(gates.OVERALL)),
         "audit_passed": audit["passed"],
         "data_quality_passed": answers["data_quality_passed"] == "pass",
         "ledger_row_present": answers["ledger_row_present"] == "pass",

@@ -3,15 +3,16 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from postrun import artifacts, belonging, layout, processes
-from postrun.errors import Invalid, Missing, NotFinished, Unclear
+from postrun.errors import Invalid, Missing, NotFinished, Unclear, Usage
 from postrun.layout import RunName
 from postrun.workstation import File, Look
 
 _WAIT = "make monitor-then-finalize waits for its end"
+_NEVER = 'it will not get one; --abandoned "reason" closes it'
 
 
 @dataclass
@@ -85,23 +86,54 @@ def readable(file: File | None) -> Any:
         return None
 
 
+def check_end(seen: Look, found: Finding, asked: str | None, before: str | None) -> tuple[File | None, str | None]:
+    """Give the run's valid result.json; for a dead run none, and why it is given up.
+
+    `asked` is the reason on the command line, `before` the one of an earlier detection: that holds until there is a
+    result. Raises Missing, Invalid, and Usage when a run with a result is to be given up.
+    """
+    try:
+        file = check_result(seen, found)
+    except (Missing, Invalid) as refusal:
+        if asked is None and before is None:
+            raise
+        what = "without a" if isinstance(refusal, Missing) else "with a broken"
+        found.notes.append(f"given up {what} result.json{_stopped(seen, found.name.folder)}")
+        return None, asked or before
+    if asked is not None:
+        has = f"a valid one in {found.name.folder}: nothing to abandon"
+        raise Usage("--abandoned", "a run without a valid result.json", has, "close it without this flag")
+    return file, None
+
+
 def check_result(seen: Look, found: Finding) -> File:
     """Give the run's result.json. Raises Missing when the run has none, Invalid when it is broken."""
     file = seen.file(found.name.folder, "result.json")
     if file is None:
         why = _stopped(seen, found.name.folder)
-        hint = "it will not get one" if why else _WAIT
+        hint = _NEVER if why else _WAIT
         raise Missing(f"result.json of {found.name.folder}", "a file", f"nothing there{why}", hint)
     if file.content is None:
         raise Invalid(file.path, "a small file that can be read", f"{file.size} bytes that cannot")
     result = artifacts.check(artifacts.parse(file.content, file.path)[0], "result", file.path)
     if result["decision_tag"] != found.tag:
         found.contradictions.append(f"result.json names tag {result['decision_tag']!r}, not {found.tag}")
-    if seen.file(found.name.folder, "context.json") is None:
-        found.notes.append("there is no context.json")
-    elif readable(seen.file(found.name.folder, "context.json")) is None:
-        found.notes.append("context.json cannot be read; the folder's name decides")
     return file
+
+
+def note_context(seen: Look, found: Finding) -> None:
+    """Say so when there is no context, or one that cannot be read."""
+    context = seen.file(found.name.folder, "context.json")
+    if context is None:
+        found.notes.append("there is no context.json")
+    elif readable(context) is None:
+        found.notes.append("context.json cannot be read; the folder's name decides")
+
+
+def next_start(found: Finding) -> datetime | None:
+    """Give the moment at which the next run of this tag began; None when this is the last."""
+    names = [layout.run_name(folder) for folder in found.matches]
+    return min((name.started for name in names if name and name.started > found.name.started), default=None)
 
 
 def _stopped(seen: Look, folder: str) -> str:

@@ -10,7 +10,8 @@ floor 0, facts (standard library only)
     history    what became of each failure            planning   from a closed run to the next command
 floor 1, doors (each third-party package has one)
     artifacts (jsonschema, jsonschema-rs)   tables (pandas)   render (jinja2)   workstation (fabric, rsync)
-    ledger  policy  catalogue  evidence  journal  lookout    (these come in through `artifacts`)
+    notify (apprise, where it is installed)
+    ledger  policy  catalogue  evidence  journal  lookout  patrol    (these come in through other doors)
 floor 2, desk
     cli      shared flags; a refusal becomes one line and an exit code
 

@@ -38,14 +38,14 @@ def offset_words(found: timedelta | None) -> str | None:
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
 
 
-def window(began: datetime, at_start: timedelta | None, at_end: timedelta | None, modified: float) -> Window:
+def window(began: datetime, at_start: timedelta | None, at_end: timedelta | None, modified: float | None) -> Window:
     """Build the window of a run from its start (local), the offsets at start and end, and result.json's mtime.
 
     Offsets that differ by up to an hour mean that the clocks were changed meanwhile; a larger difference means that
-    the one at the end was told in another zone, and says nothing.
+    the one at the end was told in another zone, and says nothing. `modified` is None for a run without a result.
     """
-    if at_start is None:
-        return Window(began, None, None, SLACK)
+    if at_start is None or modified is None:
+        return Window(began, None, at_start, SLACK)
     ended = (datetime.fromtimestamp(modified, UTC) + at_start).replace(tzinfo=None)
     changed = at_end is not None and timedelta(0) < abs(at_end - at_start) <= CLOCK_CHANGE
     return Window(began, ended, at_start, CLOCK_CHANGE if changed else SLACK)

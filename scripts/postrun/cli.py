@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -44,6 +45,11 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--report-json", type=Path, help="its local gate report, relative to the current folder")
     target.add_argument("--run-dir-remote", help="the run folder, relative to the remote root")
     target.add_argument("--report-json-remote", help="the gate report, relative to the remote root")
+    add_place(parser)
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that every script shares, whichever run it is about: where from, where to, how to tell."""
     where = parser.add_argument_group("where")
     where.add_argument("--host", help="an SSH host, or `local` for a directory standing in for it")
     where.add_argument("--remote-root", help="the workstation's root folder on that host")
@@ -62,6 +68,11 @@ def add_evidence(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_abandoned(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that closes a run which is dead: it has no result.json, and never will."""
+    parser.add_argument("--abandoned", metavar="REASON", help="close a dead run without a valid result, as a fail")
+
+
 def add_decision(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the ledger row."""
     parser.add_argument("--objective", help="the objective in the ledger row (default: the run's notes)")
@@ -78,7 +89,7 @@ def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
         layout.check_tag(args.tag)
     elif needs_run and args.run_dir is None and args.run_dir_remote is None:
         raise Usage("which run", "--tag, --run-dir or --run-dir-remote", "none of them")
-    for reason in ("objective", "accept_changed_evidence"):
+    for reason in ("objective", "accept_changed_evidence", "abandoned"):
         if getattr(args, reason, None) is not None and not getattr(args, reason).strip():
             raise Usage(f"--{reason.replace('_', '-')}", "words", "nothing")
     root = args.local_root.resolve()
@@ -89,6 +100,20 @@ def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
     named["host"] = "local" if near else args.host or settings["host"]
     named["remote_root"] = str(root) if near else args.remote_root or settings["remote_root"]
     return Order(**named)
+
+
+def abandoning(order: Order, tag: str) -> str:
+    """Give the command that closes this run as dead, with the flags that the settings do not make needless."""
+    settings = policy.workstation()
+    given = {"--tag": tag, "--run-dir-remote": order.run_dir_remote}
+    if not order.no_sync:
+        given["--host"] = order.host if order.host != settings["host"] else None
+        given["--remote-root"] = order.remote_root if order.remote_root != settings["remote_root"] else None
+    given["--local-root"] = str(order.root) if order.root != layout.PROJECT else None
+    words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
+    near = ["--no-sync"] if order.no_sync else []
+    line = shlex.join(["python", "scripts/post_run_sync_and_finalize.py", *words, *near])
+    return f'{line} --abandoned "<reason>"'
 
 
 def locate(order: Order) -> Place:

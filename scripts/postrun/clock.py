@@ -27,3 +27,9 @@ def stamp(moment: datetime) -> str:
 def from_stamp(text: str) -> datetime:
     """Read the local time in a folder's name (`YYYY-MM-DD_HHMMSS`); it has no zone. ValueError when it is none."""
     return datetime.strptime(text, RUN_STAMP)
+
+
+def local_time(seconds: float, zone: str | None) -> datetime:
+    """Give a moment (seconds since 1970) as folders are named where the offset is `zone` (like -0700; None: UTC)."""
+    offset = datetime.strptime(zone or "+0000", "%z").tzinfo
+    return datetime.fromtimestamp(seconds, offset).replace(tzinfo=None)

@@ -126,12 +126,14 @@ class Lookout:
         self.memory = Memory(began=began)
         self.glance: Glance | None = None  # the last good one
         self.trouble = ""  # why the last poll brought nothing
+        self.looks = 0
         self._ignored = policy.workstation()["ignored_programs"]
         self._journal = Journal(root, tag)
 
     def take(self, answer: Glance | Refusal | None, now: float) -> bool:
         """Fold in one poll (None: no answer in time); say whether the state changed. `now` is the monotonic clock."""
         before = self.memory
+        self.looks += 1
         if isinstance(answer, Glance):
             self.glance, self.trouble = answer, ""
             facts = facts_of(answer, self.tag, self.pattern, self._ignored)
@@ -153,10 +155,10 @@ def seconds(text: str) -> float:
     return number
 
 
-def add_patience(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of whoever waits for runs."""
+def add_patience(parser: argparse.ArgumentParser, usual: Limits | None = None) -> None:
+    """Add the flags of whoever waits for runs; `usual` holds the defaults."""
     group = parser.add_argument_group("how patient to be, in seconds")
-    usual = Limits()
+    usual = usual or Limits()
     for flag, default, words in (
         ("--interval", usual.interval, "between two looks"),
         ("--grace", usual.grace, "how long no process, or a broken result, must be seen to count"),

@@ -20,6 +20,7 @@ class Order:
     no_sync: bool = False
     accept_changed_evidence: str | None = None
     objective: str | None = None
+    abandoned: str | None = None  # why a run that is dead is closed without a result
     mode: str | None = None  # of the candidate queue; None: as its policy says
 
 

@@ -20,4 +20,21 @@ def workstation() -> dict[str, Any]:
     return settings
 
 
+def workstations() -> list[tuple[str, str]]:
+    """Name every workstation to watch, host and root: those listed, or the one. The environment names one alone."""
+    settings = workstation()
+    one = {key: settings[key] for key in ("host", "remote_root")}
+    alone = os.environ.get("POSTRUN_HOST") or os.environ.get("POSTRUN_REMOTE_ROOT")
+    listed = [one] if alone else settings.get("workstations", [one])
+    return [(each["host"], each["remote_root"]) for each in listed]
+
+
+def notify_urls() -> list[str]:
+    """Say where messages go: POSTRUN_NOTIFY_URLS, set apart by spaces, else the user's own file. Raises Invalid."""
+    given = os.environ.get("POSTRUN_NOTIFY_URLS")
+    if given is not None:
+        return given.split()
+    return list((artifacts.seek(_PROJECT, "notify.local") or {"urls": []})["urls"])
+
+
 _PROJECT = layout.Place(layout.PROJECT, "", None)

@@ -41,6 +41,18 @@ class Glance:
     gates: tuple[str, ...] = ()  # names of the gate folders whose report has this tag
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """What one poll of a workstation that answered saw of many runs, and which run folders there are."""
+
+    clock: float  # the workstation's own time, seconds since 1970
+    zone: str | None  # its offset, like -0700
+    boot_id: str | None
+    folders: dict[str, bool]  # name of a run folder -> whether it has a result.json
+    processes: tuple[Process, ...]
+    glances: dict[str, Glance]  # by tag
+
+
 class State(StrEnum):
     """What a run can be, as far as the monitor knows."""
 

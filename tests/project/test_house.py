@@ -19,8 +19,8 @@ FILES = sorted(path for path in SCRIPTS.rglob("*.py") if "__pycache__" not in pa
 FACTS = {"errors", "outcome", "layout", "clock", "disk", "gates", "states"}
 FACTS |= {"belonging", "command", "history", "planning", "processes", "scoring", "screen"}
 DOORS = {"artifacts", "tables", "render", "workstation"}
-DOORS |= {"ledger", "policy", "catalogue", "evidence", "journal", "lookout"}
-CONDUCTORS = ("post_run_sync_and_finalize", "monitor_then_finalize", "generate_docs")
+DOORS |= {"ledger", "policy", "catalogue", "evidence", "journal", "lookout", "notify", "patrol"}
+CONDUCTORS = ("post_run_sync_and_finalize", "monitor_then_finalize", "watch_runs", "generate_docs")
 FLOORS = {
     **dict.fromkeys((f"postrun.{name}" for name in FACTS), 0),
     **dict.fromkeys((f"postrun.{name}" for name in DOORS), 1),
@@ -36,6 +36,9 @@ BESIDE = {  # what stands on one floor and may be used there all the same
     "postrun.evidence": {"postrun.artifacts"},
     "postrun.journal": {"postrun.artifacts"},
     "postrun.lookout": {"postrun.artifacts", "postrun.policy", "postrun.journal"},
+    "postrun.notify": {"postrun.artifacts", "postrun.ledger", "postrun.policy"},
+    "postrun.patrol": {"postrun.ledger", "postrun.lookout", "postrun.policy", "postrun.workstation"},
+    "watch_runs": {"post_run_sync_and_finalize"},
     "monitor_then_finalize": {"post_run_sync_and_finalize"},
 }
 ROOMS = {  # a script that outgrew one file has a folder; nobody else goes in
@@ -50,6 +53,7 @@ KEEPERS = {  # each package has one door; the launcher starts programs, that is 
     "referencing": {"postrun.artifacts"},
     "jinja2": {"postrun.render"},
     "markupsafe": {"postrun.render"},
+    "apprise": {"postrun.notify"},
     "fabric": {"postrun.workstation"},
     "invoke": {"postrun.workstation"},
     "paramiko": {"postrun.workstation"},

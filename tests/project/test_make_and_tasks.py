@@ -21,7 +21,7 @@ MAKE = shutil.which("make") or "make"
 def make(*words: str, python: str = sys.executable, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run make with this Python and without its setup, which has run or the tests would not."""
     clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    line = [MAKE, "--no-print-directory", f"PY={python}", "RUN=", "DEV=", *words]
+    line = [MAKE, "--no-print-directory", f"PY={python}", "RUN=", "NOTIFY=", "DEV=", *words]
     return subprocess.run(line, cwd=PROJECT, env=clean | environment, capture_output=True, text=True, check=False)
 
 
@@ -72,7 +72,8 @@ def test_every_step_of_the_table_has_its_target() -> None:
 
 @pytest.mark.parametrize("name", sorted(tasks.ns.task_names))
 def test_both_start_the_same_scripts(name: str) -> None:
-    target = ["-n", name] if name != "setup" else ["-n", "-B", name, "RUN=.venv/bin/.run"]
+    made = {"setup": "RUN=.venv/bin/.run", "setup-notify": "NOTIFY=.venv/bin/.notify"}
+    target = ["-n", "-B", name, made[name]] if name in made else ["-n", name]
     assert scripts_of(inv("--dry", name).stdout) == scripts_of(make(*target).stdout) != []
 
 

@@ -20,7 +20,7 @@ ARTIFACTS = [stem for stem in STEMS if stem != "common"]
 OURS = sorted({noun.schema for noun in NOUNS.values() if noun.ours and noun.schema})
 CONFIGS = {noun.schema for noun in NOUNS.values() if noun.home is Home.PROJECT}
 DOCUMENTS = sorted(set(OURS) - CONFIGS - {noun.schema for noun in NOUNS.values() if noun.suffixes[0] != ".json"})
-SHIPPED = [noun for noun in NOUNS.values() if noun.home is Home.PROJECT and noun.name != "workstation.local"]
+SHIPPED = [noun for noun in NOUNS.values() if noun.home is Home.PROJECT and not noun.name.endswith(".local")]
 
 
 def schema(stem: str) -> Any:

@@ -4,13 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
 from postrun.layout import PROJECT
 
-LOCKS = {"requirements.in": "requirements.txt", "requirements-dev.in": "requirements-dev.txt"}
+LOCKS = {f"requirements{kind}.in": f"requirements{kind}.txt" for kind in ("", "-notify", "-dev")}
 REGISTRY = "|".join(["py" + r"pi\.(org|python)", "python" + "hosted"])  # in pieces, or this file would name it
 ELSEWHERE = re.compile(rf"{REGISTRY}|(?<![\w.}}])/(work/(main|shared)|root|Users)/|{re.escape(str(PROJECT))}/")
 
@@ -32,10 +33,11 @@ def test_locks_hold_what_is_wanted(wanted: str, lock: str) -> None:
     assert set(names) <= set(pinned)
 
 
-def test_both_locks_agree() -> None:
+def test_the_locks_agree() -> None:
     locks = [(PROJECT / lock).read_text(encoding="utf-8") for lock in LOCKS.values()]
     pins = [dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, flags=re.MULTILINE)) for text in locks]
-    assert all(pins[1].get(name, version) == version for name, version in pins[0].items())
+    differ = [name for one, other in combinations(pins, 2) for name in one.keys() & other if one[name] != other[name]]
+    assert differ == []
 
 
 def test_no_file_names_a_registry_or_somebodys_machine() -> None:

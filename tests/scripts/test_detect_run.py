@@ -186,7 +186,7 @@ def test_a_run_that_was_stopped_says_by_what(
 
     make_run(far, change=stop)
     code, line = refused(desk, capsys)
-    assert (code, line.split("found ")[1]) == (3, f"{words}; it will not get one")
+    assert (code, line.split("found ")[1]) == (3, f'{words}; it will not get one; --abandoned "reason" closes it')
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from postrun import layout
 from postrun.errors import Missing, Unreachable
 from postrun.planning import Survey
-from postrun.states import Glance
+from postrun.states import Glance, Sighting
 from postrun.workstation import answers, hosts
 from postrun.workstation.answers import Digests, File, Look, Sections
 
@@ -27,6 +28,8 @@ _PROBES = Path(__file__).resolve().parents[1] / "probes"
 _BLOCK = 65536
 _REPORT_LIMIT = 16 * 2**20  # bytes; larger JSON files are known by size only
 _LOG_TAIL = 16384
+_LOG_END = 2048  # of one run among many
+_AT_ONCE = 100  # runs; with the longest tags a command stays below 128 KiB
 _MANY = 60  # digests of gigabytes may take this many probe timeouts
 
 
@@ -44,7 +47,7 @@ class Workstation:
 
     def __init__(self, host: hosts.Host, root: str, timeout: float) -> None:
         self._host = host
-        self._root = root
+        self.root = root
         self._absolute: str | None = None
         self._timeout = timeout
         self.round_trips = 0
@@ -63,6 +66,19 @@ class Workstation:
         layout.check_tag(tag)
         blocks = _REPORT_LIMIT // _BLOCK + 1
         return answers.glance(self._ask("glance", tag, run_dir or "", _our_lines(), blocks, _LOG_TAIL))
+
+    def glances(self, tags: Sequence[str], first: str = "0", oldest: str = "0") -> Sighting:
+        """Take one poll of many runs, and list the run folders whose names are not before `first`.
+
+        `oldest` is the day on which the oldest of these runs began. One round trip for up to a hundred tags, since a
+        command has its longest length. Raises Unreachable, Missing.
+        """
+        tags = [layout.check_tag(tag) for tag in tags]
+        blocks = _REPORT_LIMIT // _BLOCK + 1
+        parts = [tags[start : start + _AT_ONCE] for start in range(0, len(tags), _AT_ONCE)] or [[]]
+        given = (_our_lines(), blocks, _LOG_END, first, oldest)
+        seen = [answers.sighting(self._ask("glances", *given, *part)) for part in parts]
+        return replace(seen[-1], glances={tag: one for part in seen for tag, one in part.glances.items()})
 
     def survey(self, paths: Sequence[str]) -> Survey:
         """Find out which of these paths are files there, and which tags are taken. Raises Unreachable, Missing."""
@@ -123,12 +139,12 @@ class Workstation:
 
     def _ask(self, probe: str, *arguments: object, timeout: float | None = None) -> Sections:
         nonce = secrets.token_hex(16)
-        output = self._host.run(_command(probe, nonce, self._root, *arguments), timeout or self._timeout)
+        output = self._host.run(_command(probe, nonce, self.root, *arguments), timeout or self._timeout)
         self.round_trips += 1
         found = Sections.cut(output, nonce, self._host.name)
         self._absolute = found.one("root").rstrip("\n") or None
         if self._absolute is None:
-            where = f"root {self._root} on workstation {self._host.name}"
+            where = f"root {self.root} on workstation {self._host.name}"
             raise Missing(where, "a folder", "nothing there", "see --remote-root")
         if probe == "digests" and not found.one("tools").strip():
             raise self._without_rsync()
@@ -145,7 +161,8 @@ def _command(probe: str, nonce: str, *arguments: object) -> str:
     The script goes as octal escapes within single quotes. The nonce stands first, so that the probe's own processes
     can be told from the run's in any process listing.
     """
-    texts = [_PROBES.joinpath(name).read_text(encoding="utf-8") for name in ("common.sh", f"{probe}.sh")]
+    names = ("common", *(["watched"] if probe in ("glance", "glances") else []), probe)
+    texts = [_PROBES.joinpath(f"{name}.sh").read_text(encoding="utf-8") for name in names]
     lines = [line for line in "".join(texts).splitlines() if not line.lstrip().startswith("#")]
     given = shlex.join([nonce, *map(str, arguments)])
     script = "\n".join([f"set -- {given}", *lines])

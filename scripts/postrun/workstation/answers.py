@@ -8,7 +8,7 @@ from os import fsdecode
 from postrun import layout
 from postrun.errors import Invalid, Missing, Unreachable
 from postrun.planning import Survey
-from postrun.states import Glance, Process
+from postrun.states import Glance, Process, Sighting
 
 _PROCESS = re.compile(rb" *(\d+) +(\d+) +([\d:-]+) (.*)")
 _PROBE = re.compile(r': [0-9a-f]{32}; eval "\$\(printf %b')  # as `_command` begins
@@ -101,8 +101,8 @@ def look(found: Sections, limit: int) -> Look:
     )
 
 
-def glance(found: Sections) -> Glance:
-    """Read the answer to the probe `glance`."""
+def glance(found: Sections, listed: tuple[Process, ...] | None = None) -> Glance:
+    """Read the answer to the probe `glance`, or one part of `glances` with the processes that were `listed` once."""
     files = {file.path.rpartition("/")[2]: file for file in _files(found, None)}
     result = files.get("result.json")
     return Glance(
@@ -116,11 +116,30 @@ def glance(found: Sections) -> Glance:
         result=_text(result),
         result_modified=result.modified if result else None,
         pid_file=_text(files.get("run.pid")),
-        processes=_processes(found),
+        processes=_processes(found) if listed is None else listed,
         settled=found.one("settled").strip(),
         activity=found.one("activity").strip(),
         log_tail=found.content("log").decode(errors="replace"),
         gates=tuple(path.rpartition("/")[2] for path in found.lines("gates") if path),
+    )
+
+
+def sighting(found: Sections) -> Sighting:
+    """Read the answer to the probe `glances`."""
+    listed = _processes(found)
+    starts = [index for index, (head, _) in enumerate(found.parts) if head.startswith("watch ")]
+    machine = found.parts[: starts[0]] if starts else found.parts
+    runs = {
+        found.parts[start][0].partition(" ")[2]: (*machine, *found.parts[start + 1 : stop])
+        for start, stop in zip(starts, [*starts[1:], None], strict=False)
+    }
+    return Sighting(
+        clock=_clock(found),
+        zone=found.one("zone").strip() or None,
+        boot_id=found.one("boot").strip() or None,
+        folders={line[1:]: line.startswith("+") for line in found.lines("folders")},
+        processes=listed,
+        glances={tag: glance(Sections(parts, found.nonce), listed) for tag, parts in runs.items()},
     )
 
 

@@ -1,0 +1,142 @@
+"""Many runs on many workstations under watch: which of them are unfinished, and one connection and one poll a host."""
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from postrun import clock, layout, ledger, policy, processes
+from postrun.errors import Refusal, Unclear, Unreachable
+from postrun.layout import Place, RunName
+from postrun.lookout import Lookout
+from postrun.states import Limits, Memory, Sighting, judge, pause
+from postrun.workstation import Workstation
+
+RECENT = timedelta(days=7)  # an archive of runs that nobody ever closed is not closed by surprise
+_SLACK = timedelta(hours=2)  # a clock that is put back gives a new run an earlier name
+_BEGINNING = "0"  # before every name
+
+
+@dataclass(frozen=True)
+class Since:
+    """From when on a run counts, by the time in its folder's name. Neither: RECENT, by the workstation's own clock."""
+
+    stamp: datetime | None = None
+    everything: bool = False
+
+    def counts(self, name: RunName, seen: Sighting) -> bool:
+        """Say whether a run is to be watched: begun late enough, or at work still."""
+        now = clock.local_time(seen.clock, seen.zone)
+        if self.everything or name.started >= (self.stamp or now - RECENT):
+            return True
+        if seen.folders[name.folder]:
+            return False
+        ignored = policy.workstation()["ignored_programs"]
+        return bool(processes.of_run(seen.processes, name.tag, name.folder, ignored_programs=ignored))
+
+
+def is_closed(root: Path, folder: str, decided: frozenset[str]) -> bool:
+    """Say whether a run was closed in this workspace: it was audited, and stands in the ledger."""
+    return folder in decided and Place(root, folder, None).path("governance_audit_check").is_file()
+
+
+@dataclass
+class Post:
+    """One workstation under watch, with its unfinished runs by tag. One thread at a time speaks with it."""
+
+    host: str
+    door: Workstation
+    root: Path
+    since: Since
+    limits: Limits
+    began: float
+    claims: dict[str, str]  # run folder -> the host it is watched on; shared by all posts
+    runs: dict[str, Lookout] = field(default_factory=dict)
+    older: int = 0  # unfinished runs that began too early to count
+    refusal: Refusal | None = None  # why this workstation was given up
+    trouble: Refusal | None = None  # why the last poll brought nothing
+    due: float = 0.0
+    asked: bool = False
+    _memory: Memory = field(init=False)
+    _met: dict[str, RunName] | None = None  # every run folder seen so far
+
+    def __post_init__(self) -> None:
+        self._memory = Memory(began=self.began)
+
+    @property
+    def looked(self) -> bool:
+        """Say whether it is known which runs there are."""
+        return self._met is not None
+
+    def ask(self, answers: "queue.SimpleQueue[Answer]") -> None:
+        """Poll in the background; the answer comes through the queue."""
+        self.asked = True
+        tags = [tag for tag, one in self.runs.items() if not one.memory.ended]
+        threading.Thread(target=self._poll, args=(tags, answers), daemon=True).start()
+
+    def _poll(self, tags: Sequence[str], answers: "queue.SimpleQueue[Answer]") -> None:
+        found: Sighting | Refusal | None = None
+        try:
+            found = self.door.glances(tags, *self._from(tags))
+        except Refusal as refusal:
+            found = refusal
+        finally:
+            answers.put((self, found, time.monotonic()))
+
+    def _from(self, tags: Sequence[str]) -> tuple[str, str]:
+        """Give the name from which on new run folders are looked for, and the day the oldest watched run began."""
+        met = list((self._met or {}).values())
+        if not met:
+            return _BEGINNING, _BEGINNING
+        watched = [name.stamp for name in met if name.tag in set(tags)]
+        newest = max(name.started for name in met) - _SLACK
+        return newest.strftime("%Y-%m-%d_%H%M%S"), min(watched, default=_BEGINNING).partition("_")[0]
+
+    def take(self, found: Sighting | Refusal, now: float) -> Iterator[tuple[Lookout, bool]]:
+        """Fold in one poll; give each run that was polled and whether its state changed."""
+        self.asked = False
+        self.trouble = found if isinstance(found, Refusal) else None
+        if isinstance(found, Refusal):
+            self._memory = judge(self._memory, None, now, self.limits)
+            if (type(found) is not Unreachable and not self.looked) or self._memory.over is Unreachable:
+                self.refusal = found
+        else:
+            self._memory = Memory(began=self.began)
+        self.due = now + pause(self._memory, now, self.limits, random.random())
+        for tag, one in self.runs.items():
+            seen = found.glances.get(tag) if isinstance(found, Sighting) else found
+            if seen is not None and not one.memory.ended:
+                yield one, one.take(seen, now)
+        if isinstance(found, Sighting) and self._discover(found):
+            self.due = now
+
+    def _discover(self, seen: Sighting) -> bool:
+        """Begin to watch what is unfinished and was not met before; say whether there was any."""
+        first = not self.looked
+        met = self._met = self._met or {}
+        names = [name for name in map(layout.run_name, seen.folders) if name and layout.TAG.fullmatch(name.tag)]
+        fresh = {name.tag: name for name in sorted(names, key=lambda one: one.started) if name.folder not in met}
+        met.update((name.folder, name) for name in names)
+        decided = frozenset(row["run"] for row in ledger.rows(self.root)) if fresh else frozenset()
+        unfinished = [name for name in fresh.values() if not is_closed(self.root, name.folder, decided)]
+        chosen = [name for name in unfinished if not first or self.since.counts(name, seen)]
+        self.older += len(unfinished) - len(chosen)
+        chosen = [name for name in chosen if name.tag not in self.runs or self.runs[name.tag].memory.ended]
+        for name in chosen:
+            self._claim(name.folder)
+            self.runs[name.tag] = Lookout(self.root, name.tag, self.limits, self.began)
+        return bool(chosen)
+
+    def _claim(self, folder: str) -> None:
+        """Refuse a run that lies on two workstations: where its processes are not, it would look dead."""
+        host = self.claims.setdefault(folder, self.host)
+        if host != self.host:
+            hint = "if they share a disk, name one of them with --host"
+            raise Unclear(f"run folder {folder}", "it on one workstation", f"it on {host} and on {self.host}", hint)
+
+
+Answer = tuple[Post, Sighting | Refusal | None, float]  # None: the poll broke off

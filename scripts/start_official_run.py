@@ -1,0 +1,84 @@
+"""Start an official run on the workstation, through the launcher that lies there.
+
+Reads  the workstation, once: whether launcher and data file are there, and whether the tag is free
+Writes nothing here; the launcher there makes the run folder. It prints the command; what the launcher says goes to
+stderr, the run folder in it.
+--gate holds the gate program's words in one text, quoted as for a shell; no shell reads them. What is not given is
+left to the launcher. The run goes on after the connection has ended.
+Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher said no, 2 usage, 3 the launcher or the data file
+is not there, 5 the tag is taken, 6 the workstation did not answer.
+
+    python scripts/start_official_run.py --tag committee_2026-02-21_run1 --owner hui --data data/prices.csv \\
+      --notes "first try" --gate "--strategy a.yaml --factor momentum_12_1"
+"""
+
+import argparse
+import shlex
+from collections.abc import Sequence
+
+from postrun import cli, disk, layout, planning
+from postrun.errors import Missing, Unclear, Usage
+from postrun.outcome import Order
+
+_OURS = {"owner": "--owner", "notes": "--notes", "threads": "--threads", "data": "--dq-input-csv"}
+
+
+def start(order: Order, words: Sequence[str], data: str) -> int:
+    """Look once, then start the launcher; give its verdict as 0 or 1. Raises Missing, Unclear, Unreachable."""
+    files = [planning.LAUNCHER, data]
+    with cli.station(order) as door:
+        survey = door.survey(files)
+        absent = [path for path in files if path not in survey.files]
+        if absent:
+            raise Missing(f"workstation {order.host}", "launcher and data file", f"no {', no '.join(absent)}")
+        if order.tag in survey.tags:
+            raise Unclear(f"decision tag {order.tag}", "a free one", "a run that has it", "an audit allows one")
+        print(planning.quoted(words))
+        if disk.REHEARSAL.get():
+            cli.say(f"{order.tag}: could be started now, nothing was")
+            return 0
+        code, output = door.launch(words)
+    for line in output.splitlines():
+        cli.say(line)
+    cli.say(f"{order.tag}: the launcher ended with exit code {code}")
+    return 0 if code == 0 else 1
+
+
+def command(args: argparse.Namespace) -> list[str]:
+    """Give the launcher's argument list. Raises Usage."""
+    words = ["bash", planning.LAUNCHER, "--workflow", layout.WORKFLOW, "--tag", args.tag]
+    words += [f"{flag}={getattr(args, name)}" for name, flag in _OURS.items() if getattr(args, name) is not None]
+    try:
+        return [*words, "--", *shlex.split(args.gate)]
+    except ValueError as error:
+        raise Usage("--gate", "words quoted as for a shell", f"{args.gate!r} ({error})") from None
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what the run is."""
+    run = parser.add_argument_group("what the run is")
+    run.add_argument("--owner", help="who answers for it (default: the user there)")
+    run.add_argument("--notes", help="what it is to find out")
+    run.add_argument("--threads", help="for each numerical library (default: all cores)")
+    run.add_argument("--data", required=True, help="the data file, relative to the remote root")
+    run.add_argument("--gate", required=True, metavar="WORDS", help="the gate program's words, in one text")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start one official run."""
+
+    def work() -> int:
+        parser = cli.Parser(__doc__)
+        for add in (cli.add_target, add_run):
+            add(parser)
+        args = parser.parse_args(argv)
+        disk.REHEARSAL.set(args.dry_run)
+        if args.tag is None:
+            raise Usage("official run", "--tag", "none")
+        return start(cli.order(args), command(args), args.data)
+
+    return cli.guard(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,293 @@
+"""Follow every unfinished run on every configured workstation, and close each as it completes, one after another.
+
+Reads the workstations that configs/workstation.local.json lists under `workstations`; without that list, or with
+--host, one. One connection and one small look per interval each, whatever the number of runs. Writes
+monitor_events.jsonl in the local folder of each run, then what the steps write.
+
+A run is unfinished when its folder is there and it was not closed in this workspace (no ledger row, or no audit).
+Watched are those that began within 7 days by the workstation's clock, those still at work however old, and all that
+begin later; --since names another day, --all takes in every one. Dead and corrupt runs are told, never closed.
+It ends when no unfinished run is left. With --once it looks and ends; when a look points to an end it stays until
+that is sure. --dry-run looks once and writes nothing. Ctrl-C detaches: the runs go on, the same command resumes.
+
+Exit codes: the worst of all runs: those of the steps for a run that was closed, 3 a run folder is gone or a root is
+not there, 4 a result.json is corrupt, 5 one run on two workstations, 6 a workstation did not answer, 7 a run is dead,
+8 deadline reached, 10 not finished yet (--once, --dry-run), 130 detached.
+
+    python scripts/watch_runs.py --interval 60
+"""
+
+import argparse
+import json
+import math
+import queue
+import shlex
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import post_run_sync_and_finalize as conductor
+from postrun import cli, clock, disk, layout, notify, policy, workstation
+from postrun.errors import INTERRUPTED, DeadlineReached, NotFinished, Refusal, Unreachable
+from postrun.lookout import TICK, Lookout, add_patience, limits_of
+from postrun.notify import Herald
+from postrun.outcome import Order
+from postrun.patrol import Answer, Post, Since
+from postrun.screen import Screen, progress
+from postrun.states import Limits, Sighting, State
+from steps import VERBS
+
+SHOWN = 5  # last lines of run.log when a run is dead
+_FIRST = (State.DEAD, State.CORRUPT, State.UNREACHABLE, State.STALLED)  # in the table
+_USUAL = Limits(appear_timeout=3600.0)  # a run folder that vanishes is not waited for without end
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one run; of a workstation that was given up, with no run."""
+
+    host: str
+    tag: str | None
+    run: str | None
+    state: str
+    words: str
+    exit_code: int
+
+
+class Watch:
+    """Every unfinished run of every post, until each has ended or patience has."""
+
+    def __init__(self, args: argparse.Namespace, posts: Sequence[Post], herald: Herald, screen: Screen) -> None:
+        self.args, self.posts, self.herald, self.screen = args, posts, herald, screen
+        self.rows: list[Row] = []
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._complete: deque[tuple[Post, Lookout]] = deque()
+        self._single = args.once or args.dry_run
+        self._end = time.monotonic() + (args.deadline or math.inf)
+
+    def follow(self) -> None:
+        """Poll, tell and close until nothing is left to wait for."""
+        while self._complete or (time.monotonic() < self._end and not all(map(self._rests, self.posts))):
+            try:
+                self._take(*self._answers.get(timeout=self._ask()))
+            except queue.Empty:
+                self._close_one()
+            self._draw()
+        for post in self.posts:
+            if post.trouble and not (post.looked or post.refusal):
+                code = Unreachable.exit_code if self._single else DeadlineReached.exit_code
+                self.rows.append(Row(post.host, None, None, "not seen", str(post.trouble), code))
+            self.rows += [self._unfinished(post, one) for one in post.runs.values() if not one.memory.ended]
+
+    def _ask(self) -> float:
+        """Begin the polls that are due; give the seconds until something has to be done here."""
+        now = time.monotonic()
+        waking = [post for post in self.posts if not post.asked and not self._given_up(post)]
+        for post in waking:
+            if post.due <= now:
+                post.ask(self._answers)
+        until = [post.due for post in waking if not post.asked] + [self._end, now + (TICK if self.screen.live else 60)]
+        return 0 if self._complete else max(0.0, min(until) - now)
+
+    def _given_up(self, post: Post) -> bool:
+        """Say whether a post is polled no more; one without runs still looks for new ones while others have some."""
+        return post.refusal is not None or (self._single and self._rests(post))
+
+    def _rests(self, post: Post) -> bool:
+        """Say whether a post has nothing left to wait for."""
+        if post.refusal or (self._single and post.trouble):
+            return True
+        return post.looked and all(map(self._enough, post.runs.values()))
+
+    def _enough(self, one: Lookout) -> bool:
+        memory = one.memory
+        pointed = memory.suspicion is not None and memory.suspicion.looks == one.looks and not self.args.dry_run
+        return memory.ended or (self._single and one.looks > 0 and not pointed)
+
+    def _take(self, post: Post, found: Sighting | Refusal | None, now: float) -> None:
+        if found is None:
+            raise RuntimeError("the look broke off; its traceback is above")
+        first = not post.looked
+        for one, changed in post.take(found, now):
+            memory = one.memory
+            if changed or memory.ended:
+                self._tell(f"{post.host} {one.tag} {memory.state}: {memory.words}", one.trouble)
+            if memory.over is not Unreachable:
+                self.herald.note(post.host, one.tag, memory, changed)
+            if memory.ended:
+                self._settle(post, one)
+        if first and post.looked:
+            self._tell(f"{post.host}: {len(post.runs)} unfinished runs to watch{_left_alone(post)}")
+        elif first:
+            self._tell(f"{post.host} does not answer", str(post.trouble or ""))
+        if post.refusal:
+            self._give_up(post, post.refusal)
+
+    def _tell(self, words: str, why: str = "") -> None:
+        self.screen.tell(cli.plain(f"{time.strftime('%H:%M:%S')} {words}{f' ({why})' if why else ''}"))
+
+    def _settle(self, post: Post, one: Lookout) -> None:
+        """Have a complete run closed in its turn; write down any other end."""
+        memory = one.memory
+        if memory.state is State.COMPLETE:
+            self._complete.append((post, one))
+        elif memory.over is not None:
+            self.rows.append(_row(post, one, memory.over.exit_code))
+        for line in one.glance.log_tail.splitlines()[-SHOWN:] if one.glance and memory.state is State.DEAD else ():
+            self.screen.tell(cli.plain(f"  | {line}"))
+
+    def _give_up(self, post: Post, refusal: Refusal) -> None:
+        left = [one for one in post.runs.values() if not one.memory.ended]
+        seen = [one.memory.run for one in post.runs.values() if one.memory.state is State.UNREACHABLE]
+        if type(refusal) is Unreachable or post.looked:
+            self.herald.tell(notify.of_outage(post.host, [run for run in seen if run]))
+        self._tell(f"{post.host}: given up", str(refusal))
+        self.rows.append(Row(post.host, None, None, "given up", str(refusal), refusal.exit_code))
+        self.rows += [_row(post, one, refusal.exit_code) for one in left]
+        post.runs = {tag: one for tag, one in post.runs.items() if one not in left}
+
+    def _close_one(self) -> None:
+        """Close the next complete run, if there is one. Polls that were begun go on meanwhile."""
+        if not self._complete:
+            return
+        post, one = self._complete.popleft()
+        self._tell(f"{post.host} {one.tag}: closing")
+        self.screen.clear()
+        folder = f"{layout.RUNS}/{one.memory.run}" if _shares_tag(post, one) else None
+        order = Order(post.root, tag=one.tag, host=post.host, remote_root=post.door.root, run_dir_remote=folder)
+        try:
+            code = conductor.close(order, VERBS, self.args.lock_wait, self.args.json)
+        except Refusal as refusal:
+            cli.say(str(refusal))
+            code = refusal.exit_code
+        self.herald.verdict(one.memory.run, one.tag, code)
+        self.rows.append(_row(post, one, code))
+
+    def _unfinished(self, post: Post, one: Lookout) -> Row:
+        if post.trouble:
+            return _row(post, one, Unreachable.exit_code)
+        return _row(post, one, (NotFinished if self._single else DeadlineReached).exit_code)
+
+    def _draw(self) -> None:
+        """Show the table, the worst on top: it is cut where the terminal ends."""
+        if not self.screen.live:
+            return
+        runs = [(post, one) for post in self.posts for one in post.runs.values()]
+        runs.sort(key=lambda pair: (pair[1].memory.state not in _FIRST, pair[0].host, pair[1].tag))
+        counts = Counter(str(one.memory.state or "first look") for _, one in runs)
+        wide = max((len(post.host) for post, _ in runs), default=0)
+        tags = max((len(one.tag) for _, one in runs), default=0)
+        said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no unfinished run"
+        lines = [f"{len(self.posts)} workstations: {said}; Ctrl-C detaches, the runs go on"]
+        lines += [f"  {post.host:<{wide}}  {one.tag:<{tags}}  {_doing(one)}" for post, one in runs]
+        self.screen.draw([cli.plain(line) for line in lines])
+
+
+def _shares_tag(post: Post, one: Lookout) -> bool:
+    """Say whether another run has this tag, here or on another workstation: then the tag alone would not do."""
+    here = (path.name for path in (post.root / layout.RUNS).glob(f"*_{one.tag}"))
+    names = map(layout.run_name, {*here, *post.claims} - {one.memory.run})
+    return any(name and name.tag == one.tag for name in names)
+
+
+def _left_alone(post: Post) -> str:
+    hint = "; {} older ones were left alone: --since or --all takes them in"
+    return hint.format(post.older) if post.older else ""
+
+
+def _row(post: Post, one: Lookout, code: int) -> Row:
+    return Row(post.host, one.tag, one.memory.run, str(one.memory.state or "not seen"), one.memory.words, code)
+
+
+def _doing(one: Lookout) -> str:
+    memory = one.memory
+    lasting = timedelta(seconds=int(time.monotonic() - memory.since)) if memory.state else ""
+    doing = progress(one.glance.log_tail) if one.glance and memory.state is State.RUNNING else ""
+    return f"{memory.state or 'first look':<11}  {lasting!s:>8}  {doing or memory.words}"
+
+
+def posts(args: argparse.Namespace) -> list[Post]:
+    """Make a post for each workstation that is named. Raises Usage."""
+    settings, listed = policy.workstation(), policy.workstations()
+    if args.host or args.remote_root:
+        listed = [(args.host or settings["host"], args.remote_root or settings["remote_root"])]
+    root, began, claims = args.local_root.resolve(), time.monotonic(), dict[str, str]()
+    since = Since(args.since, args.all)
+    return [
+        Post(host, workstation.connect(host, far, settings), root, since, limits_of(args), began, claims)
+        for host, far in listed
+    ]
+
+
+def stamp(text: str) -> datetime:
+    """Read `YYYY-MM-DD` or `YYYY-MM-DD_HHMMSS`, as in a run folder's name; a type for argparse."""
+    try:
+        return clock.from_stamp(text if "_" in text else f"{text}_000000")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected YYYY-MM-DD or YYYY-MM-DD_HHMMSS, found {text!r}") from None
+
+
+def conclude(rows: Sequence[Row], as_json: bool) -> int:
+    """Give a line for each run, the worst last, and the worst code."""
+    worst = sorted(rows, key=lambda row: (row.exit_code, row.host, row.run or ""))
+    code = max((row.exit_code for row in worst), default=0)
+    if as_json:
+        print(json.dumps({"exit_code": code, "runs": [asdict(row) for row in worst]}))
+    for row in worst if not as_json else ():
+        print(f"{row.exit_code} {row.state} {row.host} {row.run or row.tag or '-'}")
+    return code
+
+
+def run(args: argparse.Namespace, resume: str) -> int:
+    """Watch until every run has ended, and tell what became of each."""
+    screen = Screen()
+    herald = notify.herald(args.local_root.resolve(), lambda words: screen.tell(cli.plain(words)))
+    stations = posts(args)
+    watch = Watch(args, stations, herald, screen)
+    try:
+        watch.follow()
+    except KeyboardInterrupt:
+        going = sum(not one.memory.ended for post in stations for one in post.runs.values())
+        screen.tell(cli.plain(f"detached from {going} runs, which go on; {resume}"))
+        return INTERRUPTED
+    finally:
+        screen.clear()
+        herald.close()
+    for post in stations:
+        post.door.close()
+    return conclude(watch.rows, args.json)
+
+
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a watch over many runs."""
+    which = parser.add_argument_group("which runs")
+    which.add_argument(
+        "--since", type=stamp, metavar="STAMP", help="unfinished runs begun from then on, instead of 7 days"
+    )
+    which.add_argument("--all", action="store_true", help="every unfinished run, however old")
+    which.add_argument("--once", action="store_true", help="look, and tell by the exit code; 10 is not finished")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the watch."""
+    given = sys.argv[1:] if argv is None else argv
+    resume = f"resume with: python scripts/{Path(__file__).name} {shlex.join(given)}".rstrip()
+
+    def work() -> int:
+        parser = cli.Parser(__doc__)
+        add_watch(parser)
+        cli.add_place(parser)
+        add_patience(parser, _USUAL)
+        args = parser.parse_args(given)
+        disk.REHEARSAL.set(args.dry_run)
+        return run(args, resume)
+
+    return cli.guard(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

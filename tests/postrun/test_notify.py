@@ -1,0 +1,354 @@
+"""Telling somebody: once an event, never in the way, and never with a secret in sight. Real HTTP, real Apprise."""
+
+import builtins
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import factory
+import monitor_then_finalize
+import watch_runs
+from factory import TAG
+from postrun import disk, notify, policy
+from postrun.errors import Invalid, RunDead, Unreachable
+from postrun.notify import Herald, of_outage, of_state, of_verdict
+from postrun.states import Memory, State, Suspicion
+
+RUN = f"2026-02-21_031500_production_gates_{TAG}"
+SECRET = "s3cret-t0ken"
+FAST = ("--interval", "0.2", "--grace", "0.4")
+DEAD = Memory(
+    began=0.0,
+    state=State.DEAD,
+    words="no process of it is left and there is no result.json",
+    run=RUN,
+    suspicion=Suspicion(State.DEAD, (RUN, "17 4"), True, "w"),
+    over=RunDead,
+)
+
+
+class Inbox:
+    """A real HTTP server on 127.0.0.1 that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.status = 200
+        self.delay = 0.0
+        inbox = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                time.sleep(inbox.delay)
+                if inbox.status == 200:
+                    inbox.messages.append(json.loads(body))
+                self.send_response(inbox.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"json://user:{SECRET}@127.0.0.1:{self._server.server_port}/hook"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def titles(self) -> list[str]:
+        return [message["title"] for message in self.messages]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    made = Inbox()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """Give the list into which a herald's own lines go."""
+    return []
+
+
+def tell(near: Path, said: list[str], *urls: str, memory: Memory = DEAD, patience: float = 15) -> None:
+    """Be one process: tell of one state, and end."""
+    herald = Herald(near, urls, said.append)
+    herald.note("bench", TAG, memory, changed=True)
+    herald.close(patience)
+
+
+def told(near: Path, run: str = RUN) -> list[str]:
+    path = near / f"audit/workstation_runs/{run}/notifications.json"
+    return json.loads(path.read_text())["told"] if path.exists() else []
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [state for state in State if state not in notify._GRAVITY])
+def test_what_goes_its_way_is_nobodys_news(state: State) -> None:
+    assert of_state("bench", TAG, replace(DEAD, state=state, over=None)) is None
+
+
+def test_an_outage_is_news_only_past_its_budget() -> None:
+    away = replace(DEAD, state=State.UNREACHABLE, over=None)
+    assert of_state("bench", TAG, away) is None
+    event = of_state("bench", TAG, replace(away, over=Unreachable))
+    assert event is not None
+    assert (event.title, event.runs, event.gravity) == ("unreachable: bench", (RUN,), "failure")
+
+
+def test_an_event_has_the_same_key_after_a_resume_and_another_for_another_end() -> None:
+    first = of_state("bench", TAG, DEAD)
+    later = of_state("bench", TAG, replace(DEAD, began=900.0, since=950.0, words="the workstation was restarted"))
+    other = of_state("bench", TAG, replace(DEAD, suspicion=Suspicion(State.DEAD, (RUN, "18 4"), True, "w")))
+    assert first
+    assert later
+    assert other
+    assert first.key == later.key != other.key
+
+
+def test_a_stall_is_one_event_for_as_long_as_nothing_moves() -> None:
+    stalled = replace(DEAD, state=State.STALLED, suspicion=None, activity="1 2", over=None)
+    keys = [of_state("b", TAG, replace(stalled, activity=seen)) for seen in ("1 2", "1 2", "1 3")]
+    assert [event and event.key for event in keys].count(keys[0] and keys[0].key) == 2
+
+
+def test_an_outage_of_a_workstation_is_one_event_of_all_its_runs() -> None:
+    event = of_outage("bench", ["a", "b"])
+    assert event.runs == ("a", "b")
+    assert event.body.endswith("Runs when last seen: a, b.")
+
+
+# --- telling --------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_says_which_run_where_and_why(near: Path, inbox: Inbox, said: list[str]) -> None:
+    tell(near, said, inbox.url)
+    (message,) = inbox.messages
+    assert message["title"] == f"dead: {TAG}"
+    assert message["message"] == f"Run {RUN} on workstation bench: {DEAD.words}."
+    assert message["type"] == "failure"
+    assert said == []
+    assert [key.partition(" ")[0] for key in told(near)] == ["dead"]
+
+
+def test_an_event_is_told_once_whoever_meets_it(near: Path, inbox: Inbox, said: list[str]) -> None:
+    for _ in range(3):
+        tell(near, said, inbox.url)
+    assert inbox.titles == [f"dead: {TAG}"]
+
+
+def test_many_heralds_at_once_tell_it_once(near: Path, inbox: Inbox, said: list[str]) -> None:
+    heralds = [Herald(near, [inbox.url], said.append) for _ in range(8)]
+    for herald in heralds:
+        herald.note("bench", TAG, DEAD, changed=True)
+    for herald in heralds:
+        herald.close()
+    assert (len(inbox.messages), said) == (1, [])
+
+
+def test_each_address_gets_it(near: Path, inbox: Inbox, said: list[str]) -> None:
+    tell(near, said, inbox.url, f"{inbox.url}2")
+    assert len(inbox.messages) == 2
+
+
+def test_what_nobody_received_is_told_at_the_next_chance(near: Path, inbox: Inbox, said: list[str]) -> None:
+    inbox.status = 500
+    tell(near, said, inbox.url)
+    assert (inbox.messages, told(near)) == ([], [])
+    assert said == [f"address 1 (json://…): expected to deliver `dead: {TAG}`, found no success"]
+    inbox.status = 200
+    tell(near, said, inbox.url)
+    assert len(inbox.messages) == 1
+
+
+def test_one_address_that_fails_does_not_keep_it_from_the_other(near: Path, inbox: Inbox, said: list[str]) -> None:
+    for _ in range(2):
+        tell(near, said, f"no-such-service://{SECRET}", inbox.url)
+    assert len(inbox.messages) == 1, "somebody was told; nobody is told twice"
+    assert said == [f"address 1: expected to deliver `dead: {TAG}`, found an address that Apprise does not know"]
+
+
+BAD = [
+    f"nosuchservice://{SECRET}/x",
+    SECRET,
+    f"slack://{SECRET}",
+    f"json://user:{SECRET}@127.0.0.1:1/",
+    f"json://user:{SECRET}@no-such-host.invalid/",
+]
+
+
+@pytest.mark.parametrize("url", BAD)
+def test_no_failure_shows_a_secret(
+    near: Path, url: str, said: list[str], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    tell(near, said, url, patience=30)
+    shown = capfd.readouterr()
+    assert len(said) == 1
+    assert said[0].startswith("address 1")
+    assert SECRET not in shown.out + shown.err + caplog.text + said[0]
+    assert shown.err == ""
+    assert not [path for path in near.rglob("*") if path.is_file() and SECRET in path.read_text()]
+
+
+def test_a_library_that_is_not_there_is_one_line(
+    near: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *more: Any) -> Any:
+        if name == "apprise":
+            raise ModuleNotFoundError("no", name="apprise")
+        return real(name, *more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    herald = Herald(near, [inbox.url], said.append)
+    for state in (State.DEAD, State.CORRUPT):
+        herald.note("bench", TAG, replace(DEAD, state=state), changed=True)
+    herald.close()
+    assert said == ["package apprise: expected, to tell somebody, found nothing; run `make setup-notify`"]
+    assert told(near) == []
+
+
+def test_nobody_waits_for_a_slow_server_for_ever(near: Path, inbox: Inbox, said: list[str]) -> None:
+    inbox.delay = 2
+    began = time.monotonic()
+    tell(near, said, inbox.url, patience=0.3)
+    assert time.monotonic() - began < 1.5
+    assert said == ["messages were still on their way after 0.3 s; nobody waits for them"]
+
+
+def test_a_damaged_record_is_one_line(near: Path, inbox: Inbox, said: list[str]) -> None:
+    factory.put(near / f"audit/workstation_runs/{RUN}/notifications.json", "{")
+    tell(near, said, inbox.url)
+    assert inbox.messages == []
+    assert len(said) == 1
+    assert said[0].startswith(f"nobody was told of `dead: {TAG}`: ")
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+
+def test_addresses_come_from_the_environment_or_the_users_own_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "postrun.artifacts.seek", lambda _, name: {"urls": ["c://"]} if name == "notify.local" else None
+    )
+    assert policy.notify_urls() == ["c://"]
+    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", " a://x\n b://y ")
+    assert policy.notify_urls() == ["a://x", "b://y"]
+    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", "")
+    assert policy.notify_urls() == [], "an empty variable silences it"
+
+
+def test_a_broken_file_of_addresses_tells_nobody_and_shows_nothing(
+    near: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise Invalid("notify.local.json", "a list", f"'{SECRET}'")
+
+    monkeypatch.setattr("postrun.artifacts.seek", broken)
+    herald = notify.herald(near, said.append)
+    herald.note("bench", TAG, DEAD, changed=True)
+    herald.close()
+    assert said == [
+        "configs/notify.local.json: expected addresses, found an invalid file; nobody will be told of anything"
+    ]
+
+
+def test_a_rehearsal_tells_nobody(near: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", inbox.url)
+    token = disk.REHEARSAL.set(True)
+    herald = notify.herald(near, said.append)
+    disk.REHEARSAL.reset(token)
+    herald.note("bench", TAG, DEAD, changed=True)
+    herald.close()
+    assert (inbox.messages, list(near.iterdir())) == ([], [])
+
+
+# --- the flow -------------------------------------------------------------------------------------------------------
+
+Waiter = Callable[[Path, Path], int]
+
+
+def monitor(far: Path, near: Path, *more: str) -> int:
+    where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+    return monitor_then_finalize.main(["--tag", TAG, *where, *FAST, *more])
+
+
+def watch(far: Path, near: Path, *more: str) -> int:
+    return watch_runs.main(
+        ["--host", "local", "--remote-root", str(far), "--local-root", str(near), *FAST, "--all", *more]
+    )
+
+
+def without_an_end(made: factory.Documents) -> None:
+    made.result = made.report = None
+
+
+@pytest.mark.parametrize("wait", [monitor, watch])
+def test_a_completion_and_its_verdict_are_told_once(
+    far: Path, near: Path, inbox: Inbox, wait: Waiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", inbox.url)
+    factory.make_run(far)
+    for _ in range(2):
+        assert wait(far, near) == 0
+        assert monitor(far, near) == 0
+    assert inbox.titles == [f"complete: {TAG}", f"verdict pass: {TAG}"]
+    assert "is closed with exit code 0: result pass, audit passed. Next action: " in inbox.messages[1]["message"]
+    assert inbox.messages[1]["type"] == "success"
+
+
+@pytest.mark.parametrize("wait", [monitor, watch])
+def test_a_death_is_told_once(
+    far: Path, near: Path, inbox: Inbox, wait: Waiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", inbox.url)
+    factory.make_run(far, change=without_an_end)
+    for again in (wait, wait, monitor, watch):
+        assert again(far, near) == 7
+    assert inbox.titles == [f"dead: {TAG}"]
+
+
+def test_the_flow_ends_alike_when_nobody_can_be_told(
+    far: Path, near: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", f"json://user:{SECRET}@127.0.0.1:1/")
+    factory.make_run(far)
+    assert monitor(far, near) == 0
+    shown = capsys.readouterr()
+    assert shown.err.count("address 1 (json://…): expected to deliver") == 2
+    assert SECRET not in shown.err + shown.out
+
+
+def test_without_addresses_nothing_is_written_or_said(
+    far: Path, near: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", "")
+    factory.make_run(far)
+    assert monitor(far, near) == 0
+    assert not list(near.rglob("notifications.json"))
+    assert "told" not in capsys.readouterr().err
+
+
+def test_a_verdict_that_changes_is_another_event(far: Path, near: Path) -> None:
+    factory.make_run(far)
+    assert monitor(far, near) == 0
+    before = of_verdict(near, RUN, TAG, 0)
+    audit = near / f"audit/workstation_runs/{RUN}/governance_audit_check.json"
+    audit.unlink()
+    after = of_verdict(near, RUN, TAG, 4)
+    assert (before.key, before.gravity) == ("verdict pass, audit passed", "success")
+    assert (after.key, after.gravity) == ("verdict pass, audit not made", "warning")

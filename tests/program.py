@@ -1,0 +1,85 @@
+"""A script of this project as a program of its own: its lines as they come, its end.
+
+watch = Program("watch_runs.py", ["--once"]); watch.await_line("closing"); watch.end()
+"""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+
+
+class Program:
+    """One running script; stderr is read as it comes."""
+
+    def __init__(self, script: str, flags: list[str], **environment: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPTS / script), *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        self.lines: list[str] = []
+        self.out = ""
+        self._fresh: queue.Queue[str] = queue.Queue()
+        self._readers = [threading.Thread(target=read, daemon=True) for read in (self._listen, self._collect)]
+        for reader in self._readers:
+            reader.start()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.lines.append(line)
+            self._fresh.put(line)
+
+    def _collect(self) -> None:
+        assert self._process.stdout is not None
+        self.out = self._process.stdout.read()
+
+    @property
+    def talk(self) -> str:
+        return "".join(self.lines)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def await_line(self, words: str, seconds: float = 30) -> str:
+        """Wait for a line, among those not yet waited for, that has these words."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                line = self._fresh.get(timeout=0.05)
+            except queue.Empty:
+                if time.monotonic() < end and self._readers[0].is_alive():
+                    continue
+                raise AssertionError(f"no line with {words!r} in:\n{self.talk}") from None
+            if words in line:
+                return line
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def end(self, seconds: float = 40) -> int:
+        """Wait for its end; give the exit code."""
+        code = self._process.wait(seconds)
+        for reader in self._readers:
+            reader.join(5)
+        return code
+
+    def stop(self) -> None:
+        """See to it that nothing is left of it."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self.end()

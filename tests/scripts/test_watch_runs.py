@@ -1,0 +1,453 @@
+"""Many runs watched together: real processes, directories standing in for workstations, and real sshds."""
+
+import json
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import factory
+import watch_runs
+from factory import Documents
+from postrun import policy
+from program import SCRIPTS, Program
+from sshd import Sshd
+
+MINE = f"w{os.getpid()}"  # tags of this test process alone: others work on the same machine
+FAST = ("--interval", "0.2", "--grace", "0.5", "--lock-wait", "20")
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+
+
+class Yard:
+    """Some workstations' roots, runs on them, and whatever was started for them."""
+
+    def __init__(self, tmp_path: Path, near: Path) -> None:
+        self.base, self.near = tmp_path, near
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._programs: list[Program] = []
+
+    def root(self, name: str = "far") -> Path:
+        folder = self.base / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def make(self, name: str, on: str = "far", ago: float = 1, whole: bool = True, work: bool = False) -> Documents:
+        """Put a run on a workstation, begun so many days ago; with a process at work on it if wanted."""
+        stamp = (datetime.now(UTC) - timedelta(days=ago)).strftime("%Y-%m-%d_%H%M%S")
+        made = factory.documents(tag=f"{MINE}_{name}", stamp=stamp)
+        going = factory.documents(tag=made.tag, stamp=stamp)
+        going.result = going.report = None
+        if work:
+            line = ["sh", "-c", "while :; do sleep 60; done", "gates", "--decision-tag", made.tag]
+            self._workers[made.tag] = subprocess.Popen(line, start_new_session=True)
+        (made if whole else going).write(self.root(on))
+        return made
+
+    def finish(self, made: Documents, on: str = "far") -> None:
+        """End a run: the report, its process, the result."""
+        result, made.result = made.result, None
+        made.write(self.root(on))
+        self.end(made)
+        unfinished = made.run_dir(self.root(on)) / ".result.tmp"
+        unfinished.write_text(json.dumps(result))
+        os.utime(unfinished, (made.result_modified, made.result_modified))
+        unfinished.rename(unfinished.with_name("result.json"))
+
+    def end(self, made: Documents) -> None:
+        worker = self._workers.pop(made.tag, None)
+        if worker:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+
+    def flags(self, *more: str, host: str = "local") -> list[str]:
+        return ["--host", host, "--remote-root", str(self.root()), "--local-root", str(self.near), *FAST, *more]
+
+    def main(self, *more: str) -> int:
+        """Run it in this process."""
+        return watch_runs.main(self.flags(*more))
+
+    def watch(self, *more: str, host: str = "local", **environment: str) -> Program:
+        self._programs.append(Program("watch_runs.py", self.flags(*more, host=host), **environment))
+        return self._programs[-1]
+
+    def closed(self) -> list[str]:
+        """List the tags in the ledger, oldest row first, without what is this process's own of them."""
+        path = self.near / "audit/stage_ledger.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [row["decision_tag"].removeprefix(f"{MINE}_") for row in rows]
+
+    def states(self, made: Documents) -> str:
+        path = made.run_dir(self.near) / "monitor_events.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return " ".join(json.loads(line)["state"] for line in lines)
+
+    def clear(self) -> None:
+        for program in self._programs:
+            program.stop()
+        for worker in self._workers.values():
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+
+
+@pytest.fixture
+def yard(tmp_path: Path, near: Path) -> Iterator[Yard]:
+    made = Yard(tmp_path, near)
+    yield made
+    made.clear()
+
+
+def rows(told: str) -> list[str]:
+    """Give the lines of what became of the runs, from stdout: `<code> <state>` and the run's name."""
+    lines = [line.split() for line in told.splitlines() if line[:1].isdigit()]
+    return [f"{line[0]} {line[1]} {line[-1].partition(f'{MINE}_')[2]}" for line in lines]
+
+
+# --- what becomes of runs -------------------------------------------------------------------------------------------
+
+
+def test_complete_runs_are_closed_and_dead_ones_told(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    second, first, dead = yard.make("b", ago=1), yard.make("a", ago=2), yard.make("c", whole=False)
+    assert yard.main() == 7
+    told = capsys.readouterr()
+    assert rows(told.out) == ["0 complete a", "0 complete b", "7 dead c"]
+    assert yard.closed() == ["a", "b"], "in the order in which they began"
+    assert [yard.states(made) for made in (first, second, dead)] == ["settling complete"] * 2 + ["running dead"]
+    assert "  | [cost_stress] x1.0 done" in told.err
+    assert not (dead.run_dir(yard.near) / "result.json").exists(), "a dead run is never closed by itself"
+
+
+def test_what_is_closed_is_not_watched_again(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    yard.make("a")
+    assert yard.main() == 0
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in yard.near.rglob("*") if path.is_file()}
+    assert yard.main() == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "local: 0 unfinished runs to watch\n" in told.err
+    assert {path: path.read_bytes() for path in yard.near.rglob("*") if path.is_file()} == before
+
+
+def test_half_a_closing_is_none(yard: Yard) -> None:
+    made = yard.make("a")
+    assert yard.main() == 0
+    audit = made.run_dir(yard.near) / "governance_audit_check.json"
+    audit.unlink()
+    assert yard.main() == 0
+    assert audit.exists()
+
+
+def test_a_ledger_that_is_broken_ends_it_at_once(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    yard.make("a")
+    factory.put(yard.near / "audit/stage_ledger.jsonl", "{")
+    assert yard.main() == 4
+    assert "stage_ledger.jsonl" in capsys.readouterr().err
+
+
+def test_runs_that_go_on_that_begin_and_that_end(yard: Yard) -> None:
+    one = yard.make("one", whole=False, work=True)
+    two = yard.make("two", whole=False, work=True)
+    watch = yard.watch()
+    watch.await_line("local: 2 unfinished runs to watch")
+    watch.await_line("running: 2 processes of it")
+    yard.finish(one)
+    watch.await_line(f"{one.tag}: closing")
+    late = yard.make("late", ago=0, whole=False, work=True)
+    watch.await_line(f"{late.tag} running: 2 processes of it")
+    assert yard.closed() == ["one"]
+    yard.finish(late)
+    yard.finish(two)
+    assert watch.end() == 0, watch.talk
+    assert sorted(yard.closed()) == ["late", "one", "two"]
+    assert yard.states(two) == "running settling complete"
+    assert sorted(rows(watch.out)) == ["0 complete late", "0 complete one", "0 complete two"]
+    assert "\x1b" not in watch.talk
+
+
+def test_a_corrupt_result_is_told_and_the_others_are_closed(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = yard.make("broken", whole=False)
+    (broken.run_dir(yard.root()) / "result.json").write_text("{")
+    yard.make("sound")
+    assert yard.main() == 4
+    assert rows(capsys.readouterr().out) == ["0 complete sound", "4 corrupt broken"]
+
+
+def test_a_closing_that_says_no_is_the_worst_code(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    made = yard.make("a")
+    report = made.gate_dir(yard.root()) / "production_gates_report.json"
+    document = json.loads(report.read_text())
+    document["gates"]["overall_pass"] = False
+    report.write_text(json.dumps(document))
+    assert yard.main() == 1
+    assert rows(capsys.readouterr().out) == ["1 complete a"]
+
+
+def test_a_run_folder_that_vanishes_is_missing_in_the_end(yard: Yard) -> None:
+    made = yard.make("a", whole=False, work=True)
+    watch = yard.watch("--appear-timeout", "0.6")
+    watch.await_line("running: ")
+    shutil.rmtree(made.run_dir(yard.root()))
+    assert watch.end() == 3
+    assert "is gone" in watch.talk
+
+
+def test_a_run_begun_anew_under_its_tag_is_another_run(yard: Yard) -> None:
+    dead, other = yard.make("a", whole=False), yard.make("b", whole=False, work=True)
+    watch = yard.watch()
+    watch.await_line(f"{dead.tag} dead: ")
+    again = yard.make("a", ago=0)
+    watch.await_line(f"{again.tag}: closing")
+    yard.finish(other)
+    assert watch.end() == 7
+    assert rows(watch.out) == ["0 complete b", "1 complete a", "7 dead a"], "one tag, two runs: the audit says no"
+
+
+# --- which runs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "closed"),
+    [
+        ((), ["new"]),
+        (("--since", (YESTERDAY - timedelta(days=15)).strftime("%Y-%m-%d")), ["old", "new"]),
+        (("--since", (YESTERDAY + timedelta(days=1, hours=1)).strftime("%Y-%m-%d_%H%M%S")), []),
+        (("--all",), ["ancient", "old", "new"]),
+    ],
+)
+def test_an_archive_is_not_closed_by_surprise(
+    yard: Yard, flags: tuple[str, ...], closed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, ago in (("new", 1), ("old", 9), ("ancient", 400)):
+        yard.make(name, ago=ago)
+    assert yard.main(*flags) == 0
+    assert yard.closed() == closed
+    left = 3 - len(closed)
+    alone = f"; {left} older ones were left alone: --since or --all takes them in" if left else ""
+    assert f"local: {len(closed)} unfinished runs to watch{alone}\n" in capsys.readouterr().err
+
+
+def test_a_run_that_is_still_at_work_counts_however_old(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    yard.make("long", ago=20, whole=False, work=True)
+    yard.make("gone", ago=20, whole=False)
+    assert yard.main("--once") == 10
+    assert rows(capsys.readouterr().out) == ["10 running long"]
+
+
+def test_names_that_are_no_runs_are_passed_by(yard: Yard) -> None:
+    runs = yard.root() / "audit/workstation_runs"
+    for name in ("notes", "2026-02-30_000000_production_gates_x", "2026-02-21_031500_production_gates_$(touch pwned)"):
+        (runs / name).mkdir(parents=True)
+    (runs / f"{YESTERDAY:%Y-%m-%d_%H%M%S}_production_gates_file").write_text("")
+    assert yard.main("--all") == 0
+    assert yard.closed() == []
+
+
+@pytest.mark.parametrize("flags", [["--since", "soon"], ["--since", "2026-02-30"], ["--interval", "0"], ["--tag", "x"]])
+def test_wrong_usage_is_told(yard: Yard, flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert yard.main(*flags) == 2
+    assert flags[0] in capsys.readouterr().err
+
+
+# --- patience -------------------------------------------------------------------------------------------------------
+
+
+def test_once_closes_what_is_complete_and_tells_the_rest(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    yard.make("done")
+    yard.make("going", whole=False, work=True)
+    yard.make("dead", whole=False)
+    assert yard.main("--once", "--json") == 10
+    *closings, told = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [closing["exit_code"] for closing in closings] == [0]
+    assert [(row["state"], row["exit_code"], row["host"]) for row in told["runs"]] == [
+        ("complete", 0, "local"),
+        ("dead", 7, "local"),
+        ("running", 10, "local"),
+    ]
+    assert told["exit_code"] == 10
+
+
+def test_a_rehearsal_looks_once_and_writes_nothing(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    yard.make("done")
+    yard.make("going", whole=False, work=True)
+    assert yard.main("--dry-run") == 10
+    assert rows(capsys.readouterr().out) == ["10 settling done", "10 running going"]
+    assert list(yard.near.iterdir()) == []
+
+
+def test_a_deadline_ends_it(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    yard.make("going", whole=False, work=True)
+    began = time.monotonic()
+    assert yard.main("--deadline", "1", "--interval", "30") == 8
+    assert time.monotonic() - began < 5
+    assert rows(capsys.readouterr().out) == ["8 running going"]
+
+
+def test_ctrl_c_detaches_and_the_same_command_resumes(yard: Yard) -> None:
+    made = yard.make("a", whole=False, work=True)
+    first = yard.watch()
+    first.await_line("running: ")
+    first.interrupt()
+    assert first.end(15) == 130
+    assert "detached from 1 runs, which go on; resume with: python scripts/watch_runs.py --host" in first.lines[-1]
+    yard.finish(made)
+    assert yard.main() == 0
+    assert yard.states(made) == "running settling complete"
+
+
+def test_a_root_that_is_not_there_is_missing(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    yard.root().rmdir()
+    flags = ["--host", "local", "--remote-root", str(yard.base / "nowhere"), "--local-root", str(yard.near), *FAST]
+    assert watch_runs.main(flags) == 3
+    assert "--remote-root" in capsys.readouterr().err
+
+
+def test_a_terminal_gets_a_table(yard: Yard) -> None:
+    for number in range(3):
+        yard.make(f"n{number}", whole=False, work=True)
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
+    environment.pop("NO_COLOR", None)
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPTS / "watch_runs.py"), *yard.flags("--interval", "5")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env=environment,
+    )
+    os.close(theirs)
+    shown, patience = b"", time.monotonic() + 20
+    while b"1 workstations: 3 running" not in shown and time.monotonic() < patience:
+        if select.select([ours], [], [], 0.5)[0]:
+            shown += os.read(ours, 65536)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    os.close(ours)
+    assert "1 workstations: 3 running; Ctrl-C detaches, the runs go on" in shown.decode()
+    assert f"  local  {MINE}_n2  running       0:00:0" in shown.decode()
+
+
+# --- several workstations -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(yard: Yard, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    """Give a yard with two roots behind one sshd, under two names."""
+    sshd.alias("other")
+    listed = [(sshd.host, str(yard.root("far"))), ("other", str(yard.root("far2")))]
+    monkeypatch.setattr(policy, "workstations", lambda: listed)
+    return yard
+
+
+def everywhere(yard: Yard, *more: str) -> int:
+    return watch_runs.main(["--local-root", str(yard.near), *FAST, *more])
+
+
+def sessions(sshd: Sshd) -> int:
+    return (sshd.folder / "sshd.log").read_text().count("Accepted publickey")
+
+
+def test_runs_everywhere_are_closed(two: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    two.make("a", on="far")
+    two.make("b", on="far2", ago=2)
+    assert everywhere(two) == 0
+    assert sorted(two.closed()) == ["a", "b"]
+    hosts = sorted(line.split()[2] for line in capsys.readouterr().out.splitlines() if line[:1] == "0")
+    assert hosts == ["bench", "other"]
+
+
+def test_one_connection_a_host_whatever_the_number_of_runs(two: Yard, sshd: Sshd) -> None:
+    for number in range(6):
+        two.make(f"n{number}", on=("far", "far2")[number % 2], whole=False, work=True)
+    assert everywhere(two, "--deadline", "4") == 8
+    assert sessions(sshd) == 2
+
+
+def test_a_tag_on_two_workstations_is_two_runs(two: Yard) -> None:
+    newer, older = two.make("same", on="far", ago=1), two.make("same", on="far2", ago=2)
+    assert everywhere(two) in (0, 1)
+    ledger = [json.loads(line) for line in (two.near / "audit/stage_ledger.jsonl").read_text().splitlines()]
+    assert sorted(row["run"] for row in ledger) == [older.run_folder, newer.run_folder]
+
+
+def test_a_run_on_two_workstations_is_unclear(two: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    made = two.make("a", on="far", whole=False)
+    shutil.copytree(two.root("far"), two.root("far2"), dirs_exist_ok=True)
+    assert everywhere(two, "--grace", "30") == 5
+    assert f"run folder {made.run_folder}: expected it on one workstation, found it on " in capsys.readouterr().err
+
+
+def test_a_workstation_that_is_away_does_not_hold_up_the_others(
+    two: Yard, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sshd.alias("away", Port="1")
+    listed = [(sshd.host, str(two.root("far"))), ("away", str(two.root("far2")))]
+    monkeypatch.setattr(policy, "workstations", lambda: listed)
+    two.make("a", on="far")
+    assert everywhere(two, "--outage-budget", "1.5") == 6
+    assert two.closed() == ["a"]
+    assert "6 given up away -" in capsys.readouterr().out
+    assert everywhere(two, "--once") == 6
+
+
+def test_an_outage_in_between_is_waited_out(yard: Yard, sshd: Sshd) -> None:
+    made = yard.make("a", whole=False, work=True)
+    watch = yard.watch(host=sshd.host)
+    watch.await_line("running: ")
+    sshd.stop()
+    watch.await_line("unreachable: ")
+    yard.finish(made)
+    sshd.start()
+    assert watch.end() == 0
+    assert yard.states(made) == "running unreachable settling complete"
+
+
+def test_an_outage_past_its_budget_gives_up_the_workstation(yard: Yard, sshd: Sshd) -> None:
+    yard.make("a", whole=False, work=True)
+    watch = yard.watch("--outage-budget", "1", host=sshd.host)
+    watch.await_line("running: ")
+    sshd.stop()
+    assert watch.end() == 6
+    assert "bench: given up" in watch.talk
+    assert rows(watch.out)[-1] == "6 unreachable a"
+
+
+def test_a_stranger_is_refused_at_once(yard: Yard, sshd: Sshd) -> None:
+    sshd.forget_host_key()
+    watch = yard.watch(host=sshd.host)
+    assert watch.end(15) == 6
+    assert "expected a host key in known_hosts, found an unknown host" in watch.talk
+
+
+# --- the settings ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "environment", "listed"),
+    [
+        ({}, {}, [("local", ".")]),
+        ({"host": "bench"}, {}, [("bench", ".")]),
+        (
+            {"workstations": [{"host": "a", "remote_root": "x"}, {"host": "b", "remote_root": "y"}]},
+            {},
+            [("a", "x"), ("b", "y")],
+        ),
+        ({"workstations": [{"host": "a", "remote_root": "x"}]}, {"POSTRUN_HOST": "c"}, [("c", ".")]),
+    ],
+)
+def test_the_workstations_to_watch(
+    own: dict[str, Any], environment: dict[str, str], listed: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postrun.artifacts.seek", lambda *_: own)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert policy.workstations() == listed

@@ -1,0 +1,560 @@
+"""Runs that die, and how they are closed: over files, and over real processes behind a real sshd."""
+
+import csv
+import io
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import detect_run
+import factory
+import governance_audit_checker
+import monitor_then_finalize
+import post_run_sync_and_finalize as conductor
+import start_official_run
+import update_factor_experiment_registry
+import update_failure_pattern_db
+from factory import Documents
+from postrun import workstation
+from postrun.layout import PROJECT
+from sshd import Sshd
+
+TAG = f"committee_2026-02-21_run1.{os.getpid()}"  # of this test process alone: others work on the same machine
+WHY = ("--abandoned", "the power went in the night")
+NO = {"fail", "error"}
+
+Change = Callable[[Documents], None]
+
+
+class Desk:
+    """A workstation, a workspace, and what is done between them about one run."""
+
+    def __init__(self, far: Path, near: Path, host: str = "local", tag: str = TAG) -> None:
+        self.far, self.near, self.host, self.tag = far, near, host, tag
+
+    def flags(self, *more: str) -> list[str]:
+        where = ["--host", self.host, "--remote-root", str(self.far), "--local-root", str(self.near)]
+        return ["--tag", self.tag, *where, *more]
+
+    def close(self, *more: str) -> int:
+        return conductor.main(self.flags(*more))
+
+    def monitor(self, *more: str) -> int:
+        return monitor_then_finalize.main(self.flags("--interval", "0.2", "--grace", "0.5", *more))
+
+    @property
+    def run(self) -> Path:
+        [folder] = self.near.glob(f"audit/workstation_runs/*_production_gates_{self.tag}")
+        return folder
+
+    def read(self, name: str) -> Any:
+        return json.loads((self.run / name).read_text())
+
+    def ledger(self) -> list[dict[str, Any]]:
+        lines = (self.near / "audit/stage_ledger.jsonl").read_text().splitlines()
+        return [row for row in map(json.loads, lines) if row["decision_tag"] == self.tag]
+
+    def answers(self) -> dict[str, str]:
+        return {row["id"]: row["answer"] for row in self.read("governance_audit_check.json")["checks"]}
+
+    def table(self, path: str) -> list[dict[str, str]]:
+        rows = csv.DictReader(io.StringIO((self.near / "audit" / path).read_text()))
+        return [row for row in rows if row["run"] == self.run.name]
+
+    def registered(self) -> dict[str, str]:
+        [row] = self.table("factor_registry/factor_experiment_registry.csv")
+        return row
+
+    def bytes(self) -> dict[Path, bytes]:
+        files = (path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts)
+        return {path: path.read_bytes() for path in files}
+
+
+def dead(made: Documents) -> None:
+    made.result = made.report = None
+
+
+def dead_after_its_report(made: Documents) -> None:
+    made.result = None
+
+
+def stopped(made: Documents) -> None:
+    made.context = made.result = made.report = made.data_quality = made.statistics = None
+    made.cost_rows, made.windows = [], []
+    made.preflight = {"status": "fail", "reasons": ["cores: expected 8 or more, found 2"]}
+
+
+def whole(_: Documents) -> None:
+    """Leave the run as it is: with its report and its result."""
+
+
+def put(far: Path, change: Change, stamp: str = factory.STAMP) -> Documents:
+    made = factory.documents(tag=TAG, stamp=stamp)
+    change(made)
+    return made.write(far)
+
+
+@pytest.fixture
+def desk(far: Path, near: Path) -> Desk:
+    return Desk(far, near)
+
+
+# --- closing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_dead_run_is_closed_as_a_fail_with_its_reason(desk: Desk) -> None:
+    put(desk.far, dead)
+    assert desk.close() == 3
+    assert desk.close(*WHY) == 1
+    [row] = desk.ledger()
+    assert row["result"] == "fail"
+    assert row["reasons"] == ["abandoned: the power went in the night", "no gate report"]
+    assert row["next_action"] == "governance audit, then remediation plan"
+    answers = desk.answers()
+    assert {name for name, answer in answers.items() if answer in NO} == {
+        "run_files_present",
+        "report_files_present",
+        "report_readable",
+        "exit_code_zero",
+    }
+    assert "error" not in answers.values()
+    assert (desk.run / "run.log").is_file(), "what is there comes home"
+    assert "- abandoned: the power went in the night\n" in (desk.run / "production_gates_final_summary.md").read_text()
+
+
+def test_closing_it_again_changes_no_byte_with_and_without_the_reason(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(desk.far, dead)
+    desk.close(*WHY)
+    before = desk.bytes()
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
+    for again in (WHY, ()):
+        assert desk.close(*again) == 1
+        assert desk.bytes() == before
+
+
+def test_it_is_a_trial_like_any_other(desk: Desk) -> None:
+    put(desk.far, dead)
+    desk.close(*WHY)
+    row = desk.registered()
+    assert (row["decision"], row["quality"], row["factor"]) == ("reject_or_research", "0.0", "momentum_12_1")
+    assert "exit_code_zero" in row["failed_checks"].split(";")
+    failed = {row["check"] for row in desk.table("failure_patterns/failure_patterns.csv")}
+    assert failed == {name for name, answer in desk.answers().items() if answer in NO}
+    before = desk.bytes()
+    root = ["--local-root", str(desk.near), "--rebuild"]
+    for script in (update_factor_experiment_registry, update_failure_pattern_db):
+        assert script.main(root) == 0
+    assert desk.bytes() == before
+
+
+def test_a_report_does_not_make_it_a_pass_and_is_not_scored(desk: Desk) -> None:
+    made = put(desk.far, dead_after_its_report)
+    assert made.report["gates"]["overall_pass"] is True
+    assert desk.close(*WHY) == 1
+    [row] = desk.ledger()
+    assert (row["result"], row["reasons"]) == ("fail", ["abandoned: the power went in the night"])
+    assert desk.answers()["report_belongs_to_run"] == "pass"
+    scored = desk.registered()
+    assert (scored["quality"], scored["test_ic_x1_0"], scored["overall_pass"]) == ("0.0", "", "")
+
+
+def test_the_report_of_the_next_run_of_this_tag_is_not_its_own(desk: Desk) -> None:
+    first = put(desk.far, dead)
+    second = put(desk.far, whole, "2026-02-22_031500")
+    named = ("--run-dir-remote", f"audit/workstation_runs/{first.run_folder}")
+    assert detect_run.main(desk.flags(*named, *WHY)) == 0
+    document = json.loads((first.run_dir(desk.near) / "run_detection.json").read_text())
+    [candidate] = document["report_candidates"]
+    assert (document["gate_folder"], candidate["gate_folder"]) == (None, second.gate_folder)
+    assert "after the run had ended (2026-02-22T03:15:00)" in candidate["objection"]
+
+
+def test_a_run_that_its_preflight_stopped_is_closed_too(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    put(desk.far, stopped)
+    assert desk.close() == 3
+    assert '--abandoned "reason" closes it' in capsys.readouterr().err
+    assert desk.close(*WHY) == 1
+    assert desk.ledger()[0]["owner"] is None
+    assert desk.answers()["preflight_passed"] == "fail"
+    assert desk.registered()["factor"] == ""
+    notes = desk.read("run_detection.json")["notes"]
+    assert any("its preflight failed: ['cores: expected 8 or more, found 2']" in note for note in notes)
+
+
+@pytest.mark.parametrize("text", ["", '{"workflow": "prod', "[]", '{"decision_tag": "x"}'])
+def test_a_result_that_stays_broken_is_no_result(desk: Desk, text: str) -> None:
+    made = put(desk.far, dead_after_its_report)
+    (made.run_dir(desk.far) / "result.json").write_text(text)
+    assert desk.close() == 4
+    assert desk.close(*WHY) == 1
+    assert desk.ledger()[0]["reasons"] == ["abandoned: the power went in the night"]
+    assert desk.answers()["exit_code_zero"] == "fail"
+    assert (desk.run / "result.json").read_text() == text
+    assert "given up with a broken result.json" in desk.read("run_detection.json")["notes"]
+
+
+def test_a_run_that_lies_here_already_can_be_given_up(desk: Desk) -> None:
+    made = put(desk.near, dead)
+    flags = ["--tag", TAG, "--local-root", str(desk.near), "--no-sync"]
+    assert conductor.main([*flags, *WHY]) == 1
+    assert desk.ledger()[0]["result"] == "fail"
+    put(desk.near, whole)
+    assert conductor.main(flags) == 1, "never compared with the workstation"
+    assert [(row["result"], row["corrects"]) for row in desk.ledger()] == [("fail", None), ("pass", 1)]
+    assert made.run_dir(desk.near) == desk.run
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_with_a_result_is_not_to_be_given_up(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    put(desk.far, lambda made: made.result.update(exit_code=137))
+    assert desk.close(*WHY) == 2
+    assert "--abandoned: expected a run without a valid result.json, found" in capsys.readouterr().err
+    assert desk.bytes() == {}
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\t\n"])
+def test_the_reason_must_be_words(desk: Desk, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    put(desk.far, dead)
+    assert desk.close("--abandoned", reason) == 2
+    assert capsys.readouterr().err == "--abandoned: expected words, found nothing\n"
+    assert desk.bytes() == {}
+
+
+def test_the_reason_is_recorded_by_detection_or_not_at_all(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    put(desk.far, dead)
+    assert desk.close(*WHY, "--from", "sync-run") == 2
+    assert "--abandoned: expected detect-run among the steps" in capsys.readouterr().err
+
+
+def test_any_words_are_only_words(desk: Desk) -> None:
+    words = 'it | "died" <b>\n## at `night` $(touch pwned) {{ row }} \x1b[31m ä'
+    put(desk.far, dead)
+    assert desk.close("--abandoned", words) == 1
+    assert desk.ledger()[0]["reasons"][0] == f"abandoned: {words}"
+    page = (desk.run / "production_gates_final_summary.md").read_text()
+    assert "<b>" not in page
+    assert "\n## at" not in page
+
+
+def test_a_process_of_the_run_keeps_it_open_and_one_of_another_does_not(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(desk.far, dead)
+    others = [("--decision-tag", f"{TAG}0"), ("--tag", f"a_{TAG}"), ("--notes", f"after={TAG}x")]
+    workers = [worker(*words) for words in others]
+    busy = worker("--decision-tag", TAG)
+    try:
+        assert desk.close(*WHY) == 10
+        told = capsys.readouterr().err
+        assert f"expected no process at work on it, found process {busy.pid}" in told
+        assert desk.bytes() == {}
+        end(busy)
+        assert desk.close(*WHY) == 1
+    finally:
+        for one in (*workers, busy):
+            end(one)
+
+
+def worker(*words: str) -> subprocess.Popen[bytes]:
+    """Start a process that does nothing, with these words on its command line."""
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)", *words], start_new_session=True)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+# --- not dead after all ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [dead, dead_after_its_report])
+def test_a_result_that_comes_later_corrects_the_row(desk: Desk, change: Change) -> None:
+    made = put(desk.far, change)
+    desk.close(*WHY)
+    (made.run_dir(desk.far) / "run.log").write_bytes(b"it went on\n")
+    made = put(desk.far, lambda made: setattr(made, "log", b"it went on to its end\n"))
+    assert desk.close() == 0
+    rows = desk.ledger()
+    assert [(row["result"], row["corrects"]) for row in rows] == [("fail", None), ("pass", 1)]
+    assert desk.read("run_detection.json")["abandoned"] is None
+    manifest = desk.read("evidence_manifest.json")
+    [grown] = manifest["changes"]
+    assert (manifest["abandoned"], manifest["verified"]) == (None, True)
+    assert grown["reason"] == "the run had been given up, and has a result now"
+    kept = desk.run / grown["in"] / f"audit/workstation_runs/{made.run_folder}/run.log"
+    assert kept.read_bytes() == b"[cost_stress] x1.0 done\n"
+    assert (desk.registered()["decision"], set(desk.answers().values())) == ("promote_candidate", {"pass"})
+    before = desk.bytes()
+    assert desk.close() == 0
+    assert desk.bytes() == before
+    assert desk.close(*WHY) == 2
+
+
+def test_a_broken_result_that_is_replaced_corrects_the_row(desk: Desk) -> None:
+    made = put(desk.far, dead_after_its_report)
+    (made.run_dir(desk.far) / "result.json").write_text("{")
+    desk.close(*WHY)
+    put(desk.far, lambda made: made.result.update(exit_code=3))
+    assert desk.close() == 1
+    assert [row["reasons"] for row in desk.ledger()] == [
+        ["abandoned: the power went in the night"],
+        ["exit code 3"],
+    ]
+
+
+def test_a_copy_that_was_tampered_with_meanwhile_is_still_refused(desk: Desk) -> None:
+    put(desk.far, dead)
+    desk.close(*WHY)
+    (desk.run / "command.sh").write_text("python something_else.py\n")
+    put(desk.far, whole)
+    assert desk.close() == 4
+    assert len(desk.ledger()) == 1
+
+
+def test_evidence_that_changes_while_there_is_no_result_needs_a_word(desk: Desk) -> None:
+    made = put(desk.far, dead)
+    desk.close(*WHY)
+    (made.run_dir(desk.far) / "run.log").write_bytes(b"who writes here?\n")
+    assert desk.close() == 4
+    assert desk.close("--accept-changed-evidence", "the log was flushed late") == 1
+    assert [row["corrects"] for row in desk.ledger()] == [None, 1]
+
+
+def test_the_audit_alone_knows_it_too(desk: Desk) -> None:
+    put(desk.far, dead)
+    desk.close(*WHY)
+    before = desk.bytes()
+    assert governance_audit_checker.main(["--tag", TAG, "--local-root", str(desk.near)]) == 1
+    assert desk.bytes() == before
+
+
+# --- the real launcher, started over a real sshd ---------------------------------------------------------------------
+
+GATE_PROGRAM = """\
+import os, sys, time
+from pathlib import Path
+words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+Path(f"gate.{words['--decision-tag']}.pid").write_text(str(os.getpid()))
+if "--daemonize" in words:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+print("at work", flush=True)
+while not Path(words["--until"]).exists():
+    time.sleep(0.05)
+"""
+
+
+class Far(Desk):
+    """A run on a workstation behind sshd, with this project's launcher; one factor, one tag."""
+
+    def start(self, *gate: str, until: str = "go") -> int:
+        words = shlex.join(["--factor", "momentum_12_1", "--until", until, *gate])
+        return start_official_run.main(self.flags("--data", "prices.csv", "--threads", "1", "--gate", words))
+
+    @property
+    def there(self) -> Path:
+        [folder] = self.far.glob(f"audit/workstation_runs/*_production_gates_{self.tag}")
+        return folder
+
+    @property
+    def launcher(self) -> int:
+        return int(json.loads((self.there / "run.pid").read_text())["pid"])
+
+    @property
+    def workload(self) -> int:
+        """Give the gate program's process, which leads its group; there once it has written so."""
+        file = self.far / f"gate.{self.tag}.pid"
+        await_(lambda: file.exists() and file.read_text())
+        return int(file.read_text())
+
+    def at_work(self) -> None:
+        await_(lambda: "at work" in (self.there / "run.log").read_text())
+
+    def alive(self) -> list[int]:
+        """List the processes of this very run."""
+        asked = ["ps", "-A", "-ww", "-o", "pid=,stat=,args="]
+        told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+        lines = [line.split(None, 2) for line in told.splitlines()]
+        return [int(pid) for pid, state, args in lines if f"tag {self.tag} " in f"{args} " and state[0] != "Z"]
+
+    def kill(self) -> None:
+        for pid in self.alive():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it ended with another
+        await_(lambda: not self.alive())
+
+
+def await_(look: Callable[[], Any], seconds: float = 20) -> None:
+    patience = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < patience, f"not seen within {seconds} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def lay_out(far: Path, near: Path, sshd: Sshd) -> Iterator[Callable[..., Far]]:
+    """Give runs to start on a workstation behind sshd; what is left of them at the end goes."""
+    policy = json.loads((PROJECT / "configs/launcher_policy.json").read_text())
+    policy |= {"preflight": {"min_cores": 1, "min_memory_gb": 0}, "program": "gate.py", "leftover_seconds": 1}
+    policy["data_quality"] |= {"min_rows": 1, "max_staleness_days": 100_000}
+    for folder in ("configs", "scripts"):
+        (far / folder).mkdir()
+    (far / "configs/launcher_policy.json").write_text(json.dumps(policy))
+    (far / "gate.py").write_text(GATE_PROGRAM)
+    (far / "prices.csv").write_text("date,symbol,close\n2022-01-31,A,1.5\n")
+    launcher = shlex.join([sys.executable, str(PROJECT / "scripts/workstation_official_run.py")])
+    (far / "scripts/workstation_official_run.sh").write_text(f'exec {launcher} "$@"\n')
+    runs: list[Far] = []
+
+    def make(tag: str = TAG) -> Far:
+        runs.append(Far(far, near, sshd.host, tag))
+        return runs[-1]
+
+    yield make
+    for run in runs:
+        run.kill()
+
+
+def test_a_run_started_over_ssh_outlives_the_server_that_let_it_in(lay_out: Callable[..., Far], sshd: Sshd) -> None:
+    run = lay_out()
+    door = workstation.connect(sshd.host, str(run.far), {"connect_timeout_s": 10, "probe_timeout_s": 30})
+    words = ["bash", "scripts/workstation_official_run.sh", "--tag", TAG, "--skip-data-quality-check", "--threads", "1"]
+    code, told = door.launch([*words, "--", "--until", "go"])
+    assert (code, run.there.name in told) == (0, True), told
+    run.at_work()
+    before = set(run.alive())
+    assert {run.launcher, run.workload} <= before
+    sshd.cut()  # the connection that started it is open still, and is killed
+    sshd.stop()
+    time.sleep(0.5)
+    assert set(run.alive()) == before
+    (run.far / "go").touch()
+    await_((run.there / "result.json").exists)
+    sshd.start()
+    door.close()
+    assert json.loads((run.there / "result.json").read_text())["exit_code"] == 0
+    assert run.monitor("--until", "complete") == 0
+
+
+def test_an_official_run_is_started_watched_and_closed(lay_out: Callable[..., Far]) -> None:
+    run = lay_out()
+    assert run.start() == 0
+    assert run.start() == 5, "its tag is taken"
+    assert run.monitor("--once") == 10
+    assert run.close(*WHY) == 10
+    (run.far / "go").touch()
+    assert run.monitor() == 1, "a gate program that leaves no report"
+    assert run.ledger()[0]["reasons"] == ["no gate report"]
+    assert run.close(*WHY) == 2
+
+
+@pytest.mark.parametrize("first", ["launcher", "workload's group"])
+def test_a_run_that_is_killed_whole_is_told_dead_and_closed_by_the_command_that_is_told(
+    lay_out: Callable[..., Far], first: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = lay_out()
+    assert run.start() == 0
+    run.at_work()
+    launcher, workload = run.launcher, run.workload
+    os.kill(launcher, signal.SIGKILL if first == "launcher" else signal.SIGSTOP)  # it cannot write a result any more
+    if first == "launcher":
+        assert run.monitor("--once") == 10, "its workload goes on"
+        assert run.close(*WHY) == 10
+    os.killpg(workload, signal.SIGKILL)
+    run.kill()
+    capsys.readouterr()
+    assert run.monitor() == 7
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert not (run.there / "result.json").exists()
+    told = line.partition("close it with: ")[2].replace('"<reason>"', '"killed by a test"')
+    program, script, *words = shlex.split(told)
+    assert (program, script) == ("python", "scripts/post_run_sync_and_finalize.py"), line
+    done = subprocess.run([sys.executable, script, *words], cwd=PROJECT, capture_output=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert run.ledger()[0]["reasons"] == ["abandoned: killed by a test", "no gate report"]
+
+
+@pytest.mark.parametrize("group", [False, True])
+def test_a_killed_workload_leaves_a_result_and_is_closed_as_usual(lay_out: Callable[..., Far], group: bool) -> None:
+    run = lay_out()
+    assert run.start() == 0
+    run.at_work()
+    (os.killpg if group else os.kill)(run.workload, signal.SIGKILL)
+    assert run.monitor() == 1
+    assert run.ledger()[0]["reasons"] == ["exit code 137", "no gate report"]
+    assert run.close(*WHY) == 2
+
+
+def test_a_workload_that_daemonizes_is_waited_for(lay_out: Callable[..., Far]) -> None:
+    run = lay_out()
+    assert run.start("--daemonize", "yes") == 0
+    run.at_work()
+    await_((run.there / "result.json").exists)
+    [daemon] = run.alive()
+    assert os.getsid(daemon) == daemon != run.workload
+    assert run.monitor("--once") == 10
+    assert run.close() == 10
+    (run.far / "go").touch()
+    assert run.monitor("--until", "complete") == 0
+
+
+def test_a_daemon_without_its_launcher_is_no_death(lay_out: Callable[..., Far]) -> None:
+    run = lay_out()
+    assert run.start("--daemonize", "yes") == 0
+    run.at_work()
+    await_((run.there / "result.json").exists)
+    (run.there / "result.json").unlink()  # as if the launcher had been killed in time
+    assert run.monitor("--once") == 10
+    assert run.close(*WHY) == 10
+    run.kill()
+    assert run.monitor() == 7
+    assert run.close(*WHY) == 1
+
+
+def test_of_two_runs_of_one_factor_side_by_side_each_has_its_own_end(lay_out: Callable[..., Far]) -> None:
+    one, other = lay_out(TAG), lay_out(f"{TAG}0")
+    for run in (one, other):
+        assert run.start(until=f"go.{run.tag}") == 0
+        run.at_work()
+    assert (one.monitor("--once"), other.monitor("--once")) == (10, 10)
+    one.kill()
+    assert one.monitor() == 7
+    assert one.close(*WHY) == 1
+    assert other.monitor("--once") == 10
+    assert other.close(*WHY) == 10
+    (other.far / f"go.{other.tag}").touch()
+    assert other.monitor() == 1
+    assert other.ledger()[0]["reasons"] == ["no gate report"]
+    assert one.ledger()[0]["reasons"][0] == "abandoned: the power went in the night"
+
+
+def test_the_documented_line_closes_it(desk: Desk) -> None:
+    """Make, the real one, with words that a shell or make could take for more."""
+    put(desk.far, dead)
+    reason = "$(shell touch pwned) `touch pwned` the host's disk"
+    where = {"TAG": TAG, "HOST": "local", "REMOTE_ROOT": str(desk.far), "LOCAL_ROOT": str(desk.near)}
+    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    words = [f"{name}={value}" for name, value in (where | {"ABANDONED": reason}).items()]
+    line = [str(shutil.which("make")), "--no-print-directory", f"PY={sys.executable}", "RUN=", "finalize", *words]
+    done = subprocess.run(line, cwd=PROJECT, env=clean, capture_output=True, text=True, check=False)
+    assert "Error 1" in done.stderr, done.stderr
+    assert desk.ledger()[0]["reasons"][0] == f"abandoned: {reason}"
+    assert not (PROJECT / "pwned").exists()
