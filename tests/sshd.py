@@ -34,6 +34,7 @@ KbdInteractiveAuthentication no
 MaxStartups 200
 MaxSessions 100
 PrintMotd no
+LogLevel VERBOSE
 Banner {folder}/banner
 UsePAM {pam}
 """

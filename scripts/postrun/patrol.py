@@ -81,20 +81,17 @@ class Post:
     def _poll(self, tags: Sequence[str], answers: "queue.SimpleQueue[Answer]") -> None:
         found: Sighting | Refusal | None = None
         try:
-            found = self.door.glances(tags, *self._from(tags))
+            found = self.door.glances(tags, self._first())
         except Refusal as refusal:
             found = refusal
         finally:
             answers.put((self, found, time.monotonic()))
 
-    def _from(self, tags: Sequence[str]) -> tuple[str, str]:
-        """Give the name from which on new run folders are looked for, and the day the oldest watched run began."""
-        met = list((self._met or {}).values())
-        if not met:
-            return _BEGINNING, _BEGINNING
-        watched = [name.stamp for name in met if name.tag in set(tags)]
-        newest = max(name.started for name in met) - _SLACK
-        return newest.strftime("%Y-%m-%d_%H%M%S"), min(watched, default=_BEGINNING).partition("_")[0]
+    def _first(self) -> str:
+        """Give the name from which on new run folders are looked for."""
+        if not self._met:
+            return _BEGINNING
+        return (max(name.started for name in self._met.values()) - _SLACK).strftime("%Y-%m-%d_%H%M%S")
 
     def take(self, found: Sighting | Refusal, now: float) -> Iterator[tuple[Lookout, bool]]:
         """Fold in one poll; give each run that was polled and whether its state changed."""

@@ -1,22 +1,76 @@
-# The glances: nonce root ours blocks tail first oldest tag... One poll of many runs, in one round trip. Run folders
-# are listed from the name `first` on, each with + when it has a result, else -. No run of a tag began before `oldest`.
-ours=$1 blocks=$2 tail=$3 first=$4 oldest=$5
+# The glances: nonce root ours blocks tail first asked tag... One poll of runs, in one round trip.
+# `ours` is a regular expression for the lines of files that this project writes: they are no sign of life. Run folders
+# are listed from the name `first` on (none when it is empty), each with + when it has a result, else -. `asked` is the
+# run folder to look at, when the tag alone is not to decide. Few programs are started a run: a poll may come each second.
+ours=$1 blocks=$2 tail=$3 first=$4 asked=$5
 shift 5
 enter || { say end; exit 0; }
 machine
-say folders
-{ ls "$runs" 2>/dev/null; printf '%s\n' "$first"; } | grep -E '^[0-9][0-9_-]*(_production_gates_[A-Za-z0-9._-]*)?$' |
-    sort | sed -n "\\|^$first\$|,\$p" | while read -r name; do
-    if [ -f "$runs/$name/result.json" ]; then
-        printf '+%s\n' "$name"
-    elif [ -d "$runs/$name" ]; then
-        printf -- '-%s\n' "$name"
+
+from() { sort | sed -n "\\|^$1\$|,\$p"; } # of names and $1 among them, those that are not before $1
+
+if [ -n "$first" ]; then
+    say folders
+    { ls "$runs" 2>/dev/null; printf '%s\n' "$first"; } |
+        grep -E '^[0-9][0-9_-]*(_production_gates_[A-Za-z0-9._-]*)?$' | from "$first" | while read -r name; do
+        if [ -f "$runs/$name/result.json" ]; then
+            printf '+%s\n' "$name"
+        elif [ -d "$runs/$name" ]; then
+            printf -- '-%s\n' "$name"
+        fi
+    done
+fi
+
+homes= words=
+for tag; do
+    words="$words -e \"$tag\""
+    last=
+    say "watch $tag"
+    for run in ${asked:-"$runs"/${moment}_production_gates_"$tag"}; do
+        [ -d "$run" ] || continue
+        last=$run
+        printf '%s\n' "$run"
+    done
+    [ -n "$last" ] || continue
+    homes="$homes $last/"
+    if [ -f "$last/context.json" ]; then
+        say context
+    else
+        quality=
+        for found in "$last"/data_quality/*/data_quality_report.json; do quality=$found; done
+        show "$last/preflight.json"
+        show "$quality"
+    fi
+    show "$last/run.pid"
+    show "$last/result.json"
+    say log
+    [ -f "$last/run.log" ] && tail -c "$tail" "$last/run.log"
+done
+[ -n "$homes" ] || { say end; exit 0; }
+
+# Gate folders since the day on which the first of these runs began, with a report or open; odd names are no gate folders.
+oldest=$(for home in $homes; do home=${home%/} && printf '%s\n' "${home##*/}"; done | sort | sed q)
+mark=gate_results/production_gates_${oldest%%_*}
+reports= open=
+for gate in $(printf '%s\n' gate_results/production_gates_* "$mark" |
+    grep -E '^gate_results/production_gates_[0-9_-]+$' | from "$mark"); do
+    if [ -f "$gate/$report" ]; then
+        reports="$reports $gate/$report"
+    elif [ -d "$gate" ]; then
+        open="$open $gate/"
     fi
 done
-gates=$(all_gates)
-gates=$(since "gate_results/production_gates_$oldest")
-for tag; do
-    say "watch $tag"
-    watched "$tag" ''
-done
+printf '"a"' | grep -a -o -F -e '"a"' >/dev/null 2>&1 || exit 0 # no such grep: an answer without an end is none
+hits=$(grep -a -o -F $words /dev/null $reports 2>/dev/null | sort -u)
+say reports
+printf '%s\n' $hits
+
+# Of each folder a sum that changes with the size, time, inode or number of its files, whatever their order.
+say sums
+mine=$(printf '%s\n' $hits | sed "s|/$report:.*|/|" | sort -u)
+find $homes $open $mine -type f -exec $stat_all {} + 2>/dev/null | grep -v -E "$ours" | awk -F @ '
+    { split($4, part, "/"); name = part[1] == "gate_results" ? part[2] : part[3]
+      line = $1 % P; line = (line * 31 + $2) % P; line = (line * 31 + $3) % P; line = (line * 31 + length($0)) % P
+      sum[name] = (sum[name] + line) % P; square[name] = (square[name] + line * line) % P; count[name]++ }
+    END { for (name in count) printf "%d.%.0f.%.0f %s\n", count[name], sum[name], square[name], name }' P=67108859 || exit 0
 say end

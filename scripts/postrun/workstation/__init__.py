@@ -63,22 +63,21 @@ class Workstation:
 
     def glance(self, tag: str, run_dir: str | None = None) -> Glance:
         """Take one poll of a run, in one small round trip. Raises Unreachable, Missing."""
-        layout.check_tag(tag)
-        blocks = _REPORT_LIMIT // _BLOCK + 1
-        return answers.glance(self._ask("glance", tag, run_dir or "", _our_lines(), blocks, _LOG_TAIL))
+        return self._sight([layout.check_tag(tag)], "", run_dir or "", _LOG_TAIL).glances[tag]
 
-    def glances(self, tags: Sequence[str], first: str = "0", oldest: str = "0") -> Sighting:
+    def glances(self, tags: Sequence[str], first: str = "0") -> Sighting:
         """Take one poll of many runs, and list the run folders whose names are not before `first`.
 
-        `oldest` is the day on which the oldest of these runs began. One round trip for up to a hundred tags, since a
-        command has its longest length. Raises Unreachable, Missing.
+        One round trip for up to a hundred tags, since a command has its longest length. Raises Unreachable, Missing.
         """
         tags = [layout.check_tag(tag) for tag in tags]
-        blocks = _REPORT_LIMIT // _BLOCK + 1
         parts = [tags[start : start + _AT_ONCE] for start in range(0, len(tags), _AT_ONCE)] or [[]]
-        given = (_our_lines(), blocks, _LOG_END, first, oldest)
-        seen = [answers.sighting(self._ask("glances", *given, *part)) for part in parts]
-        return replace(seen[-1], glances={tag: one for part in seen for tag, one in part.glances.items()})
+        seen = [self._sight(part, "" if number else first, "", _LOG_END) for number, part in enumerate(parts)]
+        return replace(seen[0], glances={tag: one for part in seen for tag, one in part.glances.items()})
+
+    def _sight(self, tags: Sequence[str], first: str, run_dir: str, tail: int) -> Sighting:
+        blocks = _REPORT_LIMIT // _BLOCK + 1
+        return answers.sighting(self._ask("glances", _our_lines(), blocks, tail, first, run_dir, *tags))
 
     def survey(self, paths: Sequence[str]) -> Survey:
         """Find out which of these paths are files there, and which tags are taken. Raises Unreachable, Missing."""
@@ -161,8 +160,7 @@ def _command(probe: str, nonce: str, *arguments: object) -> str:
     The script goes as octal escapes within single quotes. The nonce stands first, so that the probe's own processes
     can be told from the run's in any process listing.
     """
-    names = ("common", *(["watched"] if probe in ("glance", "glances") else []), probe)
-    texts = [_PROBES.joinpath(f"{name}.sh").read_text(encoding="utf-8") for name in names]
+    texts = [_PROBES.joinpath(name).read_text(encoding="utf-8") for name in ("common.sh", f"{probe}.sh")]
     lines = [line for line in "".join(texts).splitlines() if not line.lstrip().startswith("#")]
     given = shlex.join([nonce, *map(str, arguments)])
     script = "\n".join([f"set -- {given}", *lines])

@@ -1,9 +1,10 @@
 """What comes back from a workstation: records of facts, cut out of a probe's answer."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import fsdecode
+from typing import Any
 
 from postrun import layout
 from postrun.errors import Invalid, Missing, Unreachable
@@ -101,45 +102,62 @@ def look(found: Sections, limit: int) -> Look:
     )
 
 
-def glance(found: Sections, listed: tuple[Process, ...] | None = None) -> Glance:
-    """Read the answer to the probe `glance`, or one part of `glances` with the processes that were `listed` once."""
-    files = {file.path.rpartition("/")[2]: file for file in _files(found, None)}
+def sighting(found: Sections) -> Sighting:
+    """Read the answer to the probe `glances`."""
+    machine: dict[str, Any] = {
+        "clock": _clock(found),
+        "zone": found.one("zone").strip() or None,
+        "boot_id": found.one("boot").strip() or None,
+        "processes": _processes(found),
+    }
+    starts = [index for index, (head, _) in enumerate(found.parts) if head.startswith("watch ")]
+    runs = [found.parts[start:stop] for start, stop in zip(starts, [*starts[1:], None], strict=False)]
+    written = [(path.split("/")[1], tag.strip('"')) for path, _, tag in _pairs(found, "reports", ":")]
+    sums = {name: total for total, _, name in _pairs(found, "sums", " ")}
+    return Sighting(
+        folders={line[1:]: line.startswith("+") for line in found.lines("folders")},
+        glances=dict(_glance(Sections(parts, found.nonce), written, sums, machine) for parts in runs),
+        **machine,
+    )
+
+
+def _pairs(found: Sections, part: str, mark: str) -> Iterator[tuple[str, str, str]]:
+    return (line.partition(mark) for line in found.lines(part) if line)
+
+
+def _glance(
+    own: Sections, written: Sequence[tuple[str, str]], sums: Mapping[str, str], machine: Mapping[str, Any]
+) -> tuple[str, Glance]:
+    """Read what was seen of one run; give its tag and that.
+
+    `written` has the gate folders whose report has a tag that is watched, with the tag. Nobody can tell whose an open
+    gate folder is, so each counts as activity of all the runs that began before it.
+    """
+    head, folders = own.parts[0]
+    tag = head.partition(" ")[2]
+    runs = tuple(path.rpartition("/")[2] for path in fsdecode(folders).split("\n") if path)
+    stamp = runs[-1].partition("_production_gates_")[0] if runs else ""
+    gates = [gate for gate, its in written if its == tag and gate >= f"production_gates_{stamp.partition('_')[0]}"]
+    taken = {gate for gate, _ in written}
+    open_gates = [name for name in sums if name >= f"production_gates_{stamp}" and name not in taken]
+    files = {file.path.rpartition("/")[2]: file for file in _files(own, None)}
     result = files.get("result.json")
-    return Glance(
-        clock=_clock(found),
-        zone=found.one("zone").strip() or None,
-        boot_id=found.one("boot").strip() or None,
-        runs=tuple(path.rpartition("/")[2] for path in found.lines("runs")),
-        has_context=any(head == "context" for head, _ in found.parts),
+    if result and runs[-1] not in sums:  # a listing without it would look like one in which nothing moves
+        raise Unreachable("the workstation's listing of files", f"those of {runs[-1]}", "none (do find and stat work?)")
+    settled = [f"{name} {sums.get(name)}" for name in (*runs[-1:], *gates)]
+    return tag, Glance(
+        runs=runs,
+        has_context=any(head == "context" for head, _ in own.parts),
         preflight=_text(files.get("preflight.json")),
         data_quality=_text(files.get("data_quality_report.json")),
         result=_text(result),
         result_modified=result.modified if result else None,
         pid_file=_text(files.get("run.pid")),
-        processes=_processes(found) if listed is None else listed,
-        settled=found.one("settled").strip(),
-        activity=found.one("activity").strip(),
-        log_tail=found.content("log").decode(errors="replace"),
-        gates=tuple(path.rpartition("/")[2] for path in found.lines("gates") if path),
-    )
-
-
-def sighting(found: Sections) -> Sighting:
-    """Read the answer to the probe `glances`."""
-    listed = _processes(found)
-    starts = [index for index, (head, _) in enumerate(found.parts) if head.startswith("watch ")]
-    machine = found.parts[: starts[0]] if starts else found.parts
-    runs = {
-        found.parts[start][0].partition(" ")[2]: (*machine, *found.parts[start + 1 : stop])
-        for start, stop in zip(starts, [*starts[1:], None], strict=False)
-    }
-    return Sighting(
-        clock=_clock(found),
-        zone=found.one("zone").strip() or None,
-        boot_id=found.one("boot").strip() or None,
-        folders={line[1:]: line.startswith("+") for line in found.lines("folders")},
-        processes=listed,
-        glances={tag: glance(Sections(parts, found.nonce), listed) for tag, parts in runs.items()},
+        settled=", ".join(settled),
+        activity=", ".join([*settled, *sorted(f"{name} {sums[name]}" for name in open_gates)]),
+        log_tail=own.content("log").decode(errors="replace"),
+        gates=tuple(gates),
+        **machine,
     )
 
 

@@ -99,7 +99,9 @@ class SshHost:
         self.close()
         patience = dict.fromkeys(("banner_timeout", "auth_timeout", "channel_timeout"), self._timeout)
         config = Config(runtime_ssh_path=_client_config())
-        connection = Connection(self.name, config=config, connect_timeout=self._timeout, connect_kwargs=patience)
+        connection = Connection(
+            self.name, config=config, connect_timeout=self._timeout, connect_kwargs={**patience, "compress": True}
+        )
         hop: Any = connection
         while isinstance(hop, Connection):
             _be_strict(hop)
