@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class Cost:
     """What a number of polls took."""
 
     polls: float
+    seconds: float
     connections: float
     kilobytes: float
     cpu_near: float
@@ -137,12 +138,14 @@ class Yard:
                 worker.wait()
 
     def measure(self, commands: Sequence[Sequence[str]], environment: dict[str, str]) -> Cost:
-        """Run these at once, a thread for each, and give what they and the servers took."""
+        """Run these one after another, and give what they and the servers took."""
         for server in self.servers:  # anew, so that their children's time is theirs alone
             server.stop()
             server.start()
         before = self._count(), _children()
+        began = time.perf_counter()
         near = sum(_ended(command, environment) for command in commands)
+        seconds = time.perf_counter() - began
         time.sleep(SETTLE)
         for server in self.servers:
             server.stop()
@@ -150,7 +153,7 @@ class Yard:
         far = _children() - before[1] - near
         for server in self.servers:
             server.start()
-        return Cost(sessions, connections, size / 1024, near, far)
+        return Cost(sessions, seconds, connections, size / 1024, near, far)
 
     def _count(self) -> tuple[int, int, int]:
         logs = [(server.folder / "sshd.log").read_text() for server in self.servers]
@@ -182,11 +185,11 @@ def watching(yard: Yard, project: Path, seconds: float) -> Cost:
     command = [sys.executable, str(project / "scripts/watch_runs.py"), "--local-root", str(near)]
     command += ["--interval", "1", "--deadline", str(seconds)]
     cost = yard.measure([command], {"POSTRUN_SSH_CONFIG": str(yard.config)})
-    return Cost(cost.polls / len(yard.servers), *list(vars(cost).values())[1:])
+    return replace(cost, polls=cost.polls / len(yard.servers))
 
 
-def asking(yard: Yard) -> tuple[Cost, float]:
-    """Ask for every run once with a plain ssh, one after another; give the seconds it took as well."""
+def asking(yard: Yard) -> Cost:
+    """Ask for every run once with a plain ssh, one after another."""
     commands = [
         [
             "ssh",
@@ -198,9 +201,7 @@ def asking(yard: Yard) -> tuple[Cost, float]:
         ]
         for host, tag, run in yard.made
     ]
-    began = time.perf_counter()
-    cost = yard.measure(commands, {})
-    return Cost(1, *list(vars(cost).values())[1:]), time.perf_counter() - began
+    return replace(yard.measure(commands, {}), polls=1)
 
 
 def configured(yard: Yard) -> Path:
@@ -226,17 +227,17 @@ def main() -> int:
         stack.enter_context(yard.open())
         project = configured(yard)
         short, long = watching(yard, project, args.seconds / 3), watching(yard, project, args.seconds)
-        plain, took = asking(yard)
-    tell(args, short, long, plain, took)
+        plain = asking(yard)
+    tell(args, short, long, plain)
     return 0
 
 
-def tell(args: argparse.Namespace, short: Cost, long: Cost, plain: Cost, took: float) -> None:
+def tell(args: argparse.Namespace, short: Cost, long: Cost, plain: Cost) -> None:
     """Print what one poll costs either way, and how many connections there were."""
     steady = long - short
     print(f"{args.runs} runs on {args.hosts} workstations")
     print(f"watch: {long.connections:.0f} connections for {long.polls:.0f} polls in {args.seconds:g} s at --interval 1")
-    print(f"plain ssh: {plain.connections:.0f} connections for one poll, {took:.1f} s")
+    print(f"plain ssh: {plain.connections:.0f} connections for one poll, {plain.seconds:.1f} s")
     print(f"{'per poll of all runs':26}{'watch':>10}{'plain ssh':>12}{'ratio':>8}")
     for name, words in (("kilobytes", "KiB"), ("cpu_near", "CPU near, s"), ("cpu_far", "CPU far, s")):
         ours, theirs = getattr(steady, name) / steady.polls, getattr(plain, name)

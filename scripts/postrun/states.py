@@ -35,7 +35,7 @@ class Glance:
     result_modified: float | None
     pid_file: str | None
     processes: tuple[Process, ...]  # every process of the workstation, the probe's own ones left out
-    settled: str  # listing (path, size, mtime) of the run folder and of the gate folder whose report has this tag
+    settled: str  # sums over sizes, times and inodes in the run folder and the gate folders whose report has this tag
     activity: str  # the same, with gate folders that have no report yet and began after the run
     log_tail: str
     gates: tuple[str, ...] = ()  # names of the gate folders whose report has this tag
