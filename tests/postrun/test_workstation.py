@@ -477,13 +477,25 @@ def test_a_copy_is_whole_and_leaves_out_links_and_what_is_excluded(door: Worksta
 def test_a_copy_shows_progress_only_when_asked(
     door: Workstation, far: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    put(far / RUN_PATH / "a.csv", b"a" * 1000)
+    for name in ("a.csv", "b.csv"):
+        put(far / RUN_PATH / name, b"a" * 1000)
     door.fetch(RUN_PATH, tmp_path / "one", [], show_progress=False)
     assert capfd.readouterr() == ("", "")
     door.fetch(RUN_PATH, tmp_path / "two", [], show_progress=True)
     shown = capfd.readouterr()
     assert shown.out == ""
-    assert "a.csv" in shown.err
+    assert "100%" in shown.err
+    assert shown.err.count("\n") == 1, "one line, however many files"
+
+
+def test_an_rsync_without_a_total_tells_file_by_file(
+    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    put(far / RUN_PATH / "a.csv", b"a" * 1000)
+    stand_in(tmp_path / "bin", "rsync", f'case "$*" in *--info*) exit 1;; esac; exec {shutil.which("rsync")} "$@"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    connect("local", far).fetch(RUN_PATH, tmp_path / "near", [], show_progress=True)
+    assert "a.csv" in capfd.readouterr().err
 
 
 def test_no_rsync_here(far: Path, near: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

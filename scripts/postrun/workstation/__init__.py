@@ -106,7 +106,7 @@ class Workstation:
         source, transport = self._host.rsync_source(f"{self._resolved()}/{folder}/")
         command = ["rsync", "-rt", f"--timeout={max(1, int(self._timeout))}", *transport]
         command += [f"--exclude={pattern}" for pattern in exclude]
-        command += ["--progress"] if show_progress else []
+        command += [_progress()] if show_progress else []
         destination.mkdir(parents=True, exist_ok=True)
         self._copy([*command, source, f"{destination.absolute()}/"], folder, show_progress)
 
@@ -152,6 +152,12 @@ class Workstation:
     def close(self) -> None:
         """End the connection, if there is one."""
         self._host.close()
+
+
+def _progress() -> str:
+    """Give rsync's flag for progress in one line; old ones and macOS' own know it only file by file."""
+    known = subprocess.run(["rsync", "--info=help"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return "--progress" if known.returncode else "--info=progress2"
 
 
 def _command(probe: str, nonce: str, *arguments: object) -> str:
