@@ -1,6 +1,6 @@
 """Write the generated parts of the docs: they stand between two marks, and what is around them is by hand.
 
-Reads the tables of steps and artifacts, the refusals, the catalogue of checks, the policies, the documents.
+Reads the tables of steps, artifacts and states, the refusals, the catalogue of checks, the policies, the documents.
 Writes README.md, docs/steps.md and docs/rules.md where a part is out of date; with --check it shows the difference.
 Exit codes: 0 up to date or written, 1 out of date (--check), 2 wrong usage, 3 a document is missing, 4 broken marks.
 
@@ -14,12 +14,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from postrun import catalogue, cli, disk, errors, layout, policy, render
+from postrun import catalogue, cli, disk, errors, layout, policy, render, states
 from postrun.errors import Invalid, Missing, Refusal
+from postrun.lookout import PATIENCE
 from steps import VERBS
 
 DOCUMENTS = ("README.md", "docs/steps.md", "docs/rules.md")
-PARTS = ("steps-table", "exit-codes", "steps", "artifacts", "checks", "score", "queue")
+PARTS = ("steps-table", "exit-codes", "steps", "artifacts", "states", "checks", "score", "queue")
 _BEGIN = "<!-- generated: {name} (`make docs` writes this part; what is written here by hand is lost) -->"
 _END = "<!-- end of generated part -->"
 _MARK = re.compile(r"^<!-- (?:generated: (?P<name>[^\s>]*).*|end of generated part) -->$", re.MULTILINE)
@@ -34,6 +35,8 @@ def facts() -> dict[str, Any]:
         "nouns": [(noun, _paths(noun), _writer(noun)) for noun in layout.NOUNS.values()],
         "codes": [(refusal.exit_code, str(refusal.__doc__).partition("\n")[0]) for refusal in refusals],
         "interrupted": errors.INTERRUPTED,
+        "states": [(state, words, states.ENDS.get(state)) for state, words in states.MEANING.items()],
+        "patience": [(flag, getattr(states.Limits(), name), words) for flag, name, words in PATIENCE],
         "checks": tuple(catalogue.checks().values()),
         "scoring": policy.load("scoring_policy"),
         "queueing": policy.load("candidate_queue_policy"),

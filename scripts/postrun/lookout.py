@@ -13,10 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from postrun import artifacts, policy, processes
-from postrun.errors import Invalid, Refusal
+from postrun.errors import DeadlineReached, Invalid, Missing, Refusal, Unreachable
 from postrun.journal import Journal
 from postrun.states import Facts, Glance, Limits, Memory, Result, judge
 
+PATIENCE = (  # flag, field of Limits, what it is
+    ("--interval", "interval", "between two looks"),
+    ("--grace", "grace", "how long no process, or a broken result, must be seen to count"),
+    ("--stall-after", "stall", "without any file changing, until a run counts as stalled"),
+    ("--appear-timeout", "appear_timeout", f"for the run folder to appear; then exit code {Missing.exit_code}"),
+    ("--outage-budget", "outage", f"for the workstation to answer again; then exit code {Unreachable.exit_code}"),
+    ("--deadline", "deadline", f"for everything; then exit code {DeadlineReached.exit_code}"),
+)
 TICK = 0.5  # seconds between two signs of life while a look takes its time
 LAST_LOOK = 5.0  # seconds for a look that patience runs out on
 
@@ -158,15 +166,8 @@ def seconds(text: str) -> float:
 def add_patience(parser: argparse.ArgumentParser, usual: Limits | None = None) -> None:
     """Add the flags of whoever waits for runs; `usual` holds the defaults."""
     group = parser.add_argument_group("how patient to be, in seconds")
-    usual = usual or Limits()
-    for flag, default, words in (
-        ("--interval", usual.interval, "between two looks"),
-        ("--grace", usual.grace, "how long no process, or a broken result, must be seen to count"),
-        ("--stall-after", usual.stall, "without any file changing, until a run counts as stalled"),
-        ("--appear-timeout", usual.appear_timeout, "for the run folder to appear"),
-        ("--outage-budget", usual.outage, "for the workstation to answer again"),
-        ("--deadline", usual.deadline, "for everything"),
-    ):
+    for flag, name, words in PATIENCE:
+        default = getattr(usual or Limits(), name)
         known = "no end" if default is None else f"{default:g}"
         group.add_argument(flag, type=seconds, default=default, metavar="S", help=f"{words} (default: {known})")
 

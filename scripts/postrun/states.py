@@ -68,6 +68,18 @@ class State(StrEnum):
     COMPLETE = "complete"
 
 
+MEANING = {
+    State.WAITING: "no run folder has the tag yet",
+    State.STARTING: "the run folder is there, its context.json is not yet",
+    State.RUNNING: "there is no result.json, and processes of the run are alive, or have not been missed for long",
+    State.STALLED: "processes of the run are alive, but no file has changed for the stall limit; it is waited for",
+    State.SETTLING: "result.json is valid, but processes are alive, or the folders changed since the look before",
+    State.WRITING: "result.json is there and broken: perhaps it is only half written",
+    State.CORRUPT: "result.json stayed broken, without a change, for the grace time",
+    State.DEAD: "no result.json and no process in two looks, for the grace time; or preflight or data quality said no",
+    State.UNREACHABLE: "the workstation does not answer; attempts are further and further apart",
+    State.COMPLETE: "result.json is valid, no process is alive, and nothing changed between two looks",
+}
 ENDS: dict[State, type[Refusal] | None] = {State.COMPLETE: None, State.CORRUPT: Invalid, State.DEAD: RunDead}
 
 
