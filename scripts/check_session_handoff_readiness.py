@@ -8,14 +8,13 @@ Exit codes: 0 ready, 1 not ready, 2 usage, 4 the policy is invalid, 9 locked.
     python scripts/check_session_handoff_readiness.py
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, layout, ledger, planning, policy, render, tables
+from postrun import artifacts, cli, disk, layout, ledger, planning, policy, render, tables
 from postrun.errors import Missing, Refusal
 from postrun.layout import NOUNS, PROJECT, Home, Place
 from postrun.outcome import Order, Outcome
@@ -130,11 +129,15 @@ def _registry_complete(state: State) -> Point:
 
 
 def _queue_current(state: State) -> Point:
-    digest = _digest(state.root, REGISTRY)
-    wanting = [f"rank {row['rank']}" for row in state.queue if row["made_from_registry_sha256"] != digest]
+    today = {
+        "made_from_registry_sha256": _digest(state.root, REGISTRY),
+        "policy_sha256": policy.digest("candidate_queue_policy"),
+        "catalogue_sha256": policy.digest("governance_checks"),
+    }
+    wanting = [f"rank {row['rank']}" for row in state.queue if any(row[name] != today[name] for name in today)]
     if not state.queue and any(row["factor"] is not None for row in state.registry):
         wanting.append("an empty queue")
-    return _point("queue_current", "Was the queue made from today's registry?", wanting, "made from it")
+    return _point("queue_current", "Was the queue made from today's registry and policies?", wanting, "made from them")
 
 
 def _plan_current(state: State) -> Point:
@@ -232,7 +235,7 @@ def _runs(root: Path, noun: str) -> list[Path]:
 
 def _digest(root: Path, name: str) -> str | None:
     path = layout.workspace(root, name)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return disk.sha256(path) if path.is_file() else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

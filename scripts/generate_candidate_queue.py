@@ -14,12 +14,11 @@ Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry or the policy is 
 """
 
 import argparse
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, catalogue, cli, history, layout, policy, render, scoring, tables
+from postrun import artifacts, catalogue, cli, disk, history, layout, policy, render, scoring, tables
 from postrun.catalogue import Check
 from postrun.errors import Missing
 from postrun.history import Run
@@ -51,9 +50,9 @@ def rank(order: Order) -> Outcome:
     made = {
         "mode": mode,
         "policy_version": rules["policy_version"],
-        "policy_sha256": _digest(artifacts.encode(rules)),
-        "catalogue_sha256": _digest(artifacts.encode(policy.load("governance_checks"))),
-        "made_from_registry_sha256": _digest(source.read_bytes()),
+        "policy_sha256": policy.digest(POLICY),
+        "catalogue_sha256": policy.digest("governance_checks"),
+        "made_from_registry_sha256": disk.sha256(source),
     }
     wrote = _write(order.root, queue, made, _around(registry, found, queue, rules, mode))
     return Outcome(f"{len(queue)} of {len(found)} factors queued, mode {mode}", wrote)
@@ -160,10 +159,6 @@ def _write(root: Path, queue: Sequence[Row], made: Row, around: Row) -> tuple[Pa
     tables.write(path, rows, columns, lambda row: artifacts.check(row, QUEUE, f"{path}: {row['factor']}"))
     render.write(page, f"{QUEUE}.md", rows=rows, points=POINTS, **made, **around)
     return path, page
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _add_mode(parser: argparse.ArgumentParser) -> None:

@@ -10,12 +10,11 @@ Exit codes: 0 done, 2 usage, 3 no queue yet, 4 an input is invalid, 9 locked.
     python scripts/generate_next_run_plan.py
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, catalogue, cli, gates, layout, planning, policy, render, tables
+from postrun import artifacts, catalogue, cli, disk, gates, layout, planning, policy, render, tables
 from postrun.errors import Missing, Refusal, Unreachable
 from postrun.layout import Place
 from postrun.outcome import Order, Outcome
@@ -36,7 +35,7 @@ def plan(order: Order) -> Outcome:
     commands = [_command(row, source, next(tags), survey) for row, source in zip(queue, sources, strict=True)]
     place = Place(order.root, "", None)
     document = {
-        "made_from": {name: _digest(layout.workspace(order.root, name)) for name in (QUEUE, REGISTRY)},
+        "made_from": {name: disk.sha256(layout.workspace(order.root, name)) for name in (QUEUE, REGISTRY)},
         "workstation_answered": survey is not None,
         "commands": commands,
     }
@@ -53,10 +52,6 @@ def _table(root: Path, name: str) -> list[dict[str, Any]]:
     if not path.exists():
         raise Missing(path, "a table", "nothing there", "close a run first: make finalize TAG=...")
     return tables.rows(path, artifacts.columns(name))
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _local_tags(root: Path) -> set[str]:

@@ -1,14 +1,23 @@
 """The door for policies: what a non-programmer may change, complete and checked, never silently defaulted."""
 
+import hashlib
 import os
+import re
 from typing import Any
 
 from postrun import artifacts, layout
+
+_BETWEEN = re.compile(r"\s+|,(?=\s|\w+://|$)")  # addresses; a comma within one stays
 
 
 def load(name: str) -> Any:
     """Read one policy from `configs/`. Raises Missing, Invalid."""
     return artifacts.read(_PROJECT, name)
+
+
+def digest(name: str) -> str:
+    """Give the SHA-256 of what a policy says; its layout has no say. Raises as `load` does."""
+    return hashlib.sha256(artifacts.encode(load(name))).hexdigest()
 
 
 def workstation() -> dict[str, Any]:
@@ -30,10 +39,13 @@ def workstations() -> list[tuple[str, str]]:
 
 
 def notify_urls() -> list[str]:
-    """Say where messages go: POSTRUN_NOTIFY_URLS, set apart by spaces, else the user's own file. Raises Invalid."""
+    """Say where messages go: POSTRUN_NOTIFY_URLS, set apart by spaces or commas, else the user's own file.
+
+    Raises Missing, Invalid.
+    """
     given = os.environ.get("POSTRUN_NOTIFY_URLS")
     if given is not None:
-        return given.split()
+        return [url for url in _BETWEEN.split(given) if url]
     return list((artifacts.seek(_PROJECT, "notify.local") or {"urls": []})["urls"])
 
 

@@ -53,6 +53,11 @@ def change_text(near: Path, name: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def other_policy(near: Path, name: str) -> None:
+    """Have the queue made by a policy that is not today's."""
+    change_text(near, "factor_candidate_queue", policy.digest(name), "0" * 64)
+
+
 def half_close(near: Path) -> None:
     folder = near / layout.RUNS / "2026-03-01_010101_production_gates_half"
     folder.mkdir()
@@ -74,6 +79,8 @@ def unregistered(near: Path) -> None:
         (lambda near: change_text(near, "next_run_plan", '"argv"', '"args"'), "state_valid", "next_run_plan"),
         (unregistered, "registry_current", "2026-03-01_010101_production_gates_new has no row"),
         (lambda near: add_line(near, "factor_experiment_registry"), "queue_current", "rank 1"),
+        (lambda near: other_policy(near, "candidate_queue_policy"), "queue_current", "rank 1"),
+        (lambda near: other_policy(near, "governance_checks"), "queue_current", "rank 1"),
         (lambda near: add_line(near, "factor_candidate_queue"), "plan_current", "factor_candidate_queue"),
         (lambda near: add_line(near, "factor_experiment_registry"), "plan_current", "factor_experiment_registry"),
         (half_close, "no_run_half_closed", "half lacks governance_audit_check"),
