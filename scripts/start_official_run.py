@@ -2,7 +2,7 @@
 
 Reads  the workstation, once: whether launcher and data file are there, and whether the tag is free
 Writes nothing here; the launcher there makes the run folder. It prints the command; what the launcher says goes to
-stderr, the run folder in it.
+stderr, the run folder in it. With --json both stand in one object on stdout.
 --gate holds the gate program's words in one text, quoted as for a shell; no shell reads them. What is not given is
 left to the launcher. The run goes on after the connection has ended.
 Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher said no, 2 usage, 3 the launcher or the data file
@@ -17,35 +17,15 @@ import shlex
 from collections.abc import Sequence
 
 from postrun import cli, disk, layout, planning
-from postrun.errors import Missing, Unclear, Usage
-from postrun.outcome import Order
+from postrun.errors import Usage
 
 _OURS = {"owner": "--owner", "notes": "--notes", "threads": "--threads", "data": "--dq-input-csv"}
 
 
-def start(order: Order, words: Sequence[str], data: str) -> int:
-    """Look once, then start the launcher; give its verdict as 0 or 1. Raises Missing, Unclear, Unreachable."""
-    files = [planning.LAUNCHER, data]
-    with cli.station(order) as door:
-        survey = door.survey(files)
-        absent = [path for path in files if path not in survey.files]
-        if absent:
-            raise Missing(f"workstation {order.host}", "launcher and data file", f"no {', no '.join(absent)}")
-        if order.tag in survey.tags:
-            raise Unclear(f"decision tag {order.tag}", "a free one", "a run that has it", "an audit allows one")
-        print(planning.quoted(words))
-        if disk.REHEARSAL.get():
-            cli.say(f"{order.tag}: could be started now, nothing was")
-            return 0
-        code, output = door.launch(words)
-    for line in output.splitlines():
-        cli.say(line)
-    cli.say(f"{order.tag}: the launcher ended with exit code {code}")
-    return 0 if code == 0 else 1
-
-
 def command(args: argparse.Namespace) -> list[str]:
     """Give the launcher's argument list. Raises Usage."""
+    if not args.data:
+        raise Usage("--data", "a data file, relative to the remote root", "nothing")
     words = ["bash", planning.LAUNCHER, "--workflow", layout.WORKFLOW, "--tag", args.tag]
     words += [f"{flag}={getattr(args, name)}" for name, flag in _OURS.items() if getattr(args, name) is not None]
     try:
@@ -75,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         disk.REHEARSAL.set(args.dry_run)
         if args.tag is None:
             raise Usage("official run", "--tag", "none")
-        return start(cli.order(args), command(args), args.data)
+        files = [planning.LAUNCHER, args.data]
+        hint = "an audit allows one"
+        return cli.start(cli.order(args), f"official run {args.tag}", command(args), files, hint, args.json)
 
     return cli.guard(work)
 

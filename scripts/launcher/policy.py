@@ -5,6 +5,7 @@ says the same to editors and to `make validate`, and a test holds the two togeth
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ def _whole(value: Any) -> bool:
 
 
 def _real(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def _words(value: Any) -> bool:
@@ -92,7 +93,7 @@ def load(path: Path) -> Policy:
     if not path.is_file():
         raise Missing("launcher policy", f"a file at {path}", "nothing")
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+        given = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise Invalid(path, "JSON", str(error)) from None
     for where, content, fields in (

@@ -5,6 +5,7 @@ way that end comes. Only its own violent death (SIGKILL, a power cut) leaves no 
 that from `run.pid`.
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -19,10 +20,12 @@ from typing import IO
 from launcher import machine
 from launcher.records import write_json
 
-FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 NOT_STARTED, NOT_FOUND, BY_SIGNAL = 126, 127, 128  # exit codes as shells have them
 LOST = 70  # the supervisor itself failed; its traceback is in run.log
 SHORT = 0.05  # seconds between two looks
+FULL = (errno.ENOSPC, errno.EDQUOT)
+SOON = 1.0  # seconds until a full disk is tried again
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,19 @@ def supervise(job: Job) -> int:
             with (job.run / "run.log").open("ab") as log:
                 code = _attend(job, crowd, log)
         finally:
-            write_json(job.run / "result.json", {**job.result, "exit_code": code})
+            _conclude(job, code)
     return code
+
+
+def _conclude(job: Job, code: int) -> None:
+    """Write the result. A full disk is waited for: without its result the whole run would count as dead."""
+    while True:
+        try:
+            return write_json(job.run / "result.json", {**job.result, "exit_code": code})
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            time.sleep(SOON)
 
 
 def detach(command: Sequence[str], run: Path) -> bool:

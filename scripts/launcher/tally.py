@@ -52,7 +52,8 @@ def columns(asked: Thresholds) -> list[str]:
 
 
 def _count(rows: Iterable[list[str]], asked: Thresholds, tally: Tally) -> None:
-    width, places = len(tally.header), {name: place for place, name in enumerate(tally.header)}
+    width = len(tally.header)
+    places = {name: tally.header.index(name) for name in tally.header}  # of two alike the first, as pandas has it
     watched = [(name, places[name], name in asked.numeric_columns) for name in columns(asked) if name in places]
     keys = [places[name] for name in asked.key_columns if name in places] or range(width)  # without keys, whole rows
     day, seen = places.get(asked.date_column), set[bytes]()
@@ -80,6 +81,8 @@ def _cell(tally: Tally, name: str, text: str, numeric: bool) -> None:
 
 
 def _finite(text: str) -> bool:
+    if "_" in text or not text.isascii():  # 1_000 is a number to Python alone
+        return False
     try:
         return math.isfinite(float(text))
     except ValueError:

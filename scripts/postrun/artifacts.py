@@ -80,19 +80,22 @@ def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
     """
     from jsonschema.exceptions import relevance
 
-    errors = sorted(_validator(schema).iter_errors(document), key=relevance, reverse=True)
-    return [_line(error) for error in errors if admitted or not _is_admitted(error)]
+    validator = _validator(schema)
+    secret = isinstance(validator.schema, dict) and validator.schema.get("writeOnly") is True
+    errors = sorted(validator.iter_errors(document), key=relevance, reverse=True)
+    return [_line(error, secret) for error in errors if admitted or not _is_admitted(error)]
 
 
 def _is_admitted(error: "ValidationError") -> bool:
     return isinstance(error.schema, dict) and error.schema.get("x-admitted") is True
 
 
-def _line(error: "ValidationError") -> str:
+def _line(error: "ValidationError", secret: bool = False) -> str:
     from jsonschema.exceptions import best_match
 
     deepest = best_match(iter([error])) or error
-    return f"{deepest.json_path}: {deepest.message[:300]}"
+    words = f"`{deepest.validator}` does not hold (values of this file are secret)" if secret else deepest.message[:300]
+    return f"{deepest.json_path}: {words}"
 
 
 @cache

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from postrun import artifacts, disk, layout, policy
+from postrun import artifacts, disk, layout, planning, policy
 from postrun.errors import INTERRUPTED, Missing, Refusal, Unclear, Usage
 from postrun.layout import Place
 from postrun.outcome import Order, Outcome, Step
@@ -162,6 +162,32 @@ def station(order: Order) -> "Iterator[Workstation]":
         yield door
     finally:
         door.close()
+
+
+def start(order: Order, run: str, words: Sequence[str], files: Sequence[str], hint: str, as_json: bool) -> int:
+    """Run the launcher's command for the order's tag, after a look at what it needs; give its verdict as 0 or 1.
+
+    `run` names it in messages. In a rehearsal nothing is started. Raises Missing, Unclear, Unreachable.
+    """
+    code, said = 0, [f"{run}: could be started now, nothing was"]
+    with station(order) as door:
+        survey = door.survey(files)
+        absent = [path for path in files if path not in survey.files]
+        if absent:
+            raise Missing(run, f"its files on workstation {order.host}", f"no {', no '.join(absent)}")
+        if order.tag in survey.tags:
+            raise Unclear(f"decision tag {order.tag}", "a free one", "a run that has it", hint)
+        if not as_json:
+            print(planning.quoted(words), flush=True)
+        if not disk.REHEARSAL.get():
+            code, output = door.launch(words)
+            said = [*output.splitlines(), f"{run}: the launcher ended with exit code {code}"]
+    verdict = min(code, 1)
+    if as_json:
+        print(json.dumps({"exit_code": verdict, "argv": list(words), "said": said}))
+    for line in said if not as_json else ():
+        say(line)
+    return verdict
 
 
 @contextmanager

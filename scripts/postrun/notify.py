@@ -9,8 +9,8 @@ could be reached. A crash in between loses a message rather than repeat it.
 import hashlib
 import logging
 import queue
-import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,6 @@ _GRAVITY = {
     State.DEAD: "failure",
     State.UNREACHABLE: "failure",
 }
-_SCHEME = re.compile(r"[a-z0-9]{1,20}(?=://)", re.I)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class Herald:
             self._say(f"nobody was told of the verdict: {refusal}")
 
     def close(self, patience: float = PATIENCE) -> None:
-        """Wait for the messages on their way, but not for ever. What is not sent then is told at the next chance."""
+        """Wait for the messages on their way, but not for ever. What was not begun then is told at the next chance."""
         if self._work is None:
             return
         self._waiting.put(None)
@@ -131,9 +130,24 @@ class Herald:
         fresh = [run for run in event.runs if self._record(run, event.key, True)]
         if event.runs and not fresh:
             return
-        reached = [self._send(number, url, event) for number, url in enumerate(self._urls, start=1)]
-        for run in fresh if not any(reached) else ():
+        for run in fresh if not self._reach(event) else ():
             self._record(run, event.key, False)
+
+    def _reach(self, event: Event) -> bool:
+        """Send to every address at once, so that none waits for another; say whether somebody was reached."""
+        reached = []
+
+        def send(number: int, url: str) -> None:
+            if self._send(number, url, event):
+                reached.append(number)
+
+        sends = [threading.Thread(target=send, args=at, daemon=True) for at in enumerate(self._urls, start=1)]
+        for one in sends:
+            one.start()
+        end = time.monotonic() + PATIENCE
+        for one in sends:
+            one.join(max(0.0, end - time.monotonic()))
+        return bool(reached)
 
     def _record(self, run: str, key: str, told: bool) -> bool:
         """Write an event down as told, or strike it out; say whether that was news."""
@@ -155,8 +169,8 @@ class Herald:
         kind = NotifyType(event.gravity)
         if known and service.notify(body=event.body, title=event.title, notify_type=kind):
             return True
-        scheme = _SCHEME.match(url)
-        where = f"address {number}" + (f" ({scheme[0]}://…)" if scheme else "")
+        kind_of = f" ({url.partition('://')[0]}://…)" if known else ""
+        where = f"address {number}{kind_of}"
         found = "no success" if known else "an address that Apprise does not know"
         self._say(f"{where}: expected to deliver `{event.title}`, found {found}")
         return False
@@ -175,5 +189,5 @@ def herald(root: Path, say: Callable[[str], None]) -> Herald:
         return Herald(root, policy.notify_urls(), say)
     except Refusal as refusal:
         kind = type(refusal).__name__.lower()  # its words might show an address
-        say(f"configs/notify.local.json: expected addresses, found an {kind} file; nobody will be told of anything")
+        say(f"configs/notify.local.json: expected addresses, found a file that is {kind}; nobody will be told")
         return Herald(root, (), say)

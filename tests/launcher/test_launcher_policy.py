@@ -73,6 +73,20 @@ def test_what_is_no_policy_is_refused(text: str, tmp_path: Path) -> None:
         policy.load(path)
 
 
+def test_an_editors_byte_order_mark_is_no_flaw(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text((PROJECT / policy.FILE).read_text(), encoding="utf-8-sig")
+    assert policy.load(path) == policy.load(PROJECT / policy.FILE)
+
+
+def test_no_end_is_no_number_of_seconds(tmp_path: Path) -> None:
+    given = json.loads((PROJECT / policy.FILE).read_text()) | {"leftover_seconds": float("inf")}
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(given))
+    with pytest.raises(Invalid, match=r"leftover_seconds: expected a number, 0 or more, found inf"):
+        policy.load(path)
+
+
 def test_a_policy_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(Missing):
         policy.load(tmp_path / "none.json")

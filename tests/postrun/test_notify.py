@@ -14,9 +14,10 @@ import pytest
 
 import factory
 import monitor_then_finalize
+import post_run_sync_and_finalize as conductor
 import watch_runs
 from factory import TAG
-from postrun import disk, notify, policy
+from postrun import artifacts, disk, notify, policy
 from postrun.errors import Invalid, RunDead, Unreachable
 from postrun.notify import Herald, of_outage, of_state, of_verdict
 from postrun.states import Memory, State, Suspicion
@@ -183,6 +184,7 @@ def test_one_address_that_fails_does_not_keep_it_from_the_other(near: Path, inbo
 
 BAD = [
     f"nosuchservice://{SECRET}/x",
+    f"{SECRET.replace('-', '')}://x",
     SECRET,
     f"slack://{SECRET}",
     f"json://user:{SECRET}@127.0.0.1:1/",
@@ -198,7 +200,8 @@ def test_no_failure_shows_a_secret(
     shown = capfd.readouterr()
     assert len(said) == 1
     assert said[0].startswith("address 1")
-    assert SECRET not in shown.out + shown.err + caplog.text + said[0]
+    for secret in (SECRET, SECRET.replace("-", "")):
+        assert secret not in shown.out + shown.err + caplog.text + said[0]
     assert shown.err == ""
     assert not [path for path in near.rglob("*") if path.is_file() and SECRET in path.read_text()]
 
@@ -230,6 +233,16 @@ def test_nobody_waits_for_a_slow_server_for_ever(near: Path, inbox: Inbox, said:
     assert said == ["messages were still on their way after 0.3 s; nobody waits for them"]
 
 
+def test_slow_servers_do_not_keep_it_from_the_others(near: Path, inbox: Inbox, said: list[str]) -> None:
+    slow = Inbox()
+    slow.delay = 1.5
+    try:
+        tell(near, said, slow.url, f"{slow.url}2", inbox.url, patience=1)
+        assert inbox.titles == [f"dead: {TAG}"]
+    finally:
+        slow.close()
+
+
 def test_a_damaged_record_is_one_line(near: Path, inbox: Inbox, said: list[str]) -> None:
     factory.put(near / f"audit/workstation_runs/{RUN}/notifications.json", "{")
     tell(near, said, inbox.url)
@@ -248,8 +261,11 @@ def test_addresses_come_from_the_environment_or_the_users_own_file(monkeypatch: 
     assert policy.notify_urls() == ["c://"]
     monkeypatch.setenv("POSTRUN_NOTIFY_URLS", " a://x\n b://y ")
     assert policy.notify_urls() == ["a://x", "b://y"]
-    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", "")
-    assert policy.notify_urls() == [], "an empty variable silences it"
+    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", "a://u:p,q@x?to=k,l, b://y,c://z,")
+    assert policy.notify_urls() == ["a://u:p,q@x?to=k,l", "b://y", "c://z"], "as Apprise has it"
+    for empty in ("", " \n", ","):
+        monkeypatch.setenv("POSTRUN_NOTIFY_URLS", empty)
+        assert policy.notify_urls() == [], "an empty variable silences it"
 
 
 def test_a_broken_file_of_addresses_tells_nobody_and_shows_nothing(
@@ -262,9 +278,17 @@ def test_a_broken_file_of_addresses_tells_nobody_and_shows_nothing(
     herald = notify.herald(near, said.append)
     herald.note("bench", TAG, DEAD, changed=True)
     herald.close()
-    assert said == [
-        "configs/notify.local.json: expected addresses, found an invalid file; nobody will be told of anything"
-    ]
+    assert said == ["configs/notify.local.json: expected addresses, found a file that is invalid; nobody will be told"]
+
+
+@pytest.mark.parametrize(
+    "given", [{"urls": SECRET}, {"urls": [SECRET, SECRET]}, {"urls": [[SECRET]]}, [SECRET], SECRET]
+)
+def test_no_finding_about_the_file_shows_what_is_in_it(given: object) -> None:
+    found = artifacts.findings(given, "notify.local")
+    assert found
+    assert SECRET not in "".join(found)
+    assert "values of this file are secret" in found[0]
 
 
 def test_a_rehearsal_tells_nobody(near: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,6 +365,16 @@ def test_without_addresses_nothing_is_written_or_said(
     assert monitor(far, near) == 0
     assert not list(near.rglob("notifications.json"))
     assert "told" not in capsys.readouterr().err
+
+
+def test_who_closes_a_run_by_hand_sees_it_and_nobody_else_is_told(
+    far: Path, near: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTRUN_NOTIFY_URLS", inbox.url)
+    factory.make_run(far)
+    where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+    assert conductor.main(["--tag", TAG, *where]) == 0
+    assert (inbox.messages, told(near)) == ([], [])
 
 
 def test_a_verdict_that_changes_is_another_event(far: Path, near: Path) -> None:

@@ -92,6 +92,16 @@ def test_the_inputs_are_recorded() -> None:
         (GOOD.replace("1.5", "abc"), [], ["numeric_integrity"]),
         (GOOD.replace("1.5", "inf"), [], ["numeric_integrity"]),
         (GOOD.replace("1.5", '"1,5"'), [], ["numeric_integrity"]),
+        (GOOD.replace("1.5", "1_000"), [], ["numeric_integrity"]),
+        (GOOD.replace("1.5", "\u0663"), [], ["numeric_integrity"]),
+        (
+            GOOD.replace("close", "close,close")
+            .replace("1.5", "1.5,x")
+            .replace(",2\n", ",2,x\n")
+            .replace("3e2", "3e2,x"),
+            [],
+            [],
+        ),
         (GOOD, ["--max-staleness-days", "1"], ["freshness"]),
         (GOOD.replace("2022-02-18", "2022-02-21"), [], []),
         (GOOD.replace("2022-02-18", "2202-02-18"), [], ["freshness"]),

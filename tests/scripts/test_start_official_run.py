@@ -54,7 +54,10 @@ def test_the_launcher_gets_every_word_as_it_is(
     assert not (ready / "pwned").exists()
     told = capsys.readouterr()
     assert told.out.startswith("bash scripts/workstation_official_run.sh --workflow production_gates --tag run1")
-    assert told.err.splitlines() == ["made audit/workstation_runs/x", "run1: the launcher ended with exit code 0"]
+    assert told.err.splitlines() == [
+        "made audit/workstation_runs/x",
+        "official run run1: the launcher ended with exit code 0",
+    ]
 
 
 def test_what_is_not_said_is_left_to_the_launcher(ready: Path, near: Path) -> None:
@@ -68,10 +71,31 @@ def test_a_rehearsal_starts_nothing(ready: Path, near: Path, capsys: pytest.Capt
     assert not (ready / "launched.txt").exists()
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], ["made audit/workstation_runs/x", "official run run1: the launcher ended with exit code 3"]),
+        (["--dry-run"], ["official run run1: could be started now, nothing was"]),
+    ],
+)
+def test_as_json_it_is_one_object(
+    ready: Path, near: Path, more: list[str], said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (ready / "code.txt").write_text("3")
+    code = main(words(ready, near, "--json", *more))
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert (found["exit_code"], found["said"], told.err) == (code, said, "")
+    assert found["argv"][:6] == [
+        *["bash", "scripts/workstation_official_run.sh", "--workflow", "production_gates", "--tag", "run1"]
+    ]
+    assert code == (0 if more else 1)
+
+
 def test_a_launcher_that_says_no_gives_code_one(ready: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (ready / "code.txt").write_text("3")
     assert main(words(ready, near)) == 1
-    assert "run1: the launcher ended with exit code 3" in capsys.readouterr().err
+    assert "official run run1: the launcher ended with exit code 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["scripts/workstation_official_run.sh", "prices.csv"])
@@ -80,7 +104,7 @@ def test_what_is_not_on_the_workstation_is_named(
 ) -> None:
     (ready / name).unlink()
     assert main(words(ready, near)) == 3
-    assert f"workstation local: expected launcher and data file, found no {name}" in capsys.readouterr().err
+    assert f"official run run1: expected its files on workstation local, found no {name}" in capsys.readouterr().err
     assert not (ready / "launched.txt").exists()
 
 
@@ -97,6 +121,7 @@ def test_a_tag_that_is_taken_is_refused(ready: Path, near: Path, capsys: pytest.
         (["--gate", "--factor 'half"], "--gate: expected words quoted as for a shell"),
         (["--tag", "../x"], "decision tag: expected"),
         (["--surprise"], "--surprise"),
+        (["--data="], "--data: expected a data file"),
         (["--tag", "a b"], "decision tag: expected"),
     ],
 )

@@ -29,6 +29,12 @@ if "--daemon" in words:
     subprocess.Popen(["sleep", words["--daemon"]], start_new_session=True)
 if "--child" in words:
     subprocess.Popen(["sleep", words["--child"]])
+if "--fill" in words:
+    try:
+        while True:
+            os.write(1, b"x" * 65536)
+    except OSError:
+        sys.exit(28)
 time.sleep(float(words.get("--sleep", 0)))
 if "--die" in words:
     os.kill(os.getpid(), int(words["--die"]))
@@ -216,7 +222,7 @@ def test_a_closed_terminal_does_not_end_the_run(root: Path) -> None:
     ended(going.run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_a_signal_reaches_the_whole_workload(start: Callable[..., Going], number: signal.Signals) -> None:
     going = start("run1", "--child", "60", "--sleep", "60")
     wait_for(lambda: children(going.workload))
@@ -274,6 +280,30 @@ def test_a_daemon_is_not_waited_for(root: Path) -> None:
     began = time.monotonic()
     assert main([*words(root, "run1"), "--foreground", "--", "--daemon", "4"]) == 0
     assert time.monotonic() - began < 3
+
+
+FULL_DISK = """
+set -e
+mount -t tmpfs -o size=300k small "$1"
+cp -r "$2/." "$1"
+"$3" "$4" --root "$1" --tag run1 --dq-input-csv prices.csv -- --fill 1 >&2
+sleep 1.5
+cd "$1"/audit/workstation_runs/*_run1
+[ ! -e result.json ]
+: > run.log
+for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e result.json ] || sleep 0.5; done
+cat result.json
+"""
+MAY_MOUNT = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+
+
+@pytest.mark.skipif(bool(MAY_MOUNT.returncode), reason="needs a small disk of its own, and nobody may make one here")
+def test_on_a_full_disk_the_result_waits_for_room(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    small = str(tmp_path_factory.mktemp("small"))
+    own = ["unshare", "-rm", "sh", "-c", FULL_DISK, "sh", small, str(root), sys.executable, str(SCRIPT)]
+    done = subprocess.run(own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["exit_code"] == 28
 
 
 def test_half_a_result_is_never_seen(start: Callable[..., Going]) -> None:
