@@ -176,7 +176,7 @@ def _command_ready(state: State) -> Point:
     first = next(iter(state.plan.get("commands", [])), None)
     wanting = []
     if first is None:
-        wanting = ["no planned command"] if state.registry else []
+        wanting = ["no planned command"] if state.queue else []
     elif first["argv"] is None and not first["blocked_by"]:
         wanting = ["a command that cannot run, and no reason"]
     return _point("next_command_known", "Can the first command run, or is its blocker named?", wanting, "yes")

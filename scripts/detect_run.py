@@ -11,13 +11,12 @@ such run, the nearest tags are listed; 6 the workstation did not answer; 10 proc
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from detection import reports, runs
 from detection.runs import Finding
-from postrun import artifacts, belonging, cli, layout, policy, workstation
+from postrun import artifacts, belonging, cli, layout, policy
 from postrun.errors import Invalid, Unclear, Usage
 from postrun.layout import Place, RunName
 from postrun.outcome import Order, Outcome
@@ -26,17 +25,13 @@ from postrun.workstation import File, Look
 
 def detect(order: Order) -> Outcome:
     """Detect one run. Raises Usage, Missing, Invalid, Unclear, Unreachable, NotFinished."""
-    settings = policy.workstation()
     run, gate = _asked_run(order), _asked_gate(order)
     tag = order.tag or layout.check_tag(_named(str(run)).tag)
-    door = workstation.connect(order.host, order.remote_root, settings)
-    try:
+    with cli.station(order) as door:
         seen = door.look(tag, run and f"{layout.RUNS}/{run}", gate and f"{layout.GATES}/{gate}/{reports.NAME}")
-    finally:
-        door.close()
     found = runs.choose(seen, tag, run)
     ended, abandoned = runs.check_end(seen, found, order.abandoned, _abandoned_before(order, found))
-    document = judge(seen, found, ended, gate, settings["ignored_programs"])
+    document = judge(seen, found, ended, gate, policy.workstation()["ignored_programs"])
     document["abandoned"] = abandoned
     document["overrides"] = {"run_folder": run, "gate_folder": gate}
     place = Place(order.root, found.name.folder, document["gate_folder"])
@@ -50,10 +45,11 @@ def judge(
     """Hold a run against the rules of identity; give what run_detection.json says. Raises as `detect` does."""
     runs.note_context(seen, found)
     at_start, at_end = runs.offsets(seen, found.name.folder)
-    span = belonging.window(found.name.started, at_start, at_end, result.modified if result else None)
-    if result is None:  # nothing but the next run of this tag says when it ended
-        span = replace(span, ended=runs.next_start(found))
-    elif span.ended is None:
+    if result is None:
+        span = belonging.open_window(found.name.started, at_start, found.matches)
+    else:
+        span = belonging.window(found.name.started, at_start, at_end, result.modified)
+    if result and span.ended is None:
         found.notes.append("preflight.json gives no offset, so the time of result.json bounds no report")
     rows = reports.candidates(seen, found.tag, span)
     runs.check_rest(seen, found, [row["gate_folder"] for row in rows if row["belongs"]], ignored)
@@ -62,6 +58,7 @@ def judge(
         "decision_tag": found.tag,
         "run_folder": found.name.folder,
         "run_folders": list(found.matches),
+        "has_context": seen.file(found.name.folder, "context.json") is not None,
         "gate_folder": gate,
         "gate_folder_reason": why,
         "report_candidates": rows,

@@ -3,8 +3,8 @@
 Reads run_detection.json (or --run-dir and --report-json), evidence_manifest.json, context.json, result.json and the
 gate report. The decision is `pass` when the exit code is zero, overall_pass is true, every gate worked out again
 from its metric and threshold agrees, and nothing was skipped; else `fail`, with every reason. A run that detection
-took as abandoned needs no result, and fails. A row is added only when the run's last row says something else or
-rests on other evidence; it names the row it corrects.
+took as abandoned needs no result, and fails. A row is added only when the run's last row says something else, rests
+on other evidence, or gives another reason for which the run was abandoned; it names the row it corrects.
 Writes audit/stage_ledger.jsonl, docs/production_research/STAGE_AUDIT_LOG.md, production_gates_final_summary.md.
 Exit code: 0 recorded, whatever the decision; 3 something is missing; 4 something is broken; 5 not clear which run.
 
@@ -36,7 +36,8 @@ def finalize(order: Order) -> Outcome:
     abandoned = _abandoned(place)
     result = artifacts.read(place, "result") if abandoned is None else None
     report = artifacts.read(place, "production_gates_report") if place.gate is not None else None
-    against = [*([] if abandoned is None else [f"abandoned: {abandoned}"]), *reasons(name, result, report)]
+    given_up = [] if abandoned is None else [f"abandoned: {abandoned}"]
+    against = [*given_up, *reasons(name, result, report)]
     wanted = {
         **_described(place, name, order.objective),
         "result": "fail" if against else "pass",
@@ -44,7 +45,7 @@ def finalize(order: Order) -> Outcome:
         "evidence_sha256": ledger.evidence_digest(manifest),
         "reasons": against,
     }
-    row, new = _recorded(place, wanted)
+    row, new = _recorded(place, wanted, given_up)
     page = place.path("production_gates_final_summary")
     render.write(page, "production_gates_final_summary.md", **_facts(place, row, report, manifest))
     written = [layout.workspace(place.root, noun) for noun in ("stage_ledger", "stage_audit_log")]
@@ -118,16 +119,24 @@ def _described(place: Place, name: RunName, objective: str | None) -> dict[str, 
     }
 
 
-def _recorded(place: Place, wanted: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Give the ledger's row for this decision, and whether it is new; bring the view up to date."""
+def _recorded(place: Place, wanted: dict[str, Any], given_up: Sequence[str]) -> tuple[dict[str, Any], bool]:
+    """Give the ledger's row for this decision, and whether it is new; bring the view up to date.
+
+    `given_up` holds the reason in a person's own words, if there is one: it is a decision. The other reasons follow.
+    """
     rows = ledger.rows(place.root)
     last = next((row for row in reversed(rows) if row["run"] == place.run), None)
-    same = last is not None and all(last[key] == wanted[key] for key in ("result", "evidence_sha256"))
-    if last is None or not same:
+    new = last is None or _says_other(last, wanted, given_up)
+    if last is None or new:
         last = ledger.append(place.root, {**wanted, "corrects": last["number"] if last else None})
         rows.append(last)
     ledger.publish(place.root, render.page("stage_audit_log.md", columns=ledger.COLUMNS, rows=rows))
-    return last, not same
+    return last, new
+
+
+def _says_other(row: dict[str, Any], wanted: dict[str, Any], given_up: Sequence[str]) -> bool:
+    changed = any(row[key] != wanted[key] for key in ("result", "evidence_sha256"))
+    return changed or not set(given_up) <= set(row["reasons"])
 
 
 def _facts(

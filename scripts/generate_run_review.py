@@ -64,7 +64,7 @@ def gather(place: Place, report: Any, manifest: Facts, audit: Facts, plan: Facts
         "risk": stages.risk(report),
         "statistics": stages.statistics(report),
         "governance": standing.governance(audit, plan),
-        "comparison": _comparison(place, report, audit, plan),
+        "comparison": _comparison(place, report if manifest.get("abandoned") is None else None, audit, plan),
         "follow_ups": standing.follow_ups(plan, _hypotheses()),
         "evidence": _evidence(place, manifest),
     }
@@ -110,6 +110,7 @@ def _windows(place: Place, report: Any, manifest: Facts) -> Facts:
 
 
 def _comparison(place: Place, report: Any, audit: Facts, plan: Facts) -> Facts:
+    """Set the run beside the one before it. Without a report, or given up, it measured nothing: as in the registry."""
     rows = tables.rows(layout.workspace(place.root, REGISTRY), artifacts.columns(REGISTRY))
     before = comparison.previous(rows, place.run, audit["factor"])
     if before is None:
@@ -119,7 +120,7 @@ def _comparison(place: Place, report: Any, audit: Facts, plan: Facts) -> Facts:
     now = {
         **vars(measured),
         **dict(zip(_COSTS, measured.cost_ics, strict=True)),
-        "overall_pass": audit["overall_pass"],
+        "overall_pass": None if report is None else audit["overall_pass"],
         "audit_passed": audit["passed"],
         "high_items": sum(item["severity"] == "High" for item in plan["items"]),
     }

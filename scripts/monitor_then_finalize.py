@@ -20,10 +20,10 @@ import argparse
 import json
 import math
 import random
-import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -135,6 +135,13 @@ def target(order: Order) -> tuple[str, str | None]:
     return order.tag or layout.check_tag(name.tag if name else ""), folder
 
 
+def exactly(order: Order, lookout: Lookout) -> Order:
+    """Name the run folder when its tag has several: by the tag alone, detection passes over one without a context."""
+    if lookout.glance is None or len(lookout.glance.runs) < 2:
+        return order
+    return replace(order, run_dir_remote=f"{layout.RUNS}/{lookout.memory.run}")
+
+
 def why(watch: Watch, order: Order, resume: str) -> Refusal:
     """Put an end that is no completion into words."""
     memory, lookout, limits = watch.lookout.memory, watch.lookout, watch.lookout.limits
@@ -155,7 +162,7 @@ def why(watch: Watch, order: Order, resume: str) -> Refusal:
 
 def conclude(args: argparse.Namespace, order: Order, watch: Watch, herald: Herald, resume: str) -> int:
     """Close a complete run, or tell the state on stdout and why it is an end on stderr."""
-    memory = watch.lookout.memory
+    memory, order = watch.lookout.memory, exactly(order, watch.lookout)
     complete = memory.state is State.COMPLETE
     if complete and not args.until:
         closed = conductor.close(order, VERBS, args.lock_wait, args.json)
@@ -187,7 +194,8 @@ def run(args: argparse.Namespace, resume: str) -> int:
         return conclude(args, order, watch, herald, resume)
     except KeyboardInterrupt:
         seen = lookout.memory.state or "not seen yet"
-        screen.tell(cli.plain(f"detached from run {tag} ({seen}), which goes on; {resume}"))
+        then = "before it was closed" if seen is State.COMPLETE else "which goes on"
+        screen.tell(cli.plain(f"detached from run {tag} ({seen}), {then}; {resume}"))
         return INTERRUPTED
     finally:
         screen.clear()
@@ -197,7 +205,7 @@ def run(args: argparse.Namespace, resume: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the monitor."""
     given = sys.argv[1:] if argv is None else argv
-    resume = f"resume with: python scripts/{Path(__file__).name} {shlex.join(given)}"
+    resume = f"resume with: {cli.line(Path(__file__).name, given)}"
 
     def work() -> int:
         parser = cli.Parser(__doc__)

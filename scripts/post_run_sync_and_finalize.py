@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 
 from postrun import cli, disk
-from postrun.errors import Refusal, Usage
+from postrun.errors import Locked, Refusal, Usage
 from postrun.outcome import Order, Outcome
 from steps import VERBS, Verb
 
@@ -21,22 +21,33 @@ _SCOPES = {"detect-run": cli.RUN, "sync-run": cli.RUN}  # every other step works
 
 
 def conduct(order: Order, verbs: Sequence[Verb], wait: float) -> list[tuple[Verb, Outcome | Refusal | None]]:
-    """Run the steps and give what came of each: an outcome, a refusal, or None for a step that was skipped."""
+    """Run the steps and give what came of each: an outcome, a refusal, or None for a step that was skipped.
+
+    A lock that another process holds is the refusal of the first step that needs it; it is told by whoever asked.
+    """
     results: list[tuple[Verb, Outcome | Refusal | None]] = []
     unwritten: dict[str, str] = {}  # noun -> the step that should have written it
     for scope in (cli.RUN, cli.WORKSPACE):
         mine = [verb for verb in verbs if _SCOPES.get(verb.name, cli.WORKSPACE) == scope]
         if not mine:
             continue
-        with cli.locked(order, scope, wait=wait):
-            for verb in mine:
-                lacking = next((unwritten[noun] for noun in verb.reads if noun in unwritten), None)
-                result = None if lacking else cli.attempt(verb.do, order)
-                if not isinstance(result, Outcome):
-                    unwritten |= dict.fromkeys(verb.writes, lacking or verb.name)
-                _tell(verb, result, lacking)
-                results.append((verb, result))
+        try:
+            with cli.locked(order, scope, wait=wait):
+                results += [(verb, _step(verb, order, unwritten)) for verb in mine]
+        except Locked as refusal:
+            left = verbs[len(results) + 1 :]
+            return [*results, (mine[0], refusal), *((verb, None) for verb in left)]
     return results
+
+
+def _step(verb: Verb, order: Order, unwritten: dict[str, str]) -> Outcome | Refusal | None:
+    """Run one step unless it needs what is `unwritten`; note there what this one leaves unwritten."""
+    lacking = next((unwritten[noun] for noun in verb.reads if noun in unwritten), None)
+    result = None if lacking else cli.attempt(verb.do, order)
+    if not isinstance(result, Outcome):
+        unwritten |= dict.fromkeys(verb.writes, lacking or verb.name)
+    _tell(verb, result, lacking)
+    return result
 
 
 def _tell(verb: Verb, result: Outcome | Refusal | None, lacking: str | None) -> None:
@@ -59,7 +70,7 @@ def chosen(first: str | None, last: str | None) -> Sequence[Verb]:
 
 
 def close(order: Order, verbs: Sequence[Verb], wait: float, as_json: bool) -> int:
-    """Conduct the steps, give the results, and end with the worst code."""
+    """Conduct the steps, give the results, and end with the worst code. Raises Locked, once the results are given."""
     results = conduct(order, verbs, wait)
     wrote = [str(path) for _, result in results if isinstance(result, Outcome) for path in result.wrote]
     code = max((result.exit_code for _, result in results if result is not None), default=0)
@@ -67,6 +78,9 @@ def close(order: Order, verbs: Sequence[Verb], wait: float, as_json: bool) -> in
         print(json.dumps({"exit_code": code, "wrote": wrote, "steps": [_row(*pair) for pair in results]}))
     else:
         print("".join(f"{path}\n" for path in wrote), end="")
+    for _, result in results:
+        if isinstance(result, Locked):
+            raise result
     return code
 
 
@@ -100,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         verbs = chosen(args.first, args.last)
         order = cli.order(args)
-        if order.abandoned is not None and verbs[0] is not VERBS[0]:
+        if order.abandoned is not None and VERBS[0] not in verbs:
             raise Usage("--abandoned", f"{VERBS[0].name} among the steps, to record it", f"--from {args.first}")
         disk.REHEARSAL.set(args.dry_run)
         return close(order, verbs, args.lock_wait, args.json)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, clock, disk, evidence, layout, policy, workstation
+from postrun import artifacts, cli, clock, disk, evidence, layout
 from postrun.errors import Invalid
 from postrun.evidence import Contents
 from postrun.layout import Place
@@ -37,11 +37,8 @@ def fetch(order: Order) -> Outcome:
     near = evidence.contents(place)
     if _is_here(order):
         return _record(order, place, manifest, near, _changes(order, place, manifest, near, near), [])
-    door = workstation.connect(order.host, order.remote_root, policy.workstation())
-    try:
+    with cli.station(order) as door:
         return _bring(order, place, manifest, near, door)
-    finally:
-        door.close()
 
 
 def _bring(order: Order, place: Place, manifest: Any, near: Contents, door: Workstation) -> Outcome:

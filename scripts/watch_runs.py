@@ -7,55 +7,42 @@ monitor_events.jsonl in the local folder of each run, then what the steps write.
 A run is unfinished when its folder is there and it was not closed in this workspace (no ledger row, or no audit).
 Watched are those that began within 7 days by the workstation's clock, those still at work however old, and all that
 begin later; --since names another day, --all takes in every one. Dead and corrupt runs are told, never closed.
+While another process holds the lock that a closing needs, the run stays in the queue and is tried again.
 It ends when no unfinished run is left. With --once it looks and ends; when a look points to an end it stays until
 that is sure. --dry-run looks once and writes nothing. Ctrl-C detaches: the runs go on, the same command resumes.
 
 Exit codes: the worst of all runs: those of the steps for a run that was closed, 3 a run folder is gone or a root is
 not there, 4 a result.json is corrupt, 5 one run on two workstations, 6 a workstation did not answer, 7 a run is dead,
-8 deadline reached, 10 not finished yet (--once, --dry-run), 130 detached.
+8 deadline reached, 9 the lock was held to the end (--once, --deadline), 10 not finished yet (--once, --dry-run),
+130 detached.
 
     python scripts/watch_runs.py --interval 60
 """
 
 import argparse
-import json
 import math
 import queue
-import shlex
 import sys
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import post_run_sync_and_finalize as conductor
 from postrun import cli, clock, disk, layout, notify, policy, workstation
-from postrun.errors import INTERRUPTED, DeadlineReached, NotFinished, Refusal, Unreachable
+from postrun.errors import INTERRUPTED, DeadlineReached, Locked, NotFinished, Refusal, Unreachable
 from postrun.lookout import TICK, Lookout, add_patience, limits_of
 from postrun.notify import Herald
 from postrun.outcome import Order
 from postrun.patrol import Answer, Post, Since
-from postrun.screen import Screen, progress
+from postrun.screen import Screen
 from postrun.states import Limits, Sighting, State
 from steps import VERBS
+from watching.table import Row, conclude, lines, row
 
 SHOWN = 5  # last lines of run.log when a run is dead
-_FIRST = (State.DEAD, State.CORRUPT, State.UNREACHABLE, State.STALLED)  # in the table
 _USUAL = Limits(appear_timeout=3600.0)  # a run folder that vanishes is not waited for without end
-
-
-@dataclass(frozen=True)
-class Row:
-    """What became of one run; of a workstation that was given up, with no run."""
-
-    host: str
-    tag: str | None
-    run: str | None
-    state: str
-    words: str
-    exit_code: int
 
 
 class Watch:
@@ -68,6 +55,7 @@ class Watch:
         self._complete: deque[tuple[Post, Lookout]] = deque()
         self._single = args.once or args.dry_run
         self._end = time.monotonic() + (args.deadline or math.inf)
+        self._closable = 0.0  # when the next closing may be tried
 
     def follow(self) -> None:
         """Poll, tell and close until nothing is left to wait for."""
@@ -83,6 +71,11 @@ class Watch:
                 self.rows.append(Row(post.host, None, None, "not seen", str(post.trouble), code))
             self.rows += [self._unfinished(post, one) for one in post.runs.values() if not one.memory.ended]
 
+    @property
+    def unclosed(self) -> int:
+        """Count the runs that go on, and those that are complete and wait for their closing."""
+        return len(self._complete) + sum(not one.memory.ended for post in self.posts for one in post.runs.values())
+
     def _ask(self) -> float:
         """Begin the polls that are due; give the seconds until something has to be done here."""
         now = time.monotonic()
@@ -91,7 +84,8 @@ class Watch:
             if post.due <= now:
                 post.ask(self._answers)
         until = [post.due for post in waking if not post.asked] + [self._end, now + (TICK if self.screen.live else 60)]
-        return 0 if self._complete else max(0.0, min(until) - now)
+        until += [self._closable] if self._complete else []
+        return max(0.0, min(until) - now)
 
     def _given_up(self, post: Post) -> bool:
         """Say whether a post is polled no more; one without runs still looks for new ones while others have some."""
@@ -136,7 +130,7 @@ class Watch:
         if memory.state is State.COMPLETE:
             self._complete.append((post, one))
         elif memory.over is not None:
-            self.rows.append(_row(post, one, memory.over.exit_code))
+            self.rows.append(row(post, one, memory.over.exit_code))
         for line in one.glance.log_tail.splitlines()[-SHOWN:] if one.glance and memory.state is State.DEAD else ():
             self.screen.tell(cli.plain(f"  | {line}"))
 
@@ -147,14 +141,14 @@ class Watch:
             self.herald.tell(notify.of_outage(post.host, [run for run in seen if run]))
         self._tell(f"{post.host}: given up", str(refusal))
         self.rows.append(Row(post.host, None, None, "given up", str(refusal), refusal.exit_code))
-        self.rows += [_row(post, one, refusal.exit_code) for one in left]
+        self.rows += [row(post, one, refusal.exit_code) for one in left]
         post.runs = {tag: one for tag, one in post.runs.items() if one not in left}
 
     def _close_one(self) -> None:
         """Close the next complete run, if there is one. Polls that were begun go on meanwhile."""
-        if not self._complete:
+        if not self._complete or time.monotonic() < self._closable:
             return
-        post, one = self._complete.popleft()
+        post, one = self._complete[0]
         self._tell(f"{post.host} {one.tag}: closing")
         self.screen.clear()
         folder = f"{layout.RUNS}/{one.memory.run}" if _shares_tag(post, one) else None
@@ -163,51 +157,43 @@ class Watch:
             code = conductor.close(order, VERBS, self.args.lock_wait, self.args.json)
         except Refusal as refusal:
             cli.say(str(refusal))
+            if type(refusal) is Locked and self._puts_off():
+                return
             code = refusal.exit_code
+        self._complete.popleft()
         self.herald.verdict(one.memory.run, one.tag, code)
-        self.rows.append(_row(post, one, code))
+        self.rows.append(row(post, one, code))
+
+    def _puts_off(self) -> bool:
+        """Put the first closing behind the others, for an interval; not when this is the only or the last chance."""
+        now = time.monotonic()
+        if self._single or now >= self._end:
+            return False
+        self._complete.rotate(-1)
+        self._closable = min(now + self.args.interval, self._end)
+        return True
 
     def _unfinished(self, post: Post, one: Lookout) -> Row:
         if post.trouble:
-            return _row(post, one, Unreachable.exit_code)
-        return _row(post, one, (NotFinished if self._single else DeadlineReached).exit_code)
+            return row(post, one, Unreachable.exit_code)
+        return row(post, one, (NotFinished if self._single else DeadlineReached).exit_code)
 
     def _draw(self) -> None:
-        """Show the table, the worst on top: it is cut where the terminal ends."""
-        if not self.screen.live:
-            return
-        runs = [(post, one) for post in self.posts for one in post.runs.values()]
-        runs.sort(key=lambda pair: (pair[1].memory.state not in _FIRST, pair[0].host, pair[1].tag))
-        counts = Counter(str(one.memory.state or "first look") for _, one in runs)
-        wide = max((len(post.host) for post, _ in runs), default=0)
-        tags = max((len(one.tag) for _, one in runs), default=0)
-        said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no unfinished run"
-        lines = [f"{len(self.posts)} workstations: {said}; Ctrl-C detaches, the runs go on"]
-        lines += [f"  {post.host:<{wide}}  {one.tag:<{tags}}  {_doing(one)}" for post, one in runs]
-        self.screen.draw([cli.plain(line) for line in lines])
+        if self.screen.live:
+            self.screen.draw([cli.plain(line) for line in lines(self.posts, self.rows, time.monotonic())])
 
 
 def _shares_tag(post: Post, one: Lookout) -> bool:
     """Say whether another run has this tag, here or on another workstation: then the tag alone would not do."""
     here = (path.name for path in (post.root / layout.RUNS).glob(f"*_{one.tag}"))
-    names = map(layout.run_name, {*here, *post.claims} - {one.memory.run})
+    there = one.glance.runs if one.glance else ()
+    names = map(layout.run_name, {*here, *there, *post.claims} - {one.memory.run})
     return any(name and name.tag == one.tag for name in names)
 
 
 def _left_alone(post: Post) -> str:
     hint = "; {} older ones were left alone: --since or --all takes them in"
     return hint.format(post.older) if post.older else ""
-
-
-def _row(post: Post, one: Lookout, code: int) -> Row:
-    return Row(post.host, one.tag, one.memory.run, str(one.memory.state or "not seen"), one.memory.words, code)
-
-
-def _doing(one: Lookout) -> str:
-    memory = one.memory
-    lasting = timedelta(seconds=int(time.monotonic() - memory.since)) if memory.state else ""
-    doing = progress(one.glance.log_tail) if one.glance and memory.state is State.RUNNING else ""
-    return f"{memory.state or 'first look':<11}  {lasting!s:>8}  {doing or memory.words}"
 
 
 def posts(args: argparse.Namespace) -> list[Post]:
@@ -231,17 +217,6 @@ def stamp(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"expected YYYY-MM-DD or YYYY-MM-DD_HHMMSS, found {text!r}") from None
 
 
-def conclude(rows: Sequence[Row], as_json: bool) -> int:
-    """Give a line for each run, the worst last, and the worst code."""
-    worst = sorted(rows, key=lambda row: (row.exit_code, row.host, row.run or ""))
-    code = max((row.exit_code for row in worst), default=0)
-    if as_json:
-        print(json.dumps({"exit_code": code, "runs": [asdict(row) for row in worst]}))
-    for row in worst if not as_json else ():
-        print(f"{row.exit_code} {row.state} {row.host} {row.run or row.tag or '-'}")
-    return code
-
-
 def run(args: argparse.Namespace, resume: str) -> int:
     """Watch until every run has ended, and tell what became of each."""
     screen = Screen()
@@ -251,8 +226,8 @@ def run(args: argparse.Namespace, resume: str) -> int:
     try:
         watch.follow()
     except KeyboardInterrupt:
-        going = sum(not one.memory.ended for post in stations for one in post.runs.values())
-        screen.tell(cli.plain(f"detached from {going} runs, which go on; {resume}"))
+        left = "1 run that is" if watch.unclosed == 1 else f"{watch.unclosed} runs that are"
+        screen.tell(cli.plain(f"detached from {left} not closed yet; {resume}"))
         return INTERRUPTED
     finally:
         screen.clear()
@@ -275,7 +250,7 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the watch."""
     given = sys.argv[1:] if argv is None else argv
-    resume = f"resume with: python scripts/{Path(__file__).name} {shlex.join(given)}".rstrip()
+    resume = f"resume with: {cli.line(Path(__file__).name, given)}"
 
     def work() -> int:
         parser = cli.Parser(__doc__)

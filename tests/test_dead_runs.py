@@ -24,6 +24,7 @@ import post_run_sync_and_finalize as conductor
 import start_official_run
 import update_factor_experiment_registry
 import update_failure_pattern_db
+import validate_artifacts
 from factory import Documents
 from postrun import workstation
 from postrun.layout import PROJECT
@@ -173,8 +174,7 @@ def test_a_report_does_not_make_it_a_pass_and_is_not_scored(desk: Desk) -> None:
 def test_the_report_of_the_next_run_of_this_tag_is_not_its_own(desk: Desk) -> None:
     first = put(desk.far, dead)
     second = put(desk.far, whole, "2026-02-22_031500")
-    named = ("--run-dir-remote", f"audit/workstation_runs/{first.run_folder}")
-    assert detect_run.main(desk.flags(*named, *WHY)) == 0
+    assert detect_run.main(desk.flags(*named(first), *WHY)) == 0
     document = json.loads((first.run_dir(desk.near) / "run_detection.json").read_text())
     [candidate] = document["report_candidates"]
     assert (document["gate_folder"], candidate["gate_folder"]) == (None, second.gate_folder)
@@ -189,11 +189,16 @@ def test_a_run_that_its_preflight_stopped_is_closed_too(desk: Desk, capsys: pyte
     assert desk.ledger()[0]["owner"] is None
     assert desk.answers()["preflight_passed"] == "fail"
     assert desk.registered()["factor"] == ""
+    handoff = json.loads((desk.near / "audit/session_handoff/handoff_readiness.json").read_text())
+    assert handoff["ready"] is True, "no factor is known, so there is nothing to queue, to plan or to miss"
+    assert (handoff["next_command"], handoff["last_runs"][0]["decision"]) == (None, "reject_or_research")
     notes = desk.read("run_detection.json")["notes"]
     assert any("its preflight failed: ['cores: expected 8 or more, found 2']" in note for note in notes)
 
 
-@pytest.mark.parametrize("text", ["", '{"workflow": "prod', "[]", '{"decision_tag": "x"}'])
+@pytest.mark.parametrize(
+    "text", ["", '{"workflow": "prod', "[]", '{"decision_tag": "x"}', '{"decision_tag": "x", "exit_code": NaN}']
+)
 def test_a_result_that_stays_broken_is_no_result(desk: Desk, text: str) -> None:
     made = put(desk.far, dead_after_its_report)
     (made.run_dir(desk.far) / "result.json").write_text(text)
@@ -216,6 +221,107 @@ def test_a_run_that_lies_here_already_can_be_given_up(desk: Desk) -> None:
     assert made.run_dir(desk.near) == desk.run
 
 
+def test_another_reason_gets_a_row_that_corrects_the_first(desk: Desk) -> None:
+    put(desk.far, dead)
+    desk.close(*WHY)
+    assert desk.close("--abandoned", "no, the disk was full") == 1
+    given = [(row["result"], row["corrects"], row["reasons"][0]) for row in desk.ledger()]
+    assert given == [
+        ("fail", None, "abandoned: the power went in the night"),
+        ("fail", 1, "abandoned: no, the disk was full"),
+    ]
+    assert desk.read("evidence_manifest.json")["abandoned"] == "no, the disk was full"
+    assert "- abandoned: no, the disk was full\n" in (desk.run / "production_gates_final_summary.md").read_text()
+    before = desk.bytes()
+    for again in ((), ("--abandoned", "no, the disk was full")):
+        assert desk.close(*again) == 1
+        assert desk.bytes() == before
+
+
+def test_beside_other_runs_it_is_compared_and_made_anew_as_one_that_measured_nothing(desk: Desk) -> None:
+    runs = (("good", whole), ("reported", dead_after_its_report), ("bare", dead), ("stopped", stopped), ("next", whole))
+    desks = []
+    for day, (name, change) in enumerate(runs, start=20):
+        tag = f"{TAG}.{name}"
+        made = factory.documents(tag=tag, stamp=f"2026-02-{day}_031500")
+        change(made)
+        made.write(desk.far)
+        desks.append(Desk(desk.far, desk.near, tag=tag))
+        assert desks[-1].close(*([] if change is whole else WHY)) == (0 if change is whole else 1)
+    good, reported, _, _, last = desks
+    [page] = desk.near.glob("gate_results/production_gates_2026-02-21_*/production_gates_run_review.json")
+    review = json.loads(page.read_text())
+    assert (review["decision"]["result"], review["decision"]["recommendation"]) == ("fail", "do_not_promote")
+    assert review["comparison"]["previous_run"] == good.run.name
+    measured = {row["metric"]: row["current"] for row in review["comparison"]["metrics"]}
+    known = {name: value for name, value in measured.items() if value is not None}
+    assert known == {"audit_passed": False, "high_items": 2}
+    assert reported.registered()["decision"] == "reject_or_research"
+    assert (good.registered()["decision"], last.registered()["decision"]) == ("promote_candidate", "promote_candidate")
+    before = desk.bytes()
+    for script in (update_factor_experiment_registry, update_failure_pattern_db):
+        assert script.main(["--local-root", str(desk.near), "--rebuild"]) == 0
+    assert [one.close() for one in desks] == [0, 1, 1, 1, 0]
+    assert desk.bytes() == before
+
+
+# --- more than one run with the tag -----------------------------------------------------------------------------------
+
+
+def named(made: Documents) -> tuple[str, str]:
+    return "--run-dir-remote", f"audit/workstation_runs/{made.run_folder}"
+
+
+def test_an_older_dead_run_and_the_next_one_keep_their_evidence_apart(desk: Desk) -> None:
+    older, newer = put(desk.far, dead_after_its_report), put(desk.far, whole, "2026-02-22_031500")
+    assert desk.close(*named(older), *WHY) == 1
+    assert not newer.gate_dir(desk.near).exists()
+    kept = desk.bytes()
+    assert desk.close() == 1, "the audit says that the tag was used twice"
+    rows = [(row["run"], row["result"], row["artifact_ref"].split("/")[1]) for row in desk.ledger()]
+    assert rows == [(older.run_folder, "fail", older.gate_folder), (newer.run_folder, "pass", newer.gate_folder)]
+    folders = (older.run_dir(desk.near), older.gate_dir(desk.near))
+    own = {path for path in kept if any(folder in path.parents for folder in folders)}
+    assert {path: path.read_bytes() for path in own} == {path: kept[path] for path in own}
+    before = desk.bytes()
+    assert (desk.close(*named(older)), desk.close()) == (1, 1)
+    assert desk.bytes() == before
+
+
+def test_a_report_of_the_next_run_that_is_asked_for_fails_the_audit(desk: Desk) -> None:
+    older, newer = put(desk.far, dead), put(desk.far, whole, "2026-02-22_031500")
+    report = f"gate_results/{newer.gate_folder}/production_gates_report.json"
+    assert desk.close(*named(older), *WHY, "--report-json-remote", report) == 1
+    checks = json.loads((older.run_dir(desk.near) / "governance_audit_check.json").read_text())["checks"]
+    belongs = next(check for check in checks if check["id"] == "report_belongs_to_run")
+    assert belongs["answer"] == "fail"
+    assert "after the run had ended (2026-02-22T03:15:00)" in belongs["observed"]
+
+
+def test_a_rerun_that_was_stopped_is_closed_by_the_monitors_line_and_hides_the_run_before_it_from_no_step(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, rerun = put(desk.far, whole), put(desk.far, stopped, "2026-02-22_031500")
+    assert desk.monitor() == 7
+    assert paste(capsys.readouterr().err.splitlines()[-1], "two cores are too few") == 1
+    assert desk.close() == 1, "the audit says that the tag was used twice"
+    rows = [(row["run"], row["result"]) for row in desk.ledger()]
+    assert rows == [(rerun.run_folder, "fail"), (good.run_folder, "pass")]
+    before = desk.bytes()
+    capsys.readouterr()
+    assert governance_audit_checker.main(["--tag", TAG, "--local-root", str(desk.near)]) == 1
+    assert capsys.readouterr().err == "audit: 1 of 26 checks failed: tag_used_once\n"
+    assert desk.bytes() == before
+
+
+def paste(line: str, reason: str) -> int:
+    """Type the command that a line ends with, its reason filled in; `.venv` is this Python, wherever it lies."""
+    told = line.partition("close it with: ")[2].replace('"<reason>"', shlex.quote(reason))
+    python, script, *words = shlex.split(told)
+    assert (python, script) == (".venv/bin/python", "scripts/post_run_sync_and_finalize.py"), line
+    return subprocess.run([sys.executable, script, *words], cwd=PROJECT, capture_output=True, check=False).returncode
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -234,20 +340,48 @@ def test_the_reason_must_be_words(desk: Desk, reason: str, capsys: pytest.Captur
     assert desk.bytes() == {}
 
 
-def test_the_reason_is_recorded_by_detection_or_not_at_all(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("steps", [("--from", "sync-run"), ("--from", "sync-run", "--to", "detect-run")])
+def test_the_reason_is_recorded_by_detection_or_not_at_all(
+    desk: Desk, steps: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     put(desk.far, dead)
-    assert desk.close(*WHY, "--from", "sync-run") == 2
+    assert desk.close(*WHY, *steps) == 2
     assert "--abandoned: expected detect-run among the steps" in capsys.readouterr().err
+    assert desk.bytes() == {}
 
 
-def test_any_words_are_only_words(desk: Desk) -> None:
-    words = 'it | "died" <b>\n## at `night` $(touch pwned) {{ row }} \x1b[31m ä'
+def test_the_steps_after_detection_need_no_reason_any_more(desk: Desk) -> None:
+    put(desk.far, dead)
+    assert desk.close(*WHY, "--dry-run") == 3, "nothing is here yet to rehearse the later steps on"
+    assert desk.bytes() == {}
+    assert desk.close(*WHY, "--to", "detect-run") == 0
+    assert desk.close("--from", "sync-run") == 1
+    assert desk.ledger()[0]["reasons"] == ["abandoned: the power went in the night", "no gate report"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'it | "died" <b>\n## at `night` $(touch pwned) {{ row }} \x1b[31m ä',
+        "=cmd|' /C calc'!A0",
+        "caf\udce9, a byte that is not UTF-8",
+        "<script>alert(1)</script>" + "x" * 10_000,
+    ],
+    ids=["markup", "formula", "byte", "long"],
+)
+def test_any_words_are_only_words(desk: Desk, words: str) -> None:
     put(desk.far, dead)
     assert desk.close("--abandoned", words) == 1
     assert desk.ledger()[0]["reasons"][0] == f"abandoned: {words}"
-    page = (desk.run / "production_gates_final_summary.md").read_text()
-    assert "<b>" not in page
-    assert "\n## at" not in page
+    before = desk.bytes()
+    assert desk.close("--abandoned", words) == 1
+    assert desk.bytes() == before
+    pages = [path.read_text() for path in before if path.suffix in (".md", ".html")]
+    assert [mark for mark in ("<b>", "<script>alert", "\n## at") if any(mark in page for page in pages)] == []
+    tables = [text for path, text in before.items() if path.suffix == ".csv"]
+    assert tables
+    assert not any(b"=cmd" in text for text in tables)
+    assert validate_artifacts.main([str(desk.near / "audit")]) == 0
 
 
 def test_a_process_of_the_run_keeps_it_open_and_one_of_another_does_not(
@@ -315,6 +449,17 @@ def test_a_broken_result_that_is_replaced_corrects_the_row(desk: Desk) -> None:
         ["abandoned: the power went in the night"],
         ["exit code 3"],
     ]
+
+
+def test_the_monitor_still_tells_it_dead_and_closes_it_when_a_result_comes(desk: Desk) -> None:
+    put(desk.far, dead)
+    desk.close(*WHY)
+    before = desk.ledger()
+    assert desk.monitor() == 7
+    assert desk.ledger() == before
+    put(desk.far, whole)
+    assert desk.monitor() == 0
+    assert [(row["result"], row["corrects"]) for row in desk.ledger()] == [("fail", None), ("pass", 1)]
 
 
 def test_a_copy_that_was_tampered_with_meanwhile_is_still_refused(desk: Desk) -> None:
@@ -484,11 +629,7 @@ def test_a_run_that_is_killed_whole_is_told_dead_and_closed_by_the_command_that_
     assert run.monitor() == 7
     line = capsys.readouterr().err.splitlines()[-1]
     assert not (run.there / "result.json").exists()
-    told = line.partition("close it with: ")[2].replace('"<reason>"', '"killed by a test"')
-    program, script, *words = shlex.split(told)
-    assert (program, script) == ("python", "scripts/post_run_sync_and_finalize.py"), line
-    done = subprocess.run([sys.executable, script, *words], cwd=PROJECT, capture_output=True, check=False)
-    assert done.returncode == 1, done.stderr
+    assert paste(line, "killed by a test") == 1
     assert run.ledger()[0]["reasons"] == ["abandoned: killed by a test", "no gate report"]
 
 
@@ -508,6 +649,7 @@ def test_a_workload_that_daemonizes_is_waited_for(lay_out: Callable[..., Far]) -
     assert run.start("--daemonize", "yes") == 0
     run.at_work()
     await_((run.there / "result.json").exists)
+    await_(lambda: run.launcher not in run.alive())  # the result is the last that it writes, and then it ends
     [daemon] = run.alive()
     assert os.getsid(daemon) == daemon != run.workload
     assert run.monitor("--once") == 10

@@ -54,8 +54,8 @@ def report_belongs_to_run(facts: Facts) -> Answer:
 def _span(facts: Facts) -> Window:
     began = facts.name.started
     at_start = belonging.offset(facts.preflight.members.get("timestamp"))
-    if facts.result_modified is None:
-        return Window(began, None, at_start, belonging.SLACK)
+    if facts.result.value is None or facts.result_modified is None:
+        return belonging.open_window(began, at_start, facts.namesakes)
     return belonging.window(began, at_start, facts.offset_at_end, facts.result_modified)
 
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from postrun import artifacts, belonging, layout, processes
@@ -128,12 +128,6 @@ def note_context(seen: Look, found: Finding) -> None:
         found.notes.append("there is no context.json")
     elif readable(context) is None:
         found.notes.append("context.json cannot be read; the folder's name decides")
-
-
-def next_start(found: Finding) -> datetime | None:
-    """Give the moment at which the next run of this tag began; None when this is the last."""
-    names = [layout.run_name(folder) for folder in found.matches]
-    return min((name.started for name in names if name and name.started > found.name.started), default=None)
 
 
 def _stopped(seen: Look, folder: str) -> str:

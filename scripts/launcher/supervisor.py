@@ -19,6 +19,7 @@ from typing import IO
 
 from launcher import machine
 from launcher.records import write_json
+from postrun.errors import Missing
 
 FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 NOT_STARTED, NOT_FOUND, BY_SIGNAL = 126, 127, 128  # exit codes as shells have them
@@ -57,8 +58,8 @@ def _conclude(job: Job, code: int) -> None:
     while True:
         try:
             return write_json(job.run / "result.json", {**job.result, "exit_code": code})
-        except OSError as error:
-            if error.errno not in FULL:
+        except Missing as refusal:
+            if getattr(refusal.__cause__, "errno", None) not in FULL:
                 raise
             time.sleep(SOON)
 

@@ -6,9 +6,12 @@ All in the workstation's own time. Names and most reports carry local time witho
 modification time into it stands in preflight.json.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from postrun import layout
 
 SLACK = timedelta(seconds=2)  # file systems and launchers round
 CLOCK_CHANGE = timedelta(hours=1)
@@ -19,7 +22,7 @@ class Window:
     """The time in which a run's report can have been made: local to the workstation, without a zone."""
 
     began: datetime
-    ended: datetime | None  # None: there is no offset, so the upper bound is skipped
+    ended: datetime | None  # None: not known in the workstation's own time, so the upper bound is skipped
     offset: timedelta | None
     slack: timedelta
 
@@ -38,17 +41,24 @@ def offset_words(found: timedelta | None) -> str | None:
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
 
 
-def window(began: datetime, at_start: timedelta | None, at_end: timedelta | None, modified: float | None) -> Window:
+def window(began: datetime, at_start: timedelta | None, at_end: timedelta | None, modified: float) -> Window:
     """Build the window of a run from its start (local), the offsets at start and end, and result.json's mtime.
 
     Offsets that differ by up to an hour mean that the clocks were changed meanwhile; a larger difference means that
-    the one at the end was told in another zone, and says nothing. `modified` is None for a run without a result.
+    the one at the end was told in another zone, and says nothing.
     """
-    if at_start is None or modified is None:
+    if at_start is None:
         return Window(began, None, at_start, SLACK)
     ended = (datetime.fromtimestamp(modified, UTC) + at_start).replace(tzinfo=None)
     changed = at_end is not None and timedelta(0) < abs(at_end - at_start) <= CLOCK_CHANGE
     return Window(began, ended, at_start, CLOCK_CHANGE if changed else SLACK)
+
+
+def open_window(began: datetime, at_start: timedelta | None, folders: Iterable[str]) -> Window:
+    """Build the window of a run without a result: nothing but the next run of its tag, of these, says when it ended."""
+    names = map(layout.run_name, folders)
+    later = [name.started for name in names if name and name.started > began]
+    return Window(began, min(later, default=None), at_start, SLACK)
 
 
 def objection(span: Window, generated_at: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 import shlex
 import sys
@@ -103,17 +104,22 @@ def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
 
 
 def abandoning(order: Order, tag: str) -> str:
-    """Give the command that closes this run as dead, with the flags that the settings do not make needless."""
+    """Give the line that closes this run as dead, from the project's folder, without flags that settings spare."""
     settings = policy.workstation()
-    given = {"--tag": tag, "--run-dir-remote": order.run_dir_remote}
+    folder = f"{layout.RUNS}/{order.run_dir.resolve().name}" if order.run_dir else order.run_dir_remote
+    given = {"--tag": tag, "--run-dir-remote": folder}
     if not order.no_sync:
         given["--host"] = order.host if order.host != settings["host"] else None
         given["--remote-root"] = order.remote_root if order.remote_root != settings["remote_root"] else None
     given["--local-root"] = str(order.root) if order.root != layout.PROJECT else None
     words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
     near = ["--no-sync"] if order.no_sync else []
-    line = shlex.join(["python", "scripts/post_run_sync_and_finalize.py", *words, *near])
-    return f'{line} --abandoned "<reason>"'
+    return f'{line("post_run_sync_and_finalize.py", [*words, *near])} --abandoned "<reason>"'
+
+
+def line(script: str, words: Sequence[str]) -> str:
+    """Give the line that starts a script, as one types it in the project's folder."""
+    return shlex.join([".venv/bin/python", f"scripts/{script}", *words])
 
 
 def locate(order: Order) -> Place:
@@ -123,7 +129,7 @@ def locate(order: Order) -> Place:
     elif order.run_dir_remote is not None:
         run = Path(order.run_dir_remote).name
     else:
-        run = _newest_detected(order)
+        run = _detected(order)
     if layout.run_name(run) is None:
         raise Unclear(f"run folder {run!r}", f"a name like <time>_{layout.WORKFLOW}_<tag>", "another")
     if order.report_json is not None:
@@ -139,7 +145,8 @@ def _below(path: Path, home: Path, flag: str) -> str:
     return folder.name
 
 
-def _newest_detected(order: Order) -> str:
+def _detected(order: Order) -> str:
+    """Give the newest detected run of this tag; as in detection, one with a context goes before any without."""
     runs = order.root / layout.RUNS
     found = [
         name
@@ -149,7 +156,13 @@ def _newest_detected(order: Order) -> str:
     if not found:
         hint = "detect and sync it first: make finalize"
         raise Missing(f"run {order.tag}", f"a detected run in {runs}", "none", hint)
-    return max(found, key=lambda name: name.started).folder
+    begun = [name for name in found if _has_context(order.root, name.folder)] if len(found) > 1 else []
+    return max(begun or found, key=lambda name: name.started).folder
+
+
+def _has_context(root: Path, run: str) -> bool:
+    found: bool = artifacts.read(Place(root, run, None), "run_detection").get("has_context", True)  # older ones lack it
+    return found
 
 
 @contextmanager
@@ -263,8 +276,27 @@ def step_main(
 
 def guard(work: Callable[[], int]) -> int:
     """Run a script's work; turn a refusal into its line and code. Bugs keep their traceback."""
+    code = _guarded(work)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has left (`| head`): what was done is done
+        _silence()
+    return code
+
+
+def _silence() -> None:
+    """Lead both streams nowhere, so that Python's own last flush finds nobody gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+
+
+def _guarded(work: Callable[[], int]) -> int:
     try:
         return work()
+    except BrokenPipeError:
+        _silence()
+        return INTERRUPTED
     except Refusal as refusal:
         say(str(refusal))
         return refusal.exit_code

@@ -12,40 +12,59 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from postrun.errors import Locked
+from postrun.errors import Locked, Missing
 
 REHEARSAL: ContextVar[bool] = ContextVar("rehearsal", default=False)  # --dry-run: doors work, nothing is written
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn a disk that is full, read-only or not ours into a refusal. Raises Missing."""
+    try:
+        yield
+    except OSError as error:
+        raise Missing(path, "a place that can be written to", str(error.strerror)) from error
+
+
 def replace(path: Path, content: bytes) -> bool:
-    """Put `content` at `path` in one move; True when that changes the file. Equal bytes are left as they lie."""
+    """Put `content` at `path` in one move; True when that changes the file. Equal bytes are left as they lie.
+
+    Raises Missing for a disk that does not take it.
+    """
     if path.is_file() and path.read_bytes() == content:
         return False
     if REHEARSAL.get():
         print(f"would write {path}", file=sys.stderr)
         return True
-    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with unfinished.open("xb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with unfinished.open("xb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     return True
 
 
 def append(path: Path, line: bytes) -> None:
-    """Add one whole line to an event log and see it onto the disk."""
+    """Add one whole line to an event log and see it onto the disk. Raises Missing for a disk that does not take it."""
     if REHEARSAL.get():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as out:
-        out.write(line)
-        out.flush()
-        os.fsync(out.fileno())
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as out:
+            before, rest = out.tell(), line
+            try:
+                while rest:
+                    rest = rest[out.write(rest) :]
+                os.fsync(out.fileno())
+            except OSError:
+                out.truncate(before)  # half a line would be in the way of every later one
+                raise
 
 
 def sha256(path: Path) -> str:
@@ -56,17 +75,19 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def lock(path: Path, wait: float, purpose: str) -> Iterator[None]:
-    """Hold the kernel lock at `path`; wait up to `wait` seconds for another holder, naming it once. Raises Locked.
+    """Hold the kernel lock at `path`; wait up to `wait` seconds for another holder, naming it once.
 
-    The file stays behind on purpose: a lock file that is removed can be held twice.
+    Raises Locked, and Missing for a disk that does not take it. The file stays behind on purpose: a lock file that is
+    removed can be held twice.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as held:
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = path.open("ab", buffering=0)
+    with held:
         _acquire(held.fileno(), path, wait)
-        held.seek(0)
-        held.truncate()
-        held.write(f"{purpose}, process {os.getpid()} on {socket.gethostname()}")
-        held.flush()
+        with _writing(path):
+            held.truncate(0)
+            held.write(f"{purpose}, process {os.getpid()} on {socket.gethostname()}".encode())
         yield
 
 

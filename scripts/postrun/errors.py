@@ -22,7 +22,7 @@ class Usage(Refusal):
 
 
 class Missing(Refusal):
-    """An input is not there."""
+    """An input is not there, or no place to write to."""
 
     exit_code = 3
 

@@ -42,7 +42,8 @@ def facts_of(glance: Glance, tag: str, pattern: str | None = None, ignored: Coll
         pattern,
         ignored,
     )
-    flaw = _flaw(glance.result)
+    document, flaw = _result(glance.result)
+    unreported = document is not None and document["exit_code"] == 0 and not glance.gates
     return Facts(
         runs=tuple(Path(folder).name for folder in glance.runs),
         has_context=glance.has_context,
@@ -51,22 +52,21 @@ def facts_of(glance: Glance, tag: str, pattern: str | None = None, ignored: Coll
         result_text=glance.result,
         result_flaw=flaw,
         processes=len(mine),
-        settled=glance.settled,
+        settled=glance.activity if unreported else glance.settled,  # each open gate folder may become its report's
         activity=glance.activity,
         boot_id=glance.boot_id,
     )
 
 
-def _flaw(result: str | None) -> str | None:
-    """Say what keeps a result.json from being one; None when nothing does, or when there is none."""
-    if result is None:
-        return None
+def _result(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
+    """Read a result.json; give it, or what keeps it from being one, or neither when there is none."""
+    if text is None:
+        return None, None
     try:
-        document, _ = artifacts.parse(result.encode(errors="surrogateescape"), "result.json")
-        artifacts.check(document, "result", "result.json")
+        document, _ = artifacts.parse(text.encode(errors="surrogateescape"), "result.json")
+        return artifacts.check(document, "result", "result.json"), None
     except Invalid as invalid:
-        return str(invalid)
-    return None
+        return None, str(invalid)
 
 
 def _stopped(glance: Glance) -> str | None:

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from postrun import clock, layout, ledger, policy, processes
 from postrun.errors import Refusal, Unclear, Unreachable
 from postrun.layout import Place, RunName
 from postrun.lookout import Lookout
-from postrun.states import Limits, Memory, Sighting, judge, pause
+from postrun.states import Glance, Limits, Memory, Sighting, judge, pause
 from postrun.workstation import Workstation
 
 RECENT = timedelta(days=7)  # an archive of runs that nobody ever closed is not closed by surprise
-_SLACK = timedelta(hours=2)  # a clock that is put back gives a new run an earlier name
+_SLACK = timedelta(days=1)  # a clock that is put back, or a shell in another time zone, gives a run an earlier name
 _BEGINNING = "0"  # before every name
 
 
@@ -63,6 +63,7 @@ class Post:
     asked: bool = False
     _memory: Memory = field(init=False)
     _met: dict[str, RunName] | None = None  # every run folder seen so far
+    _now: datetime = datetime.min  # by the workstation's own clock, at the last answer  # noqa: DTZ901
 
     def __post_init__(self) -> None:
         self._memory = Memory(began=self.began)
@@ -91,7 +92,8 @@ class Post:
         """Give the name from which on new run folders are looked for."""
         if not self._met:
             return _BEGINNING
-        return (max(name.started for name in self._met.values()) - _SLACK).strftime("%Y-%m-%d_%H%M%S")
+        newest = max(name.started for name in self._met.values())
+        return (min(newest, self._now) - _SLACK).strftime(clock.RUN_STAMP)  # a name may lie in the future
 
     def take(self, found: Sighting | Refusal, now: float) -> Iterator[tuple[Lookout, bool]]:
         """Fold in one poll; give each run that was polled and whether its state changed."""
@@ -107,13 +109,13 @@ class Post:
         for tag, one in self.runs.items():
             seen = found.glances.get(tag) if isinstance(found, Sighting) else found
             if seen is not None and not one.memory.ended:
-                yield one, one.take(seen, now)
+                yield one, _fold(one, seen, now)
         if isinstance(found, Sighting) and self._discover(found):
             self.due = now
 
     def _discover(self, seen: Sighting) -> bool:
         """Begin to watch what is unfinished and was not met before; say whether there was any."""
-        first = not self.looked
+        first, self._now = not self.looked, clock.local_time(seen.clock, seen.zone)
         met = self._met = self._met or {}
         names = [name for name in map(layout.run_name, seen.folders) if name and layout.TAG.fullmatch(name.tag)]
         fresh = {name.tag: name for name in sorted(names, key=lambda one: one.started) if name.folder not in met}
@@ -134,6 +136,16 @@ class Post:
         if host != self.host:
             hint = "if they share a disk, name one of them with --host"
             raise Unclear(f"run folder {folder}", "it on one workstation", f"it on {host} and on {self.host}", hint)
+
+
+def _fold(one: Lookout, seen: Glance | Refusal, now: float) -> bool:
+    """Fold one poll into one run. A log that is damaged or cannot be written ends the watch of this run only."""
+    try:
+        return one.take(seen, now)
+    except Refusal as refusal:
+        one.trouble = str(refusal)
+        one.memory = replace(one.memory, over=type(refusal))
+        return True
 
 
 Answer = tuple[Post, Sighting | Refusal | None, float]  # None: the poll broke off

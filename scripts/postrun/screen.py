@@ -2,12 +2,12 @@
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import TextIO
 
 _ERASE, _UP = "\x1b[J", "\x1b[{}F"  # all below; so many lines up
+_HEIGHT = 24  # of a terminal that does not say
 _CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"  # a long line is cut at the edge; as it was
 
 
@@ -32,7 +32,8 @@ class Screen:
         """Show these lines in place of those drawn before; does nothing when nothing is live."""
         if not self.live:
             return
-        fitting = lines[: max(1, shutil.get_terminal_size().lines - 1)]
+        height = os.get_terminal_size(self._out.fileno()).lines or _HEIGHT  # stdout may lead elsewhere
+        fitting = lines[: max(1, height - 1)]
         back = _UP.format(self._drawn) if self._drawn else ""
         body = "".join(f"{line}\n" for line in fitting)
         self._out.write(f"{back}{_ERASE}{_CUT}{body}{_WRAP}")

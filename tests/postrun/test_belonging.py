@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from postrun.belonging import CLOCK_CHANGE, SLACK, objection, offset, offset_words, window
+from postrun.belonging import CLOCK_CHANGE, SLACK, objection, offset, offset_words, open_window, window
 
 BEGAN = datetime(2026, 2, 21, 3, 15)  # noqa: DTZ001  (local to the workstation)
 WEST = timedelta(hours=-7)
@@ -46,6 +46,15 @@ def test_the_objection_says_both_times() -> None:
         "made at 2026-02-21T01:00:00, before the run began (2026-02-21T03:15:00)"
     )
     assert objection(span, {"a": 1}) == "generated_at is no time: {'a': 1}"
+
+
+def test_a_run_without_a_result_is_bounded_by_the_next_of_its_tag() -> None:
+    days = [f"2026-02-{day}_031500_production_gates_run1" for day in (23, 20, 22, 21)]
+    span = open_window(BEGAN, WEST, [*days, "notes"])
+    assert span.ended == datetime(2026, 2, 22, 3, 15)  # noqa: DTZ001
+    assert objection(span, "2026-02-21T05:15:00") is None
+    assert objection(span, "2026-02-22T05:15:00") is not None
+    assert open_window(BEGAN, WEST, days[1:2]).ended is None
 
 
 def test_without_an_offset_only_the_start_bounds() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from postrun import cli, disk, errors, policy
+from postrun import cli, disk, errors, layout, policy
 from postrun.errors import Invalid, Locked, Missing, Unclear, Usage
 from postrun.outcome import Order, Outcome
 
@@ -116,6 +116,35 @@ def test_of_several_runs_the_newest_detected_one_counts(near: Path) -> None:
         detected(near, f"2026-02-{day:02}_010101_production_gates_run1")
         newest = max(newest, day)
         assert cli.locate(Order(near, tag="run1")).run == f"2026-02-{newest:02}_010101_production_gates_run1"
+
+
+def test_a_detected_run_with_a_context_goes_before_any_without(near: Path) -> None:
+    for day, begun in ((20, False), (21, True), (22, False)):
+        run = f"2026-02-{day}_010101_production_gates_run1"
+        detected(near, run)
+        path = near / "audit/workstation_runs" / run / "run_detection.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "has_context": begun}))
+        before = {20: 20, 21: 21, 22: 21}[day]
+        assert cli.locate(Order(near, tag="run1")).run == f"2026-02-{before}_010101_production_gates_run1"
+
+
+@pytest.mark.parametrize(
+    ("named", "flags"),
+    [
+        ({}, "--tag run1"),
+        ({"run_dir": Path("x") / RUN}, f"--tag run1 --run-dir-remote audit/workstation_runs/{RUN}"),
+        (
+            {"run_dir_remote": f"audit/workstation_runs/{RUN}"},
+            f"--tag run1 --run-dir-remote audit/workstation_runs/{RUN}",
+        ),
+        ({"host": "a b", "remote_root": "~/it's"}, "--tag run1 --host 'a b' --remote-root '~/it'\"'\"'s'"),
+        ({"no_sync": True, "host": "local"}, "--tag run1 --no-sync"),
+    ],
+)
+def test_the_line_that_closes_a_dead_run_names_it_and_no_more(named: dict[str, Any], flags: str) -> None:
+    own = {"host": "bench", "remote_root": "/srv/quant", **named}
+    line = cli.abandoning(Order(layout.PROJECT, tag="run1", **own), "run1")
+    assert line == f'.venv/bin/python scripts/post_run_sync_and_finalize.py {flags} --abandoned "<reason>"'
 
 
 def test_a_run_that_nobody_detected_is_missing(near: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from postrun import disk
-from postrun.errors import Locked
+from postrun.errors import Locked, Missing
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 HEAD = f"import os, signal, sys, time; sys.path.insert(0, {str(SCRIPTS)!r}); from pathlib import Path\n"
@@ -110,9 +110,35 @@ def test_a_full_disk_leaves_the_old_bytes_and_no_rest(tmp_path: Path, monkeypatc
     path = tmp_path / "x.json"
     path.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(Missing, match=r"x\.json: expected a place that can be written to, found No space left"):
         disk.replace(path, b"new")
     assert (path.read_bytes(), left(tmp_path)) == (b"old", ["x.json"])
+
+
+def test_a_line_that_the_disk_takes_half_of_is_none(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"{}\n")
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))\n"
+    program = limit + "raise SystemExit(cli.guard(lambda: disk.append(Path(sys.argv[1]), b'n' * 99 + b'\\n')))"
+    full = start(program, path)
+    _, told = full.communicate(timeout=30)
+    assert (full.returncode, path.read_bytes()) == (3, b"{}\n")
+    assert told == f"{path}: expected a place that can be written to, found File too large\n"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: disk.replace(path, b""),
+        lambda path: disk.append(path, b""),
+        lambda path: disk.lock(path, 0, "").__enter__(),
+    ],
+)
+def test_where_nothing_can_be_written_is_one_line(tmp_path: Path, write: Callable[[Path], object]) -> None:
+    (tmp_path / "audit").write_text("a file")
+    with pytest.raises(Missing, match="x: expected a place that can be written to, found "):
+        write(tmp_path / "audit/x")
+    assert left(tmp_path) == ["audit"]
 
 
 def test_content_is_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import queue
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -96,6 +97,20 @@ def test_only_folders_from_a_name_on_are_listed(door: Workstation, far: Path) ->
     }
     assert door.glances([], "2026-02-27_031501").folders == {}
     assert len(door.glances([]).folders) == 4
+
+
+def test_a_clock_that_is_put_back_over_midnight_hides_no_gate_folder(door: Workstation, far: Path) -> None:
+    made = documents(tag="run1", stamp="2026-03-01_001000")
+    made.gate_stamp = "2026-02-28_231500"
+    made.write(far)
+    seen = door.glance("run1")
+    assert seen.gates == (made.gate_folder,)
+    put(made.gate_dir(far) / "late.csv", "late")
+    assert door.glance("run1").settled != seen.settled
+    make_run(
+        far, tag="run2", stamp="2026-01-01_001000", change=lambda other: setattr(other, "gate_stamp", "2025-12-31_1")
+    )
+    assert door.glance("run2").gates == ("production_gates_2025-12-31_1",)
 
 
 def test_the_longest_tags_go_in_parts(far: Path) -> None:
@@ -193,6 +208,34 @@ def test_what_begins_later_is_watched_too(far: Path, near: Path) -> None:
     assert (sorted(here.runs), here.due) == (["a"], 30.0)
     take(here, sighting(folder("a"), a=glance("a")), 31.0)
     assert here.runs["a"].looks == 1, "met once, watched once"
+
+
+@pytest.mark.parametrize(
+    ("seen", "now", "first"),
+    [
+        (["2026-02-27_031500", "2026-02-26_031500"], NOW, "2026-02-26_031500"),
+        (["2026-03-01_031500"], NOW, "2026-02-27_120000"),
+        (["2099-01-01_000000"], NOW, "2026-02-27_120000"),
+        (["2026-02-28_115000"], NOW - timedelta(hours=1), "2026-02-27_110000"),
+    ],
+    ids=["a day's slack", "a zone ahead", "the future", "the clock was put back"],
+)
+def test_new_runs_are_looked_for_from_a_name_on(
+    far: Path, near: Path, seen: list[str], now: datetime, first: str
+) -> None:
+    here = post(far, near)
+    take(here, replace(sighting(*(folder(f"t{stamp}", stamp) for stamp in seen)), clock=now.timestamp()), 0.0)
+    assert here._first() == first
+
+
+def test_a_log_that_cannot_be_written_ends_the_watch_of_its_run_only(far: Path, near: Path) -> None:
+    here = post(far, near)
+    put(near / f"audit/workstation_runs/{folder('a')}", "a file where a folder belongs")
+    take(here, sighting(folder("a"), folder("b")), 0.0)
+    one, other = take(here, sighting(a=glance("a"), b=glance("b")), 1.0)
+    assert (one.memory.over, other.memory.over) == (Missing, None)
+    assert "monitor_events.jsonl: expected a place that can be written to, found " in one.trouble
+    assert take(here, sighting(a=glance("a"), b=glance("b")), 31.0) == [other]
 
 
 def test_of_one_tag_the_newest_counts(far: Path, near: Path) -> None:

@@ -1,6 +1,12 @@
 """What a person sees: drawn in place on a terminal, plain lines elsewhere; progress read from real log lines."""
 
+import fcntl
 import io
+import os
+import pty
+import struct
+import termios
+from collections.abc import Iterator
 
 import pytest
 
@@ -8,16 +14,34 @@ from postrun.screen import Screen, progress
 
 
 class Terminal(io.StringIO):
+    """What is written stays readable; in front of it stands a real terminal of so many lines."""
+
+    ours, theirs = -1, -1
+
     def isatty(self) -> bool:
         return True
+
+    def fileno(self) -> int:
+        return Terminal.theirs
+
+
+@pytest.fixture(autouse=True)
+def _terminal() -> Iterator[None]:
+    Terminal.ours, Terminal.theirs = pty.openpty()
+    size(10)
+    yield
+    os.close(Terminal.ours)
+    os.close(Terminal.theirs)
+
+
+def size(lines: int) -> None:
+    fcntl.ioctl(Terminal.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 40, 0, 0))
 
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("LINES", "10")
 
 
 def shown(stream: str) -> list[str]:
@@ -60,6 +84,13 @@ def test_no_more_is_drawn_than_fits() -> None:
     out = Terminal()
     Screen(out).draw([str(number) for number in range(50)])
     assert len(shown(out.getvalue())) == 9
+
+
+def test_a_terminal_that_does_not_say_has_24_lines() -> None:
+    size(0)
+    out = Terminal()
+    Screen(out).draw([str(number) for number in range(50)])
+    assert len(shown(out.getvalue())) == 23
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The monitor's judgment: tables for every state, and a property over any sequence of observations."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -75,6 +76,7 @@ FAILED = replace(BARE, stopped="preflight failed: cores", processes=0)
         pytest.param([replace(BARE, processes=0)] * 3, "starting starting dead", id="launcher died before a context"),
         pytest.param([BUSY, NONE, NONE], "running waiting waiting", id="the folder vanishes"),
         pytest.param([QUIET, NONE, QUIET, QUIET], "running waiting running running", id="vanishing forgets"),
+        pytest.param([QUIET, *[replace(QUIET, runs=(RUN, NEWER))] * 2], "running running running", id="begun anew"),
         pytest.param([DONE, replace(DONE, runs=(RUN, NEWER))], "settling settling", id="a newer folder"),
     ],
 )
@@ -221,12 +223,13 @@ def justified(state: State | None, steps: list[Step], limits: Limits) -> bool:
         quiet = same_looks(steps, ("runs", "result", "result_text", "processes", "settled"))
         return last.result is Result.VALID and last.processes == 0 and len(quiet) >= 2
     if state is State.CORRUPT:
-        looks, long = same_looks(steps, ("result", "result_text")), limits.grace
+        looks, long = same_looks(steps, ("runs", "result", "result_text")), limits.grace
         fits = last.result is Result.BROKEN
     else:
         fits = last.result is Result.ABSENT and last.processes == 0
         stopped = bool(last.stopped) and not last.has_context
-        looks = same_looks(steps, ("result", "processes", *(("stopped",) if stopped else ("settled",))))
+        why = ("stopped", "has_context") if stopped else ("settled",)
+        looks = same_looks(steps, ("runs", "result", "processes", *why))
         long = 0.0 if stopped else limits.grace
     return fits and len(looks) >= 2 and looks[-1][0] - looks[0][0] >= long
 
@@ -245,6 +248,17 @@ def test_any_sequence_ends_rightly_or_waits(sequence: list[Facts | None], gap: f
             wait = pause(memory, now, limits, 0.5)
             assert 0 < wait <= max(limits.interval, SLOWEST)
             assert limits.deadline is None or now + wait <= 1000 + limits.deadline + 1e-6
+
+
+@settings(max_examples=200, deadline=None)
+@given(sequence=_sequences, gap=st.floats(0.01, 100), grace=st.floats(0, 90), end=st.sampled_from([DONE, HALF, QUIET]))
+def test_an_end_that_stays_is_found_whatever_came_before(
+    sequence: list[Facts | None], gap: float, grace: float, end: Facts
+) -> None:
+    looks = 2 + math.ceil(grace / gap) if end is not DONE else 2
+    last = run(every(*sequence, *[end] * looks, step=gap), Limits(grace=grace, outage=None))[-1]
+    assert last.state is {DONE: State.COMPLETE, HALF: State.CORRUPT, QUIET: State.DEAD}[end]
+    assert last.ended
 
 
 @settings(max_examples=200, deadline=None)

@@ -208,12 +208,15 @@ def test_processes_come_without_those_that_asked(door: Workstation, far: Path) -
 def test_another_monitors_probe_is_left_out_with_its_children(door: Workstation, far: Path, tmp_path: Path) -> None:
     """Its find and stat have the run's folder in their arguments."""
     make_run(far)
-    stand_in(tmp_path / "bin", "stat", "sleep 20")
+    stand_in(tmp_path / "bin", "stat", '[ "$3" = / ] && exit 0; sleep 20')  # it is asked first which kind it is
     environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
     command = workstation._command("glances", "f" * 32, str(far), "x", 1, 1, "", RUN_PATH, TAG)
     other = subprocess.Popen(["sh", "-c", command], env=environment, stdout=subprocess.PIPE, start_new_session=True)
-    assert other.stdout is not None
-    other.stdout.readline()
+    while (
+        f"{tmp_path / 'bin'}/stat -c"
+        not in subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True).stdout
+    ):
+        assert other.poll() is None
     try:
         seen = door.look(TAG).processes
     finally:
@@ -261,6 +264,16 @@ def test_tools_that_tell_nothing_are_no_answer(
 
 
 # --- the glance
+
+
+def test_a_probe_that_is_killed_half_way_is_no_answer(
+    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(far, tag=TAG)
+    stand_in(tmp_path / "bin", "tail", "kill -9 $PPID")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with pytest.raises(Unreachable, match="expected an answer to the probe, found half of one"):
+        connect("local", far).glance(TAG)
 
 
 def test_a_glance_gives_what_a_poll_needs(door: Workstation, far: Path) -> None:

@@ -46,6 +46,7 @@ ROOMS = {  # a script that outgrew one file has a folder; nobody else goes in
     "detection": {"detect_run"},
     "launcher": {"workstation_official_run", "data_quality_gate"},
     "review": {"generate_run_review"},
+    "watching": {"watch_runs"},
 }
 KEEPERS = {  # each package has one door; the launcher starts programs, that is its work
     "jsonschema": {"postrun.artifacts"},

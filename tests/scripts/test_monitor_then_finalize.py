@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import pytest
 import factory
 import monitor_then_finalize
 from factory import Documents
+from postrun import disk, layout
 from sshd import Sshd
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -124,6 +125,13 @@ class Bench:
         self._workers.append(subprocess.Popen(command, start_new_session=True))
         return self._workers[-1]
 
+    def start(self, *lines: Sequence[str]) -> None:
+        """Start other programs, to be ended with the test."""
+        for line in lines:
+            nowhere = subprocess.DEVNULL
+            started = subprocess.Popen(line, cwd=PROJECT, start_new_session=True, stdout=nowhere, stderr=nowhere)
+            self._workers.append(started)
+
     def begin(self, **left_out: Any) -> Documents:
         """Put the run on the workstation as it is while it goes on: no result, no gate report."""
         going = factory.documents(tag=TAG)
@@ -165,7 +173,9 @@ class Bench:
 
 
 def end(worker: subprocess.Popen[bytes]) -> None:
-    worker.kill()
+    """Kill a process with all that it started."""
+    if worker.poll() is None:
+        os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
 
 
@@ -380,6 +390,38 @@ def test_a_gate_folder_that_still_grows_is_waited_for(bench: Bench) -> None:
     assert monitor.end() == 0
 
 
+def test_a_gate_folder_that_grows_and_has_no_report_yet_is_waited_for(bench: Bench) -> None:
+    bench.begin()
+    bench.put_result(json.dumps(bench.made.result))
+    monitor = bench.monitor("--until", "complete")
+    monitor.await_line("settling: ")
+    growing = bench.made.gate_dir(bench.far) / "late.csv"
+    for number in range(15):
+        factory.put(growing, "x" * number)
+        time.sleep(0.1)
+    assert "complete" not in monitor.talk
+    assert monitor.end() == 0
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_the_growing_gate_folder_of_another_run_holds_up_nobody(bench: Bench, failed: bool) -> None:
+    """One that has its report, or a result that promises none, is closed while others go on."""
+    if failed:
+        bench.begin()
+        bench.put_result(json.dumps({**bench.made.result, "exit_code": 1}))
+    else:
+        bench.finish()
+    monitor = bench.monitor("--until", "complete")
+    growing = bench.far / "gate_results/production_gates_2026-02-21_041700/late.csv"
+    for number in range(40):
+        factory.put(growing, "x" * number)
+        time.sleep(0.1)
+        if "complete: " in monitor.talk:
+            break
+    assert "complete: " in monitor.talk
+    assert monitor.end() == 0
+
+
 def test_a_shard_that_still_lives_is_waited_for(bench: Bench) -> None:
     bench.finish()
     worker = bench.work("--out", f"gate_results/{bench.made.gate_folder}/walk_forward_stress/shard_00")
@@ -389,6 +431,46 @@ def test_a_shard_that_still_lives_is_waited_for(bench: Bench) -> None:
         monitor.await_line("complete", seconds=1)
     end(worker)
     assert monitor.end() == 0
+
+
+def test_a_result_that_is_replaced_is_looked_at_anew(bench: Bench) -> None:
+    bench.finish()
+    monitor = bench.monitor("--until", "complete")
+    monitor.await_line("settling: ")
+    for number in range(15):
+        bench.put_result(json.dumps({**bench.made.result, "exit_code": number % 2, "number": number}))
+        time.sleep(0.1)
+    assert "complete" not in monitor.talk
+    assert monitor.end() == 0
+
+
+@pytest.mark.parametrize(("text", "code", "decided"), [(None, 0, ["pass"]), ("exit 1", 1, ["fail"]), ("{", 4, [])])
+def test_what_is_closed_is_the_result_that_lies_there_then(
+    bench: Bench, text: str | None, code: int, decided: list[str]
+) -> None:
+    """Between `complete` and the closing another process holds the lock, and the result is replaced."""
+    bench.finish()
+    with disk.lock(bench.near / layout.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+        monitor = bench.monitor()
+        monitor.await_line("complete: ")
+        monitor.await_line("waiting for another flow")
+        if text:
+            bench.put_result(text if text == "{" else json.dumps({**bench.made.result, "exit_code": 1}))
+    assert monitor.end() == code, monitor.talk
+    ledger = bench.near / "audit/stage_ledger.jsonl"
+    rows = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
+    assert [row["result"] for row in rows] == decided
+
+
+def test_a_result_that_is_replaced_after_the_closing_changes_no_decision(bench: Bench) -> None:
+    bench.finish()
+    assert bench.main() == 0
+    kept = (bench.made.run_dir(bench.near) / "result.json").read_bytes()
+    bench.put_result(json.dumps({**bench.made.result, "exit_code": 1}))
+    monitor = bench.monitor()
+    assert monitor.end() == 4
+    assert "--accept-changed-evidence" in monitor.talk
+    assert (bench.ledger_rows(), (bench.made.run_dir(bench.near) / "result.json").read_bytes()) == (1, kept)
 
 
 # --- folders --------------------------------------------------------------------------------------------------------
@@ -418,6 +500,24 @@ def test_of_two_folders_the_newest_counts(bench: Bench) -> None:
     assert monitor.end() == 10
     assert "running: 1 process of it; 2 folders have this tag, the newest counts" in monitor.talk
     assert (newer.run_dir(bench.near) / "monitor_events.jsonl").is_file()
+
+
+def test_of_two_folders_the_one_that_was_watched_is_closed(bench: Bench) -> None:
+    """The newer run failed before it had a context; the older one passed. A pass would be the wrong answer."""
+    bench.finish()
+    newer = factory.documents(tag=TAG, stamp="2026-02-22_031500")
+    newer.result["exit_code"] = 1
+    newer.context = newer.report = None
+    newer.write(bench.far)
+    monitor = bench.monitor()
+    assert monitor.end() != 0
+    assert f"detect-run         ok       {newer.run_folder}; " in monitor.talk
+    assert not (bench.near / "audit/workstation_runs" / bench.run.name).exists()
+    (newer.run_dir(bench.far) / "result.json").unlink()
+    shutil.rmtree(bench.near / "audit")
+    dead = bench.monitor()
+    assert dead.end() == 7
+    assert f"--tag {TAG} --run-dir-remote audit/workstation_runs/{newer.run_folder} " in dead.lines[-1]
 
 
 def test_other_runs_folders_are_not_this_run(bench: Bench) -> None:
@@ -515,7 +615,7 @@ def test_a_deadline_ends_it(
     told = capsys.readouterr()
     assert told.out == f"{state}\n"
     assert f"run {TAG}: expected its end within 1 s, found {state}: " in told.err
-    assert "resume with: python scripts/monitor_then_finalize.py --tag" in told.err
+    assert "resume with: .venv/bin/python scripts/monitor_then_finalize.py --tag" in told.err
 
 
 def test_a_deadline_does_not_wait_for_a_look_that_hangs(bench: Bench, stand_ins: Callable[..., str]) -> None:
@@ -599,6 +699,56 @@ def test_the_command_line_is_not_its_own_run(bench: Bench) -> None:
     assert subprocess.run(["bash", "-c", command], check=False, capture_output=True).returncode == 7
 
 
+def test_nobody_who_only_waits_for_a_run_keeps_it_alive(bench: Bench, tmp_path: Path) -> None:
+    bench.begin()
+    (tmp_path / "inv").write_text("import time; time.sleep(120)")
+    (tmp_path / "Makefile").write_text("all:\n\t@sleep 120\n")
+    lines = (
+        ("bash", "-c", f"make -f {tmp_path}/Makefile ARGS='--json --tag {TAG}'; exit $?"),
+        (sys.executable, str(tmp_path / "inv"), "finalize", "--tag", TAG),
+        ("sh", "-c", f"sleep 120; bash scripts/monitor_then_finalize.sh --tag {TAG}"),
+        (sys.executable, str(SCRIPT.with_name("post_run_sync_and_finalize.py")), *bench.flags()[:8]),
+    )
+    with disk.lock(bench.near / layout.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+        bench.start(*lines)
+        other = bench.monitor("--interval", "60")
+        other.await_line("running: no process of it")
+        assert bench.main() == 7
+
+
+def test_a_reader_that_leaves_changes_no_code(bench: Bench) -> None:
+    bench.finish()
+    line = f"{sys.executable} {SCRIPT} {' '.join(bench.flags())} | true; exit ${{PIPESTATUS[0]}}"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True, env=environment)
+    assert (done.returncode, bench.ledger_rows()) == (0, 1)
+    assert "Broken" not in done.stderr
+    unheard = subprocess.run(["bash", "-c", f"({line}) 2>&1 | true"], check=False, capture_output=True, text=True)
+    assert unheard.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("world", "flags"),
+    [
+        (_nothing, ["--appear-timeout", "0.4"]),
+        (_nothing, ["--deadline", "0.4"]),
+        (_nothing, ["--host", "127.0.0.1:1"]),
+        (_going, []),
+        (_dead, []),
+        (_corrupt, []),
+        (_complete, ["--until", "complete"]),
+    ],
+)
+def test_json_tells_every_end(
+    bench: Bench, world: Callable[[Bench], None], flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    world(bench)
+    once = [] if "--appear-timeout" in flags or "--deadline" in flags else ["--once"]
+    code = bench.main("--json", *once, *flags)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["exit_code"], sorted(told)) == (code, ["exit_code", "run", "state", "words"])
+
+
 def test_the_shim_runs_as_written_in_the_document(bench: Bench) -> None:
     bench.finish()
     command = ["bash", "scripts/monitor_then_finalize.sh", *bench.flags("--until", "complete")]
@@ -616,7 +766,9 @@ def test_ctrl_c_detaches_and_the_same_command_resumes(bench: Bench) -> None:
     first.await_line("running: ")
     first.interrupt()
     assert first.end(10) == 130
-    assert f"detached from run {TAG} (running), which goes on; resume with: python scripts/" in first.lines[-1]
+    assert (
+        f"detached from run {TAG} (running), which goes on; resume with: .venv/bin/python scripts/" in first.lines[-1]
+    )
     assert f"--tag {TAG}" in first.lines[-1]
     assert "Traceback" not in first.talk
     assert worker.poll() is None

@@ -141,6 +141,23 @@ def test_a_workspace_in_use_refuses_the_rest_but_not_the_sync(table: Table) -> N
     assert table.ran == ["sync-run"]
 
 
+@pytest.mark.parametrize(
+    ("scope", "ran"), [(cli.WORKSPACE, {"sync-run": 0, "finalize-gate-run": 9, "run-review": None}), (cli.RUN, {})]
+)
+def test_what_was_done_before_a_lock_that_is_held_is_given_all_the_same(
+    table: Table, scope: str, ran: dict[str, int | None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("sync-run", "finalize-gate-run", "run-review"):
+        table.add(name)
+    with cli.locked(table.order, scope, wait=0), pytest.raises(Locked):
+        table.close(as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    refused_at_once = {"sync-run": 9, "finalize-gate-run": None, "run-review": None}
+    assert {row["step"]: row["exit_code"] for row in told["steps"]} == (ran or refused_at_once)
+    assert told["exit_code"] == Locked.exit_code
+    assert told["wrote"] == ([str(table.root / "sync-run")] if ran else [])
+
+
 def test_the_outcome_as_json(forked: Table, capsys: pytest.CaptureFixture[str]) -> None:
     assert forked.close(as_json=True) == 4
     told = json.loads(capsys.readouterr().out)

@@ -1,15 +1,20 @@
 """Many runs watched together: real processes, directories standing in for workstations, and real sshds."""
 
+import fcntl
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +22,10 @@ from typing import Any
 import pytest
 
 import factory
+import post_run_sync_and_finalize
 import watch_runs
 from factory import Documents
-from postrun import policy
+from postrun import disk, layout, policy
 from program import SCRIPTS, Program
 from sshd import Sshd
 
@@ -76,9 +82,29 @@ class Yard:
         """Run it in this process."""
         return watch_runs.main(self.flags(*more))
 
-    def watch(self, *more: str, host: str = "local", **environment: str) -> Program:
-        self._programs.append(Program("watch_runs.py", self.flags(*more, host=host), **environment))
+    def program(self, script: str, *more: str, host: str = "local", **environment: str) -> Program:
+        self._programs.append(Program(script, self.flags(*more, host=host), **environment))
         return self._programs[-1]
+
+    def watch(self, *more: str, host: str = "local", **environment: str) -> Program:
+        return self.program("watch_runs.py", *more, host=host, **environment)
+
+    def lock(self, name: str, held: ExitStack) -> None:
+        """Be another process of this workspace that holds a lock."""
+        held.enter_context(disk.lock(self.near / layout.LOCKS / f"{name}.lock", 1, "another flow"))
+
+    def tools(self, **programs: str) -> str:
+        """Give a PATH on which some programs are replaced by scripts."""
+        folder = self.base / "tools"
+        for name, script in programs.items():
+            factory.put(folder / name, f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+        return f"{folder}:{os.environ['PATH']}"
+
+    def evidence(self) -> dict[Path, bytes]:
+        """Give all bytes of the workspace but the locks and the monitors' own words."""
+        files = (path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts)
+        return {path: path.read_bytes() for path in files if path.name != "monitor_events.jsonl"}
 
     def closed(self) -> list[str]:
         """List the tags in the ledger, oldest row first, without what is this process's own of them."""
@@ -212,6 +238,123 @@ def test_a_run_begun_anew_under_its_tag_is_another_run(yard: Yard) -> None:
     assert rows(watch.out) == ["0 complete b", "1 complete a", "7 dead a"], "one tag, two runs: the audit says no"
 
 
+def test_a_damaged_log_of_one_run_is_told_and_the_others_are_closed(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = yard.make("damaged", ago=2)
+    yard.make("sound")
+    factory.put(damaged.run_dir(yard.near) / "monitor_events.jsonl", '{"state": "sett')
+    assert yard.main() == 4
+    told = capsys.readouterr()
+    assert rows(told.out) == ["0 complete sound", "4 settling damaged"]
+    assert "monitor_events.jsonl:1: expected a whole line" in told.err
+
+
+def test_a_closing_that_is_refused_does_not_stop_the_others(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = yard.make("changed", ago=2)
+    yard.make("sound")
+    factory.put(changed.run_dir(yard.near) / "evidence_manifest.json", "{")
+    assert yard.main() == 4
+    assert rows(capsys.readouterr().out)[-1] == "4 complete changed"
+    assert yard.closed() == ["sound"]
+
+
+def test_a_run_that_somebody_else_closes_meanwhile_is_closed_once(yard: Yard) -> None:
+    made = yard.make("a", whole=False, work=True)
+    watch = yard.watch("--interval", "1.5")
+    watch.await_line("running: ")
+    yard.finish(made)
+    assert post_run_sync_and_finalize.main(["--tag", made.tag, *yard.flags()[:6]]) == 0
+    before = yard.evidence()
+    watch.await_line("closing")
+    assert watch.end() == 0
+    assert yard.evidence() == before
+    assert yard.closed() == ["a"]
+
+
+def test_a_watch_and_a_monitor_of_one_run_close_it_once(yard: Yard) -> None:
+    made = yard.make("a", whole=False, work=True)
+    watch = yard.watch()
+    watch.await_line("running: ")
+    monitor = yard.program("monitor_then_finalize.py", "--tag", made.tag)
+    monitor.await_line("running: ")
+    yard.finish(made)
+    assert (watch.end(), monitor.end()) == (0, 0)
+    assert yard.closed() == ["a"]
+    assert yard.states(made) == "running settling complete"
+
+
+def test_of_two_folders_the_one_that_was_watched_is_closed(yard: Yard) -> None:
+    """The newer run failed before it had a context: by the tag alone, detection would take the older one."""
+    yard.make("a", ago=2)
+    newer = factory.documents(tag=f"{MINE}_a", stamp=f"{YESTERDAY:%Y-%m-%d_%H%M%S}")
+    newer.context = newer.report = None
+    newer.result["exit_code"] = 1
+    newer.write(yard.root())
+    assert yard.main() == 1
+    rows = [json.loads(line) for line in (yard.near / "audit/stage_ledger.jsonl").read_text().splitlines()]
+    assert [(row["run"], row["result"]) for row in rows] == [(newer.run_folder, "fail")]
+
+
+# --- locks, signals, cron -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lock", ["run", "workspace"])
+def test_a_lock_of_another_flow_loses_no_run(yard: Yard, lock: str) -> None:
+    made = yard.make("a", ago=2)
+    yard.make("b")
+    with ExitStack() as held:
+        yard.lock(f"run-{made.tag}" if lock == "run" else lock, held)
+        watch = yard.watch("--lock-wait", "0.1")
+        watch.await_line("it held by another flow")
+        watch.await_line(f"{MINE}_b: closing")
+        watch.await_line(f"{MINE}_a: closing")
+    assert watch.end() in (0, 1), "b was handed over while a lay half closed"
+    assert sorted(yard.closed()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("flags", [("--once",), ("--deadline", "2")])
+def test_a_lock_that_is_never_free_ends_in_its_own_code(
+    yard: Yard, flags: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    yard.make("a")
+    with ExitStack() as held:
+        yard.lock("workspace", held)
+        assert yard.main("--lock-wait", "0.1", *flags) == 9
+    assert rows(capsys.readouterr().out) == ["9 complete a"]
+    assert yard.main() == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_closing_that_is_stopped_is_finished_by_the_same_command(yard: Yard, how: signal.Signals) -> None:
+    yard.make("a")
+    with ExitStack() as held:
+        yard.lock("workspace", held)
+        watch = yard.watch()
+        watch.await_line("sync-run")
+        watch.await_line("waiting for another flow")
+        os.kill(watch.pid, how)
+        assert watch.end(10) == (130 if how == signal.SIGINT else -how)
+    if how == signal.SIGINT:
+        assert "detached from 1 run that is not closed yet; resume with: " in watch.lines[-1]
+    assert "Traceback" not in watch.talk
+    assert yard.main() == 0
+    assert yard.closed() == ["a"]
+
+
+def test_cron_may_look_as_often_as_it_likes(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    made = yard.make("a", whole=False, work=True)
+    assert [yard.main("--once"), yard.main("--once")] == [10, 10]
+    assert yard.states(made) == "running"
+    yard.finish(made)
+    assert yard.main("--once") == 0
+    before = yard.evidence()
+    capsys.readouterr()
+    assert [yard.main("--once"), yard.main("--once", "--json")] == [0, 0]
+    assert capsys.readouterr().out == '{"exit_code": 0, "runs": []}\n'
+    assert yard.evidence() == before
+
+
 # --- which runs -----------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +384,52 @@ def test_a_run_that_is_still_at_work_counts_however_old(yard: Yard, capsys: pyte
     yard.make("gone", ago=20, whole=False)
     assert yard.main("--once") == 10
     assert rows(capsys.readouterr().out) == ["10 running long"]
+
+
+def test_a_name_in_the_future_hides_no_new_run(yard: Yard) -> None:
+    ahead = yard.make("ahead", ago=-3, whole=False, work=True)
+    watch = yard.watch()
+    watch.await_line(f"{ahead.tag} running: ")
+    late = yard.make("late", ago=0)
+    watch.await_line(f"{late.tag}: closing")
+    yard.finish(ahead)
+    watch.end()
+    assert sorted(yard.closed()) == ["ahead", "late"]
+
+
+@pytest.mark.parametrize("shift", [-3600, 3600])
+def test_a_clock_that_is_an_hour_off_changes_nothing(yard: Yard, shift: int) -> None:
+    real = shutil.which("date")
+    skewed = f'case "$*" in +%s) echo $(( $({real} +%s) + {shift} )) ;; *) exec {real} "$@" ;; esac'
+    watch = yard.watch("--deadline", "20", PATH=yard.tools(date=skewed))
+    first = yard.make("first", ago=-shift / 86400, whole=False, work=True)
+    watch.await_line(f"{first.tag} running: ")
+    right = yard.make("right", ago=0, whole=False, work=True)
+    watch.await_line(f"{right.tag} running: ")
+    for made in (right, first):
+        yard.finish(made)
+    assert watch.end() == 0, watch.talk
+    assert sorted(yard.closed()) == ["first", "right"]
+
+
+def test_two_hundred_runs_are_two_parts_of_one_poll(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(199):
+        (yard.root() / f"audit/workstation_runs/{YESTERDAY:%Y-%m-%d_%H%M%S}_production_gates_{MINE}_{number}").mkdir(
+            parents=True
+        )
+    yard.make("z")
+    assert yard.main("--once") == 7
+    assert rows(capsys.readouterr().out) == ["0 complete z", *sorted(f"7 dead {number}" for number in range(199))]
+
+
+def test_a_folder_that_is_a_link_is_followed(yard: Yard) -> None:
+    made = yard.make("a", on="elsewhere")
+    link = made.run_dir(yard.root())
+    link.parent.mkdir(parents=True)
+    link.symlink_to(made.run_dir(yard.root("elsewhere")))
+    shutil.move(yard.root("elsewhere") / "gate_results", yard.root() / "gate_results")
+    assert yard.main() == 0
+    assert yard.closed() == ["a"]
 
 
 def test_names_that_are_no_runs_are_passed_by(yard: Yard) -> None:
@@ -298,7 +487,10 @@ def test_ctrl_c_detaches_and_the_same_command_resumes(yard: Yard) -> None:
     first.await_line("running: ")
     first.interrupt()
     assert first.end(15) == 130
-    assert "detached from 1 runs, which go on; resume with: python scripts/watch_runs.py --host" in first.lines[-1]
+    assert (
+        "detached from 1 run that is not closed yet; resume with: .venv/bin/python scripts/watch_runs.py --host"
+        in first.lines[-1]
+    )
     yard.finish(made)
     assert yard.main() == 0
     assert yard.states(made) == "running settling complete"
@@ -311,29 +503,60 @@ def test_a_root_that_is_not_there_is_missing(yard: Yard, capsys: pytest.CaptureF
     assert "--remote-root" in capsys.readouterr().err
 
 
+def test_a_small_terminal_gets_what_fits(yard: Yard) -> None:
+    for number in range(15):
+        yard.make(f"n{number}", whole=False, work=True)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 40, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "LINES", "COLUMNS")}
+    watch = subprocess.Popen(
+        [sys.executable, str(SCRIPTS / "watch_runs.py"), *yard.flags("--interval", "5")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**environment, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown, patience = b"", time.monotonic() + 20
+    while b"15 running; Ctrl-C detaches, the runs go on" not in shown and time.monotonic() < patience:
+        if select.select([ours], [], [], 0.5)[0]:
+            shown += os.read(ours, 65536)
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(10) == 130
+    os.close(ours)
+    drawn = [part.partition(b"\x1b[?7h")[0].count(b"\n") for part in shown.split(b"\x1b[?7l")[1:]]
+    assert max(drawn) == 9
+
+
 def test_a_terminal_gets_a_table(yard: Yard) -> None:
     for number in range(3):
         yard.make(f"n{number}", whole=False, work=True)
+    yard.make("over")
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
     environment.pop("NO_COLOR", None)
     process = subprocess.Popen(
-        [sys.executable, str(SCRIPTS / "watch_runs.py"), *yard.flags("--interval", "5")],
+        [sys.executable, str(SCRIPTS / "watch_runs.py"), *yard.flags("--interval", "0.5")],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=theirs,
         env=environment,
     )
     os.close(theirs)
-    shown, patience = b"", time.monotonic() + 20
-    while b"1 workstations: 3 running" not in shown and time.monotonic() < patience:
+    shown, patience = b"", time.monotonic() + 30
+    while b"1 workstation: 1 closed, 3 running" not in shown and time.monotonic() < patience:
         if select.select([ours], [], [], 0.5)[0]:
             shown += os.read(ours, 65536)
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 130
     os.close(ours)
-    assert "1 workstations: 3 running; Ctrl-C detaches, the runs go on" in shown.decode()
-    assert f"  local  {MINE}_n2  running       0:00:0" in shown.decode()
+    told = shown.decode()
+    assert "1 workstation: 1 complete, 3 running; Ctrl-C detaches, the runs go on" in told
+    assert f"  local  {MINE}_n2    running       0:00:0" in told
+    assert re.search(rf"  local  {MINE}_over  complete      0:00:00  its closing is next\r\n", told)
+    assert re.search(
+        rf"  local  {MINE}_n2    running .*\r\n  local  {MINE}_over  closed  .*  with exit code 0\r\n", told
+    )
 
 
 # --- several workstations -------------------------------------------------------------------------------------------
@@ -426,6 +649,65 @@ def test_a_stranger_is_refused_at_once(yard: Yard, sshd: Sshd) -> None:
     watch = yard.watch(host=sshd.host)
     assert watch.end(15) == 6
     assert "expected a host key in known_hosts, found an unknown host" in watch.talk
+
+
+def test_a_connection_cut_in_the_middle_of_a_look_is_made_anew(yard: Yard, sshd: Sshd) -> None:
+    made = yard.make("a", whole=False, work=True)
+    slow, called = yard.base / "slow", yard.base / "called"
+    ps = f'[ ! -e {slow} ] || {{ touch {called}; sleep 20; }}; exec {shutil.which("ps")} "$@"'
+    sshd.set_environment(PATH=yard.tools(ps=ps))
+    watch = yard.watch(host=sshd.host)
+    watch.await_line("running: ")
+    slow.touch()
+    patience = time.monotonic() + 15
+    while not called.exists():
+        assert time.monotonic() < patience
+        time.sleep(0.02)
+    sshd.cut()
+    watch.await_line("unreachable: ")
+    slow.unlink()
+    watch.await_line("running: ")
+    yard.finish(made)
+    assert watch.end() == 0
+    assert yard.states(made) == "running unreachable running settling complete"
+
+
+def test_a_host_key_that_changes_on_the_way_is_never_trusted(yard: Yard, sshd: Sshd) -> None:
+    made = yard.make("a", whole=False, work=True)
+    watch = yard.watch("--outage-budget", "2", host=sshd.host)
+    watch.await_line("running: ")
+    sshd.change_host_key()
+    yard.finish(made)
+    assert watch.end() == 6
+    assert "expected the host key in known_hosts, found another" in watch.talk
+    assert rows(watch.out)[-1] == "6 unreachable a"
+    assert yard.closed() == []
+
+
+def test_a_wrong_user_on_one_workstation_does_not_hold_up_the_other(
+    two: Yard, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sshd.alias("stranger", User="nobody-here")
+    listed = [("stranger", str(two.root("far2"))), (sshd.host, str(two.root("far")))]
+    monkeypatch.setattr(policy, "workstations", lambda: listed)
+    two.make("a", on="far")
+    two.make("b", on="far2")
+    assert everywhere(two) == 6
+    told = capsys.readouterr()
+    assert two.closed() == ["a"]
+    assert "6 given up stranger -" in told.out
+    assert "expected a login by key, found refused" in told.err
+
+
+def test_a_noisy_profile_and_a_banner_are_no_answer(yard: Yard, sshd: Sshd) -> None:
+    sshd.set_profile("echo welcome; echo '+2026-01-01_000000_production_gates_x'; echo '{\"exit_code\": 0}' >&2\n")
+    made = yard.make("a", whole=False, work=True)
+    watch = yard.watch(host=sshd.host)
+    watch.await_line("bench: 1 unfinished runs to watch")
+    watch.await_line("running: 2 processes of it")
+    watch.interrupt()
+    assert watch.end() == 130
+    assert yard.states(made) == "running"
 
 
 # --- the settings ---------------------------------------------------------------------------------------------------

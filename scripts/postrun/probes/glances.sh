@@ -48,9 +48,12 @@ for tag; do
 done
 [ -n "$homes" ] || { say end; exit 0; }
 
-# Gate folders since the day on which the first of these runs began, with a report or open; odd names are no gate folders.
-oldest=$(for home in $homes; do home=${home%/} && printf '%s\n' "${home##*/}"; done | sort | sed q)
-mark=gate_results/production_gates_${oldest%%_*}
+# Gate folders since the day before the first of these runs began (a clock may be put back, and no month is shorter
+# than 28 days), with a report or open; odd names are no gate folders.
+day=$(for home in $homes; do home=${home%/} && printf '%s\n' "${home##*/}"; done | sort |
+    awk -F '[-_]' 'NR == 1 { y = $1; m = $2; d = $3 - 1; if (d < 1) { d = 28; m-- } if (m < 1) { m = 12; y-- }
+        printf "%04d-%02d-%02d", y, m, d }')
+mark=gate_results/production_gates_$day
 reports= open=
 for gate in $(printf '%s\n' gate_results/production_gates_* "$mark" |
     grep -E '^gate_results/production_gates_[0-9_-]+$' | from "$mark"); do

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from os import fsdecode
 from typing import Any
 
@@ -11,6 +12,7 @@ from postrun.errors import Invalid, Missing, Unreachable
 from postrun.planning import Survey
 from postrun.states import Glance, Process, Sighting
 
+_PUT_BACK = timedelta(days=1)  # at most, so that a clock that is put back hides no gate folder
 _PROCESS = re.compile(rb" *(\d+) +(\d+) +([\d:-]+) (.*)")
 _PROBE = re.compile(r': [0-9a-f]{32}; eval "\$\(printf %b')  # as `_command` begins
 _ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")
@@ -137,7 +139,9 @@ def _glance(
     tag = head.partition(" ")[2]
     runs = tuple(path.rpartition("/")[2] for path in fsdecode(folders).split("\n") if path)
     stamp = runs[-1].partition("_production_gates_")[0] if runs else ""
-    gates = [gate for gate, its in written if its == tag and gate >= f"production_gates_{stamp.partition('_')[0]}"]
+    name = layout.run_name(runs[-1]) if runs else None
+    first = f"production_gates_{name.started - _PUT_BACK:%Y-%m-%d}" if name else f"production_gates_{stamp}"
+    gates = [gate for gate, its in written if its == tag and gate >= first]
     taken = {gate for gate, _ in written}
     open_gates = [name for name in sums if name >= f"production_gates_{stamp}" and name not in taken]
     files = {file.path.rpartition("/")[2]: file for file in _files(own, None)}
