@@ -208,10 +208,16 @@ def locked(order: Order, *scopes: str, wait: float) -> Iterator[None]:
     """Hold the locks of these scopes; in a rehearsal nothing is locked, since nothing is written."""
     with ExitStack() as held:
         for scope in scopes if not disk.REHEARSAL.get() else ():
-            run = order.tag or (order.run_dir or Path(order.run_dir_remote or "")).name
-            name = "workspace" if scope == WORKSPACE else f"run-{run}"
+            name = "workspace" if scope == WORKSPACE else f"run-{_tag(order)}"
             held.enter_context(disk.lock(order.root / layout.LOCKS / f"{name}.lock", wait, f"{Path(sys.argv[0]).name}"))
         yield
+
+
+def _tag(order: Order) -> str:
+    """Give the run's tag, however the run was named: who calls it otherwise must meet the same lock."""
+    folder = (order.run_dir.resolve() if order.run_dir else Path(order.run_dir_remote or "")).name
+    name = layout.run_name(folder)
+    return order.tag or (name.tag if name else folder)
 
 
 def attempt(do: Step, order: Order) -> Outcome | Refusal:

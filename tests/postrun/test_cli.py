@@ -282,8 +282,9 @@ def locks(root: Path) -> list[str]:
     ("named", "name"),
     [
         ({"tag": "run1"}, "run-run1"),
-        ({"run_dir": Path("x") / RUN}, f"run-{RUN}"),
-        ({"run_dir_remote": RUN}, f"run-{RUN}"),
+        ({"run_dir": Path("x") / RUN}, "run-run1"),
+        ({"run_dir_remote": f"audit/workstation_runs/{RUN}"}, "run-run1"),
+        ({"run_dir_remote": "no run"}, "run-no run"),
     ],
 )
 def test_each_run_and_the_workspace_have_their_own_lock(near: Path, named: dict[str, Any], name: str) -> None:
