@@ -131,8 +131,8 @@ def _registry_complete(state: State) -> Point:
 def _queue_current(state: State) -> Point:
     today = {
         "made_from_registry_sha256": _digest(state.root, REGISTRY),
-        "policy_sha256": policy.digest("candidate_queue_policy"),
-        "catalogue_sha256": policy.digest("governance_checks"),
+        "policy_sha256": policy.digest(policy.load("candidate_queue_policy")),
+        "catalogue_sha256": policy.digest(policy.load("governance_checks")),
     }
     wanting = [f"rank {row['rank']}" for row in state.queue if any(row[name] != today[name] for name in today)]
     if not state.queue and any(row["factor"] is not None for row in state.registry):

@@ -12,7 +12,6 @@ something is missing, 4 the plan is not current, 5 the tag is taken, 6 the works
 """
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,17 +20,17 @@ from typing import Any
 from postrun import artifacts, cli, disk, layout
 from postrun.errors import Invalid, Missing
 from postrun.layout import Place
-from postrun.outcome import Order
 
 PLAN = "next_run_plan"
 _AGAIN = "plan again: make next-run-plan"
 
 
-def execute(order: Order, rank: int, as_json: bool) -> int:
+def execute(args: argparse.Namespace) -> int:
     """Start the command of this rank, when nothing that the plan rests on has changed; give the verdict as 0 or 1."""
-    command = _command(order.root, rank)
+    order = cli.order(args, needs_run=False)
+    command = _command(order.root, args.rank)
     order = replace(order, tag=command["tag"])
-    return cli.start(order, f"rank {rank}", command["argv"], command["files"], _AGAIN, as_json)
+    return cli.start(order, f"rank {args.rank}", command["argv"], command["files"], _AGAIN, args.json)
 
 
 def _command(root: Path, rank: int) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def _command(root: Path, rank: int) -> dict[str, Any]:
     plan = artifacts.read(Place(root, "", None), PLAN)
     for name, digest in plan["made_from"].items():
         path = layout.workspace(root, name)
-        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        if not path.exists() or disk.sha256(path) != digest:
             raise Invalid(layout.workspace(root, PLAN), f"a plan made from the present {name}", "an older one", _AGAIN)
     found = [command for command in plan["commands"] if command["rank"] == rank]
     if not found:
@@ -58,16 +57,7 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start one planned run."""
-
-    def work() -> int:
-        parser = cli.Parser(__doc__)
-        for add in (cli.add_target, add_rank):
-            add(parser)
-        args = parser.parse_args(argv)
-        disk.REHEARSAL.set(args.dry_run)
-        return execute(cli.order(args, needs_run=False), args.rank, args.json)
-
-    return cli.guard(work)
+    return cli.script_main(execute, __doc__, argv, cli.add_target, add_rank)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def _recorded(place: Place, wanted: dict[str, Any], given_up: Sequence[str]) -> 
     `given_up` holds the reason in a person's own words, if there is one: it is a decision. The other reasons follow.
     """
     rows = ledger.rows(place.root)
-    last = next((row for row in reversed(rows) if row["run"] == place.run), None)
+    last = ledger.latest(rows, place.run)
     new = last is None or _says_other(last, wanted, given_up)
     if last is None or new:
         last = ledger.append(place.root, {**wanted, "corrects": last["number"] if last else None})

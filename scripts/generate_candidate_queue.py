@@ -50,8 +50,8 @@ def rank(order: Order) -> Outcome:
     made = {
         "mode": mode,
         "policy_version": rules["policy_version"],
-        "policy_sha256": policy.digest(POLICY),
-        "catalogue_sha256": policy.digest("governance_checks"),
+        "policy_sha256": policy.digest(rules),
+        "catalogue_sha256": policy.digest(policy.load("governance_checks")),
         "made_from_registry_sha256": disk.sha256(source),
     }
     wrote = _write(order.root, queue, made, _around(registry, found, queue, rules, mode))

@@ -78,11 +78,11 @@ def _needed(place: Place, name: str) -> Any:
 
 
 def _ledger_row(place: Place) -> Facts:
-    rows = [row for row in ledger.rows(place.root) if row["run"] == place.run]
-    if not rows:
+    row = ledger.latest(ledger.rows(place.root), place.run)
+    if row is None:
         path = layout.workspace(place.root, "stage_ledger")
         raise Missing(path, f"a row for {place.run}", "none", _CLOSE)
-    return rows[-1]
+    return row
 
 
 def _strategy(place: Place, report: Any) -> str | None:

@@ -20,7 +20,6 @@ import argparse
 import json
 import math
 import random
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -29,7 +28,7 @@ from functools import partial
 from pathlib import Path
 
 import post_run_sync_and_finalize as conductor
-from postrun import cli, disk, layout, notify, policy, workstation
+from postrun import cli, layout, notify, policy, workstation
 from postrun.errors import (
     INTERRUPTED,
     DeadlineReached,
@@ -204,18 +203,9 @@ def run(args: argparse.Namespace, resume: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the monitor."""
-    given = sys.argv[1:] if argv is None else argv
-    resume = f"resume with: {cli.line(Path(__file__).name, given)}"
-
-    def work() -> int:
-        parser = cli.Parser(__doc__)
-        for add in (cli.add_target, cli.add_evidence, cli.add_decision, add_patience, add_until):
-            add(parser)
-        args = parser.parse_args(given)
-        disk.REHEARSAL.set(args.dry_run)
-        return run(args, resume)
-
-    return cli.guard(work)
+    work = partial(run, resume=cli.resuming(__file__, argv))
+    flags = (cli.add_target, cli.add_evidence, cli.add_decision, add_patience, add_until)
+    return cli.script_main(work, __doc__, argv, *flags)
 
 
 if __name__ == "__main__":

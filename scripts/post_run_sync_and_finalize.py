@@ -12,7 +12,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from postrun import cli, disk
+from postrun import cli
 from postrun.errors import Locked, Refusal, Usage
 from postrun.outcome import Order, Outcome
 from steps import VERBS, Verb
@@ -101,25 +101,22 @@ def add_range(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="show the steps and stop")
 
 
+def run(args: argparse.Namespace) -> int:
+    """List the steps, or close one run by those that are asked for. Raises Usage."""
+    if args.list:
+        print(listing())
+        return 0
+    verbs = chosen(args.first, args.last)
+    order = cli.order(args)
+    if order.abandoned is not None and VERBS[0] not in verbs:
+        raise Usage("--abandoned", f"{VERBS[0].name} among the steps, to record it", f"--from {args.first}")
+    return close(order, verbs, args.lock_wait, args.json)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the conductor."""
-
-    def work() -> int:
-        parser = cli.Parser(__doc__)
-        for add in (cli.add_target, cli.add_evidence, cli.add_abandoned, cli.add_decision, add_range):
-            add(parser)
-        args = parser.parse_args(argv)
-        if args.list:
-            print(listing())
-            return 0
-        verbs = chosen(args.first, args.last)
-        order = cli.order(args)
-        if order.abandoned is not None and VERBS[0] not in verbs:
-            raise Usage("--abandoned", f"{VERBS[0].name} among the steps, to record it", f"--from {args.first}")
-        disk.REHEARSAL.set(args.dry_run)
-        return close(order, verbs, args.lock_wait, args.json)
-
-    return cli.guard(work)
+    flags = (cli.add_target, cli.add_evidence, cli.add_abandoned, cli.add_decision, add_range)
+    return cli.script_main(run, __doc__, argv, *flags)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,19 @@ import argparse
 import shlex
 from collections.abc import Sequence
 
-from postrun import cli, disk, layout, planning
+from postrun import cli, layout, planning
 from postrun.errors import Usage
 
 _OURS = {"owner": "--owner", "notes": "--notes", "threads": "--threads", "data": "--dq-input-csv"}
+
+
+def start(args: argparse.Namespace) -> int:
+    """Start the run when launcher and data are there and the tag is free; give the launcher's verdict as 0 or 1."""
+    if args.tag is None:
+        raise Usage("official run", "--tag", "none")
+    files = [planning.LAUNCHER, args.data]
+    hint = "an audit allows one"
+    return cli.start(cli.order(args), f"official run {args.tag}", command(args), files, hint, args.json)
 
 
 def command(args: argparse.Namespace) -> list[str]:
@@ -46,20 +55,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start one official run."""
-
-    def work() -> int:
-        parser = cli.Parser(__doc__)
-        for add in (cli.add_target, add_run):
-            add(parser)
-        args = parser.parse_args(argv)
-        disk.REHEARSAL.set(args.dry_run)
-        if args.tag is None:
-            raise Usage("official run", "--tag", "none")
-        files = [planning.LAUNCHER, args.data]
-        hint = "an audit allows one"
-        return cli.start(cli.order(args), f"official run {args.tag}", command(args), files, hint, args.json)
-
-    return cli.guard(work)
+    return cli.script_main(start, __doc__, argv, cli.add_target, add_run)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is
     python scripts/update_factor_experiment_registry.py --rebuild
 """
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -136,7 +135,7 @@ def _write(root: Path, rows: Iterable[Row], changed: set[str], version: int) -> 
 
 def _policy() -> tuple[Any, str]:
     rules = policy.load("scoring_policy")
-    return rules, hashlib.sha256(artifacts.encode(rules)).hexdigest()
+    return rules, policy.digest(rules)
 
 
 def _path(root: Path) -> Path:

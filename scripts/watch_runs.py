@@ -22,15 +22,14 @@ not there, 4 a result.json is corrupt, 5 one run on two workstations, 6 a workst
 import argparse
 import math
 import queue
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
+from functools import partial
 
 import post_run_sync_and_finalize as conductor
-from postrun import cli, clock, disk, layout, notify, policy, workstation
+from postrun import cli, clock, layout, notify, policy, workstation
 from postrun.errors import INTERRUPTED, DeadlineReached, Locked, NotFinished, Refusal, Unreachable
 from postrun.lookout import TICK, Lookout, add_patience, limits_of
 from postrun.notify import Herald
@@ -249,19 +248,8 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the watch."""
-    given = sys.argv[1:] if argv is None else argv
-    resume = f"resume with: {cli.line(Path(__file__).name, given)}"
-
-    def work() -> int:
-        parser = cli.Parser(__doc__)
-        add_watch(parser)
-        cli.add_place(parser)
-        add_patience(parser, _USUAL)
-        args = parser.parse_args(given)
-        disk.REHEARSAL.set(args.dry_run)
-        return run(args, resume)
-
-    return cli.guard(work)
+    work = partial(run, resume=cli.resuming(__file__, argv))
+    return cli.script_main(work, __doc__, argv, add_watch, cli.add_place, partial(add_patience, usual=_USUAL))
 
 
 if __name__ == "__main__":

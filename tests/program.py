@@ -1,13 +1,19 @@
 """A script of this project as a program of its own: its lines as they come, its end.
 
 watch = Program("watch_runs.py", ["--once"]); watch.await_line("closing"); watch.end()
+shown = on_a_terminal("watch_runs.py", [], "3 running")
 """
 
+import fcntl
 import os
+import pty
 import queue
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from pathlib import Path
@@ -83,3 +89,30 @@ class Program:
         if self._process.poll() is None:
             self._process.kill()
         self.end()
+
+
+def on_a_terminal(script: str, flags: list[str], words: str, size: tuple[int, int] = (30, 120), **more: str) -> str:
+    """Run a script on a terminal of so many lines and columns until it shows these words, then press Ctrl-C.
+
+    Gives all that it wrote to stderr; its stdout leads elsewhere. `more` are variables of its environment.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "LINES", "COLUMNS")}
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPTS / script), *flags],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**inherited, "TERM": "xterm", **more},
+    )
+    os.close(theirs)
+    shown, patience = b"", time.monotonic() + 30
+    while words.encode() not in shown and time.monotonic() < patience:
+        if select.select([ours], [], [], 0.5)[0]:
+            shown += os.read(ours, 65536)
+    process.send_signal(signal.SIGINT)
+    code = process.wait(10)
+    os.close(ours)
+    assert code == 130, shown
+    return shown.decode(errors="replace")

@@ -106,8 +106,7 @@ def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
 def abandoning(order: Order, tag: str) -> str:
     """Give the line that closes this run as dead, from the project's folder, without flags that settings spare."""
     settings = policy.workstation()
-    folder = f"{layout.RUNS}/{order.run_dir.resolve().name}" if order.run_dir else order.run_dir_remote
-    given = {"--tag": tag, "--run-dir-remote": folder}
+    given = {"--tag": tag, "--run-dir-remote": _run_folder(order)}
     if not order.no_sync:
         given["--host"] = order.host if order.host != settings["host"] else None
         given["--remote-root"] = order.remote_root if order.remote_root != settings["remote_root"] else None
@@ -117,9 +116,14 @@ def abandoning(order: Order, tag: str) -> str:
     return f'{line("post_run_sync_and_finalize.py", [*words, *near])} --abandoned "<reason>"'
 
 
+def resuming(script: str, argv: Sequence[str] | None) -> str:
+    """Say how to go on with what this script was asked for."""
+    return f"resume with: {line(script, sys.argv[1:] if argv is None else argv)}"
+
+
 def line(script: str, words: Sequence[str]) -> str:
     """Give the line that starts a script, as one types it in the project's folder."""
-    return shlex.join([".venv/bin/python", f"scripts/{script}", *words])
+    return shlex.join([".venv/bin/python", f"scripts/{Path(script).name}", *words])
 
 
 def locate(order: Order) -> Place:
@@ -198,8 +202,8 @@ def start(order: Order, run: str, words: Sequence[str], files: Sequence[str], hi
     verdict = min(code, 1)
     if as_json:
         print(json.dumps({"exit_code": verdict, "argv": list(words), "said": said}))
-    for line in said if not as_json else ():
-        say(line)
+    for told in said if not as_json else ():
+        say(told)
     return verdict
 
 
@@ -213,9 +217,14 @@ def locked(order: Order, *scopes: str, wait: float) -> Iterator[None]:
         yield
 
 
+def _run_folder(order: Order) -> str | None:
+    """Name the run folder that is asked for, relative to a root: a local one has the workstation's name."""
+    return f"{layout.RUNS}/{order.run_dir.resolve().name}" if order.run_dir else order.run_dir_remote
+
+
 def _tag(order: Order) -> str:
     """Give the run's tag, however the run was named: who calls it otherwise must meet the same lock."""
-    folder = (order.run_dir.resolve() if order.run_dir else Path(order.run_dir_remote or "")).name
+    folder = Path(_run_folder(order) or "").name
     name = layout.run_name(folder)
     return order.tag or (name.tag if name else folder)
 
@@ -264,12 +273,7 @@ def step_main(
     `needs_run` is false for a step that works on the workspace alone; `rebuild` is what --rebuild does instead.
     """
 
-    def work() -> int:
-        parser = Parser(doc)
-        for add in (add_target, *flags, *((add_rebuild,) if rebuild else ())):
-            add(parser)
-        args = parser.parse_args(argv)
-        disk.REHEARSAL.set(args.dry_run)
+    def work(args: argparse.Namespace) -> int:
         whole = rebuild if getattr(args, "rebuild", False) else None
         wanted = order(args, needs_run=needs_run and whole is None)
         with locked(wanted, lock, wait=args.lock_wait):
@@ -277,7 +281,26 @@ def step_main(
         show(outcome, (whole or do).__name__, args.json)
         return outcome.exit_code
 
-    return guard(work)
+    return script_main(work, doc, argv, add_target, *flags, *((add_rebuild,) if rebuild else ()))
+
+
+def script_main(
+    work: Callable[[argparse.Namespace], int],
+    doc: str | None,
+    argv: Sequence[str] | None,
+    *flags: Callable[[argparse.ArgumentParser], None],
+) -> int:
+    """Be the `main` of any script whose flags have --dry-run: parse, work, turn a refusal into its line and code."""
+
+    def parsed() -> int:
+        parser = Parser(doc)
+        for add in flags:
+            add(parser)
+        args = parser.parse_args(argv)
+        disk.REHEARSAL.set(args.dry_run)
+        return work(args)
+
+    return guard(parsed)
 
 
 def guard(work: Callable[[], int]) -> int:

@@ -7,7 +7,7 @@ taken away without `verify` seeing it. The callers hold the workspace lock.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,11 @@ def rows(root: Path) -> list[dict[str, Any]]:
     path = layout.workspace(root, "stage_ledger")
     lines = _lines(path)
     return [_row(path, lines, index) for index in range(len(lines))]
+
+
+def latest(rows: Sequence[dict[str, Any]], run: str) -> dict[str, Any] | None:
+    """Give the last of these rows that is about a run: the one that holds."""
+    return next((row for row in reversed(rows) if row["run"] == run), None)
 
 
 def evidence_digest(manifest: dict[str, Any]) -> str:

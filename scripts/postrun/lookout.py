@@ -168,10 +168,10 @@ def add_patience(parser: argparse.ArgumentParser, usual: Limits | None = None) -
     group = parser.add_argument_group("how patient to be, in seconds")
     for flag, name, words in PATIENCE:
         default = getattr(usual or Limits(), name)
-        known = "no end" if default is None else f"{default:g}"
-        group.add_argument(flag, type=seconds, default=default, metavar="S", help=f"{words} (default: {known})")
+        told = f"{words} (default: {'no end' if default is None else f'{default:g}'})"
+        group.add_argument(flag, dest=name, type=seconds, default=default, metavar="S", help=told)
 
 
 def limits_of(args: argparse.Namespace) -> Limits:
     """Give the limits that a command line sets."""
-    return Limits(args.interval, args.grace, args.stall_after, args.appear_timeout, args.outage_budget, args.deadline)
+    return Limits(**{name: getattr(args, name) for _, name, _ in PATIENCE})

@@ -65,7 +65,7 @@ def of_outage(host: str, runs: Sequence[str]) -> Event:
 def of_verdict(root: Path, run: str, tag: str, exit_code: int) -> Event:
     """Make an event of a closing: what the ledger and the audit say now. Raises Invalid."""
     place = Place(root, run, None)
-    row = next((row for row in reversed(ledger.rows(root)) if row["run"] == run), None)
+    row = ledger.latest(ledger.rows(root), run)
     audit = artifacts.seek(place, "governance_audit_check")
     result = row["result"] if row else "none"
     passed = {True: "passed", False: "failed"}[audit["passed"]] if audit else "not made"

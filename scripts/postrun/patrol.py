@@ -28,14 +28,13 @@ class Since:
     stamp: datetime | None = None
     everything: bool = False
 
-    def counts(self, name: RunName, seen: Sighting) -> bool:
-        """Say whether a run is to be watched: begun late enough, or at work still."""
+    def counts(self, name: RunName, seen: Sighting, ignored: Sequence[str]) -> bool:
+        """Say whether a run is to be watched: begun late enough, or at work still, in no `ignored` program."""
         now = clock.local_time(seen.clock, seen.zone)
         if self.everything or name.started >= (self.stamp or now - RECENT):
             return True
         if seen.folders[name.folder]:
             return False
-        ignored = policy.workstation()["ignored_programs"]
         return bool(processes.of_run(seen.processes, name.tag, name.folder, ignored_programs=ignored))
 
 
@@ -122,7 +121,8 @@ class Post:
         met.update((name.folder, name) for name in names)
         decided = frozenset(row["run"] for row in ledger.rows(self.root)) if fresh else frozenset()
         unfinished = [name for name in fresh.values() if not is_closed(self.root, name.folder, decided)]
-        chosen = [name for name in unfinished if not first or self.since.counts(name, seen)]
+        ignored = policy.workstation()["ignored_programs"] if first else ()
+        chosen = [name for name in unfinished if not first or self.since.counts(name, seen, ignored)]
         self.older += len(unfinished) - len(chosen)
         chosen = [name for name in chosen if name.tag not in self.runs or self.runs[name.tag].memory.ended]
         for name in chosen:

@@ -15,9 +15,9 @@ def load(name: str) -> Any:
     return artifacts.read(_PROJECT, name)
 
 
-def digest(name: str) -> str:
-    """Give the SHA-256 of what a policy says; its layout has no say. Raises as `load` does."""
-    return hashlib.sha256(artifacts.encode(load(name))).hexdigest()
+def digest(rules: Any) -> str:
+    """Give the SHA-256 of what a policy says, as `load` gave it; its layout has no say."""
+    return hashlib.sha256(artifacts.encode(rules)).hexdigest()
 
 
 def workstation() -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 import factory
 from factory import documents, make_run, put
-from postrun import patrol, workstation
+from postrun import patrol, policy, workstation
 from postrun.errors import Missing, Refusal, Unclear, Unreachable, Usage
 from postrun.layout import RunName
 from postrun.lookout import Lookout
@@ -22,6 +22,7 @@ from sshd import Sshd
 
 NOW = datetime(2026, 2, 28, 12, 0, tzinfo=UTC)
 SETTINGS = {"connect_timeout_s": 3, "probe_timeout_s": 30}
+IGNORED = policy.workstation()["ignored_programs"]
 
 
 def folder(tag: str, stamp: str = "2026-02-27_031500") -> str:
@@ -152,7 +153,7 @@ def test_a_root_that_is_not_there_is_missing(far: Path) -> None:
 )
 def test_seven_days_count_by_the_workstations_own_clock(since: Since, stamp: str, counts: bool) -> None:
     name = RunName(folder("a", stamp), stamp, "a")
-    assert since.counts(name, sighting(name.folder)) is counts
+    assert since.counts(name, sighting(name.folder), IGNORED) is counts
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_seven_days_count_by_the_workstations_own_clock(since: Since, stamp: str
 def test_an_old_run_counts_while_it_is_at_work(args: str, result: str, counts: bool) -> None:
     name = RunName(folder("a", "2025-01-01_000000"), "2025-01-01_000000", "a")
     seen = sighting(result + name.folder, processes=(Process(70, 1, args),))
-    assert Since().counts(name, seen) is counts
+    assert Since().counts(name, seen, IGNORED) is counts
 
 
 def test_a_run_is_closed_when_it_stands_in_the_ledger_and_was_audited(near: Path) -> None:

@@ -55,7 +55,7 @@ def change_text(near: Path, name: str, old: str, new: str) -> None:
 
 def other_policy(near: Path, name: str) -> None:
     """Have the queue made by a policy that is not today's."""
-    change_text(near, "factor_candidate_queue", policy.digest(name), "0" * 64)
+    change_text(near, "factor_candidate_queue", policy.digest(policy.load(name)), "0" * 64)
 
 
 def half_close(near: Path) -> None:

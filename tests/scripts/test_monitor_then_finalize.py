@@ -5,14 +5,10 @@ The monitor runs as a program of its own; each test waits for its words before i
 
 import json
 import os
-import pty
-import queue
-import select
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,77 +20,13 @@ import factory
 import monitor_then_finalize
 from factory import Documents
 from postrun import disk, layout
+from program import Program, on_a_terminal
 from sshd import Sshd
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "scripts/monitor_then_finalize.py"
 TAG = f"committee_2026-02-21_run1.{os.getpid()}"  # of this test process alone: others work on the same machine
 FAST = ("--interval", "0.2", "--grace", "0.5")
-
-
-class Monitor:
-    """The program under test: its lines as they come, its end."""
-
-    def __init__(self, flags: list[str], path: str | None = None) -> None:
-        environment = {**os.environ, **({"PATH": path} if path else {})}
-        self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), *flags],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        self.lines: list[str] = []
-        self._fresh: queue.Queue[str] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self.lines.append(line)
-            self._fresh.put(line)
-
-    def await_line(self, words: str, seconds: float = 20) -> str:
-        """Wait for a line, among those not yet waited for, that has these words."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                line = self._fresh.get(timeout=0.05)
-            except queue.Empty:
-                if time.monotonic() < end and self._reader.is_alive():
-                    continue
-                raise AssertionError(f"no line with {words!r} in:\n{''.join(self.lines)}") from None
-            if words in line:
-                return line
-
-    def interrupt(self) -> None:
-        self._process.send_signal(signal.SIGINT)
-
-    def end(self, seconds: float = 25) -> int:
-        """Wait for its end; give the exit code."""
-        code = self._process.wait(seconds)
-        self._reader.join(5)
-        return code
-
-    @property
-    def out(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.read()
-
-    @property
-    def talk(self) -> str:
-        return "".join(self.lines)
-
-    def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        self._reader.join(5)
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream:
-                stream.close()
 
 
 class Bench:
@@ -104,15 +36,16 @@ class Bench:
         self.far, self.near, self.host = far, near, host
         self.made = factory.documents(tag=TAG)
         self.run = self.made.run_dir(far)
-        self._started: list[Monitor] = []
+        self._started: list[Program] = []
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def flags(self, *more: str, tag: str = TAG) -> list[str]:
         where = ["--host", self.host, "--remote-root", str(self.far), "--local-root", str(self.near)]
         return ["--tag", tag, *where, *FAST, *more]
 
-    def monitor(self, *more: str, path: str | None = None) -> Monitor:
-        self._started.append(Monitor(self.flags(*more), path))
+    def monitor(self, *more: str, path: str | None = None) -> Program:
+        environment = {"PATH": path} if path else {}
+        self._started.append(Program("monitor_then_finalize.py", self.flags(*more), **environment))
         return self._started[-1]
 
     def main(self, *more: str) -> int:
@@ -795,23 +728,8 @@ def test_ctrl_c_does_not_wait_for_a_look_that_hangs(
 
 def watch_on_terminal(bench: Bench, words: str, **environment: str) -> str:
     """Run the monitor on a terminal of its own until it shows these words; give all that it wrote."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), *bench.flags("--interval", "2")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "30", **environment},
-    )
-    os.close(theirs)
-    shown, patience = b"", time.monotonic() + 15
-    while words.encode() not in shown and time.monotonic() < patience:
-        if select.select([ours], [], [], 0.5)[0]:
-            shown += os.read(ours, 4096)
-    process.send_signal(signal.SIGINT)
-    process.wait(10)
-    os.close(ours)
-    return shown.decode(errors="replace")
+    flags = bench.flags("--interval", "2")
+    return on_a_terminal("monitor_then_finalize.py", flags, words, size=(30, 100), **environment)
 
 
 def test_a_terminal_gets_a_live_view(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

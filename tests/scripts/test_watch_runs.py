@@ -1,17 +1,11 @@
 """Many runs watched together: real processes, directories standing in for workstations, and real sshds."""
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import signal
-import struct
 import subprocess
-import sys
-import termios
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,7 +20,7 @@ import post_run_sync_and_finalize
 import watch_runs
 from factory import Documents
 from postrun import disk, layout, policy
-from program import SCRIPTS, Program
+from program import Program, on_a_terminal
 from sshd import Sshd
 
 MINE = f"w{os.getpid()}"  # tags of this test process alone: others work on the same machine
@@ -506,25 +500,9 @@ def test_a_root_that_is_not_there_is_missing(yard: Yard, capsys: pytest.CaptureF
 def test_a_small_terminal_gets_what_fits(yard: Yard) -> None:
     for number in range(15):
         yard.make(f"n{number}", whole=False, work=True)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 40, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "LINES", "COLUMNS")}
-    watch = subprocess.Popen(
-        [sys.executable, str(SCRIPTS / "watch_runs.py"), *yard.flags("--interval", "5")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        env={**environment, "TERM": "xterm"},
-    )
-    os.close(theirs)
-    shown, patience = b"", time.monotonic() + 20
-    while b"15 running; Ctrl-C detaches, the runs go on" not in shown and time.monotonic() < patience:
-        if select.select([ours], [], [], 0.5)[0]:
-            shown += os.read(ours, 65536)
-    watch.send_signal(signal.SIGINT)
-    assert watch.wait(10) == 130
-    os.close(ours)
-    drawn = [part.partition(b"\x1b[?7h")[0].count(b"\n") for part in shown.split(b"\x1b[?7l")[1:]]
+    words = "15 running; Ctrl-C detaches, the runs go on"
+    shown = on_a_terminal("watch_runs.py", yard.flags("--interval", "5"), words, size=(10, 40))
+    drawn = [part.partition("\x1b[?7h")[0].count("\n") for part in shown.split("\x1b[?7l")[1:]]
     assert max(drawn) == 9
 
 
@@ -532,25 +510,7 @@ def test_a_terminal_gets_a_table(yard: Yard) -> None:
     for number in range(3):
         yard.make(f"n{number}", whole=False, work=True)
     yard.make("over")
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
-    environment.pop("NO_COLOR", None)
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPTS / "watch_runs.py"), *yard.flags("--interval", "0.5")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        env=environment,
-    )
-    os.close(theirs)
-    shown, patience = b"", time.monotonic() + 30
-    while b"1 workstation: 1 closed, 3 running" not in shown and time.monotonic() < patience:
-        if select.select([ours], [], [], 0.5)[0]:
-            shown += os.read(ours, 65536)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 130
-    os.close(ours)
-    told = shown.decode()
+    told = on_a_terminal("watch_runs.py", yard.flags("--interval", "0.5"), "1 workstation: 1 closed, 3 running")
     assert "1 workstation: 1 complete, 3 running; Ctrl-C detaches, the runs go on" in told
     assert f"  local  {MINE}_n2    running       0:00:0" in told
     assert re.search(rf"  local  {MINE}_over  complete      0:00:00  its closing is next\r\n", told)
