@@ -211,17 +211,18 @@ def test_another_monitors_probe_is_left_out_with_its_children(door: Workstation,
     stand_in(tmp_path / "bin", "stat", '[ "$3" = / ] && exit 0; sleep 20')  # it is asked first which kind it is
     environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
     command = workstation._command("glances", "f" * 32, str(far), "x", 1, 1, "", RUN_PATH, TAG)
-    other = subprocess.Popen(["sh", "-c", command], env=environment, stdout=subprocess.PIPE, start_new_session=True)
-    while (
-        f"{tmp_path / 'bin'}/stat -c"
-        not in subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True).stdout
-    ):
-        assert other.poll() is None
+    # Nobody reads its answer here, and a pipe would stop it in its listing of processes: some have 100 KiB of words.
+    other = subprocess.Popen(["sh", "-c", command], env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
+        while (
+            f"{tmp_path / 'bin'}/stat -c"
+            not in subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True).stdout
+        ):
+            assert other.poll() is None
         seen = door.look(TAG).processes
     finally:
         os.killpg(other.pid, 9)
-        other.communicate()
+        other.wait()
     assert other.pid not in [process.pid for process in seen]
     assert not [process.args for process in seen if str(tmp_path / "bin") in process.args]
 
@@ -649,7 +650,8 @@ def test_a_connection_cut_while_the_answer_comes(sshd: Sshd, far: Path, tmp_path
 CUTTER = """
 import os, pathlib, signal, subprocess, sys, time
 flag, server = pathlib.Path(sys.argv[1]), sys.argv[2]
-while not flag.exists():
+patience = time.monotonic() + 60
+while not flag.exists() and time.monotonic() < patience:
     time.sleep(0.02)
 children = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True).stdout
 for pid, parent in (line.split() for line in children.splitlines()):
