@@ -29,18 +29,19 @@ from datetime import datetime
 from functools import partial
 
 import post_run_sync_and_finalize as conductor
-from postrun import cli, clock, layout, notify, policy, workstation
+from postrun import cli, clock, notify, policy, workstation
 from postrun.errors import INTERRUPTED, DeadlineReached, Locked, NotFinished, Refusal, Unreachable
 from postrun.lookout import TICK, Lookout, add_patience, limits_of
 from postrun.notify import Herald
-from postrun.outcome import Order
 from postrun.patrol import Answer, Post, Since
 from postrun.screen import Screen
 from postrun.states import Limits, Sighting, State
 from steps import VERBS
+from watching.closing import order_of, outcome_of
 from watching.table import Row, conclude, lines, row
 
 SHOWN = 5  # last lines of run.log when a run is dead
+HOLD = 60.0  # seconds at most for which a held lock keeps the other runs from being polled
 _USUAL = Limits(appear_timeout=3600.0)  # a run folder that vanishes is not waited for without end
 
 
@@ -108,7 +109,7 @@ class Watch:
         for one, changed in post.take(found, now):
             memory = one.memory
             if changed or memory.ended:
-                self._tell(f"{post.host} {one.tag} {memory.state}: {memory.words}", one.trouble)
+                self._tell(f"{post.host} {one.tag} {memory.state or 'not seen'}: {memory.words}", one.trouble)
             if memory.over is not Unreachable:
                 self.herald.note(post.host, one.tag, memory, changed)
             if memory.ended:
@@ -150,27 +151,24 @@ class Watch:
         post, one = self._complete[0]
         self._tell(f"{post.host} {one.tag}: closing")
         self.screen.clear()
-        folder = f"{layout.RUNS}/{one.memory.run}" if _shares_tag(post, one) else None
-        order = Order(post.root, tag=one.tag, host=post.host, remote_root=post.door.root, run_dir_remote=folder)
+        last = self._single or time.monotonic() >= self._end
+        wait = self.args.lock_wait if last else min(self.args.lock_wait, HOLD)
         try:
-            code = conductor.close(order, VERBS, self.args.lock_wait, self.args.json)
+            code = conductor.close(order_of(post, one), VERBS, wait, self.args.json)
         except Refusal as refusal:
             cli.say(str(refusal))
-            if type(refusal) is Locked and self._puts_off():
+            if type(refusal) is Locked and not last:
+                self._put_off()
                 return
             code = refusal.exit_code
         self._complete.popleft()
         self.herald.verdict(one.memory.run, one.tag, code)
-        self.rows.append(row(post, one, code))
+        self.rows.append(outcome_of(post, one, code))
 
-    def _puts_off(self) -> bool:
-        """Put the first closing behind the others, for an interval; not when this is the only or the last chance."""
-        now = time.monotonic()
-        if self._single or now >= self._end:
-            return False
+    def _put_off(self) -> None:
+        """Put the first closing behind the others, for an interval; the last chance is when the time is up."""
         self._complete.rotate(-1)
-        self._closable = min(now + self.args.interval, self._end)
-        return True
+        self._closable = min(time.monotonic() + self.args.interval, self._end)
 
     def _unfinished(self, post: Post, one: Lookout) -> Row:
         if post.trouble:
@@ -180,14 +178,6 @@ class Watch:
     def _draw(self) -> None:
         if self.screen.live:
             self.screen.draw([cli.plain(line) for line in lines(self.posts, self.rows, time.monotonic())])
-
-
-def _shares_tag(post: Post, one: Lookout) -> bool:
-    """Say whether another run has this tag, here or on another workstation: then the tag alone would not do."""
-    here = (path.name for path in (post.root / layout.RUNS).glob(f"*_{one.tag}"))
-    there = one.glance.runs if one.glance else ()
-    names = map(layout.run_name, {*here, *there, *post.claims} - {one.memory.run})
-    return any(name and name.tag == one.tag for name in names)
 
 
 def _left_alone(post: Post) -> str:
@@ -200,7 +190,7 @@ def posts(args: argparse.Namespace) -> list[Post]:
     settings, listed = policy.workstation(), policy.workstations()
     if args.host or args.remote_root:
         listed = [(args.host or settings["host"], args.remote_root or settings["remote_root"])]
-    root, began, claims = args.local_root.resolve(), time.monotonic(), dict[str, str]()
+    root, began, claims = args.local_root.resolve(), time.monotonic(), dict[str, list[str]]()
     since = Since(args.since, args.all)
     return [
         Post(host, workstation.connect(host, far, settings), root, since, limits_of(args), began, claims)

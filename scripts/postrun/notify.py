@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postrun import artifacts, clock, disk, layout, ledger, policy
+from postrun import artifacts, clock, disk, layout, policy, verdict
 from postrun.errors import Refusal, Unreachable
 from postrun.layout import Place
 from postrun.states import Memory, State
@@ -64,15 +64,11 @@ def of_outage(host: str, runs: Sequence[str]) -> Event:
 
 def of_verdict(root: Path, run: str, tag: str, exit_code: int) -> Event:
     """Make an event of a closing: what the ledger and the audit say now. Raises Invalid."""
-    place = Place(root, run, None)
-    row = ledger.latest(ledger.rows(root), run)
-    audit = artifacts.seek(place, "governance_audit_check")
-    result = row["result"] if row else "none"
-    passed = {True: "passed", False: "failed"}[audit["passed"]] if audit else "not made"
-    after = f" Next action: {row['next_action']}" if row else ""
-    words = f"Run {run} is closed with exit code {exit_code}: result {result}, audit {passed}.{after}"
-    gravity = "success" if (result, passed) == ("pass", "passed") else "warning"
-    return Event(f"verdict {result}, audit {passed}", f"verdict {result}: {tag}", words, gravity, (run,))
+    found = verdict.of_run(root, run)
+    after = f" Next action: {found.next_action}" if found.next_action else ""
+    words = f"Run {run} is closed with exit code {exit_code}: result {found}.{after}"
+    gravity = "success" if found.clean else "warning"
+    return Event(f"verdict {found}", f"verdict {found.result or 'none'}: {tag}", words, gravity, (run,))
 
 
 class Herald:

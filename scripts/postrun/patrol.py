@@ -53,13 +53,14 @@ class Post:
     since: Since
     limits: Limits
     began: float
-    claims: dict[str, str]  # run folder -> the host it is watched on; shared by all posts
+    claims: dict[str, list[str]]  # run folder -> the hosts on which it lies; shared by all posts
     runs: dict[str, Lookout] = field(default_factory=dict)
     older: int = 0  # unfinished runs that began too early to count
     refusal: Refusal | None = None  # why this workstation was given up
     trouble: Refusal | None = None  # why the last poll brought nothing
     due: float = 0.0
     asked: bool = False
+    _begun: dict[str, str] = field(default_factory=dict)  # tag -> the run folder with which its watch began
     _memory: Memory = field(init=False)
     _met: dict[str, RunName] | None = None  # every run folder seen so far
     _now: datetime = datetime.min  # by the workstation's own clock, at the last answer  # noqa: DTZ901
@@ -108,7 +109,7 @@ class Post:
         for tag, one in self.runs.items():
             seen = found.glances.get(tag) if isinstance(found, Sighting) else found
             if seen is not None and not one.memory.ended:
-                yield one, _fold(one, seen, now)
+                yield one, self._fold(one, seen, now)
         if isinstance(found, Sighting) and self._discover(found):
             self.due = now
 
@@ -124,28 +125,30 @@ class Post:
         ignored = policy.workstation()["ignored_programs"] if first else ()
         chosen = [name for name in unfinished if not first or self.since.counts(name, seen, ignored)]
         self.older += len(unfinished) - len(chosen)
-        chosen = [name for name in chosen if name.tag not in self.runs or self.runs[name.tag].memory.ended]
         for name in chosen:
-            self._claim(name.folder)
+            self.claims.setdefault(name.folder, []).append(self.host)
+        begun = [name for name in chosen if name.tag not in self.runs or self.runs[name.tag].memory.ended]
+        for name in begun:
+            self._begun[name.tag] = name.folder
             self.runs[name.tag] = Lookout(self.root, name.tag, self.limits, self.began)
-        return bool(chosen)
+        return bool(begun)
 
-    def _claim(self, folder: str) -> None:
-        """Refuse a run that lies on two workstations: where its processes are not, it would look dead."""
-        host = self.claims.setdefault(folder, self.host)
-        if host != self.host:
+    def _fold(self, one: Lookout, seen: Glance | Refusal, now: float) -> bool:
+        """Fold one poll into one run. What is wrong with one run, such as a damaged log, ends the watch of it alone."""
+        folder = one.memory.run or self._begun[one.tag]
+        try:
+            self._check_alone(folder)
+            return one.take(seen, now)
+        except Refusal as refusal:
+            one.memory = replace(one.memory, run=folder, words=str(refusal), over=type(refusal))
+            return True
+
+    def _check_alone(self, folder: str) -> None:
+        """Refuse a run that lies on several workstations: where its processes are not, it would look dead."""
+        hosts = self.claims.get(folder, ())
+        if len(hosts) > 1:
             hint = "if they share a disk, name one of them with --host"
-            raise Unclear(f"run folder {folder}", "it on one workstation", f"it on {host} and on {self.host}", hint)
-
-
-def _fold(one: Lookout, seen: Glance | Refusal, now: float) -> bool:
-    """Fold one poll into one run. A log that is damaged or cannot be written ends the watch of this run only."""
-    try:
-        return one.take(seen, now)
-    except Refusal as refusal:
-        one.trouble = str(refusal)
-        one.memory = replace(one.memory, over=type(refusal))
-        return True
+            raise Unclear(f"run folder {folder}", "it on one workstation", f"it on {' and on '.join(hosts)}", hint)
 
 
 Answer = tuple[Post, Sighting | Refusal | None, float]  # None: the poll broke off

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
+from postrun import cli
 from postrun.lookout import Lookout
 from postrun.patrol import Post
 from postrun.screen import progress
 from postrun.states import State
 
+CLOSED = "closed"
 _FIRST = (State.DEAD, State.CORRUPT, State.UNREACHABLE, State.STALLED)
-_CLOSED = "closed"
 
 
 @dataclass(frozen=True)
@@ -27,40 +28,36 @@ class Row:
     exit_code: int
 
 
-def row(post: Post, one: Lookout, code: int) -> Row:
-    """Say what became of a run."""
-    return Row(post.host, one.tag, one.memory.run, str(one.memory.state or "not seen"), one.memory.words, code)
+def row(post: Post, one: Lookout, code: int, state: str = "", words: str = "") -> Row:
+    """Say what became of a run; where nothing else is said, what was last known of it."""
+    memory = one.memory
+    return Row(post.host, one.tag, memory.run, state or str(memory.state or "not seen"), words or memory.words, code)
 
 
 def lines(posts: Sequence[Post], rows: Sequence[Row], now: float) -> list[str]:
     """Give the live table, the worst on top: it is cut where the terminal ends. `now` is the monotonic clock."""
-    codes = {(one.host, one.tag): one.exit_code for one in rows}
-    runs = [(post.host, one, codes.get((post.host, one.tag))) for post in posts for one in post.runs.values()]
-    runs.sort(
-        key=lambda run: (run[1].memory.state not in _FIRST, _state(run[1], run[2]) == _CLOSED, run[0], run[1].tag)
-    )
+    done = {(one.host, one.run): one for one in rows}
+    runs = [(post.host, one, done.get((post.host, one.memory.run))) for post in posts for one in post.runs.values()]
+    runs.sort(key=lambda run: (run[1].memory.state not in _FIRST, _state(run[1], run[2]) == CLOSED, run[0], run[1].tag))
     wide = max((len(host) for host, _, _ in runs), default=0)
     tags = max((len(one.tag) for _, one, _ in runs), default=0)
-    counts = Counter(_state(one, code) for _, one, code in runs)
+    counts = Counter(_state(one, end) for _, one, end in runs)
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no unfinished run"
     places = f"{len(posts)} workstation{'' if len(posts) == 1 else 's'}"
     head = f"{places}: {said}; Ctrl-C detaches, the runs go on"
-    return [head, *(f"  {host:<{wide}}  {one.tag:<{tags}}  {_doing(one, code, now)}" for host, one, code in runs)]
+    return [head, *(f"  {host:<{wide}}  {one.tag:<{tags}}  {_doing(one, end, now)}" for host, one, end in runs)]
 
 
-def _state(one: Lookout, code: int | None) -> str:
-    if one.memory.state is State.COMPLETE and code is not None:
-        return _CLOSED
-    return str(one.memory.state or "first look")
+def _state(one: Lookout, end: Row | None) -> str:
+    return end.state if end else str(one.memory.state or "first look")
 
 
-def _doing(one: Lookout, code: int | None, now: float) -> str:
-    memory, state = one.memory, _state(one, code)
+def _doing(one: Lookout, end: Row | None, now: float) -> str:
+    memory = one.memory
     lasting = timedelta(seconds=int(now - memory.since)) if memory.state else ""
     doing = progress(one.glance.log_tail) if one.glance and memory.state is State.RUNNING else ""
-    if memory.state is State.COMPLETE:
-        doing = f"with exit code {code}" if state == _CLOSED else "its closing is next"
-    return f"{state:<11}  {lasting!s:>8}  {doing or memory.words}"
+    waits = "its closing is next" if memory.state is State.COMPLETE else ""
+    return f"{_state(one, end):<11}  {lasting!s:>8}  {end.words if end else waits or doing or memory.words}"
 
 
 def conclude(rows: Sequence[Row], as_json: bool) -> int:
@@ -70,5 +67,5 @@ def conclude(rows: Sequence[Row], as_json: bool) -> int:
     if as_json:
         print(json.dumps({"exit_code": code, "runs": [asdict(one) for one in worst]}))
     for one in worst if not as_json else ():
-        print(f"{one.exit_code} {one.state} {one.host} {one.run or one.tag or '-'}")
+        print(cli.plain(f"{one.exit_code} {one.state} {one.host} {one.run or one.tag or '-'}: {one.words}"))
     return code

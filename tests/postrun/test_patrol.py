@@ -235,7 +235,7 @@ def test_a_log_that_cannot_be_written_ends_the_watch_of_its_run_only(far: Path, 
     take(here, sighting(folder("a"), folder("b")), 0.0)
     one, other = take(here, sighting(a=glance("a"), b=glance("b")), 1.0)
     assert (one.memory.over, other.memory.over) == (Missing, None)
-    assert "monitor_events.jsonl: expected a place that can be written to, found " in one.trouble
+    assert "monitor_events.jsonl: expected a place that can be written to, found " in one.memory.words
     assert take(here, sighting(a=glance("a"), b=glance("b")), 31.0) == [other]
 
 
@@ -278,9 +278,14 @@ def test_a_wrong_root_or_key_gives_up_at_the_first_look_only(far: Path, near: Pa
 def test_a_run_on_two_workstations_is_unclear(far: Path, near: Path) -> None:
     here, there = post(far, near), post(far, near)
     there.claims, there.host = here.claims, "there"
-    take(here, sighting(folder("a")), 0.0)
-    with pytest.raises(Unclear, match="it on one workstation, found it on local and on there"):
-        take(there, sighting(folder("a")), 0.0)
+    take(here, sighting(folder("a"), folder("b")), 0.0)
+    take(there, sighting(folder("a")), 0.0)
+    one, other = take(here, sighting(a=glance("a"), b=glance("b")), 1.0)
+    (copy,) = take(there, sighting(a=glance("a")), 1.0)
+    for ended in (one, copy):
+        assert (ended.memory.over, ended.memory.run, ended.looks) == (Unclear, folder("a"), 0)
+        assert "it on one workstation, found it on local and on there" in ended.memory.words
+    assert (other.memory.over, other.looks) == (None, 1)
 
 
 def test_a_post_asks_in_the_background_for_what_is_not_over(far: Path, near: Path, sshd: Sshd) -> None:

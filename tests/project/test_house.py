@@ -19,7 +19,7 @@ FILES = sorted(path for path in SCRIPTS.rglob("*.py") if "__pycache__" not in pa
 FACTS = {"errors", "outcome", "layout", "clock", "disk", "gates", "states"}
 FACTS |= {"belonging", "command", "history", "planning", "processes", "scoring", "screen"}
 DOORS = {"artifacts", "tables", "render", "workstation"}
-DOORS |= {"ledger", "policy", "catalogue", "evidence", "journal", "lookout", "notify", "patrol"}
+DOORS |= {"ledger", "policy", "catalogue", "evidence", "journal", "lookout", "notify", "patrol", "verdict"}
 CONDUCTORS = ("post_run_sync_and_finalize", "monitor_then_finalize", "watch_runs", "generate_docs")
 FLOORS = {
     **dict.fromkeys((f"postrun.{name}" for name in FACTS), 0),
@@ -36,8 +36,9 @@ BESIDE = {  # what stands on one floor and may be used there all the same
     "postrun.evidence": {"postrun.artifacts"},
     "postrun.journal": {"postrun.artifacts"},
     "postrun.lookout": {"postrun.artifacts", "postrun.policy", "postrun.journal"},
-    "postrun.notify": {"postrun.artifacts", "postrun.ledger", "postrun.policy"},
+    "postrun.notify": {"postrun.artifacts", "postrun.policy", "postrun.verdict"},
     "postrun.patrol": {"postrun.ledger", "postrun.lookout", "postrun.policy", "postrun.workstation"},
+    "postrun.verdict": {"postrun.artifacts", "postrun.ledger"},
     "watch_runs": {"post_run_sync_and_finalize"},
     "monitor_then_finalize": {"post_run_sync_and_finalize"},
 }

@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,8 +129,14 @@ def yard(tmp_path: Path, near: Path) -> Iterator[Yard]:
 
 def rows(told: str) -> list[str]:
     """Give the lines of what became of the runs, from stdout: `<code> <state>` and the run's name."""
-    lines = [line.split() for line in told.splitlines() if line[:1].isdigit()]
+    lines = [line.partition(": ")[0].split() for line in told.splitlines() if line[:1].isdigit()]
     return [f"{line[0]} {line[1]} {line[-1].partition(f'{MINE}_')[2]}" for line in lines]
+
+
+def words(told: str, name: str) -> str:
+    """Give what stdout says of a run behind its name."""
+    ends = (line.partition(": ") for line in told.splitlines() if line[:1].isdigit())
+    return next(end for run, _, end in ends if run.endswith(f"{MINE}_{name}"))
 
 
 # --- what becomes of runs -------------------------------------------------------------------------------------------
@@ -139,7 +146,9 @@ def test_complete_runs_are_closed_and_dead_ones_told(yard: Yard, capsys: pytest.
     second, first, dead = yard.make("b", ago=1), yard.make("a", ago=2), yard.make("c", whole=False)
     assert yard.main() == 7
     told = capsys.readouterr()
-    assert rows(told.out) == ["0 complete a", "0 complete b", "7 dead c"]
+    assert rows(told.out) == ["0 closed a", "0 closed b", "7 dead c"]
+    assert words(told.out, "a") == "pass, audit passed"
+    assert words(told.out, "c") == "no process of it is left and there is no result.json"
     assert yard.closed() == ["a", "b"], "in the order in which they began"
     assert [yard.states(made) for made in (first, second, dead)] == ["settling complete"] * 2 + ["running dead"]
     assert "  | [cost_stress] x1.0 done" in told.err
@@ -190,7 +199,7 @@ def test_runs_that_go_on_that_begin_and_that_end(yard: Yard) -> None:
     assert watch.end() == 0, watch.talk
     assert sorted(yard.closed()) == ["late", "one", "two"]
     assert yard.states(two) == "running settling complete"
-    assert sorted(rows(watch.out)) == ["0 complete late", "0 complete one", "0 complete two"]
+    assert sorted(rows(watch.out)) == ["0 closed late", "0 closed one", "0 closed two"]
     assert "\x1b" not in watch.talk
 
 
@@ -199,7 +208,7 @@ def test_a_corrupt_result_is_told_and_the_others_are_closed(yard: Yard, capsys: 
     (broken.run_dir(yard.root()) / "result.json").write_text("{")
     yard.make("sound")
     assert yard.main() == 4
-    assert rows(capsys.readouterr().out) == ["0 complete sound", "4 corrupt broken"]
+    assert rows(capsys.readouterr().out) == ["0 closed sound", "4 corrupt broken"]
 
 
 def test_a_closing_that_says_no_is_the_worst_code(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,7 +218,8 @@ def test_a_closing_that_says_no_is_the_worst_code(yard: Yard, capsys: pytest.Cap
     document["gates"]["overall_pass"] = False
     report.write_text(json.dumps(document))
     assert yard.main() == 1
-    assert rows(capsys.readouterr().out) == ["1 complete a"]
+    told = capsys.readouterr().out
+    assert (rows(told), words(told, "a")) == (["1 closed a"], "fail, audit failed")
 
 
 def test_a_run_folder_that_vanishes_is_missing_in_the_end(yard: Yard) -> None:
@@ -229,7 +239,7 @@ def test_a_run_begun_anew_under_its_tag_is_another_run(yard: Yard) -> None:
     watch.await_line(f"{again.tag}: closing")
     yard.finish(other)
     assert watch.end() == 7
-    assert rows(watch.out) == ["0 complete b", "1 complete a", "7 dead a"], "one tag, two runs: the audit says no"
+    assert rows(watch.out) == ["0 closed b", "1 closed a", "7 dead a"], "one tag, two runs: the audit says no"
 
 
 def test_a_damaged_log_of_one_run_is_told_and_the_others_are_closed(
@@ -240,7 +250,7 @@ def test_a_damaged_log_of_one_run_is_told_and_the_others_are_closed(
     factory.put(damaged.run_dir(yard.near) / "monitor_events.jsonl", '{"state": "sett')
     assert yard.main() == 4
     told = capsys.readouterr()
-    assert rows(told.out) == ["0 complete sound", "4 settling damaged"]
+    assert rows(told.out) == ["0 closed sound", "4 settling damaged"]
     assert "monitor_events.jsonl:1: expected a whole line" in told.err
 
 
@@ -249,7 +259,9 @@ def test_a_closing_that_is_refused_does_not_stop_the_others(yard: Yard, capsys: 
     yard.make("sound")
     factory.put(changed.run_dir(yard.near) / "evidence_manifest.json", "{")
     assert yard.main() == 4
-    assert rows(capsys.readouterr().out)[-1] == "4 complete changed"
+    told = capsys.readouterr().out
+    assert rows(told)[-1] == "4 complete changed"
+    assert words(told, "changed") == "its closing ended with exit code 4; no result, audit not made"
     assert yard.closed() == ["sound"]
 
 
@@ -413,7 +425,7 @@ def test_two_hundred_runs_are_two_parts_of_one_poll(yard: Yard, capsys: pytest.C
         )
     yard.make("z")
     assert yard.main("--once") == 7
-    assert rows(capsys.readouterr().out) == ["0 complete z", *sorted(f"7 dead {number}" for number in range(199))]
+    assert rows(capsys.readouterr().out) == ["0 closed z", *sorted(f"7 dead {number}" for number in range(199))]
 
 
 def test_a_folder_that_is_a_link_is_followed(yard: Yard) -> None:
@@ -452,7 +464,7 @@ def test_once_closes_what_is_complete_and_tells_the_rest(yard: Yard, capsys: pyt
     *closings, told = map(json.loads, capsys.readouterr().out.splitlines())
     assert [closing["exit_code"] for closing in closings] == [0]
     assert [(row["state"], row["exit_code"], row["host"]) for row in told["runs"]] == [
-        ("complete", 0, "local"),
+        ("closed", 0, "local"),
         ("dead", 7, "local"),
         ("running", 10, "local"),
     ]
@@ -515,7 +527,7 @@ def test_a_terminal_gets_a_table(yard: Yard) -> None:
     assert f"  local  {MINE}_n2    running       0:00:0" in told
     assert re.search(rf"  local  {MINE}_over  complete      0:00:00  its closing is next\r\n", told)
     assert re.search(
-        rf"  local  {MINE}_n2    running .*\r\n  local  {MINE}_over  closed  .*  with exit code 0\r\n", told
+        rf"  local  {MINE}_n2    running .*\r\n  local  {MINE}_over  closed  .*  pass, audit passed\r\n", told
     )
 
 
@@ -562,11 +574,46 @@ def test_a_tag_on_two_workstations_is_two_runs(two: Yard) -> None:
     assert sorted(row["run"] for row in ledger) == [older.run_folder, newer.run_folder]
 
 
-def test_a_run_on_two_workstations_is_unclear(two: Yard, capsys: pytest.CaptureFixture[str]) -> None:
-    made = two.make("a", on="far", whole=False)
+def test_a_run_on_two_workstations_is_unclear_and_the_others_are_closed(
+    two: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of the two may be the copy: where the run is not at work it would look dead, or complete too soon."""
+    made = two.make("a", on="far", whole=False, work=True)
     shutil.copytree(two.root("far"), two.root("far2"), dirs_exist_ok=True)
+    two.make("b", on="far")
+    two.make("c", on="far2")
     assert everywhere(two, "--grace", "30") == 5
-    assert f"run folder {made.run_folder}: expected it on one workstation, found it on " in capsys.readouterr().err
+    assert sorted(two.closed()) == ["b", "c"]
+    told = capsys.readouterr()
+    unclear = f"run folder {made.run_folder}: expected it on one workstation, found it on "
+    assert sorted(rows(told.out)[:2]) == ["0 closed b", "0 closed c"]
+    ends = [line.split(": ", 1) for line in told.out.splitlines() if line.startswith("5 ")]
+    assert [head.split()[-2] for head, _ in ends] == ["bench", "other"]
+    assert all(end.startswith(unclear) for _, end in ends)
+    assert told.err.count(unclear) == 2
+
+
+def test_a_copy_that_comes_later_ends_the_watch_of_its_run_alone(two: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+    made, other = two.make("a", whole=False, work=True), two.make("b", whole=False, work=True)
+    with ThreadPoolExecutor(1) as apart:
+        code = apart.submit(everywhere, two, "--deadline", "40")
+        await_(lambda: two.states(made) == two.states(other) == "running")
+        shutil.copytree(two.root(), two.root("far2"), ignore=lambda *_: [other.run_folder], dirs_exist_ok=True)
+        told = ""
+        while told.count("expected it on one workstation") < 2:
+            assert not code.done()
+            told += capsys.readouterr().err
+        two.finish(made)
+        two.finish(other)
+        assert code.result() == 5
+    assert two.closed() == ["b"]
+
+
+def await_(look: Callable[[], bool], seconds: float = 15) -> None:
+    patience = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < patience, f"not seen within {seconds} s"
+        time.sleep(0.02)
 
 
 def test_a_workstation_that_is_away_does_not_hold_up_the_others(
