@@ -10,7 +10,8 @@ exit    0 the run goes on in the background; 1 preflight or data quality said no
 The gate program gets what stands behind `--`, and --decision-tag, --owner and --notes. It runs in a session
 of its own, apart from terminal and SSH connection; up to that moment the launcher is an ordinary command.
 SIGTERM, SIGHUP, SIGINT and SIGQUIT to the launcher's process (run.pid) are passed on to the whole workload; the
-result then has exit code 128 + the signal's number. While the disk is full, the result waits for room on it.
+result then has exit code 128 + the signal's number. SIGUSR1 and its like are passed on too; what the workload makes
+of them is its own. While the disk is full, the result waits for room on it.
 
     bash scripts/workstation_official_run.sh --tag committee_2026-02-21_run1 --owner hui --threads 4 \\
       --notes "first try" --dq-input-csv data/prices.csv -- --strategy a.yaml --factor momentum_12_1

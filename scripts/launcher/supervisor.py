@@ -21,7 +21,8 @@ from launcher import machine
 from launcher.records import write_json
 from postrun.errors import Missing
 
-FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)  # whoever sends these wants no run any more
+PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU)
 NOT_STARTED, NOT_FOUND, BY_SIGNAL = 126, 127, 128  # exit codes as shells have them
 LOST = 70  # the supervisor itself failed; its traceback is in run.log
 SHORT = 0.05  # seconds between two looks
@@ -86,7 +87,7 @@ class Crowd:
     @contextmanager
     def forwarding(self) -> Iterator[None]:
         """Pass signals on to the group meanwhile; one that was ignored stays so, as nohup asked."""
-        before = {number: signal.getsignal(number) for number in FORWARDED}
+        before = {number: signal.getsignal(number) for number in ENDING + PASSED_ON}
         for number, handler in before.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(number, self._forward)
@@ -132,7 +133,8 @@ def _attend(job: Job, crowd: Crowd, log: IO[bytes]) -> int:
         return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_STARTED
     crowd.lead(workload.pid)
     code = _wait(job, workload, log)
-    return BY_SIGNAL + crowd.received[0] if crowd.received else code
+    ended_by = [number for number in crowd.received if number in ENDING]  # the workload may have a use for the others
+    return BY_SIGNAL + ended_by[0] if ended_by else code
 
 
 def _wait(job: Job, workload: subprocess.Popen[bytes], log: IO[bytes]) -> int:

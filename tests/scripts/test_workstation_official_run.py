@@ -23,6 +23,9 @@ words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 print("gate program at work", os.environ["OMP_NUM_THREADS"], flush=True)
 if "--stubborn" in words:
     signal.signal(signal.SIGTERM, lambda *_: None)
+if "--use" in words:
+    signal.signal(int(words["--use"]), lambda *_: sys.exit(7))
+    open("ready.txt", "w")
 if "--leave" in words:
     subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({words['--leave']}); open('left.txt', 'w')"])
 if "--daemon" in words:
@@ -229,6 +232,19 @@ def test_a_signal_reaches_the_whole_workload(start: Callable[..., Going], number
     os.kill(going.supervisor, number)
     assert ended(going.run)["exit_code"] == 128 + number
     assert not [1 for _, group, _ in table().values() if group == going.workload]
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU]
+)
+@pytest.mark.parametrize("used", [False, True])
+def test_a_signal_that_the_workload_may_have_a_use_for_is_its_own(
+    start: Callable[..., Going], root: Path, number: signal.Signals, used: bool
+) -> None:
+    going = start("run1", *(["--use", str(int(number))] if used else ["--child", "60"]), "--sleep", "60")
+    wait_for((root / "ready.txt").exists if used else lambda: children(going.workload))
+    os.kill(going.supervisor, number)
+    assert ended(going.run)["exit_code"] == (7 if used else 128 + number)
 
 
 def test_a_workload_that_takes_no_orders_is_waited_for(start: Callable[..., Going]) -> None:
