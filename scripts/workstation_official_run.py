@@ -8,7 +8,8 @@ exit    0 the run goes on in the background; 1 preflight or data quality said no
         missing; 4 the policy is invalid; with --foreground the exit code of the workload
 
 The gate program gets what stands behind `--`, and --decision-tag, --owner and --notes. It runs in a session
-of its own, apart from terminal and SSH connection; up to that moment the launcher is an ordinary command.
+of its own, apart from terminal and SSH connection. One that ends before that moment does not stop the launcher either;
+Ctrl-C does.
 SIGTERM, SIGHUP, SIGINT and SIGQUIT to the launcher's process (run.pid) are passed on to the whole workload; the
 result then has exit code 128 + the signal's number. SIGUSR1 and its like are passed on too; what the workload makes
 of them is its own. While the disk is full, the result waits for room on it.
@@ -30,7 +31,7 @@ from launcher import machine, policy, run_folder
 from launcher.policy import Policy
 from launcher.records import write_command, write_json
 from launcher.run_folder import Asked
-from launcher.supervisor import Job, detach, supervise
+from launcher.supervisor import Job, detach, heedless, supervise
 from postrun import cli, layout
 from postrun.errors import Missing, Usage
 
@@ -128,13 +129,20 @@ def launch(argv: Sequence[str]) -> int:
     root = args.root.resolve()
     rules = policy.load(policy.find(root, args.policy))
     command = gate_command(args, root, rules, asked)
-    run = args.attend or prepare(args, root, rules, command)
-    if run is None:
-        return 1
-    if args.attend or args.foreground:
-        return supervise(job(args, root, run, rules, command))
-    again = (sys.executable, str(Path(__file__).resolve()), *own, "--attend", str(run), "--", *asked)
-    if not detach(again, run):
+    if args.attend:
+        return supervise(job(args, root, args.attend, rules, command))
+    with heedless():
+        run = prepare(args, root, rules, command)
+        if run is None:
+            return 1
+        if not args.foreground:
+            return let_go(args, run, (*own, "--attend", str(run), "--", *asked))
+    return supervise(job(args, root, run, rules, command))
+
+
+def let_go(args: argparse.Namespace, run: Path, words: tuple[str, ...]) -> int:
+    """Start this script once more, as the run's supervisor, and leave it to that."""
+    if not detach((sys.executable, str(Path(__file__).resolve()), *words), run):
         cli.say(f"{args.tag}: the supervisor did not start, see {run / 'run.log'}")
         return 1
     cli.say(f"{args.tag}: started, log in {run / 'run.log'}")

@@ -4,6 +4,7 @@ def test_it(sshd: Sshd) -> None:
     door = workstation.connect(sshd.host, str(root), ...)      `sshd.host` is an alias in an ssh config of its own,
                                                                named by POSTRUN_SSH_CONFIG for Fabric and rsync alike
     sshd.stop(); sshd.start()                                  an outage: same port, sessions are cut
+    sshd.drop(); sshd.cut()                                    sessions are cut: alone, or with all that runs in them
     sshd.change_host_key(); sshd.forget_host_key()             somebody else answers; nobody ever knew this host
     sshd.alias("stranger", User="nobody-here")                 another way to the same server
 """
@@ -106,6 +107,12 @@ class Sshd:
         assert self._server is not None
         return self._server.pid
 
+    def drop(self) -> None:
+        """Kill the sessions' own processes alone: what was started in them goes on, as when a network goes away."""
+        assert self._server is not None
+        for pid in _children(self._server.pid):
+            os.kill(pid, signal.SIGKILL)
+
     def cut(self) -> None:
         """Kill the sessions, and what runs in them, but not the server: a connection lost in the middle."""
         assert self._server is not None
@@ -186,13 +193,18 @@ def _locked_account() -> bool:
     return any(line.startswith(f"{name}:!") for line in lines)
 
 
-def _descendants(pid: int) -> list[int]:
+def _children(*pids: int) -> list[int]:
     listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=True, text=True).stdout
     parents = {int(child): int(parent) for child, parent in (line.split() for line in listing.splitlines())}
-    found = [pid]
-    for known in found:
-        found.extend(child for child, parent in parents.items() if parent == known)
-    return found[1:]
+    return [child for child, parent in parents.items() if parent in pids]
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    newest = [pid]
+    while newest := _children(*newest):
+        found += newest
+    return found
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -492,6 +493,7 @@ def test_the_audit_alone_knows_it_too(desk: Desk) -> None:
 
 GATE_PROGRAM = """\
 import os, sys, time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 Path(f"gate.{words['--decision-tag']}.pid").write_text(str(os.getpid()))
@@ -596,6 +598,28 @@ def test_a_run_started_over_ssh_outlives_the_server_that_let_it_in(lay_out: Call
     sshd.start()
     door.close()
     assert json.loads((run.there / "result.json").read_text())["exit_code"] == 0
+    assert run.monitor("--until", "complete") == 0
+
+
+def test_a_connection_lost_while_the_data_are_checked_loses_no_run(
+    lay_out: Callable[..., Far], sshd: Sshd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = lay_out()
+    rows = "".join(f"2022-01-31,A{number},1.5\n" for number in range(600_000))
+    (run.far / "prices.csv").write_text(f"date,symbol,close\n{rows}")
+    with ThreadPoolExecutor(1) as apart:
+        code = apart.submit(run.start)
+        await_(lambda: list(run.far.glob("audit/workstation_runs/*/data_quality.log")))
+        sshd.drop()
+        assert code.result() == 6
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"official run {run.tag}: expected the launcher's own word, found none (")
+    assert line.endswith(f"see `make monitor-then-finalize TAG={run.tag}` before it is started again")
+    assert not (run.there / "context.json").exists(), "it was on its way"
+    await_((run.there / "run.log").exists)
+    run.at_work()
+    assert run.monitor("--once") == 10
+    (run.far / "go").touch()
     assert run.monitor("--until", "complete") == 0
 
 

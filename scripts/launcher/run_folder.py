@@ -60,7 +60,14 @@ def check_data(root: Path, run: Path, asked: Asked, thresholds: Thresholds) -> i
     today = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}  # freshness is of today
     with (run / "data_quality.log").open("wb") as log:
         gate = subprocess.run(
-            command, cwd=root, env=today, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+            command,
+            cwd=root,
+            env=today,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            check=False,
+            start_new_session=True,  # a terminal that is closed stops all that belongs to it
         )
     return gate.returncode
 

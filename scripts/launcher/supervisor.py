@@ -77,6 +77,18 @@ def detach(command: Sequence[str], run: Path) -> bool:
     return (run / "run.pid").exists()
 
 
+@contextmanager
+def heedless() -> Iterator[None]:
+    """Let a terminal that is closed stop nothing meanwhile. What is started here hears of it as before."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # ignored, it would stay so in every program started here
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 class Crowd:
     """The workload's process group, and the signals that came for it."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from postrun import artifacts, disk, layout, planning, policy
-from postrun.errors import INTERRUPTED, Missing, Refusal, Unclear, Usage
+from postrun.errors import INTERRUPTED, Missing, Refusal, Unclear, Unreachable, Usage
 from postrun.layout import Place
 from postrun.outcome import Order, Outcome, Step
 
@@ -197,7 +197,7 @@ def start(order: Order, run: str, words: Sequence[str], files: Sequence[str], hi
         if not as_json:
             print(planning.quoted(words), flush=True)
         if not disk.REHEARSAL.get():
-            code, output = door.launch(words)
+            code, output = _launched(door, words, order.tag, run)
             said = [*output.splitlines(), f"{run}: the launcher ended with exit code {code}"]
     verdict = min(code, 1)
     if as_json:
@@ -205,6 +205,17 @@ def start(order: Order, run: str, words: Sequence[str], files: Sequence[str], hi
     for told in said if not as_json else ():
         say(told)
     return verdict
+
+
+def _launched(door: "Workstation", words: Sequence[str], tag: str | None, run: str) -> tuple[int, str]:
+    """Run the launcher. An answer that is lost does not say that nothing was started. Raises Unreachable."""
+    try:
+        return door.launch(words)
+    except Unreachable as refusal:
+        hint = (
+            f"it may be under way all the same: see `make monitor-then-finalize TAG={tag}` before it is started again"
+        )
+        raise Unreachable(run, "the launcher's own word", f"none ({refusal})", hint) from None
 
 
 @contextmanager

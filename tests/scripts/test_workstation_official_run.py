@@ -225,6 +225,33 @@ def test_a_closed_terminal_does_not_end_the_run(root: Path) -> None:
     ended(going.run)
 
 
+def test_a_terminal_that_is_closed_while_the_data_are_checked_does_not_end_the_run(root: Path) -> None:
+    rows = "".join(f"{2022 - number % 20}-01-31,A{number},1.5\n" for number in range(400_000))
+    (root / "prices.csv").write_text(f"date,symbol,close\n{rows}")
+    command = [sys.executable, str(SCRIPT), *words(root, "run1"), "--", "--exit", "4"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(command[0], command)
+    wait_for(lambda: list(root.glob("audit/workstation_runs/*/data_quality.log")))
+    os.close(terminal)
+    assert not (run_of(root, "run1") / "context.json").exists()
+    os.waitpid(pid, 0)
+    assert ended(run_of(root, "run1"))["exit_code"] == 4
+
+
+def test_ctrl_c_while_the_data_are_checked_ends_the_launcher_and_its_gate(root: Path) -> None:
+    rows = "".join(f"2022-01-31,A{number},1.5\n" for number in range(2_000_000))
+    (root / "prices.csv").write_text(f"date,symbol,close\n{rows}")
+    command = [sys.executable, str(SCRIPT), *words(root, "run1"), "--", "--sleep", "60"]
+    launcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    [gate] = wait_for(lambda: [pid for pid in children(launcher.pid) if "data_quality_gate" in table()[pid][2]])
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.communicate(timeout=20)[1] == "interrupted\n"
+    assert launcher.returncode == 130
+    assert gate not in table()
+    assert sorted(path.name for path in run_of(root, "run1").iterdir())[-1] == "preflight.json", "it never began"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_a_signal_reaches_the_whole_workload(start: Callable[..., Going], number: signal.Signals) -> None:
     going = start("run1", "--child", "60", "--sleep", "60")
