@@ -3,7 +3,8 @@
 Reads the workstation, one small look per interval: result.json, the run's processes, what changes in its folders.
 Writes monitor_events.jsonl in the local run folder, one line for each change of state; then what the steps write.
 States: waiting starting running stalled settling writing corrupt dead unreachable complete. A run is complete when
-its result is valid, no process of it is left, and two looks in a row found its folders the same.
+its result is valid, no process of it is left, and two looks in a row found its folders the same. An outage is waited
+out for --outage-budget, also one that keeps the closing from its end.
 
 With --once it looks and ends; only when the look points to an end it stays until that is sure (complete: one
 interval more; dead or corrupt: the grace time). --dry-run looks once, tells the state and writes nothing.
@@ -159,12 +160,24 @@ def why(watch: Watch, order: Order, resume: str) -> Refusal:
     return NotFinished(run, "its end", found)
 
 
+def close(args: argparse.Namespace, order: Order, watch: Watch) -> int:
+    """Close a complete run, and try again what an outage or a late process kept from its end; give the last code."""
+    while True:
+        code = conductor.close(order, VERBS, args.lock_wait, args.json)
+        rest = None if args.once else watch.lookout.put_off(code, time.monotonic())
+        if rest is None:
+            return code
+        words = f"run {watch.lookout.tag} is not closed yet (exit code {code}); the next try is in {math.ceil(rest)} s"
+        watch.screen.tell(cli.plain(words))
+        time.sleep(rest)
+
+
 def conclude(args: argparse.Namespace, order: Order, watch: Watch, herald: Herald, resume: str) -> int:
     """Close a complete run, or tell the state on stdout and why it is an end on stderr."""
     memory, order = watch.lookout.memory, exactly(order, watch.lookout)
     complete = memory.state is State.COMPLETE
     if complete and not args.until:
-        closed = conductor.close(order, VERBS, args.lock_wait, args.json)
+        closed = close(args, order, watch)
         herald.verdict(memory.run, watch.lookout.tag, closed)
         return closed
     refusal = None if complete else why(watch, order, resume)

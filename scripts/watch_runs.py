@@ -7,7 +7,8 @@ monitor_events.jsonl in the local folder of each run, then what the steps write.
 A run is unfinished when its folder is there and it was not closed in this workspace (no ledger row, or no audit).
 Watched are those that began within 7 days by the workstation's clock, those still at work however old, and all that
 begin later; --since names another day, --all takes in every one. Dead and corrupt runs are told, never closed.
-While another process holds the lock that a closing needs, the run stays in the queue and is tried again.
+While another process holds the lock that a closing needs, or the network is cut in the middle of it, the run stays in
+the queue and is tried again.
 It ends when no unfinished run is left. With --once it looks and ends; when a look points to an end it stays until
 that is sure. --dry-run looks once and writes nothing. Ctrl-C detaches: the runs go on, the same command resumes.
 
@@ -157,18 +158,19 @@ class Watch:
             code = conductor.close(order_of(post, one), VERBS, wait, self.args.json)
         except Refusal as refusal:
             cli.say(str(refusal))
-            if type(refusal) is Locked and not last:
-                self._put_off()
-                return
             code = refusal.exit_code
+        now = time.monotonic()
+        rest = self.args.interval if code == Locked.exit_code else one.put_off(code, now)
+        if rest is not None and not last:
+            self._tell(
+                f"{post.host} {one.tag}: not closed yet (exit code {code}), the next try is in {math.ceil(rest)} s"
+            )
+            self._complete.rotate(-1)  # behind the others
+            self._closable = min(now + rest, self._end)
+            return
         self._complete.popleft()
         self.herald.verdict(one.memory.run, one.tag, code)
         self.rows.append(outcome_of(post, one, code))
-
-    def _put_off(self) -> None:
-        """Put the first closing behind the others, for an interval; the last chance is when the time is up."""
-        self._complete.rotate(-1)
-        self._closable = min(time.monotonic() + self.args.interval, self._end)
 
     def _unfinished(self, post: Post, one: Lookout) -> Row:
         if post.trouble:

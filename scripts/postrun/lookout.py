@@ -6,16 +6,18 @@ The judgment itself is `states`; here is what it needs from the doors.
 import argparse
 import json
 import math
+import random
 import threading
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from postrun import artifacts, policy, processes
-from postrun.errors import DeadlineReached, Invalid, Missing, Refusal, Unreachable
+from postrun.errors import DeadlineReached, Invalid, Missing, NotFinished, Refusal, Unreachable
 from postrun.journal import Journal
-from postrun.states import Facts, Glance, Limits, Memory, Result, judge
+from postrun.states import Facts, Glance, Limits, Memory, Result, judge, left, pause
 
 PATIENCE = (  # flag, field of Limits, what it is
     ("--interval", "interval", "between two looks"),
@@ -27,6 +29,7 @@ PATIENCE = (  # flag, field of Limits, what it is
 )
 TICK = 0.5  # seconds between two signs of life while a look takes its time
 LAST_LOOK = 5.0  # seconds for a look that patience runs out on
+_MAY_PASS = (Unreachable.exit_code, NotFinished.exit_code)  # the network was cut, or somebody is at work on it again
 
 
 def facts_of(glance: Glance, tag: str, pattern: str | None = None, ignored: Collection[str] = ()) -> Facts:
@@ -150,6 +153,20 @@ class Lookout:
         self.memory = judge(before, facts, now, self.limits)
         self._journal.note(before, self.memory, now)
         return self.memory.state is not before.state or self.memory.run != before.run
+
+    def put_off(self, code: int, now: float) -> float | None:
+        """Give the seconds until the closing of this complete run is tried again, after it ended with this exit code.
+
+        None when it is done, or would not get further by itself, or patience is over: an outage in the middle of a
+        closing is one like any other.
+        """
+        if code not in _MAY_PASS:
+            return None
+        lost = now if self.memory.lost is None else self.memory.lost
+        self.memory = replace(self.memory, lost=lost, failures=self.memory.failures + 1)
+        if left(self.memory, now, self.limits) <= 0:
+            return None
+        return pause(self.memory, now, self.limits, random.random())
 
 
 def seconds(text: str) -> float:

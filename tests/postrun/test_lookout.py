@@ -204,3 +204,26 @@ def test_patience_has_the_defaults_of_the_limits() -> None:
 def test_seconds_are_positive_and_finite(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="a positive number of seconds"):
         seconds(text)
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 7, 8, 9])
+def test_a_closing_that_would_get_no_further_is_not_put_off(near: Path, code: int) -> None:
+    assert Lookout(near, TAG, Limits(), began=0.0).put_off(code, 100.0) is None
+
+
+@pytest.mark.parametrize("code", [6, 10])
+def test_a_closing_is_put_off_longer_and_longer_within_the_outage_budget(near: Path, code: int) -> None:
+    watched = Lookout(near, TAG, Limits(interval=10.0, outage=300.0), began=0.0)
+    pauses = [watched.put_off(code, now) for now in (100.0, 120.0, 150.0, 200.0, 300.0, 390.0, 400.0, 900.0)]
+    first, second, third, *_, short = [rest for rest in pauses if rest is not None]
+    assert 7.5 <= first <= 12.5
+    assert 15 <= second <= 25
+    assert 30 <= third <= 50
+    assert short == 10.0, "not past the end of the budget, which began with the first"
+    assert pauses[-2:] == [None, None]
+
+
+def test_a_deadline_ends_it_too(near: Path) -> None:
+    watched = Lookout(near, TAG, Limits(outage=None, deadline=50.0), began=0.0)
+    assert watched.put_off(6, 49.0) == 1.0
+    assert watched.put_off(6, 50.0) is None

@@ -395,6 +395,45 @@ def test_what_is_closed_is_the_result_that_lies_there_then(
     assert [row["result"] for row in rows] == decided
 
 
+def cut_copy(stand_ins: Callable[..., str], flag: Path) -> str:
+    """Give a PATH on which rsync fails as it does when a connection is cut, until `flag` is there."""
+    broken = "echo 'rsync error: error in rsync protocol data stream' >&2; exit 12"
+    return stand_ins(rsync=f'[ -e {flag} ] || {{ {broken}; }}; exec {shutil.which("rsync")} "$@"')
+
+
+def test_a_copy_that_is_cut_off_is_tried_again(bench: Bench, stand_ins: Callable[..., str], tmp_path: Path) -> None:
+    bench.finish()
+    monitor = bench.monitor(path=cut_copy(stand_ins, tmp_path / "whole"))
+    for _ in range(2):
+        monitor.await_line(f"run {TAG} is not closed yet (exit code 6); the next try is in ")
+    (tmp_path / "whole").touch()
+    assert monitor.end() == 0, monitor.talk
+    assert (bench.ledger_rows(), bench.states()) == (1, "settling complete")
+
+
+@pytest.mark.parametrize("flags", [("--outage-budget", "1"), ("--deadline", "1.5"), ("--once",)])
+def test_a_copy_that_is_always_cut_off_ends_it(
+    bench: Bench, stand_ins: Callable[..., str], tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    bench.finish()
+    monitor = bench.monitor(*flags, path=cut_copy(stand_ins, tmp_path / "never"))
+    assert monitor.end(15) == 6
+    assert ("the next try is in " in monitor.talk) is (flags != ("--once",))
+    assert not (bench.near / "audit/stage_ledger.jsonl").exists()
+    assert bench.main() == 0, "the same command finishes it"
+
+
+def test_a_process_that_begins_between_complete_and_the_closing_is_waited_for(bench: Bench) -> None:
+    bench.finish()
+    with disk.lock(bench.near / layout.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+        monitor = bench.monitor()
+        monitor.await_line("waiting for another flow")
+        late = bench.work()
+    monitor.await_line(f"run {TAG} is not closed yet (exit code 10); the next try is in ")
+    end(late)
+    assert monitor.end() == 0, monitor.talk
+
+
 def test_a_result_that_is_replaced_after_the_closing_changes_no_decision(bench: Bench) -> None:
     bench.finish()
     assert bench.main() == 0
@@ -860,6 +899,18 @@ def test_a_run_that_ended_during_an_outage_is_complete_not_dead(ssh_bench: Bench
     sshd.start()
     assert monitor.end() == 0
     assert ssh_bench.states() == "running unreachable settling complete"
+
+
+def test_an_outage_between_complete_and_the_closing_is_waited_out(ssh_bench: Bench, sshd: Sshd) -> None:
+    ssh_bench.finish()
+    with disk.lock(ssh_bench.near / layout.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+        monitor = ssh_bench.monitor()
+        monitor.await_line("waiting for another flow")
+        sshd.stop()
+    monitor.await_line(f"run {TAG} is not closed yet (exit code 6); the next try is in ")
+    sshd.start()
+    assert monitor.end() == 0, monitor.talk
+    assert ssh_bench.ledger_rows() == 1
 
 
 def test_a_connection_cut_in_the_middle_of_a_look_is_made_anew(

@@ -658,6 +658,32 @@ def test_a_stranger_is_refused_at_once(yard: Yard, sshd: Sshd) -> None:
     assert "expected a host key in known_hosts, found an unknown host" in watch.talk
 
 
+def test_an_outage_between_complete_and_the_closing_is_waited_out(yard: Yard, sshd: Sshd) -> None:
+    made = yard.make("a")
+    with ExitStack() as held:
+        yard.lock(f"run-{made.tag}", held)
+        watch = yard.watch(host=sshd.host)
+        watch.await_line("waiting for another flow")
+        sshd.stop()
+    watch.await_line("not closed yet (exit code 6), the next try is in ")
+    watch.await_line("not closed yet (exit code 6), the next try is in ")
+    sshd.start()
+    assert watch.end() == 0, watch.talk
+    assert yard.closed() == ["a"]
+
+
+def test_a_copy_that_is_always_cut_off_ends_in_its_own_code_and_holds_up_no_other(yard: Yard) -> None:
+    """Here rsync fails for one run of two, for longer than an outage may last."""
+    cut, sound = yard.make("cut", ago=2), yard.make("sound")
+    broken = f'case "$*" in *{cut.tag}*) echo "rsync: connection cut" >&2; exit 12;; esac'
+    watch = yard.watch("--outage-budget", "1", PATH=yard.tools(rsync=f'{broken}; exec {shutil.which("rsync")} "$@"'))
+    assert watch.end() == 6
+    assert (yard.closed(), rows(watch.out)[-1]) == (["sound"], "6 complete cut")
+    assert words(watch.out, "cut") == "its closing ended with exit code 6; no result, audit not made"
+    order = [line.split()[2] for line in watch.lines if line.endswith(": closing\n")]
+    assert order[:3] == [f"{cut.tag}:", f"{sound.tag}:", f"{cut.tag}:"]
+
+
 def test_a_connection_cut_in_the_middle_of_a_look_is_made_anew(yard: Yard, sshd: Sshd) -> None:
     made = yard.make("a", whole=False, work=True)
     slow, called = yard.base / "slow", yard.base / "called"
