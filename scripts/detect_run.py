@@ -11,24 +11,22 @@ such run, the nearest tags are listed; 6 the workstation did not answer; 10 proc
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from detection import reports, runs
 from detection.runs import Finding
-from postrun import artifacts, belonging, cli, layout, policy
-from postrun.errors import Invalid, Unclear, Usage
-from postrun.layout import Place, RunName
+from postrun import artifacts, belonging, cli, layout, policy, target
+from postrun.errors import Invalid
+from postrun.layout import Place
 from postrun.outcome import Order, Outcome
 from postrun.workstation import File, Look
 
 
 def detect(order: Order) -> Outcome:
     """Detect one run. Raises Usage, Missing, Invalid, Unclear, Unreachable, NotFinished."""
-    run, gate = _asked_run(order), _asked_gate(order)
-    tag = order.tag or layout.check_tag(_named(str(run)).tag)
+    run, gate, tag = target.run(order), target.gate(order), target.tag(order)
     with cli.station(order) as door:
-        seen = door.look(tag, run and f"{layout.RUNS}/{run}", gate and f"{layout.GATES}/{gate}/{reports.NAME}")
+        seen = door.look(tag, run and f"{layout.RUNS}/{run}", gate and f"{layout.GATES}/{gate}/{target.REPORT}")
     found = runs.choose(seen, tag, run)
     ended, abandoned = runs.check_end(seen, found, order.abandoned, _abandoned_before(order, found))
     document = judge(seen, found, ended, gate, policy.workstation()["ignored_programs"])
@@ -77,44 +75,6 @@ def _abandoned_before(order: Order, found: Finding) -> str | None:
         return None
     reason: str | None = before.get("abandoned") if before else None
     return reason
-
-
-def _asked_run(order: Order) -> str | None:
-    """Name the run folder that the command line asks for; a local one has the same name as the workstation's."""
-    if order.run_dir_remote is not None:
-        run = _below(order.run_dir_remote, layout.RUNS, "--run-dir-remote", "")
-    elif order.run_dir is not None:
-        run = order.run_dir.resolve().name
-    else:
-        return None
-    return _named(run).folder
-
-
-def _named(run: str) -> RunName:
-    name = layout.run_name(run)
-    if name is None or not run.isprintable():
-        raise Unclear(f"run folder {run!r}", f"a name like <time>_{layout.WORKFLOW}_<tag>", "another")
-    return name
-
-
-def _asked_gate(order: Order) -> str | None:
-    if order.report_json_remote is not None:
-        gate = _below(order.report_json_remote, layout.GATES, "--report-json-remote", f"/{reports.NAME}")
-    elif order.report_json is not None:
-        gate = order.report_json.resolve().parent.name
-    else:
-        return None
-    if layout.gate_started(gate) is None:
-        raise Unclear(f"gate folder {gate!r}", f"a name like {layout.WORKFLOW}_<time>", "another")
-    return gate
-
-
-def _below(path: str, home: str, flag: str, file: str) -> str:
-    """Take the folder's name out of `<home>/<folder><file>`. Raises Usage for any other path."""
-    parts = Path(path).as_posix().removeprefix(f"{home}/").removesuffix(file).split("/")
-    if f"{home}/{parts[0]}{file}" != Path(path).as_posix() or len(parts) != 1 or parts[0] in ("", ".", ".."):
-        raise Usage(flag, f"{home}/<folder>{file}, relative to the remote root", repr(path))
-    return parts[0]
 
 
 def _words(document: dict[str, Any]) -> str:

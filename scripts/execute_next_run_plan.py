@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, disk, layout
+from postrun import artifacts, cli, disk, layout, starting
 from postrun.errors import Invalid, Missing
 from postrun.layout import Place
 
@@ -30,7 +30,7 @@ def execute(args: argparse.Namespace) -> int:
     order = cli.order(args, needs_run=False)
     command = _command(order.root, args.rank)
     order = replace(order, tag=command["tag"])
-    return cli.start(order, f"rank {args.rank}", command["argv"], command["files"], _AGAIN, args.json)
+    return starting.start(order, f"rank {args.rank}", command["argv"], command["files"], _AGAIN, args.json)
 
 
 def _command(root: Path, rank: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from postrun import artifacts, cli, command, gates, layout, ledger, render
+from postrun import artifacts, cli, command, gates, layout, ledger, render, target
 from postrun.errors import Invalid, Missing, Unclear
 from postrun.layout import Place, RunName
 from postrun.outcome import Order, Outcome
@@ -30,7 +30,7 @@ _SYNC = "bring the run home first: make sync-run TAG=..., or close it with --no-
 
 def finalize(order: Order) -> Outcome:
     """Decide, record the decision, and write it down for reading. Raises Missing, Invalid, Unclear."""
-    place = cli.locate(order)
+    place = target.locate(order)
     name = _name(place)
     manifest = _manifest(place)
     abandoned = _abandoned(place)

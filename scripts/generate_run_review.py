@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from postrun import artifacts, cli, command, evidence, gates, layout, ledger, policy, render, scoring, tables
+from postrun import artifacts, cli, command, evidence, gates, layout, ledger, policy, render, scoring, tables, target
 from postrun.errors import Missing, Refusal
 from postrun.layout import Home, Place
 from postrun.outcome import Order, Outcome
@@ -30,7 +30,7 @@ Facts = dict[str, Any]
 
 def review(order: Order) -> Outcome:
     """Gather one run's review and write it three times over. Raises Missing, Invalid, Unclear."""
-    place = cli.locate(order)
+    place = target.locate(order)
     manifest = _needed(place, "evidence_manifest")
     audit = _needed(place, "governance_audit_check")
     plan = _needed(place, "governance_remediation_plan")

@@ -15,7 +15,7 @@ from typing import Any
 from checks import QUESTIONS
 from checks.facts import Answer, Ask, Facts
 from checks.observe import observe
-from postrun import artifacts, catalogue, cli, gates, render
+from postrun import artifacts, catalogue, cli, gates, render, target
 from postrun.catalogue import Check
 from postrun.errors import Invalid, Missing
 from postrun.gates import Reading
@@ -29,7 +29,7 @@ _UNABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) 
 
 def audit(order: Order) -> Outcome:
     """Audit one run and write down every answer. Raises Missing, Invalid, Unclear."""
-    place = cli.locate(order)
+    place = target.locate(order)
     if not place.folder(Home.RUN).is_dir():
         raise Missing(
             place.folder(Home.RUN), "a run folder", "nothing there", "sync the run first: make sync-run TAG=..."

@@ -11,7 +11,7 @@ Exit code: 0 written; 3 no audit yet; 4 audit or catalogue broken; 5 not clear w
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from postrun import artifacts, catalogue, cli, render
+from postrun import artifacts, catalogue, cli, render, target
 from postrun.catalogue import SEVERITIES, Check
 from postrun.errors import Invalid, Missing
 from postrun.outcome import Order, Outcome
@@ -22,7 +22,7 @@ _COPIED = ("question", "answer", "expected", "observed", "evidence")
 
 def remediate(order: Order) -> Outcome:
     """Write the plan for one run. Raises Missing, Invalid, Unclear."""
-    place = cli.locate(order)
+    place = target.locate(order)
     path = place.path("governance_audit_check")
     if not path.exists():
         raise Missing(path, "an audit", "nothing there", "audit the run first: make governance-audit TAG=...")

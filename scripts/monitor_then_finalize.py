@@ -26,10 +26,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import post_run_sync_and_finalize as conductor
-from postrun import cli, layout, notify, policy, workstation
+from postrun import cli, layout, notify, policy, target, workstation
 from postrun.errors import (
     INTERRUPTED,
     DeadlineReached,
@@ -38,7 +37,6 @@ from postrun.errors import (
     NotFinished,
     Refusal,
     RunDead,
-    Unclear,
     Unreachable,
 )
 from postrun.lookout import TICK, Lookout, add_patience, ask, limits_of
@@ -124,17 +122,6 @@ def enough(args: argparse.Namespace, memory: Memory, polls: int) -> bool:
     return args.dry_run or (args.once and not pointed)
 
 
-def target(order: Order) -> tuple[str, str | None]:
-    """Give the tag to wait for and, when one is named, the run folder relative to the remote root."""
-    folder = order.run_dir_remote
-    if folder is None and order.run_dir is not None:
-        folder = f"{layout.RUNS}/{order.run_dir.resolve().name}"
-    name = layout.run_name(Path(folder).name) if folder else None
-    if folder and name is None:
-        raise Unclear(f"run folder {folder!r}", f"a name like <time>_{layout.WORKFLOW}_<tag>", "another")
-    return order.tag or layout.check_tag(name.tag if name else ""), folder
-
-
 def exactly(order: Order, lookout: Lookout) -> Order:
     """Name the run folder when its tag has several: by the tag alone, detection passes over one without a context."""
     if lookout.glance is None or len(lookout.glance.runs) < 2:
@@ -194,7 +181,8 @@ def conclude(args: argparse.Namespace, order: Order, watch: Watch, herald: Heral
 def run(args: argparse.Namespace, resume: str) -> int:
     """Watch one run to its end and conclude."""
     order = cli.order(args)
-    tag, folder = target(order)
+    tag, run_folder = target.tag(order), target.run(order)
+    folder = run_folder and f"{layout.RUNS}/{run_folder}"
     station, screen = workstation.connect(order.host, order.remote_root, policy.workstation()), Screen()
     lookout = Lookout(order.root, tag, limits_of(args), time.monotonic(), args.process_pattern)
     herald = notify.herald(order.root, lambda words: screen.tell(cli.plain(words)))

@@ -16,7 +16,7 @@ import argparse
 import shlex
 from collections.abc import Sequence
 
-from postrun import cli, layout, planning
+from postrun import cli, layout, planning, starting
 from postrun.errors import Usage
 
 _OURS = {"owner": "--owner", "notes": "--notes", "threads": "--threads", "data": "--dq-input-csv"}
@@ -28,7 +28,7 @@ def start(args: argparse.Namespace) -> int:
         raise Usage("official run", "--tag", "none")
     files = [planning.LAUNCHER, args.data]
     hint = "an audit allows one"
-    return cli.start(cli.order(args), f"official run {args.tag}", command(args), files, hint, args.json)
+    return starting.start(cli.order(args), f"official run {args.tag}", command(args), files, hint, args.json)
 
 
 def command(args: argparse.Namespace) -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, clock, disk, evidence, layout
+from postrun import artifacts, cli, clock, disk, evidence, layout, target
 from postrun.errors import Invalid
 from postrun.evidence import Contents
 from postrun.layout import Place
@@ -30,7 +30,7 @@ _NAMED = 5  # files in one line of words
 
 def fetch(order: Order) -> Outcome:
     """Sync one run. Raises Missing, Invalid, Unreachable, Unclear."""
-    place = cli.locate(order)
+    place = target.locate(order)
     detection = artifacts.read(place, "run_detection")
     order = replace(order, abandoned=detection.get("abandoned"))
     manifest = artifacts.seek(place, "evidence_manifest")

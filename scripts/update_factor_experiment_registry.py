@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, gates, layout, policy, render, scoring, tables
+from postrun import artifacts, cli, gates, layout, policy, render, scoring, tables, target
 from postrun.layout import Place
 from postrun.outcome import Order, Outcome
 
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 def register(order: Order) -> Outcome:
     """Put the run's row into the registry."""
-    place = cli.locate(order)
+    place = target.locate(order)
     rules, digest = _policy()
     rows = {row["run"]: row for row in tables.rows(_path(order.root), artifacts.columns(REGISTRY))}
     outdated = [run for run, row in rows.items() if row["policy_sha256"] != digest]
@@ -56,7 +56,7 @@ def rebuild(order: Order) -> Outcome:
 
 
 def _facts_of(root: Path, run: str) -> Row:
-    return facts(cli.locate(Order(root=root, run_dir=root / layout.RUNS / run)))
+    return facts(target.locate(Order(root=root, run_dir=root / layout.RUNS / run)))
 
 
 def facts(place: Place) -> Row:

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, catalogue, cli, history, layout, render, tables
+from postrun import artifacts, catalogue, cli, history, layout, render, tables, target
 from postrun.errors import Missing
 from postrun.history import Run
 from postrun.layout import Place
@@ -48,7 +48,7 @@ class Seen:
 
 def tally(order: Order) -> Outcome:
     """Put the run's failures into the table; those of runs that the registry knows otherwise are read anew too."""
-    place = cli.locate(order)
+    place = target.locate(order)
     source = layout.workspace(order.root, REGISTRY)
     known = {row["run"]: history.of_row(row) for row in tables.rows(source, artifacts.columns(REGISTRY))}
     if place.run not in known:

@@ -7,9 +7,8 @@ from detection.runs import Finding
 from postrun import artifacts, belonging, layout
 from postrun.belonging import Window
 from postrun.errors import Invalid, Missing
+from postrun.target import REPORT
 from postrun.workstation import File, Look
-
-NAME = "production_gates_report.json"
 
 
 def candidates(seen: Look, tag: str, span: Window) -> list[dict[str, Any]]:
@@ -62,7 +61,7 @@ def choose(rows: list[dict[str, Any]], asked: str | None, found: Finding) -> tup
 def _asked_for(rows: list[dict[str, Any]], asked: str, found: Finding) -> tuple[str, str]:
     row = next((row for row in rows if row["gate_folder"] == asked), None)
     if row is None:
-        raise Missing(f"{layout.GATES}/{asked}/{NAME} on the workstation", "a file", "nothing there")
+        raise Missing(f"{layout.GATES}/{asked}/{REPORT} on the workstation", "a file", "nothing there")
     if row["objection"]:
         found.contradictions.append(f"report {asked} was asked for, but {row['objection']}")
     return asked, "it was asked for"

@@ -11,9 +11,10 @@ floor 0, facts (standard library only)
 floor 1, doors (each third-party package has one)
     artifacts (jsonschema, jsonschema-rs)   tables (pandas)   render (jinja2)   workstation (fabric, rsync)
     notify (apprise, where it is installed)
-    ledger  policy  catalogue  evidence  journal  lookout  patrol  verdict    (these come in through other doors)
+    ledger  policy  catalogue  evidence  journal  lookout  patrol  target  verdict    (through other doors)
 floor 2, desk
     cli      shared flags; a refusal becomes one line and an exit code
+    starting a run on the workstation
 
 Imports go down only. `tests/project/test_house.py` holds the plan against the code.
 """

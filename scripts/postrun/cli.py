@@ -11,9 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from postrun import artifacts, disk, layout, planning, policy
-from postrun.errors import INTERRUPTED, Missing, Refusal, Unclear, Unreachable, Usage
-from postrun.layout import Place
+from postrun import disk, layout, policy, target
+from postrun.errors import INTERRUPTED, Missing, Refusal, Usage
 from postrun.outcome import Order, Outcome, Step
 
 if TYPE_CHECKING:
@@ -106,7 +105,8 @@ def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
 def abandoning(order: Order, tag: str) -> str:
     """Give the line that closes this run as dead, from the project's folder, without flags that settings spare."""
     settings = policy.workstation()
-    given = {"--tag": tag, "--run-dir-remote": _run_folder(order)}
+    run = target.run(order)
+    given = {"--tag": tag, "--run-dir-remote": run and f"{layout.RUNS}/{run}"}
     if not order.no_sync:
         given["--host"] = order.host if order.host != settings["host"] else None
         given["--remote-root"] = order.remote_root if order.remote_root != settings["remote_root"] else None
@@ -126,49 +126,6 @@ def line(script: str, words: Sequence[str]) -> str:
     return shlex.join([".venv/bin/python", f"scripts/{Path(script).name}", *words])
 
 
-def locate(order: Order) -> Place:
-    """Find the folders of a run that is here already, from its paths or from what detection wrote. Raises Refusal."""
-    if order.run_dir is not None:
-        run = _below(order.run_dir, order.root / layout.RUNS, "--run-dir")
-    elif order.run_dir_remote is not None:
-        run = Path(order.run_dir_remote).name
-    else:
-        run = _detected(order)
-    if layout.run_name(run) is None:
-        raise Unclear(f"run folder {run!r}", f"a name like <time>_{layout.WORKFLOW}_<tag>", "another")
-    if order.report_json is not None:
-        return Place(order.root, run, _below(order.report_json.parent, order.root / layout.GATES, "--report-json"))
-    place = Place(order.root, run, None)
-    return Place(order.root, run, artifacts.read(place, "run_detection")["gate_folder"])
-
-
-def _below(path: Path, home: Path, flag: str) -> str:
-    folder = path.resolve()
-    if folder.parent != home.resolve():
-        raise Usage(flag, f"a folder directly below {home} (--local-root names the workspace)", str(folder))
-    return folder.name
-
-
-def _detected(order: Order) -> str:
-    """Give the newest detected run of this tag; as in detection, one with a context goes before any without."""
-    runs = order.root / layout.RUNS
-    found = [
-        name
-        for name in (layout.run_name(path.name) for path in runs.glob(f"*_{order.tag}"))
-        if name and name.tag == order.tag and Place(order.root, name.folder, None).path("run_detection").exists()
-    ]
-    if not found:
-        hint = "detect and sync it first: make finalize"
-        raise Missing(f"run {order.tag}", f"a detected run in {runs}", "none", hint)
-    begun = [name for name in found if _has_context(order.root, name.folder)] if len(found) > 1 else []
-    return max(begun or found, key=lambda name: name.started).folder
-
-
-def _has_context(root: Path, run: str) -> bool:
-    found: bool = artifacts.read(Place(root, run, None), "run_detection").get("has_context", True)  # older ones lack it
-    return found
-
-
 @contextmanager
 def station(order: Order) -> "Iterator[Workstation]":
     """Open the door to the order's workstation, as patient as the policy says; it is closed again in any case."""
@@ -181,63 +138,17 @@ def station(order: Order) -> "Iterator[Workstation]":
         door.close()
 
 
-def start(order: Order, run: str, words: Sequence[str], files: Sequence[str], hint: str, as_json: bool) -> int:
-    """Run the launcher's command for the order's tag, after a look at what it needs; give its verdict as 0 or 1.
-
-    `run` names it in messages. In a rehearsal nothing is started. Raises Missing, Unclear, Unreachable.
-    """
-    code, said = 0, [f"{run}: could be started now, nothing was"]
-    with station(order) as door:
-        survey = door.survey(files)
-        absent = [path for path in files if path not in survey.files]
-        if absent:
-            raise Missing(run, f"its files on workstation {order.host}", f"no {', no '.join(absent)}")
-        if order.tag in survey.tags:
-            raise Unclear(f"decision tag {order.tag}", "a free one", "a run that has it", hint)
-        if not as_json:
-            print(planning.quoted(words), flush=True)
-        if not disk.REHEARSAL.get():
-            code, output = _launched(door, words, order.tag, run)
-            said = [*output.splitlines(), f"{run}: the launcher ended with exit code {code}"]
-    verdict = min(code, 1)
-    if as_json:
-        print(json.dumps({"exit_code": verdict, "argv": list(words), "said": said}))
-    for told in said if not as_json else ():
-        say(told)
-    return verdict
-
-
-def _launched(door: "Workstation", words: Sequence[str], tag: str | None, run: str) -> tuple[int, str]:
-    """Run the launcher. An answer that is lost does not say that nothing was started. Raises Unreachable."""
-    try:
-        return door.launch(words)
-    except Unreachable as refusal:
-        hint = (
-            f"it may be under way all the same: see `make monitor-then-finalize TAG={tag}` before it is started again"
-        )
-        raise Unreachable(run, "the launcher's own word", f"none ({refusal})", hint) from None
-
-
 @contextmanager
 def locked(order: Order, *scopes: str, wait: float) -> Iterator[None]:
-    """Hold the locks of these scopes; in a rehearsal nothing is locked, since nothing is written."""
+    """Hold the locks of these scopes; in a rehearsal nothing is locked, since nothing is written.
+
+    A run's lock has the name of its tag, however the run was named: who calls it otherwise must meet the same lock.
+    """
     with ExitStack() as held:
         for scope in scopes if not disk.REHEARSAL.get() else ():
-            name = "workspace" if scope == WORKSPACE else f"run-{_tag(order)}"
+            name = "workspace" if scope == WORKSPACE else f"run-{target.tag(order)}"
             held.enter_context(disk.lock(order.root / layout.LOCKS / f"{name}.lock", wait, f"{Path(sys.argv[0]).name}"))
         yield
-
-
-def _run_folder(order: Order) -> str | None:
-    """Name the run folder that is asked for, relative to a root: a local one has the workstation's name."""
-    return f"{layout.RUNS}/{order.run_dir.resolve().name}" if order.run_dir else order.run_dir_remote
-
-
-def _tag(order: Order) -> str:
-    """Give the run's tag, however the run was named: who calls it otherwise must meet the same lock."""
-    folder = Path(_run_folder(order) or "").name
-    name = layout.run_name(folder)
-    return order.tag or (name.tag if name else folder)
 
 
 def attempt(do: Step, order: Order) -> Outcome | Refusal:

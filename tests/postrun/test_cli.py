@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from postrun import cli, disk, errors, layout, policy
-from postrun.errors import Invalid, Locked, Missing, Unclear, Usage
+from postrun.errors import Locked, Missing, Usage
 from postrun.outcome import Order, Outcome
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples/run_detection/valid/one_report.json"
 RUN = "2026-02-21_031500_production_gates_run1"
 GATE = "production_gates_2026-02-21_031700"
 SETTINGS = {"host": "bench", "remote_root": "/srv/quant"}
@@ -29,14 +28,6 @@ def ordered(*words: str, needs_run: bool = True) -> Order:
     for add in (cli.add_target, cli.add_evidence, cli.add_decision):
         add(parser)
     return cli.order(parser.parse_args(words), needs_run)
-
-
-def detected(root: Path, run: str, gate: str | None = GATE) -> None:
-    document = json.loads(EXAMPLE.read_text())
-    document.update(run_folder=run, run_folders=[run], gate_folder=gate, report_candidates=[])
-    folder = root / "audit/workstation_runs" / run
-    folder.mkdir(parents=True)
-    (folder / "run_detection.json").write_text(json.dumps(document))
 
 
 @pytest.mark.parametrize(
@@ -100,34 +91,6 @@ def test_the_parser_refuses_in_one_line() -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_tag_is_matched_exactly(near: Path) -> None:
-    for number, tag in enumerate(("run1", "run10", "run1_rerun4", "a_run1", "x_production_gates_run1")):
-        detected(near, f"2026-02-2{number}_010101_production_gates_{tag}")
-    place = cli.locate(Order(near, tag="run1"))
-    assert (place.run, place.gate) == ("2026-02-20_010101_production_gates_run1", GATE)
-
-
-def test_of_several_runs_the_newest_detected_one_counts(near: Path) -> None:
-    detected(near, "2026-02-30_010101_production_gates_run1")
-    (near / "audit/workstation_runs/2026-02-29_010101_production_gates_run1").mkdir()
-    (near / "audit/workstation_runs/2026-02-28_010101_production_gates_run1").mkdir()
-    newest = 0
-    for day in (5, 3, 9, 1, 12, 7, 20, 11, 2, 25, 17):  # many, as a disk lists its folders in an order of its own
-        detected(near, f"2026-02-{day:02}_010101_production_gates_run1")
-        newest = max(newest, day)
-        assert cli.locate(Order(near, tag="run1")).run == f"2026-02-{newest:02}_010101_production_gates_run1"
-
-
-def test_a_detected_run_with_a_context_goes_before_any_without(near: Path) -> None:
-    for day, begun in ((20, False), (21, True), (22, False)):
-        run = f"2026-02-{day}_010101_production_gates_run1"
-        detected(near, run)
-        path = near / "audit/workstation_runs" / run / "run_detection.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "has_context": begun}))
-        before = {20: 20, 21: 21, 22: 21}[day]
-        assert cli.locate(Order(near, tag="run1")).run == f"2026-02-{before}_010101_production_gates_run1"
-
-
 @pytest.mark.parametrize(
     ("named", "flags"),
     [
@@ -145,60 +108,6 @@ def test_the_line_that_closes_a_dead_run_names_it_and_no_more(named: dict[str, A
     own = {"host": "bench", "remote_root": "/srv/quant", **named}
     line = cli.abandoning(Order(layout.PROJECT, tag="run1", **own), "run1")
     assert line == f'.venv/bin/python scripts/post_run_sync_and_finalize.py {flags} --abandoned "<reason>"'
-
-
-def test_a_run_that_nobody_detected_is_missing(near: Path) -> None:
-    detected(near, "2026-02-20_010101_production_gates_run10")
-    with pytest.raises(Missing, match=r"run run1: expected a detected run in .*, found none; .*make finalize"):
-        cli.locate(Order(near, tag="run1"))
-    with pytest.raises(Missing, match=r"run_detection\.json"):
-        cli.locate(Order(near, run_dir_remote=f"audit/workstation_runs/{RUN}"))
-
-
-def test_half_a_detection_is_refused(near: Path) -> None:
-    detected(near, RUN)
-    (near / "audit/workstation_runs" / RUN / "run_detection.json").write_text('{"run_folder": ')
-    with pytest.raises(Invalid, match=r"run_detection\.json"):
-        cli.locate(Order(near, tag="run1"))
-
-
-def test_a_run_without_a_report_has_no_gate_folder(near: Path) -> None:
-    detected(near, RUN, gate=None)
-    assert cli.locate(Order(near, tag="run1")).gate is None
-
-
-def test_paths_name_the_run_whatever_the_tag(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    detected(near, RUN)
-    monkeypatch.chdir(near / "audit")
-    assert cli.locate(Order(near, run_dir=Path("workstation_runs") / RUN, tag="other")).run == RUN
-    assert cli.locate(Order(near, run_dir_remote=f"/srv/audit/{RUN}/")).run == RUN
-    (near / "linked").symlink_to(near / "audit/workstation_runs" / RUN)
-    assert cli.locate(Order(near, run_dir=near / "linked")).run == RUN
-
-
-def test_a_report_names_the_gate_folder_before_the_detection(near: Path) -> None:
-    detected(near, RUN)
-    other = near / "gate_results/production_gates_2026-02-22_000000/production_gates_report.json"
-    assert cli.locate(Order(near, tag="run1", report_json=other)).gate == other.parent.name
-
-
-@pytest.mark.parametrize(
-    "outside", ["", "elsewhere/RUN", "audit/workstation_runs/RUN/deeper", "audit/workstation_runs/.."]
-)
-def test_a_run_folder_outside_the_workspace_is_refused(near: Path, outside: str) -> None:
-    with pytest.raises(Usage, match=r"^--run-dir: expected a folder directly below .*--local-root"):
-        cli.locate(Order(near, run_dir=near / outside.replace("RUN", RUN)))
-
-
-def test_a_report_outside_the_workspace_is_refused(near: Path) -> None:
-    detected(near, RUN)
-    with pytest.raises(Usage, match=r"^--report-json: expected a folder directly below"):
-        cli.locate(Order(near, tag="run1", report_json=near / "gate_results/x.json"))
-
-
-def test_a_folder_that_is_no_run_is_unclear(near: Path) -> None:
-    with pytest.raises(Unclear, match="'notes': expected a name like"):
-        cli.locate(Order(near, run_dir=near / "audit/workstation_runs/notes"))
 
 
 @pytest.mark.parametrize(
@@ -284,7 +193,6 @@ def locks(root: Path) -> list[str]:
         ({"tag": "run1"}, "run-run1"),
         ({"run_dir": Path("x") / RUN}, "run-run1"),
         ({"run_dir_remote": f"audit/workstation_runs/{RUN}"}, "run-run1"),
-        ({"run_dir_remote": "no run"}, "run-no run"),
     ],
 )
 def test_each_run_and_the_workspace_have_their_own_lock(near: Path, named: dict[str, Any], name: str) -> None:

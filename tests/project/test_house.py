@@ -19,12 +19,13 @@ FILES = sorted(path for path in SCRIPTS.rglob("*.py") if "__pycache__" not in pa
 FACTS = {"errors", "outcome", "layout", "clock", "disk", "gates", "states"}
 FACTS |= {"belonging", "command", "history", "planning", "processes", "scoring", "screen"}
 DOORS = {"artifacts", "tables", "render", "workstation"}
-DOORS |= {"ledger", "policy", "catalogue", "evidence", "journal", "lookout", "notify", "patrol", "verdict"}
+DOORS |= {"ledger", "policy", "catalogue", "evidence", "journal", "lookout", "notify", "patrol", "target", "verdict"}
 CONDUCTORS = ("post_run_sync_and_finalize", "monitor_then_finalize", "watch_runs", "generate_docs")
 FLOORS = {
     **dict.fromkeys((f"postrun.{name}" for name in FACTS), 0),
     **dict.fromkeys((f"postrun.{name}" for name in DOORS), 1),
     "postrun.cli": 2,
+    "postrun.starting": 2,
     **dict.fromkeys((path.stem for path in PROGRAMS), 3),
     "steps": 4,
     **dict.fromkeys(CONDUCTORS, 5),
@@ -38,6 +39,8 @@ BESIDE = {  # what stands on one floor and may be used there all the same
     "postrun.lookout": {"postrun.artifacts", "postrun.policy", "postrun.journal"},
     "postrun.notify": {"postrun.artifacts", "postrun.policy", "postrun.verdict"},
     "postrun.patrol": {"postrun.ledger", "postrun.lookout", "postrun.policy", "postrun.workstation"},
+    "postrun.target": {"postrun.artifacts"},
+    "postrun.starting": {"postrun.cli", "postrun.workstation"},
     "postrun.verdict": {"postrun.artifacts", "postrun.ledger"},
     "watch_runs": {"post_run_sync_and_finalize"},
     "monitor_then_finalize": {"post_run_sync_and_finalize"},
@@ -126,7 +129,7 @@ def test_packages_are_imported_where_they_are_used(path: Path) -> None:
 
 def test_the_package_docstring_is_the_room_plan() -> None:
     rooms = {path.stem for path in (SCRIPTS / "postrun").glob("*.py")} | {"workstation"}
-    assert rooms == {*FACTS, *DOORS, "cli", "__init__"}
+    assert rooms == {*FACTS, *DOORS, "cli", "starting", "__init__"}
     assert [name for name in rooms - {"__init__"} if f" {name} " not in str(postrun.__doc__)] == []
 
 

@@ -18,7 +18,7 @@ import spoiled
 from checks import observe
 from checks.facts import Answer, Facts
 from factory import Documents
-from postrun import artifacts, catalogue, cli, layout
+from postrun import artifacts, catalogue, layout, target
 from postrun.errors import Invalid
 from postrun.outcome import Order
 
@@ -413,7 +413,7 @@ def test_without_a_manifest_the_files_that_are_there_are_asked(close: Callable[.
 
 def test_a_pass_in_the_ledger_needs_gates_that_pass(close: Callable[..., Closed]) -> None:
     closed = close(Spoil("", put("report", "gates", overall_pass=False)))
-    facts = observe.observe(cli.locate(Order(closed.near, tag=closed.made.tag)), None)
+    facts = observe.observe(target.locate(Order(closed.near, tag=closed.made.tag)), None)
     lying = dataclasses.replace(facts.ledger, rows=({**facts.ledger.rows[-1], "result": "pass"},))
     answer = checks.QUESTIONS["ledger_row_present"](dataclasses.replace(facts, ledger=lying))
     assert not answer.passed
@@ -453,7 +453,7 @@ def test_a_check_that_cannot_run_says_error(close: Callable[..., Closed], troubl
     def broken(_: Facts) -> Answer:
         raise trouble
 
-    facts = observe.observe(cli.locate(Order(closed.near, tag=closed.made.tag)), None)
+    facts = observe.observe(target.locate(Order(closed.near, tag=closed.made.tag)), None)
     document = checker.record(facts, catalogue.checks(), {**checks.QUESTIONS, "context_readable": broken})
     answers = {row["id"]: row["answer"] for row in document["checks"]}
     assert document["passed"] is False
