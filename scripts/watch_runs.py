@@ -39,7 +39,7 @@ from postrun.screen import Screen
 from postrun.states import Limits, Sighting, State
 from steps import VERBS
 from watching.closing import order_of, outcome_of
-from watching.table import Row, conclude, lines, row
+from watching.table import Row, conclude, lines, row, state_of
 
 SHOWN = 5  # last lines of run.log when a run is dead
 HOLD = 60.0  # seconds at most for which a held lock keeps the other runs from being polled
@@ -110,7 +110,7 @@ class Watch:
         for one, changed in post.take(found, now):
             memory = one.memory
             if changed or memory.ended:
-                self._tell(f"{post.host} {one.tag} {memory.state or 'not seen'}: {memory.words}", one.trouble)
+                self._tell(f"{post.host} {one.tag} {state_of(one)}: {memory.words}", one.trouble)
             if memory.over is not Unreachable:
                 self.herald.note(post.host, one.tag, memory, changed)
             if memory.ended:

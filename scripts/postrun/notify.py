@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postrun import artifacts, clock, disk, layout, policy, verdict
-from postrun.errors import Refusal, Unreachable
+from postrun.errors import Refusal, Unclear, Unreachable
 from postrun.layout import Place
 from postrun.states import Memory, State
 
@@ -47,11 +47,17 @@ def of_state(host: str, tag: str, memory: Memory) -> Event | None:
     state, run = memory.state, memory.run
     if memory.over is Unreachable:
         return of_outage(host, [run] if run else [])
+    if memory.over is Unclear and run:
+        return Event(f"unclear {_short(memory.words)}", f"unclear: {tag}", f"{memory.words}.", "failure", (run,))
     if state is None or state is State.UNREACHABLE or state not in _GRAVITY or run is None:
         return None
     seen = memory.suspicion.mark if memory.suspicion else memory.activity  # the same after a resume
-    key = f"{state} {hashlib.sha256(repr(seen).encode()).hexdigest()[:16]}"
+    key = f"{state} {_short(repr(seen))}"
     return Event(key, f"{state}: {tag}", f"Run {run} on workstation {host}: {memory.words}.", _GRAVITY[state], (run,))
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def of_outage(host: str, runs: Sequence[str]) -> Event:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from postrun import cli
+from postrun.errors import Unclear
 from postrun.lookout import Lookout
 from postrun.patrol import Post
 from postrun.screen import progress
@@ -30,8 +31,12 @@ class Row:
 
 def row(post: Post, one: Lookout, code: int, state: str = "", words: str = "") -> Row:
     """Say what became of a run; where nothing else is said, what was last known of it."""
-    memory = one.memory
-    return Row(post.host, one.tag, memory.run, state or str(memory.state or "not seen"), words or memory.words, code)
+    return Row(post.host, one.tag, one.memory.run, state or state_of(one), words or one.memory.words, code)
+
+
+def state_of(one: Lookout) -> str:
+    """Name what a run is; of a run that lies on two workstations neither look says that."""
+    return "unclear" if one.memory.over is Unclear else str(one.memory.state or "not seen")
 
 
 def lines(posts: Sequence[Post], rows: Sequence[Row], now: float) -> list[str]:
@@ -55,7 +60,8 @@ def _state(one: Lookout, end: Row | None) -> str:
 def _doing(one: Lookout, end: Row | None, now: float) -> str:
     memory = one.memory
     lasting = timedelta(seconds=int(now - memory.since)) if memory.state else ""
-    doing = progress(one.glance.log_tail) if one.glance and memory.state is State.RUNNING else ""
+    at_work = memory.state is State.RUNNING and not memory.suspicion
+    doing = progress(one.glance.log_tail) if one.glance and at_work else ""
     waits = "its closing is next" if memory.state is State.COMPLETE else ""
     return f"{_state(one, end):<11}  {lasting!s:>8}  {end.words if end else waits or doing or memory.words}"
 

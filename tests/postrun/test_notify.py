@@ -18,7 +18,7 @@ import post_run_sync_and_finalize as conductor
 import watch_runs
 from factory import TAG
 from postrun import artifacts, disk, notify, policy
-from postrun.errors import Invalid, RunDead, Unreachable
+from postrun.errors import Invalid, RunDead, Unclear, Unreachable
 from postrun.notify import Herald, of_outage, of_state, of_verdict
 from postrun.states import Memory, State, Suspicion
 
@@ -108,6 +108,15 @@ def test_an_outage_is_news_only_past_its_budget() -> None:
     event = of_state("bench", TAG, replace(away, over=Unreachable))
     assert event is not None
     assert (event.title, event.runs, event.gravity) == ("unreachable: bench", (RUN,), "failure")
+
+
+def test_a_run_on_two_workstations_is_one_event_whichever_watch_meets_it() -> None:
+    words = f"run folder {RUN}: expected it on one workstation, found it on bench and on other"
+    seen = [Memory(0.0, state=state, run=RUN, words=words, over=Unclear) for state in (None, State.RUNNING)]
+    here, there = (notify.of_state(host, TAG, memory) for host, memory in zip(("bench", "other"), seen, strict=True))
+    assert here == there
+    assert here is not None
+    assert (here.title, here.body, here.gravity, here.runs) == (f"unclear: {TAG}", f"{words}.", "failure", (RUN,))
 
 
 def test_an_event_has_the_same_key_after_a_resume_and_another_for_another_end() -> None:

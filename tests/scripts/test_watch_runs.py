@@ -590,7 +590,8 @@ def test_a_run_on_two_workstations_is_unclear_and_the_others_are_closed(
     ends = [line.split(": ", 1) for line in told.out.splitlines() if line.startswith("5 ")]
     assert [head.split()[-2] for head, _ in ends] == ["bench", "other"]
     assert all(end.startswith(unclear) for _, end in ends)
-    assert told.err.count(unclear) == 2
+    assert told.err.count(f" {made.tag} unclear: {unclear}") == 2
+    assert {row for row in rows(told.out) if row.endswith(" a")} == {"5 unclear a"}
 
 
 def test_a_copy_that_comes_later_ends_the_watch_of_its_run_alone(two: Yard, capsys: pytest.CaptureFixture[str]) -> None:
