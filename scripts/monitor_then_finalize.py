@@ -8,11 +8,11 @@ out for --outage-budget, also one that keeps the closing from its end.
 
 With --once it looks and ends; only when the look points to an end it stays until that is sure (complete: one
 interval more; dead or corrupt: the grace time). --dry-run looks once, tells the state and writes nothing.
-Ctrl-C detaches: the run goes on, and the same command resumes.
+Ctrl-C detaches: the run goes on, and the same command resumes. With --json each closing that was tried is a line.
 
 Exit codes: those of the steps once the run is closed (0 clean, 1 a verdict is no), 2 wrong usage, 3 no run folder
 within --appear-timeout, 4 result.json is corrupt, 6 the workstation did not answer, 7 the run is dead, 8 deadline
-reached, 10 not finished yet (--once, --dry-run), 130 detached.
+reached, 10 not finished yet (--once, --dry-run, or a process that kept the closing from its end), 130 detached.
 
     python scripts/monitor_then_finalize.py --tag committee_2026-02-21_run4 --interval 30
 """

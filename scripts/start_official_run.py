@@ -24,8 +24,6 @@ _OURS = {"owner": "--owner", "notes": "--notes", "threads": "--threads", "data":
 
 def start(args: argparse.Namespace) -> int:
     """Start the run when launcher and data are there and the tag is free; give the launcher's verdict as 0 or 1."""
-    if args.tag is None:
-        raise Usage("official run", "--tag", "none")
     files = [planning.LAUNCHER, args.data]
     hint = "an audit allows one"
     return starting.start(cli.order(args), f"official run {args.tag}", command(args), files, hint, args.json)
@@ -46,6 +44,7 @@ def command(args: argparse.Namespace) -> list[str]:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what the run is."""
     run = parser.add_argument_group("what the run is")
+    run.add_argument("--tag", required=True, help="its decision tag, a free one")
     run.add_argument("--owner", help="who answers for it (default: the user there)")
     run.add_argument("--notes", help="what it is to find out")
     run.add_argument("--threads", help="for each numerical library (default: all cores)")
@@ -55,7 +54,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start one official run."""
-    return cli.script_main(start, __doc__, argv, cli.add_target, add_run)
+    return cli.script_main(start, __doc__, argv, add_run, cli.add_place)
 
 
 if __name__ == "__main__":

@@ -67,9 +67,10 @@ class Watch:
                 self._close_one()
             self._draw()
         for post in self.posts:
-            if post.trouble and not (post.looked or post.refusal):
+            if not (post.looked or post.refusal):
                 code = Unreachable.exit_code if self._single else DeadlineReached.exit_code
-                self.rows.append(Row(post.host, None, None, "not seen", str(post.trouble), code))
+                words = str(post.trouble or "no answer in time")
+                self.rows.append(Row(post.host, None, None, "not seen", words, code))
             self.rows += [self._unfinished(post, one) for one in post.runs.values() if not one.memory.ended]
 
     @property
@@ -216,6 +217,9 @@ def run(args: argparse.Namespace, resume: str) -> int:
     watch = Watch(args, stations, herald, screen)
     try:
         watch.follow()
+    except Refusal:
+        conclude(watch.rows, args.json)  # what became of runs is told, whatever ends the watch
+        raise
     except KeyboardInterrupt:
         left = "1 run that is" if watch.unclosed == 1 else f"{watch.unclosed} runs that are"
         screen.tell(cli.plain(f"detached from {left} not closed yet; {resume}"))

@@ -90,9 +90,9 @@ def group_lives(group: int) -> bool:
 
 
 def _ask(command: Sequence[str]) -> str | None:
-    """Run a small command; None when it is not there or says no."""
+    """Run a small command; None when it cannot be run or says no."""
     try:
         answer = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    except FileNotFoundError:
+    except OSError:
         return None
     return answer.stdout.strip() if answer.returncode == 0 else None

@@ -22,7 +22,8 @@ from launcher.records import write_json
 from postrun.errors import Missing
 
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)  # whoever sends these wants no run any more
-PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU)
+_STAY = "KILL STOP CONT TSTP TTIN TTOU CHLD URG WINCH PIPE XFSZ SEGV BUS FPE ILL TRAP SYS"  # no end, or one's own fault
+PASSED_ON = tuple(signal.valid_signals() - {*ENDING, *(getattr(signal, f"SIG{name}") for name in _STAY.split())})
 NOT_STARTED, NOT_FOUND, BY_SIGNAL = 126, 127, 128  # exit codes as shells have them
 LOST = 70  # the supervisor itself failed; its traceback is in run.log
 SHORT = 0.05  # seconds between two looks
@@ -50,17 +51,17 @@ def supervise(job: Job) -> int:
             with (job.run / "run.log").open("ab") as log:
                 code = _attend(job, crowd, log)
         finally:
-            _conclude(job, code)
+            _conclude(job, code, began=crowd.group is not None)
     return code
 
 
-def _conclude(job: Job, code: int) -> None:
-    """Write the result. A full disk is waited for: without its result the whole run would count as dead."""
+def _conclude(job: Job, code: int, began: bool) -> None:
+    """Write the result. A full disk is waited for: without its result a run that began would count as dead."""
     while True:
         try:
             return write_json(job.run / "result.json", {**job.result, "exit_code": code})
         except Missing as refusal:
-            if getattr(refusal.__cause__, "errno", None) not in FULL:
+            if not began or getattr(refusal.__cause__, "errno", None) not in FULL:
                 raise
             time.sleep(SOON)
 
@@ -99,7 +100,8 @@ class Crowd:
     @contextmanager
     def forwarding(self) -> Iterator[None]:
         """Pass signals on to the group meanwhile; one that was ignored stays so, as nohup asked."""
-        before = {number: signal.getsignal(number) for number in ENDING + PASSED_ON}
+        asked = ((number, signal.getsignal(number)) for number in ENDING + PASSED_ON)
+        before = {number: handler for number, handler in asked if handler is not None}  # none: not of Python
         for number, handler in before.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(number, self._forward)

@@ -169,10 +169,9 @@ def gate_started(folder: str) -> datetime | None:
 
 def _is_moment(text: str) -> bool:
     try:
-        clock.from_stamp(text)
+        return 1970 <= clock.from_stamp(text).year < 9999  # a day before or after is a time, too
     except ValueError:
         return False
-    return True
 
 
 def check_tag(tag: str) -> str:

@@ -151,14 +151,17 @@ class Lookout:
         else:
             self.trouble, facts = str(answer or "no answer in time"), None
         self.memory = judge(before, facts, now, self.limits)
-        self._journal.note(before, self.memory, now)
+        try:
+            self._journal.note(before, self.memory, now)
+        except Missing as refusal:  # a full disk, say: the line is kept for the next look, and the run is still watched
+            self.trouble = str(refusal)
         return self.memory.state is not before.state or self.memory.run != before.run
 
     def put_off(self, code: int, now: float) -> float | None:
         """Give the seconds until the closing of this complete run is tried again, after it ended with this exit code.
 
-        None when it is done, or would not get further by itself, or patience is over: an outage in the middle of a
-        closing is one like any other.
+        None when it is done, or would not get further by itself, or patience is over: what keeps a closing from its end
+        counts as an outage, from its first try on.
         """
         if code not in _MAY_PASS:
             return None

@@ -69,12 +69,19 @@ def of_outage(host: str, runs: Sequence[str]) -> Event:
 
 
 def of_verdict(root: Path, run: str, tag: str, exit_code: int) -> Event:
-    """Make an event of a closing: what the ledger and the audit say now. Raises Invalid."""
+    """Make an event of a closing: what ledger and audit say now, or that it did not get there. Raises Invalid."""
     found = verdict.of_run(root, run)
+    if exit_code > 1:
+        words = (
+            f"The closing of run {run} stopped with exit code {exit_code}; by now: {found}. The same command goes on."
+        )
+        return Event(f"unclosed {exit_code}", f"closing stopped: {tag}", words, "failure", (run,))
     after = f" Next action: {found.next_action}" if found.next_action else ""
     words = f"Run {run} is closed with exit code {exit_code}: result {found}.{after}"
     gravity = "success" if found.clean else "warning"
-    return Event(f"verdict {found}", f"verdict {found.result or 'none'}: {tag}", words, gravity, (run,))
+    return Event(
+        f"verdict {found}, row {found.number}", f"verdict {found.result or 'none'}: {tag}", words, gravity, (run,)
+    )
 
 
 class Herald:
@@ -136,7 +143,7 @@ class Herald:
             self._record(run, event.key, False)
 
     def _reach(self, event: Event) -> bool:
-        """Send to every address at once, so that none waits for another; say whether somebody was reached."""
+        """Send to every address at once, so that none waits for another; say whether somebody may have been reached."""
         reached = []
 
         def send(number: int, url: str) -> None:
@@ -149,7 +156,7 @@ class Herald:
         end = time.monotonic() + PATIENCE
         for one in sends:
             one.join(max(0.0, end - time.monotonic()))
-        return bool(reached)
+        return bool(reached) or any(one.is_alive() for one in sends)  # a slow server has it, perhaps
 
     def _record(self, run: str, key: str, told: bool) -> bool:
         """Write an event down as told, or strike it out; say whether that was news."""

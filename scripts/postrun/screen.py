@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -20,13 +21,15 @@ class Screen:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = sys.stderr if out is None else out
         self._drawn = 0
+        self._turn = threading.RLock()  # those who tell people speak from threads of their own
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         self.live = self._out.isatty() and not plain
 
     def tell(self, line: str) -> None:
         """Write a line that stays."""
-        self.clear()
-        print(line, file=self._out, flush=True)
+        with self._turn:
+            self.clear()
+            print(line, file=self._out, flush=True)
 
     def draw(self, lines: Sequence[str]) -> None:
         """Show these lines in place of those drawn before; does nothing when nothing is live."""
@@ -34,18 +37,20 @@ class Screen:
             return
         height = os.get_terminal_size(self._out.fileno()).lines or _HEIGHT  # stdout may lead elsewhere
         fitting = lines[: max(1, height - 1)]
-        back = _UP.format(self._drawn) if self._drawn else ""
         body = "".join(f"{line}\n" for line in fitting)
-        self._out.write(f"{back}{_ERASE}{_CUT}{body}{_WRAP}")
-        self._out.flush()
-        self._drawn = len(fitting)
+        with self._turn:
+            back = _UP.format(self._drawn) if self._drawn else ""
+            self._out.write(f"{back}{_ERASE}{_CUT}{body}{_WRAP}")
+            self._out.flush()
+            self._drawn = len(fitting)
 
     def clear(self) -> None:
         """Take the drawn lines away."""
-        if self._drawn:
-            self._out.write(f"{_UP.format(self._drawn)}{_ERASE}")
-            self._out.flush()
-        self._drawn = 0
+        with self._turn:
+            if self._drawn:
+                self._out.write(f"{_UP.format(self._drawn)}{_ERASE}")
+                self._out.flush()
+            self._drawn = 0
 
 
 _PHASE = re.compile(r"^\W*\[(?P<named>[A-Za-z][\w .-]{0,39})\]|\b(?:phase|stage)\b[\s:=]+(?P<told>[\w.-]{1,40})", re.I)

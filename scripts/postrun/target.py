@@ -18,7 +18,8 @@ def run(order: Order) -> str | None:
     far = _between(order.run_dir_remote, layout.RUNS, "--run-dir-remote", "")
     near = order.run_dir.resolve().name if order.run_dir else None
     folder = _one(far, near, "--run-dir")
-    if folder is not None and not (layout.run_name(folder) and folder.isprintable()):
+    name = layout.run_name(folder or "")
+    if folder is not None and not (name and layout.TAG.fullmatch(name.tag)):
         raise Unclear(f"run folder {folder!r}", f"a name like <time>_{layout.WORKFLOW}_<tag>", "another")
     return folder
 

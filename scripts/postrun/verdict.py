@@ -19,6 +19,7 @@ class Verdict:
     result: str | None
     next_action: str | None
     audited: bool | None
+    number: int | None = None  # of that row
 
     @property
     def clean(self) -> bool:
@@ -34,4 +35,4 @@ def of_run(root: Path, run: str) -> Verdict:
     """Read what ledger and audit of this workspace say of a run folder. Raises Invalid."""
     row = ledger.latest(ledger.rows(root), run) or {}
     audit = artifacts.seek(Place(root, run, None), "governance_audit_check") or {}
-    return Verdict(row.get("result"), row.get("next_action"), audit.get("passed"))
+    return Verdict(row.get("result"), row.get("next_action"), audit.get("passed"), row.get("number"))

@@ -77,6 +77,13 @@ def test_gate_folders_tell_when_they_began(folder: str, started: datetime | None
     assert layout.gate_started(folder) == started
 
 
+@pytest.mark.parametrize("year", ["0001", "1969", "9999"])
+def test_a_year_at_the_edge_of_time_is_no_name(year: str) -> None:
+    """The day before or after it could not be counted."""
+    assert layout.run_name(f"{year}-01-01_000000_production_gates_a") is None
+    assert layout.gate_started(f"production_gates_{year}-01-01_000000") is None
+
+
 @given(st.text())
 def test_no_name_at_all_is_a_surprise(text: str) -> None:
     assert layout.gate_started(text) is None

@@ -392,6 +392,72 @@ def test_a_verdict_that_changes_is_another_event(far: Path, near: Path) -> None:
     before = of_verdict(near, RUN, TAG, 0)
     audit = near / f"audit/workstation_runs/{RUN}/governance_audit_check.json"
     audit.unlink()
-    after = of_verdict(near, RUN, TAG, 4)
-    assert (before.key, before.gravity) == ("verdict pass, audit passed", "success")
-    assert (after.key, after.gravity) == ("verdict pass, audit not made", "warning")
+    after = of_verdict(near, RUN, TAG, 1)
+    assert (before.key, before.gravity) == ("verdict pass, audit passed, row 1", "success")
+    assert (after.key, after.gravity) == ("verdict pass, audit not made, row 1", "warning")
+    assert "is closed with exit code 0: result pass, audit passed. Next action: " in before.body
+
+
+@pytest.mark.parametrize("code", [3, 4, 6, 9, 10])
+def test_a_closing_that_stopped_is_not_told_as_closed(near: Path, code: int) -> None:
+    event = of_verdict(near, RUN, TAG, code)
+    assert (event.key, event.title, event.gravity) == (f"unclosed {code}", f"closing stopped: {TAG}", "failure")
+    assert event.body == (
+        f"The closing of run {RUN} stopped with exit code {code}; by now: no result, audit not made."
+        " The same command goes on."
+    )
+
+
+def test_a_verdict_that_comes_back_is_told_again(far: Path, near: Path) -> None:
+    keys = []
+    for number, passes in enumerate((True, False, True), start=1):
+        made = factory.documents()
+        made.result["exit_code"] = 0 if passes else 1
+        made.write(far)
+        flags = ["--accept-changed-evidence", "a test"] if number > 1 else []
+        where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+        assert conductor.main(["--tag", TAG, *where, *flags]) in (0, 1)
+        keys.append(of_verdict(near, RUN, TAG, 0).key)
+    assert [key.partition(",")[0] for key in keys] == ["verdict pass", "verdict fail", "verdict pass"]
+    assert len(set(keys)) == 3
+
+
+EVERY = [
+    *(replace(DEAD, state=state, over=None) for state in notify._GRAVITY if state is not State.UNREACHABLE),
+    replace(DEAD, state=State.UNREACHABLE, over=Unreachable),
+    replace(DEAD, state=State.RUNNING, over=Unclear, words="it lies on two workstations"),
+]
+
+
+@pytest.mark.parametrize("memory", EVERY, ids=lambda memory: f"{memory.state} {memory.over and memory.over.__name__}")
+def test_every_event_can_be_recorded_and_told(near: Path, inbox: Inbox, said: list[str], memory: Memory) -> None:
+    for _ in range(2):
+        herald = notify.Herald(near, [inbox.url], said.append)
+        herald.note("bench", TAG, memory, changed=True)
+        if memory.over is not Unreachable:  # that one has the time in its key
+            herald.note("bench", TAG, memory, changed=True)
+        herald.close()
+    assert (said, len(told(near))) == ([], len(inbox.messages))
+    assert len(inbox.messages) == 1 or memory.over is Unreachable
+
+
+@pytest.mark.parametrize("code", [0, 4])
+def test_every_end_of_a_closing_can_be_recorded_and_told(near: Path, inbox: Inbox, said: list[str], code: int) -> None:
+    for _ in range(2):
+        herald = notify.Herald(near, [inbox.url], said.append)
+        herald.verdict(RUN, TAG, code)
+        herald.close()
+    assert (said, len(inbox.messages)) == ([], 1)
+
+
+def test_a_server_that_is_slow_to_answer_is_not_told_twice(
+    near: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "PATIENCE", 0.3)
+    inbox.delay = 1
+    for _ in range(2):
+        herald = notify.Herald(near, [inbox.url], said.append)
+        herald.note("bench", TAG, DEAD, changed=True)
+        herald.close(patience=5)
+    time.sleep(1.2)
+    assert (said, len(inbox.messages)) == ([], 1)

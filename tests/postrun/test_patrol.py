@@ -1,5 +1,6 @@
 """Many runs seen in one round trip, which of them count, and one workstation under watch."""
 
+import json
 import queue
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import factory
 from factory import documents, make_run, put
 from postrun import patrol, policy, workstation
-from postrun.errors import Missing, Refusal, Unclear, Unreachable, Usage
+from postrun.errors import Invalid, Missing, Refusal, Unclear, Unreachable, Usage
 from postrun.layout import RunName
 from postrun.lookout import Lookout
 from postrun.patrol import Post, Since, is_closed
@@ -229,13 +230,27 @@ def test_new_runs_are_looked_for_from_a_name_on(
     assert here._first() == first
 
 
-def test_a_log_that_cannot_be_written_ends_the_watch_of_its_run_only(far: Path, near: Path) -> None:
+def test_a_log_that_cannot_be_written_is_told_and_written_later(far: Path, near: Path) -> None:
+    """A disk that is full for a moment must not end the watch of a run that goes on for hours."""
     here = post(far, near)
     put(near / f"audit/workstation_runs/{folder('a')}", "a file where a folder belongs")
     take(here, sighting(folder("a"), folder("b")), 0.0)
     one, other = take(here, sighting(a=glance("a"), b=glance("b")), 1.0)
-    assert (one.memory.over, other.memory.over) == (Missing, None)
-    assert "monitor_events.jsonl: expected a place that can be written to, found " in one.memory.words
+    assert (one.memory.over, other.memory.over, other.trouble) == (None, None, "")
+    assert "monitor_events.jsonl: expected a place that can be written to, found " in one.trouble
+    (near / f"audit/workstation_runs/{folder('a')}").unlink()
+    take(here, sighting(a=glance("a"), b=glance("b")), 31.0)
+    lines = (near / f"audit/workstation_runs/{folder('a')}/monitor_events.jsonl").read_text().splitlines()
+    assert ([json.loads(line)["state"] for line in lines], one.trouble) == (["running"], "")
+
+
+def test_a_damaged_log_ends_the_watch_of_its_run_only(far: Path, near: Path) -> None:
+    here = post(far, near)
+    put(near / f"audit/workstation_runs/{folder('a')}/monitor_events.jsonl", '{"state": "run')
+    take(here, sighting(folder("a"), folder("b")), 0.0)
+    one, other = take(here, sighting(a=glance("a"), b=glance("b")), 1.0)
+    assert (one.memory.over, other.memory.over) == (Invalid, None)
+    assert "monitor_events.jsonl:1: expected a whole line" in one.memory.words
     assert take(here, sighting(a=glance("a"), b=glance("b")), 31.0) == [other]
 
 

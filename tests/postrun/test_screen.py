@@ -6,6 +6,7 @@ import os
 import pty
 import struct
 import termios
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -134,3 +135,24 @@ SHARDS = """\
 )
 def test_progress_is_read_where_the_log_says_so(log: str, expected: str) -> None:
     assert progress(log) == expected
+
+
+def test_a_line_from_another_thread_never_lands_in_the_middle_of_a_drawing() -> None:
+    class Slow(Terminal):
+        """A terminal that is slow to take a drawing: meanwhile somebody else speaks."""
+
+        def write(self, text: str) -> int:
+            if "second" in text and not speaker.ident:
+                speaker.start()
+                speaker.join(0.2)
+            return super().write(text)
+
+    out = Slow()
+    screen = Screen(out)
+    speaker = threading.Thread(target=screen.tell, args=("told",), daemon=True)
+    screen.draw(["first", "one more"])
+    screen.draw(["second", "one more"])
+    speaker.join(5)
+    shown = out.getvalue()
+    assert shown.index("second") < shown.index("told")
+    assert shown.endswith("\x1b[2F\x1b[Jtold\n"), "it took away the drawing, and stays"

@@ -151,7 +151,9 @@ def test_a_remote_folder_outside_its_home_is_refused(near: Path, path: str) -> N
         target.run(order)
 
 
-@pytest.mark.parametrize("name", ["notes", f"{RUN}\n", "2026-02-30_031500_production_gates_run1"])
+@pytest.mark.parametrize(
+    "name", ["notes", f"{RUN}\n", f"{RUN} x", f"{RUN}*", f"{RUN};x", "2026-02-30_031500_production_gates_run1"]
+)
 def test_a_remote_folder_that_is_no_run_is_unclear(near: Path, name: str) -> None:
     with pytest.raises(Unclear, match="expected a name like"):
         target.run(Order(near, run_dir_remote=f"{RUNS}/{name}"))

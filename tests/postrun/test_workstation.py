@@ -267,6 +267,20 @@ def test_tools_that_tell_nothing_are_no_answer(
 # --- the glance
 
 
+def test_more_reports_than_one_command_can_name_are_all_looked_into(
+    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_run(far)
+    for number in range(3000):
+        minute, second = divmod(number, 60)
+        name = f"gate_results/production_gates_2026-02-22_{minute // 60:02d}{minute % 60:02d}{second:02d}"
+        put(far / name / "production_gates_report.json", "{}")
+    limit = f'[ $# -lt 2500 ] || exit 126; exec {shutil.which("grep")} "$@"'  # as the kernel does, somewhere
+    stand_in(tmp_path / "bin", "grep", limit)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert connect("local", far).glance(TAG).gates == (made.gate_folder,)
+
+
 def test_a_probe_that_is_killed_half_way_is_no_answer(
     far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -426,7 +426,7 @@ def test_contradictions_are_recorded_for_the_audit(desk: Desk, far: Path) -> Non
         ("--run-dir-remote", "audit/workstation_runs/", 2),
         ("--run-dir-remote", "audit/workstation_runs/..", 2),
         ("--run-dir-remote", "audit/workstation_runs/no_run", 5),
-        ("--run-dir-remote", "audit/workstation_runs/RUN;touch pwned", 3),
+        ("--run-dir-remote", "audit/workstation_runs/RUN;touch pwned", 5),
         ("--run-dir-remote", "audit/workstation_runs/RUN\ntouch pwned", 5),
         ("--run-dir-remote", "audit/workstation_runs/2026-02-21_031500_production_gates_gone", 3),
         ("--report-json-remote", f"gate_results/{GATE}", 2),

@@ -137,7 +137,7 @@ def test_wrong_words_are_refused(
 
 def test_a_tag_must_be_said(ready: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words(ready, near)[1:]) == 2
-    assert "official run: expected --tag, found none" in capsys.readouterr().err
+    assert "the following arguments are required: --tag" in capsys.readouterr().err
 
 
 def test_a_workstation_that_does_not_answer(near: Path, ready: Path, sshd: Sshd) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -628,6 +629,35 @@ def test_a_workstation_that_is_away_does_not_hold_up_the_others(
     assert two.closed() == ["a"]
     assert "6 given up away -" in capsys.readouterr().out
     assert everywhere(two, "--once") == 6
+
+
+@pytest.mark.parametrize(("flags", "code"), [(("--deadline", "1"), 8), (("--once", "--deadline", "1"), 6)])
+def test_a_workstation_that_never_answered_is_told_though_its_first_look_goes_on(
+    yard: Yard, flags: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = [
+            "--host",
+            f"127.0.0.1:{silent.getsockname()[1]}",
+            "--remote-root",
+            "/x",
+            "--local-root",
+            str(yard.near),
+        ]
+        assert watch_runs.main([*place, *FAST, *flags]) == code
+    assert f"{code} not seen 127.0.0.1" in capsys.readouterr().out
+
+
+def test_what_became_of_runs_is_told_whatever_ends_the_watch(yard: Yard) -> None:
+    going = yard.make("going", whole=False, work=True)
+    yard.make("dead", whole=False, ago=2)
+    watch = yard.watch()
+    watch.await_line("_dead dead: ")
+    factory.put(layout.workspace(yard.near, "stage_ledger"), "{")
+    yard.make("late", ago=0.5)
+    assert watch.end() == 4
+    assert rows(watch.out) == ["7 dead dead"]
+    assert going.tag in watch.talk
 
 
 def test_an_outage_in_between_is_waited_out(yard: Yard, sshd: Sshd) -> None:

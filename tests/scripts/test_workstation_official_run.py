@@ -1,5 +1,6 @@
 """The launcher with real processes: what lies there in which order, and how every kind of end is told."""
 
+import errno
 import json
 import os
 import pty
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from launcher import supervisor
+from postrun.errors import Missing
 from postrun.layout import PROJECT
 from workstation_official_run import main
 
@@ -262,7 +265,7 @@ def test_a_signal_reaches_the_whole_workload(start: Callable[..., Going], number
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU]
+    "number", [signal.SIGUSR1, signal.SIGALRM, signal.SIGXCPU, signal.SIGIO, signal.SIGABRT, signal.SIGRTMIN]
 )
 @pytest.mark.parametrize("used", [False, True])
 def test_a_signal_that_the_workload_may_have_a_use_for_is_its_own(
@@ -495,3 +498,24 @@ def test_the_shim_is_the_launcher(root: Path) -> None:
     shim = ["bash", str(SCRIPT.with_suffix(".sh")), *words(root, "run1")[4:], "--foreground"]
     assert subprocess.run(shim, cwd=root, capture_output=True, check=False).returncode == 0
     assert read(run_of(root, "run1") / "result.json")["exit_code"] == 0
+
+
+def test_no_signal_but_two_ends_the_supervisor_without_a_result() -> None:
+    """Stopped, or broken by its own fault: the first goes on some time, the second would not end by being asked to."""
+    heeded = {*supervisor.ENDING, *supervisor.PASSED_ON}
+    kept = {signal.Signals(number).name for number in signal.valid_signals() - heeded}
+    ends = {"SIGKILL", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"}
+    ignored = {"SIGCHLD", "SIGURG", "SIGWINCH", "SIGCONT", "SIGPIPE", "SIGXFSZ"}  # the last two by Python
+    assert kept == ends | ignored | {"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"}
+
+
+def test_a_run_that_could_not_begin_waits_for_no_room(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise Missing("run.pid", "room", "none") from OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(supervisor, "write_json", full)
+    run = root / "audit"
+    run.mkdir()
+    job = supervisor.Job(root, run, ("true",), {}, {}, 1)
+    with pytest.raises(Missing, match=r"run\.pid"):
+        supervisor.supervise(job)
