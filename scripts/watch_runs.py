@@ -192,7 +192,7 @@ def posts(args: argparse.Namespace) -> list[Post]:
     """Make a post for each workstation that is named. Raises Usage."""
     settings, listed = policy.workstation(), policy.workstations()
     if args.host or args.remote_root:
-        listed = [(args.host or settings["host"], args.remote_root or settings["remote_root"])]
+        listed = [policy.place(args.host, args.remote_root)]
     root, began, claims = args.local_root.resolve(), time.monotonic(), dict[str, list[str]]()
     since = Since(args.since, args.all)
     return [

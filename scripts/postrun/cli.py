@@ -94,11 +94,10 @@ def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
             raise Usage(f"--{reason.replace('_', '-')}", "words", "nothing")
     root = args.local_root.resolve()
     near = getattr(args, "no_sync", False)
-    settings = policy.workstation()
+    host, remote_root = policy.place(args.host, args.remote_root)
     named: dict[str, Any] = {key: getattr(args, key, None) for key in Order.__dataclass_fields__}
     named.update(root=root, no_sync=near)
-    named["host"] = "local" if near else args.host or settings["host"]
-    named["remote_root"] = str(root) if near else args.remote_root or settings["remote_root"]
+    named["host"], named["remote_root"] = ("local", str(root)) if near else (host, remote_root)
     return Order(**named)
 
 

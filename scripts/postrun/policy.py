@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from postrun import artifacts, layout
+from postrun.errors import Usage
 
 _BETWEEN = re.compile(r"\s+|,(?=\s|\w+://|$)")  # addresses; a comma within one stays
 
@@ -27,6 +28,20 @@ def workstation() -> dict[str, Any]:
     for key, variable in (("host", "POSTRUN_HOST"), ("remote_root", "POSTRUN_REMOTE_ROOT")):
         settings[key] = os.environ.get(variable) or settings[key]
     return settings
+
+
+def place(host: str | None, remote_root: str | None) -> tuple[str, str]:
+    """Say which host and root a command line means; what it leaves open, the settings say. Raises Usage.
+
+    A host other than the usual one has the root that stands beside it in the list of workstations.
+    """
+    settings = workstation()
+    listed = [each["remote_root"] for each in settings.get("workstations", []) if each["host"] == host]
+    if host in (None, "", settings["host"]) or remote_root or not listed or os.environ.get("POSTRUN_REMOTE_ROOT"):
+        return host or settings["host"], remote_root or settings["remote_root"]
+    if len(listed) > 1:
+        raise Usage("--remote-root", f"one of the roots of {host}: {', '.join(listed)}", "none")
+    return str(host), listed[0]
 
 
 def workstations() -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from postrun import layout, policy
-from postrun.errors import Invalid, Missing
+from postrun.errors import Invalid, Missing, Usage
 from postrun.layout import Place
 
 SHIPPED = {
@@ -82,3 +82,33 @@ def test_a_policy_that_is_gone_is_missing(configs: Path) -> None:
     (configs / "workstation.json").unlink()
     with pytest.raises(Missing, match=r"workstation\.json"):
         policy.load("workstation")
+
+
+LISTED = [("bench", "/srv/a"), ("other", "/srv/b"), ("two", "/srv/c"), ("two", "/srv/d")]
+
+
+@pytest.mark.parametrize(
+    ("host", "root", "place"),
+    [
+        (None, None, ("bench", "/srv/usual")),
+        ("", "", ("bench", "/srv/usual")),
+        ("bench", None, ("bench", "/srv/usual")),
+        ("other", None, ("other", "/srv/b")),
+        ("other", "/x", ("other", "/x")),
+        ("two", "/srv/c", ("two", "/srv/c")),
+        ("new", None, ("new", "/srv/usual")),
+        (None, "/x", ("bench", "/x")),
+    ],
+)
+def test_a_listed_host_has_its_own_root(
+    host: str | None, root: str | None, place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [{"host": name, "remote_root": where} for name, where in LISTED]
+    settings = {"host": "bench", "remote_root": "/srv/usual", "workstations": listed}
+    monkeypatch.setattr(policy, "workstation", lambda: settings)
+    monkeypatch.delenv("POSTRUN_REMOTE_ROOT", raising=False)
+    assert policy.place(host, root) == place
+    with pytest.raises(Usage, match="--remote-root: expected one of the roots of two: /srv/c, /srv/d, found none"):
+        policy.place("two", None)
+    monkeypatch.setenv("POSTRUN_REMOTE_ROOT", "/srv/usual")
+    assert policy.place("other", None) == ("other", "/srv/usual"), "the environment goes before the file"
