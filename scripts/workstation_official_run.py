@@ -25,7 +25,9 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from launcher import machine, policy, run_folder
 from launcher.policy import Policy
@@ -44,7 +46,7 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser(__doc__)
     parser.add_argument("--workflow", default=layout.WORKFLOW)
     parser.add_argument("--tag", required=True, help="the decision tag")
-    parser.add_argument("--owner", default=getpass.getuser())
+    parser.add_argument("--owner", help="who answers for it (default: you)")
     parser.add_argument("--notes", default="")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="for each numerical library")
     parser.add_argument("--dq-input-csv", default="", help="data file, relative to the root")
@@ -56,6 +58,20 @@ def build_parser() -> cli.Parser:
     parser.add_argument("--foreground", action="store_true", help="stay until the run has ended")
     parser.add_argument("--attend", type=Path, help=argparse.SUPPRESS)  # this script, as its own supervisor
     return parser
+
+
+def user() -> str:
+    """Name whoever starts the run. Raises Usage where the machine knows no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise Usage("--owner", "a name", "none, and this machine knows none for you") from None
+
+
+def tell(words: object, out: TextIO) -> None:
+    """Say something to whoever listens still: a run that was asked for begins without them, too."""
+    with suppress(OSError):
+        print(cli.plain(str(words)), file=out, flush=True)
 
 
 def check(args: argparse.Namespace, asked: Sequence[str]) -> None:
@@ -95,16 +111,16 @@ def prepare(args: argparse.Namespace, root: Path, rules: Policy, command: tuple[
     )
     found = machine.preflight(root, rules, args.require_clean)
     for name in run_folder.used_before(root, args.tag):
-        cli.say(f"tag {args.tag}: run {name} has it already; an audit allows one")
+        tell(f"tag {args.tag}: run {name} has it already; an audit allows one", sys.stderr)
     run = run_folder.create(root, asked)
-    print(run, flush=True)
+    tell(run, sys.stdout)
     write_json(run / "preflight.json", found)
     for reason in found["reasons"]:
-        cli.say(f"preflight: {reason}")
+        tell(f"preflight: {reason}", sys.stderr)
     if found["reasons"]:
         return None
     if code := run_folder.check_data(root, run, asked, rules.data_quality):
-        cli.say(f"data quality: not passed (exit {code}), see {run / 'data_quality.log'}")
+        tell(f"data quality: not passed (exit {code}), see {run / 'data_quality.log'}", sys.stderr)
         return None
     write_command(run / "command.sh", command)
     run_folder.write_context(root, run, asked, found)
@@ -125,6 +141,7 @@ def launch(argv: Sequence[str]) -> int:
     place = words.index("--") if "--" in words else len(words)
     own, asked = words[:place], words[place + 1 :]
     args = build_parser().parse_args(own)
+    args.owner = args.owner or user()
     check(args, asked)
     root = args.root.resolve()
     rules = policy.load(policy.find(root, args.policy))
@@ -143,9 +160,9 @@ def launch(argv: Sequence[str]) -> int:
 def let_go(args: argparse.Namespace, run: Path, words: tuple[str, ...]) -> int:
     """Start this script once more, as the run's supervisor, and leave it to that."""
     if not detach((sys.executable, str(Path(__file__).resolve()), *words), run):
-        cli.say(f"{args.tag}: the supervisor did not start, see {run / 'run.log'}")
+        tell(f"{args.tag}: the supervisor did not start, see {run / 'run.log'}", sys.stderr)
         return 1
-    cli.say(f"{args.tag}: started, log in {run / 'run.log'}")
+    tell(f"{args.tag}: started, log in {run / 'run.log'}", sys.stderr)
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from launcher.policy import Thresholds
 from launcher.records import write_command, write_json
 from postrun import clock, layout
+from postrun.errors import Missing
 
 DATA_GATE = Path(__file__).parents[1] / "data_quality_gate.py"
 
@@ -37,7 +38,7 @@ def used_before(root: Path, tag: str) -> list[str]:
 
 
 def create(root: Path, asked: Asked) -> Path:
-    """Make the run folder of this second; where there is one of that name, wait for the next second."""
+    """Make the run folder of this second; where there is one of that name, wait for the next. Raises Missing."""
     while True:
         stamp = datetime.now().strftime(clock.RUN_STAMP)  # real, whatever SOURCE_DATE_EPOCH says: a run is no artifact
         run = root / layout.RUNS / f"{stamp}_{asked.workflow}_{asked.tag}"
@@ -46,6 +47,8 @@ def create(root: Path, asked: Asked) -> Path:
             return run
         except FileExistsError:
             time.sleep(0.2)
+        except OSError as error:
+            raise Missing(run, "a place that can be written to", str(error.strerror)) from error
 
 
 def check_data(root: Path, run: Path, asked: Asked, thresholds: Thresholds) -> int:

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from postrun import disk, layout, policy, target
 from postrun.errors import INTERRUPTED, Missing, Refusal, Usage
 from postrun.outcome import Order, Outcome, Step
+from postrun.screen import best_effort
 
 if TYPE_CHECKING:
     from postrun.workstation import Workstation
@@ -160,7 +161,8 @@ def attempt(do: Step, order: Order) -> Outcome | Refusal:
 
 def say(words: str) -> None:
     """Tell the person at the terminal something, on stderr; control characters are shown, not obeyed."""
-    print(plain(words), file=sys.stderr, flush=True)
+    with best_effort():
+        print(plain(words), file=sys.stderr, flush=True)
 
 
 def plain(words: str) -> str:
@@ -226,26 +228,37 @@ def script_main(
 
 def guard(work: Callable[[], int]) -> int:
     """Run a script's work; turn a refusal into its line and code. Bugs keep their traceback."""
-    code = _guarded(work)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read it has left (`| head`): what was done is done
-        _silence()
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # `>&-`: closed before we began
+    return _flushed(_guarded(work))
+
+
+def _flushed(code: int) -> int:
+    """Write what is left to say, and give the code: another one only when results found no room."""
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            stream.flush()
+        except OSError as error:
+            _silence(stream)
+            # A broken pipe is a reader who has left (`| head`): what was done is done.
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                say(f"stdout: expected a place that can be written to, found {error.strerror}")
+                code = max(code, Missing.exit_code)
     return code
 
 
-def _silence() -> None:
-    """Lead both streams nowhere, so that Python's own last flush finds nobody gone."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _silence(stream: TextIO) -> None:
+    """Lead a stream nowhere, so that Python's own last flush finds nobody gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _guarded(work: Callable[[], int]) -> int:
     try:
         return work()
     except BrokenPipeError:
-        _silence()
         return INTERRUPTED
     except Refusal as refusal:
         say(str(refusal))

@@ -53,7 +53,7 @@ class Post:
     since: Since
     limits: Limits
     began: float
-    claims: dict[str, list[str]]  # run folder -> the hosts on which it lies; shared by all posts
+    claims: dict[str, list[str]]  # run folder -> the roots below which it lies; shared by all posts
     runs: dict[str, Lookout] = field(default_factory=dict)
     older: int = 0  # unfinished runs that began too early to count
     refusal: Refusal | None = None  # why this workstation was given up
@@ -126,7 +126,7 @@ class Post:
         chosen = [name for name in unfinished if not first or self.since.counts(name, seen, ignored)]
         self.older += len(unfinished) - len(chosen)
         for name in chosen:
-            self.claims.setdefault(name.folder, []).append(self.host)
+            self.claims.setdefault(name.folder, []).append(f"{self.host}:{self.door.root}")
         begun = [name for name in chosen if name.tag not in self.runs or self.runs[name.tag].memory.ended]
         for name in begun:
             self._begun[name.tag] = name.folder
@@ -147,7 +147,7 @@ class Post:
         """Refuse a run that lies on several workstations: where its processes are not, it would look dead."""
         hosts = self.claims.get(folder, ())
         if len(hosts) > 1:
-            hint = "if they share a disk, name one of them with --host"
+            hint = "if they share a disk, name one of them: --host and --remote-root"
             raise Unclear(f"run folder {folder}", "it on one workstation", f"it on {' and on '.join(hosts)}", hint)
 
 

@@ -126,7 +126,7 @@ def _record(pid_file: str | None) -> dict[str, Any]:
     """Read run.pid: JSON, or the bare number of older launchers. What cannot be read names no process."""
     try:
         found = json.loads(pid_file or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {"pid": found}
 

@@ -4,12 +4,24 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO
 
 _ERASE, _UP = "\x1b[J", "\x1b[{}F"  # all below; so many lines up
 _HEIGHT = 24  # of a terminal that does not say
 _CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"  # a long line is cut at the edge; as it was
+
+
+@contextmanager
+def best_effort() -> Iterator[None]:
+    """Let words be lost where a full disk has no room for them: the work is not. A reader that has left counts."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError:
+        return
 
 
 class Screen:
@@ -27,7 +39,7 @@ class Screen:
 
     def tell(self, line: str) -> None:
         """Write a line that stays."""
-        with self._turn:
+        with self._turn, best_effort():
             self.clear()
             print(line, file=self._out, flush=True)
 
@@ -38,7 +50,7 @@ class Screen:
         height = os.get_terminal_size(self._out.fileno()).lines or _HEIGHT  # stdout may lead elsewhere
         fitting = lines[: max(1, height - 1)]
         body = "".join(f"{line}\n" for line in fitting)
-        with self._turn:
+        with self._turn, best_effort():
             back = _UP.format(self._drawn) if self._drawn else ""
             self._out.write(f"{back}{_ERASE}{_CUT}{body}{_WRAP}")
             self._out.flush()
@@ -46,7 +58,7 @@ class Screen:
 
     def clear(self) -> None:
         """Take the drawn lines away."""
-        with self._turn:
+        with self._turn, best_effort():
             if self._drawn:
                 self._out.write(f"{_UP.format(self._drawn)}{_ERASE}")
                 self._out.flush()

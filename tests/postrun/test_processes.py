@@ -150,6 +150,10 @@ def test_a_broken_pid_file_names_nobody(text: str) -> None:
     assert of_run([LAUNCHER], TAG, RUN, pid_file=text) == ()
 
 
+def test_a_pid_file_that_is_nested_too_deep_names_nobody() -> None:
+    assert of_run([LAUNCHER], TAG, RUN, pid_file="[" * 100_000) == ()
+
+
 def test_a_bare_number_is_an_older_launchers_pid_file() -> None:
     child = Process(51, 50, "anything")
     assert of_run([LAUNCHER, child], TAG, RUN, pid_file="50\n") == (LAUNCHER, child)

@@ -700,6 +700,28 @@ def test_a_reader_that_leaves_changes_no_code(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
+    ("streams", "code", "words"),
+    [
+        (">&-", 0, "handoff-readiness"),
+        ("2>&-", 0, None),
+        (">&- 2>&-", 0, None),
+        ("2>/dev/full", 0, None),
+        (">/dev/full", 3, "stdout: expected a place that can be written to, found No space left on device"),
+    ],
+)
+def test_a_run_is_closed_whatever_becomes_of_the_words(
+    bench: Bench, streams: str, code: int, words: str | None
+) -> None:
+    bench.finish()
+    line = f"{sys.executable} {SCRIPT} {' '.join(bench.flags())} {streams}"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True, env=environment)
+    assert (done.returncode, bench.ledger_rows()) == (code, 1)
+    assert "Traceback" not in done.stderr
+    assert done.stderr == "" if words is None else words in done.stderr
+
+
+@pytest.mark.parametrize(
     ("world", "flags"),
     [
         (_nothing, ["--appear-timeout", "0.4"]),
@@ -969,6 +991,16 @@ def test_a_stranger_is_refused_at_once(ssh_bench: Bench, sshd: Sshd, capsys: pyt
     sshd.forget_host_key()
     assert ssh_bench.main() == 6
     assert "expected a host key in known_hosts, found an unknown host" in capsys.readouterr().err
+
+
+def test_a_root_that_rsync_could_not_be_given_is_refused_before_anybody_waits(
+    ssh_bench: Bench, far: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ssh_bench.far = far.rename(far.with_name("a root"))
+    assert ssh_bench.main() == 2
+    told = capsys.readouterr().err
+    assert told.startswith("remote root: expected a path of letters, digits and . / _ + , = @ : ~ - (rsync), found ")
+    assert len(told.splitlines()) == 1
 
 
 def test_a_wrong_user_is_refused_at_once(ssh_bench: Bench, sshd: Sshd, capsys: pytest.CaptureFixture[str]) -> None:

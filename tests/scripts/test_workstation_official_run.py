@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -350,6 +351,45 @@ def test_on_a_full_disk_the_result_waits_for_room(root: Path, tmp_path_factory: 
     done = subprocess.run(own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["exit_code"] == 28
+
+
+@pytest.mark.parametrize("streams", ["| true", "2>&1 | true", ">&-", "2>&-", ">&- 2>&-", ">/dev/full", "2>/dev/full"])
+def test_a_run_begins_whether_or_not_anybody_listens(root: Path, streams: str) -> None:
+    line = shlex.join([sys.executable, str(SCRIPT), *words(root, "run1"), "--", "--exit", "4"])
+    done = subprocess.run(
+        ["bash", "-c", f"{line} {streams}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, ended(run_of(root, "run1"))["exit_code"]) == (0, 4)
+    assert "Traceback" not in done.stderr
+
+
+def test_nobody_listens_any_more_when_the_run_folder_is_made(root: Path) -> None:
+    """A connection may be lost before the first line: a checkout is slow to look at."""
+    line = shlex.join([sys.executable, str(SCRIPT), *words(root, "run1"), "--", "--exit", "4"])
+    done = subprocess.run(["bash", "-c", f"({line}) 2>&1 | sleep 0"], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert ended(run_of(root, "run1"))["exit_code"] == 4
+
+
+def test_a_root_that_cannot_be_written_to_is_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "audit").write_text("a file where a folder belongs")
+    assert main([*words(root, "run1"), "--", "--exit", "0"]) == 3
+    assert ": expected a place that can be written to, found Not a directory" in capsys.readouterr().err
+
+
+def test_a_user_without_a_name_has_to_give_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 54321")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    given = words(root, "run1")
+    own = given.index("--owner")
+    without = [*given[:own], *given[own + 2 :], "--foreground", "--", "--exit", "4"]
+    assert main(without) == 2
+    assert capsys.readouterr().err == "--owner: expected a name, found none, and this machine knows none for you\n"
+    assert main([*given, "--foreground", "--", "--exit", "4"]) == 4
 
 
 def test_half_a_result_is_never_seen(start: Callable[..., Going]) -> None:

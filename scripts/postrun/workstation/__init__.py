@@ -145,6 +145,7 @@ class Workstation:
         if self._absolute is None:
             where = f"root {self.root} on workstation {self._host.name}"
             raise Missing(where, "a folder", "nothing there", "see --remote-root")
+        self._host.rsync_source(self._absolute)  # a root that cannot be fetched from is refused before anybody waits
         if probe == "digests" and not found.one("tools").strip():
             raise self._without_rsync()
         return found
