@@ -1,7 +1,7 @@
 """A script of this project as a program of its own: its lines as they come, its end.
 
 watch = Program("watch_runs.py", ["--once"]); watch.await_line("closing"); watch.end()
-shown = on_a_terminal("watch_runs.py", [], "3 running")
+shown = on_a_terminal("watch_runs.py", [], "3 running"); wait_for(path.exists)
 """
 
 import fcntl
@@ -16,7 +16,9 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
@@ -89,6 +91,15 @@ class Program:
         if self._process.poll() is None:
             self._process.kill()
         self.end()
+
+
+def wait_for(look: Callable[[], Any], seconds: float = 20) -> Any:
+    """Look again and again until there is something to see; give that."""
+    patience = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < patience, f"not seen within {seconds} s"
+        time.sleep(0.02)
+    return found
 
 
 def on_a_terminal(script: str, flags: list[str], words: str, size: tuple[int, int] = (30, 120), **more: str) -> str:

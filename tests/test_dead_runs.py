@@ -29,6 +29,7 @@ import validate_artifacts
 from factory import Documents
 from postrun import workstation
 from postrun.layout import PROJECT
+from program import wait_for
 from sshd import Sshd
 
 TAG = f"committee_2026-02-21_run1.{os.getpid()}"  # of this test process alone: others work on the same machine
@@ -527,11 +528,11 @@ class Far(Desk):
     def workload(self) -> int:
         """Give the gate program's process, which leads its group; there once it has written so."""
         file = self.far / f"gate.{self.tag}.pid"
-        await_(lambda: file.exists() and file.read_text())
+        wait_for(lambda: file.exists() and file.read_text())
         return int(file.read_text())
 
     def at_work(self) -> None:
-        await_(lambda: "at work" in (self.there / "run.log").read_text())
+        wait_for(lambda: "at work" in (self.there / "run.log").read_text())
 
     def alive(self) -> list[int]:
         """List the processes of this very run."""
@@ -546,14 +547,7 @@ class Far(Desk):
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue  # it ended with another
-        await_(lambda: not self.alive())
-
-
-def await_(look: Callable[[], Any], seconds: float = 20) -> None:
-    patience = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < patience, f"not seen within {seconds} s"
-        time.sleep(0.02)
+        wait_for(lambda: not self.alive())
 
 
 @pytest.fixture
@@ -594,7 +588,7 @@ def test_a_run_started_over_ssh_outlives_the_server_that_let_it_in(lay_out: Call
     time.sleep(0.5)
     assert set(run.alive()) == before
     (run.far / "go").touch()
-    await_((run.there / "result.json").exists)
+    wait_for((run.there / "result.json").exists)
     sshd.start()
     door.close()
     assert json.loads((run.there / "result.json").read_text())["exit_code"] == 0
@@ -609,14 +603,14 @@ def test_a_connection_lost_while_the_data_are_checked_loses_no_run(
     (run.far / "prices.csv").write_text(f"date,symbol,close\n{rows}")
     with ThreadPoolExecutor(1) as apart:
         code = apart.submit(run.start)
-        await_(lambda: list(run.far.glob("audit/workstation_runs/*/data_quality.log")))
+        wait_for(lambda: list(run.far.glob("audit/workstation_runs/*/data_quality.log")))
         sshd.drop()
         assert code.result() == 6
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith(f"official run {run.tag}: expected the launcher's own word, found none (")
     assert line.endswith(f"see `make monitor-then-finalize TAG={run.tag}` before it is started again")
     assert not (run.there / "context.json").exists(), "it was on its way"
-    await_((run.there / "run.log").exists)
+    wait_for((run.there / "run.log").exists)
     run.at_work()
     assert run.monitor("--once") == 10
     (run.far / "go").touch()
@@ -672,8 +666,8 @@ def test_a_workload_that_daemonizes_is_waited_for(lay_out: Callable[..., Far]) -
     run = lay_out()
     assert run.start("--daemonize", "yes") == 0
     run.at_work()
-    await_((run.there / "result.json").exists)
-    await_(lambda: run.launcher not in run.alive())  # the result is the last that it writes, and then it ends
+    wait_for((run.there / "result.json").exists)
+    wait_for(lambda: run.launcher not in run.alive())  # the result is the last that it writes, and then it ends
     [daemon] = run.alive()
     assert os.getsid(daemon) == daemon != run.workload
     assert run.monitor("--once") == 10
@@ -686,7 +680,7 @@ def test_a_daemon_without_its_launcher_is_no_death(lay_out: Callable[..., Far]) 
     run = lay_out()
     assert run.start("--daemonize", "yes") == 0
     run.at_work()
-    await_((run.there / "result.json").exists)
+    wait_for((run.there / "result.json").exists)
     (run.there / "result.json").unlink()  # as if the launcher had been killed in time
     assert run.monitor("--once") == 10
     assert run.close(*WHY) == 10

@@ -7,8 +7,7 @@ import signal
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from make_workstation import lay_out
 
 from conftest_sample import SampleRun, gate_words
 from postrun import artifacts
+from program import wait_for
 
 
 def read(path: Path) -> Any:
@@ -145,22 +145,13 @@ def test_the_registry_of_the_workstation_grew(sample: SampleRun) -> None:
     assert (sample.root / "gate_results/gate_registry.csv").read_text().endswith(",sample_run1,momentum_12_1,False\n")
 
 
-def wait_for(look: Callable[[], Any], seconds: float = 15) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not seen within {seconds} s")
-
-
 @pytest.fixture
 def busy(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Give a gate program in the middle of its windows."""
     lay_out(tmp_path)
     words = [sys.executable, "scripts/run_production_gates.py", *gate_words("reversal_1"), "--min-seconds", "3"]
     program = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: len(shards(program.pid)) == 4)
+    wait_for(lambda: len(shards(program.pid)) == 4, 15)
     yield program
     program.kill()
     program.wait()
@@ -194,4 +185,4 @@ def test_shards_do_not_outlive_the_program(busy: subprocess.Popen[bytes]) -> Non
         alive = {int(pid) for pid, stat in map(str.split, told.splitlines()) if not stat.startswith("Z")}
         return not alive & set(children)
 
-    wait_for(gone)
+    wait_for(gone, 15)

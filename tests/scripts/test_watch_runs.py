@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ import post_run_sync_and_finalize
 import watch_runs
 from factory import Documents
 from postrun import disk, layout, policy
-from program import Program, on_a_terminal
+from program import Program, on_a_terminal, wait_for
 from sshd import Sshd
 
 MINE = f"w{os.getpid()}"  # tags of this test process alone: others work on the same machine
@@ -599,7 +599,7 @@ def test_a_copy_that_comes_later_ends_the_watch_of_its_run_alone(two: Yard, caps
     made, other = two.make("a", whole=False, work=True), two.make("b", whole=False, work=True)
     with ThreadPoolExecutor(1) as apart:
         code = apart.submit(everywhere, two, "--deadline", "40")
-        await_(lambda: two.states(made) == two.states(other) == "running")
+        wait_for(lambda: two.states(made) == two.states(other) == "running", 15)
         shutil.copytree(two.root(), two.root("far2"), ignore=lambda *_: [other.run_folder], dirs_exist_ok=True)
         told = ""
         while told.count("expected it on one workstation") < 2:
@@ -609,13 +609,6 @@ def test_a_copy_that_comes_later_ends_the_watch_of_its_run_alone(two: Yard, caps
         two.finish(other)
         assert code.result() == 5
     assert two.closed() == ["b"]
-
-
-def await_(look: Callable[[], bool], seconds: float = 15) -> None:
-    patience = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < patience, f"not seen within {seconds} s"
-        time.sleep(0.02)
 
 
 def test_a_workstation_that_is_away_does_not_hold_up_the_others(

@@ -18,6 +18,7 @@ import pytest
 from launcher import supervisor
 from postrun.errors import Missing
 from postrun.layout import PROJECT
+from program import wait_for
 from workstation_official_run import main
 
 SCRIPT = PROJECT / "scripts" / "workstation_official_run.py"
@@ -80,15 +81,6 @@ def run_of(root: Path, tag: str) -> Path:
 
 def read(path: Path) -> Any:
     return json.loads(path.read_text())
-
-
-def wait_for(look: Callable[[], Any], seconds: float = 20) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not seen within {seconds} s")
 
 
 def ended(run: Path) -> Any:
