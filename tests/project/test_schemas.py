@@ -1,9 +1,10 @@
-"""The schemas keep the rules of the house, and say yes and no to the examples as their file names promise."""
+"""The schemas keep the project's rules, accept every valid example and find the fault of every invalid one."""
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,79 +112,129 @@ def test_every_schema_has_its_noun() -> None:
     assert set(ARTIFACTS) <= {noun.schema for noun in NOUNS.values()}
 
 
-@pytest.mark.parametrize("noun", SHIPPED, ids=lambda noun: noun.name)
-def test_every_config_that_is_shipped_is_complete(noun: Noun) -> None:
-    path = PROJECT / f"{noun.file}.json"
-    assert artifacts.findings(json.loads(path.read_bytes()), str(noun.schema)) == []
+@dataclass(frozen=True)
+class Example:
+    """One document of an artifact. `finds` begins the one finding that is expected in it."""
 
+    artifact: str
+    name: str
+    document: Any
+    finds: str = ""
 
-def examples(kind: str) -> list[Path]:
-    return sorted(EXAMPLES.glob(f"*/{kind}/*.json*"))
+    def __str__(self) -> str:
+        return f"{self.artifact}/{self.name}"
+
+    def findings(self, admitted: bool = True) -> list[str]:
+        return artifacts.findings(self.document, self.artifact, admitted)
 
 
 def documents(path: Path) -> list[Any]:
-    """Give what an example holds: one document, or the rows of a `.jsonl` file."""
+    """Return what an example file holds: one document, or the rows of a `.jsonl` file."""
     content = path.read_bytes()
     pieces = content.splitlines() if path.suffix == ".jsonl" else [content]
     return [artifacts.parse(piece, path)[0] for piece in pieces]
 
 
-def found_in(path: Path, admitted: bool = True) -> list[str]:
-    stem = path.parents[1].name
-    return [line for document in documents(path) for line in artifacts.findings(document, stem, admitted)]
+def valid_examples() -> Iterator[Example]:
+    for path in sorted(EXAMPLES.glob("*/valid/*.json*")):
+        for document in documents(path):
+            yield Example(path.parents[1].name, path.stem, document)
+
+    # A config that is shipped is a valid example of itself: a copy would only go stale.
+    for noun in SHIPPED:
+        (document,) = documents(PROJECT / f"{noun.file}.json")
+        yield Example(str(noun.schema), "shipped", document)
 
 
-def name(path: Path) -> str:
-    return f"{path.parents[1].name}/{path.stem}"
+def invalid_examples() -> Iterator[Example]:
+    """Return an example for every change in an `invalid.json`; of valid rows, the first is changed."""
+    for path in sorted(EXAMPLES.glob("*/invalid.json")):
+        (content,) = documents(path)
+        for change in content["changes"]:
+            valid = PROJECT / change.get("valid", content["valid"])
+            document = changed(documents(valid)[0], change)
+            yield Example(path.parent.name, change["name"], document, change["finds"])
 
 
-@pytest.mark.parametrize("path", examples("valid"), ids=name)
-def test_valid_example_passes(path: Path) -> None:
-    assert found_in(path) == []
+def changed(document: Any, change: dict[str, Any]) -> Any:
+    """Return the document with the value at the JSON path `at` set, or removed."""
+    assert ("set" in change) != ("remove" in change), change
+    # The document hangs below "$", so that the whole of it can be set like any other value.
+    root = {"$": document}
+    parent: Any = root
+    key: Any = "$"
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", change["at"]):
+        parent = parent[key]
+        key = name or int(index)
+    if "set" in change:
+        parent[key] = change["set"]
+    else:
+        del parent[key]
+    return root["$"]
 
 
-@pytest.mark.parametrize("path", examples("invalid"), ids=name)
-def test_invalid_example_is_found(path: Path) -> None:
-    """Wrong in one way, as the file's name says; a misspelt key gives two findings."""
-    assert found_in(path) != []
+VALID = list(valid_examples())
+INVALID = list(invalid_examples())
+
+
+@pytest.mark.parametrize("example", VALID, ids=str)
+def test_valid_example_passes(example: Example) -> None:
+    assert example.findings() == []
+
+
+@pytest.mark.parametrize("example", INVALID, ids=str)
+def test_invalid_example_has_the_one_fault_it_names(example: Example) -> None:
+    """An example that is wrong for another reason, or for two, proves nothing about its own."""
+    place, _, fault = example.finds.partition(": ")
+    assert place.startswith("$")
+    assert fault
+    (finding,) = example.findings()
+    assert finding.startswith(example.finds)
+
+
+def test_invalid_examples_have_names_of_their_own() -> None:
+    assert len({str(example) for example in INVALID}) == len(INVALID)
 
 
 @pytest.mark.parametrize("stem", ARTIFACTS)
-@pytest.mark.parametrize("kind", ["valid", "invalid"])
-def test_every_schema_has_examples(stem: str, kind: str) -> None:
-    assert [path for path in examples(kind) if path.parents[1].name == stem]
+@pytest.mark.parametrize("examples", [VALID, INVALID], ids=["valid", "invalid"])
+def test_every_schema_has_examples(stem: str, examples: list[Example]) -> None:
+    assert stem in {example.artifact for example in examples}
 
 
-def test_no_example_without_a_schema() -> None:
+def test_no_example_is_left_unread() -> None:
+    """A folder without a schema, or a file that is neither valid/ nor invalid.json, would test nothing."""
     assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} <= set(ARTIFACTS)
+    assert {path.name for path in EXAMPLES.glob("*/*")} == {"valid", "invalid.json"}
+    assert {path.suffix for path in EXAMPLES.glob("*/valid/*")} <= {".json", ".jsonl"}
 
 
 @pytest.mark.parametrize(
-    ("example", "comes_in"),
+    ("name", "is_accepted"),
     [
-        ("production_gates_report/invalid/overall_pass_is_text.json", True),
-        ("production_gates_report/invalid/gates_missing.json", True),
-        ("production_gates_report/invalid/threshold_is_text.json", True),
-        ("production_gates_report/invalid/gates_is_a_list.json", False),
-        ("production_gates_report/invalid/cost_row_is_a_number.json", False),
-        ("data_quality_report/invalid/overall_pass_is_text.json", True),
-        ("preflight/invalid/status_missing.json", True),
-        ("context/invalid/threads_is_text.json", True),
-        ("context/invalid/decision_tag_is_null.json", False),
-        ("result/invalid/exit_code_is_text.json", False),
+        ("production_gates_report/overall_pass_is_text", True),
+        ("production_gates_report/gates_missing", True),
+        ("production_gates_report/threshold_is_text", True),
+        ("production_gates_report/gates_is_a_list", False),
+        ("production_gates_report/cost_row_is_a_number", False),
+        ("data_quality_report/overall_pass_is_text", True),
+        ("preflight/status_missing", True),
+        ("context/threads_is_text", True),
+        ("context/decision_tag_is_null", False),
+        ("result/exit_code_is_text", False),
     ],
 )
-def test_the_door_admits_wrong_values_but_no_wrong_shapes(example: str, comes_in: bool) -> None:
-    path = EXAMPLES / example
-    assert (found_in(path, admitted=False) == []) is comes_in
-    assert found_in(path) != []
+def test_readers_accept_wrong_values_but_no_wrong_shapes(name: str, is_accepted: bool) -> None:
+    (example,) = [example for example in INVALID if str(example) == name]
+    assert (example.findings(admitted=False) == []) is is_accepted
+    assert example.findings() != []
 
 
-@pytest.mark.parametrize("path", [*examples("valid"), *examples("invalid")], ids=name)
-def test_the_door_lets_through_what_the_findings_do(path: Path) -> None:
-    """Two validators read one schema: the fast one decides at the door, the other one explains."""
-    for document in documents(path):
-        stem = path.parents[1].name
-        found = artifacts.findings(document, stem, admitted=False)
-        with pytest.raises(Invalid, match=re.escape(found[0])) if found else nullcontext():
-            assert artifacts.check(document, stem, path) is document
+@pytest.mark.parametrize("example", [*VALID, *INVALID], ids=str)
+def test_both_validators_agree(example: Example) -> None:
+    """Two validators read one schema: the fast one decides for the readers, the other one explains."""
+    findings = example.findings(admitted=False)
+    expected = pytest.raises(Invalid, match=re.escape(findings[0])) if findings else nullcontext()
+    with expected:
+        document = artifacts.check(example.document, example.artifact, str(example))
+        assert document is example.document
