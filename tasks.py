@@ -15,7 +15,7 @@ from invoke import Collection, Context, Task
 PROJECT = Path(__file__).resolve().parent
 sys.path.insert(0, str(PROJECT / "scripts"))
 
-from steps import VERBS  # noqa: E402  (the table lies among the scripts)
+from steps import STEPS  # noqa: E402  (the table lies among the scripts)
 
 PYTHON = sys.executable
 VALUES = {
@@ -25,7 +25,10 @@ VALUES = {
     "local_root": "the workspace (default: the project)",
 }
 WHERE = {name: words for name, words in VALUES.items() if name != "tag"}
-SWITCHES = {"json": "the outcome as JSON on stdout", "dry_run": "work everything out, write nothing"}
+SWITCHES = {
+    "json": "the outcome as JSON on stdout",
+    "dry_run": "work everything out, write nothing",
+}
 OBJECTIVE = {"objective": "the objective in the ledger row (default: the run's notes)"}
 INTERVAL = {"interval": "seconds between two looks"}
 RANK = {"rank": "rank of the command in the plan"}
@@ -39,12 +42,25 @@ OFFICIAL = {
 }
 
 CLOSING = [
-    ("finalize", "post_run_sync_and_finalize.py", "every step for a run that has ended", OBJECTIVE | ABANDONED),
-    ("monitor-then-finalize", "monitor_then_finalize.py", "wait for the end, then finalize", OBJECTIVE | INTERVAL),
+    (
+        "finalize",
+        "post_run_sync_and_finalize.py",
+        "every step for a run that has ended",
+        OBJECTIVE | ABANDONED,
+    ),
+    (
+        "monitor-then-finalize",
+        "monitor_then_finalize.py",
+        "wait for the end, then finalize",
+        OBJECTIVE | INTERVAL,
+    ),
     ("next-run", "execute_next_run_plan.py", "start a planned run on the workstation", RANK),
     ("official-run", "start_official_run.py", "start an official run on the workstation", OFFICIAL),
 ]
-OF_ONE_STEP = {"detect-run": ABANDONED, "finalize-gate-run": OBJECTIVE}  # what a step takes beside the shared values
+OF_ONE_STEP = {
+    "detect-run": ABANDONED,
+    "finalize-gate-run": OBJECTIVE,
+}  # what a step takes beside the shared values
 BENCHMARKS = ("flow_over_ssh", "many_runs", "watch_many_runs")
 TESTS = [PYTHON, "-m", "pytest", "-q", "-n", "2"]
 HOUSE: list[tuple[str, str, *tuple[list[str], ...]]] = [
@@ -52,11 +68,24 @@ HOUSE: list[tuple[str, str, *tuple[list[str], ...]]] = [
     ("setup-notify", "what it takes to tell somebody, too", ["sh", ".ci/setup", "notify"]),
     ("demo", "run, monitor and close a small real gate run", [PYTHON, "examples/demo.py"]),
     ("test", "the tests", TESTS),
-    ("check", "the one gate: style, types, generated docs, schemas, tests", ["sh", ".ci/check"], TESTS),
-    ("validate", "every JSON artifact against its schema", [PYTHON, "scripts/validate_artifacts.py"]),
+    (
+        "check",
+        "the one gate: style, types, generated docs, schemas, tests",
+        ["sh", ".ci/check"],
+        TESTS,
+    ),
+    (
+        "validate",
+        "every JSON artifact against its schema",
+        [PYTHON, "scripts/validate_artifacts.py"],
+    ),
     ("docs", "write the generated parts of the docs anew", [PYTHON, "scripts/generate_docs.py"]),
     ("lock", "resolve the requirements anew, with hashes", ["sh", ".ci/lock"]),
-    ("bench", "what closing and watching cost", *([PYTHON, f"benchmarks/{name}.py"] for name in BENCHMARKS)),
+    (
+        "bench",
+        "what closing and watching cost",
+        *([PYTHON, f"benchmarks/{name}.py"] for name in BENCHMARKS),
+    ),
 ]
 
 
@@ -80,7 +109,9 @@ def command(script: str, values: dict[str, str | bool | None]) -> list[str]:
     return line
 
 
-def script_task(name: str, script: str, words: str, more: dict[str, str], values: dict[str, str] = VALUES) -> Task[Any]:
+def script_task(
+    name: str, script: str, words: str, more: dict[str, str], values: dict[str, str] = VALUES
+) -> Task[Any]:
     """Make the task of one script, with the shared `values` and `more`."""
 
     def body(ctx: Context, **values: str | bool | None) -> None:
@@ -112,6 +143,9 @@ def house_task(name: str, words: str, *lines: list[str]) -> Task[Any]:
 ns = Collection(
     *(script_task(*row) for row in CLOSING),
     script_task("watch", "watch_runs.py", "all unfinished runs everywhere", INTERVAL, WHERE),
-    *(script_task(verb.name, verb.script, verb.words, OF_ONE_STEP.get(verb.name, {})) for verb in VERBS),
+    *(
+        script_task(verb.name, verb.script, verb.words, OF_ONE_STEP.get(verb.name, {}))
+        for verb in STEPS
+    ),
     *(house_task(*row) for row in HOUSE),
 )

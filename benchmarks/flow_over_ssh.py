@@ -26,7 +26,9 @@ IMPORTS = [sys.executable, "-c", "import pandas, fabric"]
 
 def main() -> int:
     """Measure and print both sides and the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--megabytes", type=int, default=5)
     args = parser.parse_args()
@@ -61,7 +63,9 @@ def _measure(root: Path, server: Sshd, made: factory.Documents, pairs: int) -> N
             rows.append((flow, bare, flow / bare))
     names = ("flow, s", "bare rsync + imports, s", "ratio flow / bare")
     for name, values in zip(names, zip(*rows, strict=True), strict=True):
-        print(f"{name:26} min {min(values):6.2f}  median {statistics.median(values):6.2f}  max {max(values):6.2f}")
+        print(
+            f"{name:26} min {min(values):6.2f}  median {statistics.median(values):6.2f}  max {max(values):6.2f}"
+        )
 
 
 def _bare(near: Path, far: Path, server: Sshd, made: factory.Documents) -> float:
@@ -70,13 +74,20 @@ def _bare(near: Path, far: Path, server: Sshd, made: factory.Documents) -> float
         target = folder(near)
         target.mkdir(parents=True)
         shell = f"ssh -F {server.client_config}"
-        subprocess.run(["rsync", "-rt", "-e", shell, f"{server.host}:{folder(far)}/", f"{target}/"], check=True)
+        subprocess.run(
+            ["rsync", "-rt", "-e", shell, f"{server.host}:{folder(far)}/", f"{target}/"], check=True
+        )
     subprocess.run(IMPORTS, check=True)
     return time.perf_counter() - began
 
 
 def _flow(near: Path, far: Path, server: Sshd) -> float:
-    command = [sys.executable, str(PROJECT / "scripts/post_run_sync_and_finalize.py"), "--tag", factory.TAG]
+    command = [
+        sys.executable,
+        str(PROJECT / "scripts/post_run_sync_and_finalize.py"),
+        "--tag",
+        factory.TAG,
+    ]
     command += ["--host", server.host, "--remote-root", str(far), "--local-root", str(near)]
     environment = {**os.environ, "POSTRUN_SSH_CONFIG": str(server.client_config)}
     began = time.perf_counter()

@@ -20,15 +20,21 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests"), str(PROJECT / "scripts")]
 
 import factory  # noqa: E402
-from postrun import artifacts, layout  # noqa: E402
+from postrun.core import locations  # noqa: E402
+from postrun.store import json_files  # noqa: E402
 
-NOUNS = ("run_detection", "governance_audit_check", "governance_remediation_plan")
-SCRIPTS = {"registry": "update_factor_experiment_registry.py", "patterns": "update_failure_pattern_db.py"}
+ARTIFACTS = ("run_detection", "governance_audit_check", "governance_remediation_plan")
+SCRIPTS = {
+    "registry": "update_factor_experiment_registry.py",
+    "patterns": "update_failure_pattern_db.py",
+}
 
 
 def main() -> int:
     """Make the runs, measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=10_000)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -44,14 +50,20 @@ def main() -> int:
         bare = reading(near)
         for name, script in SCRIPTS.items():
             seconds = timed(script, near, "--rebuild")
-            print(f"rebuild of the {name}, {args.runs} runs  {seconds:6.2f} s   ratio to reading {seconds / bare:.2f}")
+            print(
+                f"rebuild of the {name}, {args.runs} runs  {seconds:6.2f} s   ratio to reading {seconds / bare:.2f}"
+            )
         print(f"reading and parsing their JSON files       {bare:6.2f} s")
     return 0
 
 
 def grow(far: Path, near: Path, first: int, last: int) -> None:
     """Close three real runs, and copy what the tables read of them under other names; then make the tables."""
-    kinds: list[dict[str, Any]] = [{}, {"passing": False}, {"change": lambda made: made.result.update(exit_code=1)}]
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"passing": False},
+        {"change": lambda made: made.result.update(exit_code=1)},
+    ]
     names: list[dict[str, Any]] = [
         {"tag": f"model{number}", "stamp": f"2023-01-0{number + 1}_010101"} for number in range(3)
     ]
@@ -69,19 +81,24 @@ def copy(near: Path, model: factory.Documents, number: int) -> None:
     """Give a closed run another name and another factor."""
     day = f"2024-{1 + number % 12:02d}-{1 + number // 12 % 28:02d}"
     stamp = f"{day}_{number // 336 % 24:02d}{number // 8064 % 60:02d}{number % 60:02d}"
-    run, gate = f"{stamp}_production_gates_many{number}", f"production_gates_{day}_{number % 240000:06d}"
-    source = near / layout.RUNS / model.run_folder
-    target = near / layout.RUNS / run
+    run, gate = (
+        f"{stamp}_production_gates_many{number}",
+        f"production_gates_{day}_{number % 240000:06d}",
+    )
+    source = near / locations.RUNS / model.run_folder
+    target = near / locations.RUNS / run
     target.mkdir(parents=True)
-    for noun in NOUNS:
+    for noun in ARTIFACTS:
         document = json.loads((source / f"{noun}.json").read_text())
         document.update(run_folder=run, decision_tag=f"many{number}", gate_folder=gate)
         if noun == "governance_audit_check":
             document.update(factor=f"factor{number % 300}")
-        (target / f"{noun}.json").write_bytes(artifacts.encode(document))
-    folder = near / layout.GATES / gate
+        (target / f"{noun}.json").write_bytes(json_files.encode(document))
+    folder = near / locations.GATES / gate
     folder.mkdir()
-    report = (near / layout.GATES / model.gate_folder / "production_gates_report.json").read_bytes()
+    report = (
+        near / locations.GATES / model.gate_folder / "production_gates_report.json"
+    ).read_bytes()
     (folder / "production_gates_report.json").write_bytes(report)
 
 
@@ -89,7 +106,9 @@ def closing(far: Path, near: Path, count: int) -> float:
     """Give the median time of closing a new run, three times."""
     times = []
     for number in range(3):
-        made = factory.make_run(far, tag=f"one_more_{count}_{number}", stamp=f"2025-01-0{number + 1}_{count:06d}"[:17])
+        made = factory.make_run(
+            far, tag=f"one_more_{count}_{number}", stamp=f"2025-01-0{number + 1}_{count:06d}"[:17]
+        )
         times.append(close(far, near, made.tag))
     return statistics.median(times)
 
@@ -97,8 +116,17 @@ def closing(far: Path, near: Path, count: int) -> float:
 def close(far: Path, near: Path, tag: str) -> float:
     """Close one run; give the seconds."""
     began = time.perf_counter()
-    command = [sys.executable, str(PROJECT / "scripts/post_run_sync_and_finalize.py"), "--tag", tag, "--host", "local"]
-    done = subprocess.run([*command, "--remote-root", str(far), "--local-root", str(near)], capture_output=True)
+    command = [
+        sys.executable,
+        str(PROJECT / "scripts/post_run_sync_and_finalize.py"),
+        "--tag",
+        tag,
+        "--host",
+        "local",
+    ]
+    done = subprocess.run(
+        [*command, "--remote-root", str(far), "--local-root", str(near)], capture_output=True
+    )
     assert done.returncode in (0, 1), done.stderr.decode()
     return time.perf_counter() - began
 
@@ -114,10 +142,10 @@ def timed(script: str, near: Path, *flags: str) -> float:
 def reading(near: Path) -> float:
     """Read and parse what a rebuild reads, in one process and nothing more."""
     began = time.perf_counter()
-    for noun in NOUNS:
-        for path in (near / layout.RUNS).glob(f"*/{noun}.json"):
+    for noun in ARTIFACTS:
+        for path in (near / locations.RUNS).glob(f"*/{noun}.json"):
             json.loads(path.read_bytes())
-    for path in (near / layout.GATES).glob("*/production_gates_report.json"):
+    for path in (near / locations.GATES).glob("*/production_gates_report.json"):
         json.loads(path.read_bytes())
     return time.perf_counter() - began
 

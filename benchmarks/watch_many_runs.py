@@ -32,7 +32,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests"), str(PROJECT / "scripts")]
 
 import factory  # noqa: E402
-from postrun.errors import DeadlineReached  # noqa: E402
+from postrun.core.errors import DeadlineReached  # noqa: E402
 from sshd import Sshd  # noqa: E402
 
 SETTLE = 1.0  # seconds in which sshd buries its sessions
@@ -116,7 +116,11 @@ class Yard:
         made.result = made.report = None
         host = number % len(self.roots)
         made.write(self.roots[host])
-        return host, made.tag, made.run_dir(self.roots[host]).relative_to(self.roots[host]).as_posix()
+        return (
+            host,
+            made.tag,
+            made.run_dir(self.roots[host]).relative_to(self.roots[host]).as_posix(),
+        )
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -149,7 +153,9 @@ class Yard:
         time.sleep(SETTLE)
         for server in self.servers:
             server.stop()
-        sessions, connections, size = (after - then for after, then in zip(self._count(), before[0], strict=True))
+        sessions, connections, size = (
+            after - then for after, then in zip(self._count(), before[0], strict=True)
+        )
         far = _children() - before[1] - near
         for server in self.servers:
             server.start()
@@ -158,7 +164,11 @@ class Yard:
     def _count(self) -> tuple[int, int, int]:
         logs = [(server.folder / "sshd.log").read_text() for server in self.servers]
         sessions = sum(text.count("Starting session: command") for text in logs)
-        return sessions, sum(one.connections for one in self.proxies), sum(one.bytes for one in self.proxies)
+        return (
+            sessions,
+            sum(one.connections for one in self.proxies),
+            sum(one.bytes for one in self.proxies),
+        )
 
 
 def _children() -> float:
@@ -169,7 +179,9 @@ def _children() -> float:
 def _ended(command: Sequence[str], environment: dict[str, str]) -> float:
     """Run a program to its end; give the seconds of CPU that it took. RuntimeError when it saw nothing."""
     with tempfile.TemporaryFile() as words:
-        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=words)
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=words
+        )
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode not in (0, DeadlineReached.exit_code):
@@ -208,15 +220,24 @@ def configured(yard: Yard) -> Path:
     """Copy the scripts to where their own settings name these workstations."""
     project = yard.base / "project"
     for name in ("scripts", "schemas", "configs", "templates"):
-        shutil.copytree(PROJECT / name, project / name, ignore=shutil.ignore_patterns("*.local.json", "__pycache__"))
-    listed = [{"host": f"host{number}", "remote_root": str(root)} for number, root in enumerate(yard.roots)]
+        shutil.copytree(
+            PROJECT / name,
+            project / name,
+            ignore=shutil.ignore_patterns("*.local.json", "__pycache__"),
+        )
+    listed = [
+        {"host": f"host{number}", "remote_root": str(root)}
+        for number, root in enumerate(yard.roots)
+    ]
     (project / "configs/workstation.local.json").write_text(json.dumps({"workstations": listed}))
     return project
 
 
 def main() -> int:
     """Measure and print both ways to ask."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--hosts", type=int, default=5)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=30)
@@ -226,7 +247,10 @@ def main() -> int:
         yard = Yard(base, args.hosts, args.runs)
         stack.enter_context(yard.open())
         project = configured(yard)
-        short, long = watching(yard, project, args.seconds / 3), watching(yard, project, args.seconds)
+        short, long = (
+            watching(yard, project, args.seconds / 3),
+            watching(yard, project, args.seconds),
+        )
         plain = asking(yard)
     tell(args, short, long, plain)
     return 0
@@ -236,12 +260,18 @@ def tell(args: argparse.Namespace, short: Cost, long: Cost, plain: Cost) -> None
     """Print what one poll costs either way, and how many connections there were."""
     steady = long - short
     print(f"{args.runs} runs on {args.hosts} workstations")
-    print(f"watch: {long.connections:.0f} connections for {long.polls:.0f} polls in {args.seconds:g} s at --interval 1")
+    print(
+        f"watch: {long.connections:.0f} connections for {long.polls:.0f} polls in {args.seconds:g} s at --interval 1"
+    )
     print(f"plain ssh: {plain.connections:.0f} connections for one poll, {plain.seconds:.1f} s")
     print(f"{'per poll of all runs':26}{'watch':>10}{'plain ssh':>12}{'ratio':>8}")
-    for name, words in (("kilobytes", "KiB"), ("cpu_near", "CPU near, s"), ("cpu_far", "CPU far, s")):
-        ours, theirs = getattr(steady, name) / steady.polls, getattr(plain, name)
-        print(f"{words:26}{ours:10.3f}{theirs:12.3f}{ours / theirs:8.3f}")
+    for name, words in (
+        ("kilobytes", "KiB"),
+        ("cpu_near", "CPU near, s"),
+        ("cpu_far", "CPU far, s"),
+    ):
+        ours, external = getattr(steady, name) / steady.polls, getattr(plain, name)
+        print(f"{words:26}{ours:10.3f}{external:12.3f}{ours / external:8.3f}")
 
 
 if __name__ == "__main__":

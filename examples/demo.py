@@ -27,7 +27,11 @@ BUSY = 8  # seconds that the gate program fills, so that there is something to w
 RUNS = "audit/workstation_runs"
 
 IN_RUN = ("governance_audit_check.md", "governance_remediation_plan.md")
-IN_GATE = ("production_gates_final_summary.md", "production_gates_run_review.md", "production_gates_run_review.html")
+IN_GATE = (
+    "production_gates_final_summary.md",
+    "production_gates_run_review.md",
+    "production_gates_run_review.html",
+)
 IN_WORKSPACE = (
     "docs/production_research/STAGE_AUDIT_LOG.md",
     "audit/factor_registry/factor_experiment_leaderboard.md",
@@ -52,8 +56,20 @@ def start(tag: str, factor: str) -> int:
     launcher = ["bash", SHIM, "--workflow", "production_gates", "--tag", tag, "--owner", "demo"]
     launcher += ["--notes", f"{factor} on the sample workstation", "--threads", "1"]
     launcher += ["--dq-input-csv", "data/sp500_month_end.csv", "--"]
-    gates = ["--strategy", f"configs/strategies/{factor}.yaml", "--factor", factor, "--wf-shards", "4"]
-    gates += ["--cost-multipliers", "1.0,1.5,2.0", "--freeze-file", f"runs/freeze/{factor}.freeze.json"]
+    gates = [
+        "--strategy",
+        f"configs/strategies/{factor}.yaml",
+        "--factor",
+        factor,
+        "--wf-shards",
+        "4",
+    ]
+    gates += [
+        "--cost-multipliers",
+        "1.0,1.5,2.0",
+        "--freeze-file",
+        f"runs/freeze/{factor}.freeze.json",
+    ]
     gates += ["--out-dir", "gate_results", "--min-seconds", str(BUSY)]
     return subprocess.run([*launcher, *gates], cwd=FAR, check=False).returncode
 
@@ -61,7 +77,12 @@ def start(tag: str, factor: str) -> int:
 def close(tag: str) -> int:
     """Wait for the run and finalize it; gives the exit code."""
     command = [sys.executable, str(MONITOR), "--host", "local", "--tag", tag, "--interval", "1"]
-    command += ["--remote-root", str(FAR.relative_to(PROJECT)), "--local-root", str(NEAR.relative_to(PROJECT))]
+    command += [
+        "--remote-root",
+        str(FAR.relative_to(PROJECT)),
+        "--local-root",
+        str(NEAR.relative_to(PROJECT)),
+    ]
     return subprocess.run(command, cwd=PROJECT, check=False).returncode
 
 
@@ -70,7 +91,11 @@ def worth_a_look(tags: list[str]) -> Iterator[Path]:
     for tag in tags:
         for run in NEAR.glob(f"{RUNS}/*_{tag}"):
             found = run / "run_detection.json"
-            gate = json.loads(found.read_text(encoding="utf-8")).get("gate_folder") if found.is_file() else None
+            gate = (
+                json.loads(found.read_text(encoding="utf-8")).get("gate_folder")
+                if found.is_file()
+                else None
+            )
             yield from ((NEAR / "gate_results" / gate if gate else run) / name for name in IN_GATE)
             yield from (run / name for name in IN_RUN)
         yield from (run / "run.log" for run in FAR.glob(f"{RUNS}/*_{tag}"))
@@ -93,8 +118,12 @@ def demo(factors: list[str]) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--factors", default=",".join(FACTORS), help="comma-separated (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--factors", default=",".join(FACTORS), help="comma-separated (default: %(default)s)"
+    )
     factors: list[str] = parser.parse_args(argv).factors.split(",")
     FAR.mkdir(parents=True, exist_ok=True)
     NEAR.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,9 @@ def wanted(root: Path) -> Iterator[tuple[str, bytes]]:
     """Give every file of the workstation: its path below the root, and its content."""
     for path in sorted(TREE.rglob("*")):
         name = path.relative_to(TREE)
-        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in name.parts):  # tools' caches
+        if path.is_file() and not any(
+            part.startswith((".", "__pycache__")) for part in name.parts
+        ):  # tools' caches
             yield name.as_posix(), path.read_bytes()
     yield SHIM, shim(root)
 
@@ -44,7 +46,9 @@ def wanted(root: Path) -> Iterator[tuple[str, bytes]]:
 def lay_out(root: Path) -> list[str]:
     """Write what is not there yet or follows the project; list the files left alone as changed."""
     record = root / RECORD
-    laid: dict[str, str] = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    laid: dict[str, str] = (
+        json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    )
     kept = []
     for name, content in wanted(root):
         path = root / name
@@ -65,7 +69,9 @@ def digest(content: bytes) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("root", type=Path, metavar="DIR")
     root: Path = parser.parse_args(argv).root.resolve()
     root.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,9 @@ def reduce_prices() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=TABLE, help="where the table goes")
     out: Path = parser.parse_args(argv).out
     out.write_text(reduce_prices(), encoding="utf-8")

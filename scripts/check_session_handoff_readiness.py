@@ -14,14 +14,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, disk, layout, ledger, planning, policy, render, tables
-from postrun.errors import Missing, Refusal
-from postrun.layout import NOUNS, PROJECT, Home, Place
-from postrun.outcome import Order, Outcome
+from postrun import cli
+from postrun.core import disk, locations
+from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.core.errors import Missing, PostRunError
+from postrun.core.locations import PROJECT, RunPaths
+from postrun.core.request import RunRequest, StepResult
+from postrun.decide import planning
+from postrun.store import configuration, csv_files, json_files, ledger, page_files
 
 READINESS, PLAN = "handoff_readiness", "next_run_plan"
-REGISTRY, QUEUE, PATTERNS = "factor_experiment_registry", "factor_candidate_queue", "failure_patterns"
-_CLOSING = ("evidence_manifest", "governance_audit_check", "governance_remediation_plan")  # what a closed run has
+REGISTRY, QUEUE, PATTERNS = (
+    "factor_experiment_registry",
+    "factor_candidate_queue",
+    "failure_patterns",
+)
+_CLOSING = (
+    "evidence_manifest",
+    "governance_audit_check",
+    "governance_remediation_plan",
+)  # what a closed run has
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
@@ -49,7 +61,7 @@ class State:
     flaws: tuple[str, ...]
 
 
-def hand_over(order: Order) -> Outcome:
+def hand_over(order: RunRequest) -> StepResult:
     """Ask every question, and write the page that one would want to be handed."""
     state = _observe(order.root)
     points = [ask(state) for ask in QUESTIONS]
@@ -58,20 +70,35 @@ def hand_over(order: Order) -> Outcome:
         "points": [asdict(point) for point in points],
         **_next(state),
     }
-    lying = artifacts.write(Place(order.root, "", None), READINESS, document)
-    path, page = layout.workspace(order.root, READINESS), layout.workspace(order.root, READINESS, ".md")
-    render.write(page, f"{READINESS}.md", **lying)
+    lying = json_files.write(RunPaths(order.root, "", None), READINESS, document)
+    path, page = (
+        locations.workspace_path(order.root, READINESS),
+        locations.workspace_path(order.root, READINESS, ".md"),
+    )
+    page_files.write(page, f"{READINESS}.md", **lying)
     missed = [point.id for point in points if not point.passed]
-    words = f"not ready: {', '.join(missed)}" if missed else f"ready; {len(points)} questions answered with yes"
-    return Outcome(words, (path, page), yes=not missed)
+    words = (
+        f"not ready: {', '.join(missed)}"
+        if missed
+        else f"ready; {len(points)} questions answered with yes"
+    )
+    return StepResult(words, (path, page), yes=not missed)
 
 
 def _observe(root: Path) -> State:
     flaws: list[str] = []
     found = {name: _try(flaws, _table, root, name) or [] for name in (REGISTRY, QUEUE, PATTERNS)}
-    plan = _try(flaws, artifacts.read, Place(root, "", None), PLAN) or {}
+    plan = _try(flaws, json_files.read, RunPaths(root, "", None), PLAN) or {}
     _try(flaws, ledger.rows, root)
-    return State(root, policy.load("handoff"), found[REGISTRY], found[QUEUE], found[PATTERNS], plan, tuple(flaws))
+    return State(
+        root,
+        configuration.load("handoff"),
+        found[REGISTRY],
+        found[QUEUE],
+        found[PATTERNS],
+        plan,
+        tuple(flaws),
+    )
 
 
 def _try(flaws: list[str], read: Callable[..., Any], *what: Any) -> Any:
@@ -79,45 +106,57 @@ def _try(flaws: list[str], read: Callable[..., Any], *what: Any) -> Any:
         return read(*what)
     except Missing:
         return None  # the question about what is there names it
-    except Refusal as refusal:
+    except PostRunError as refusal:
         flaws.append(str(refusal))
         return None
 
 
 def _table(root: Path, name: str) -> list[dict[str, Any]]:
     """Read a table and hold every row against its schema."""
-    path = layout.workspace(root, name)
-    rows = tables.rows(path, artifacts.columns(name))
+    path = locations.workspace_path(root, name)
+    rows = csv_files.rows(path, json_files.columns(name))
     for row in rows:
-        artifacts.check(row, name, path)
+        json_files.check(row, name, path)
     return rows
 
 
 def _point(id: str, question: str, wanting: Sequence[str], expected: str) -> Point:
     """Answer yes when nothing is wanting."""
-    observed = "; ".join(wanting[:5]) + (f"; and {len(wanting) - 5} more" if len(wanting) > 5 else "")
+    observed = "; ".join(wanting[:5]) + (
+        f"; and {len(wanting) - 5} more" if len(wanting) > 5 else ""
+    )
     return Point(id, question, not wanting, expected, observed or expected)
 
 
 def _reading_there(state: State) -> Point:
     wanting = [name for name in state.rules["reading_list"] if not (PROJECT / name).is_file()]
-    return _point("reading_list_present", "Is every document of the reading list there?", wanting, "all there")
+    return _point(
+        "reading_list_present", "Is every document of the reading list there?", wanting, "all there"
+    )
 
 
 def _reading_linked(state: State) -> Point:
     index = PROJECT / state.rules["docs_index"]
     links = set(_LINK.findall(index.read_text(encoding="utf-8"))) if index.is_file() else set()
     wanting = [name for name in state.rules["reading_list"] if name not in links]
-    return _point("reading_list_linked", f"Does {index.name} link the whole list?", wanting, "all linked")
+    return _point(
+        "reading_list_linked", f"Does {index.name} link the whole list?", wanting, "all linked"
+    )
 
 
 def _state_there(state: State) -> Point:
-    wanting = [name for name in state.rules["state"] if not layout.workspace(state.root, name).is_file()]
+    wanting = [
+        name
+        for name in state.rules["state"]
+        if not locations.workspace_path(state.root, name).is_file()
+    ]
     return _point("state_present", "Is every state artifact there?", wanting, "all there")
 
 
 def _state_valid(state: State) -> Point:
-    return _point("state_valid", "Does every state artifact fit its schema?", state.flaws, "all valid")
+    return _point(
+        "state_valid", "Does every state artifact fit its schema?", state.flaws, "all valid"
+    )
 
 
 def _registry_complete(state: State) -> Point:
@@ -125,50 +164,86 @@ def _registry_complete(state: State) -> Point:
     known = {row["run"] for row in state.registry}
     wanting = [f"{run} has no row" for run in sorted(closed - known)]
     wanting += [f"{run} has a row but no folder" for run in sorted(known - closed)]
-    return _point("registry_current", "Has the registry one row for every closed run?", wanting, "every run")
+    return _point(
+        "registry_current", "Has the registry one row for every closed run?", wanting, "every run"
+    )
 
 
 def _queue_current(state: State) -> Point:
     today = {
         "made_from_registry_sha256": _digest(state.root, REGISTRY),
-        "policy_sha256": policy.digest(policy.load("candidate_queue_policy")),
-        "catalogue_sha256": policy.digest(policy.load("governance_checks")),
+        "policy_sha256": configuration.digest(configuration.load("candidate_queue_policy")),
+        "catalogue_sha256": configuration.digest(configuration.load("governance_checks")),
     }
-    wanting = [f"rank {row['rank']}" for row in state.queue if any(row[name] != today[name] for name in today)]
+    wanting = [
+        f"rank {row['rank']}"
+        for row in state.queue
+        if any(row[name] != today[name] for name in today)
+    ]
     if not state.queue and any(row["factor"] is not None for row in state.registry):
         wanting.append("an empty queue")
-    return _point("queue_current", "Was the queue made from today's registry and policies?", wanting, "made from them")
+    return _point(
+        "queue_current",
+        "Was the queue made from today's registry and policies?",
+        wanting,
+        "made from them",
+    )
 
 
 def _plan_current(state: State) -> Point:
     made_from = state.plan.get("made_from", {})
-    wanting = [name for name in (QUEUE, REGISTRY) if made_from.get(name) != _digest(state.root, name)]
-    return _point("plan_current", "Was the plan made from today's queue and registry?", wanting, "made from both")
+    wanting = [
+        name for name in (QUEUE, REGISTRY) if made_from.get(name) != _digest(state.root, name)
+    ]
+    return _point(
+        "plan_current",
+        "Was the plan made from today's queue and registry?",
+        wanting,
+        "made from both",
+    )
 
 
 def _patterns_current(state: State) -> Point:
     failed = {
-        (row["run"], check) for row in state.registry for check in (row["failed_checks"] or "").split(";") if check
+        (row["run"], check)
+        for row in state.registry
+        for check in (row["failed_checks"] or "").split(";")
+        if check
     }
     known = {(row["run"], row["check"]) for row in state.patterns}
     wanting = [f"{check} of {run}" for run, check in sorted(failed ^ known)]
-    return _point("patterns_current", "Does the pattern table have every failure, and no other?", wanting, "the same")
+    return _point(
+        "patterns_current",
+        "Does the pattern table have every failure, and no other?",
+        wanting,
+        "the same",
+    )
 
 
 def _all_closed(state: State) -> Point:
-    begun = {path.parent for noun in ("run_detection", *_CLOSING) for path in _runs(state.root, noun)}
+    begun = {
+        path.parent for noun in ("run_detection", *_CLOSING) for path in _runs(state.root, noun)
+    }
     wanting = [
         f"{folder.name} lacks {noun}"
         for folder in sorted(begun)
         for noun in _CLOSING
-        if not Place(state.root, folder.name, None).path(noun).is_file()
+        if not RunPaths(state.root, folder.name, None).path(noun).is_file()
     ]
-    return _point("no_run_half_closed", "Is every run that was begun closed to the end?", wanting, "all closed")
+    return _point(
+        "no_run_half_closed",
+        "Is every run that was begun closed to the end?",
+        wanting,
+        "all closed",
+    )
 
 
 def _chain_intact(state: State) -> Point:
     return _point(
-        "ledger_intact", "Is the ledger's chain intact, and its view current?", ledger.verify(state.root), "intact"
+        "ledger_intact",
+        "Is the ledger's chain intact, and its view current?",
+        ledger.verify(state.root),
+        "intact",
     )
 
 
@@ -179,7 +254,9 @@ def _command_ready(state: State) -> Point:
         wanting = ["no planned command"] if state.queue else []
     elif first["argv"] is None and not first["blocked_by"]:
         wanting = ["a command that cannot run, and no reason"]
-    return _point("next_command_known", "Can the first command run, or is its blocker named?", wanting, "yes")
+    return _point(
+        "next_command_known", "Can the first command run, or is its blocker named?", wanting, "yes"
+    )
 
 
 QUESTIONS: tuple[Callable[[State], Point], ...] = (
@@ -214,7 +291,9 @@ def _next(state: State) -> dict[str, Any]:
 
 def _high_items(root: Path, run: str) -> Iterator[dict[str, str]]:
     flaws: list[str] = []
-    plan = _try(flaws, artifacts.read, Place(root, run, None), "governance_remediation_plan") or {"items": []}
+    plan = _try(
+        flaws, json_files.read, RunPaths(root, run, None), "governance_remediation_plan"
+    ) or {"items": []}
     for item in plan["items"]:
         if item["severity"] == "High":
             yield {"run": run, "check": item["check"], "remedy": item["remedy"]}
@@ -225,16 +304,21 @@ def _first_command(state: State) -> dict[str, Any] | None:
     if first is None:
         return None
     line = planning.quoted(first["argv"]) if first["argv"] else None
-    return {"rank": first["rank"], "tag": first["tag"], "line": line, "blocked_by": first["blocked_by"]}
+    return {
+        "rank": first["rank"],
+        "tag": first["tag"],
+        "line": line,
+        "blocked_by": first["blocked_by"],
+    }
 
 
 def _runs(root: Path, noun: str) -> list[Path]:
-    assert NOUNS[noun].home is Home.RUN
-    return list((root / layout.RUNS).glob(f"*/{Place(root, 'x', None).path(noun).name}"))
+    assert ARTIFACTS[noun].home is Home.RUN
+    return list((root / locations.RUNS).glob(f"*/{RunPaths(root, 'x', None).path(noun).name}"))
 
 
 def _digest(root: Path, name: str) -> str | None:
-    path = layout.workspace(root, name)
+    path = locations.workspace_path(root, name)
     return disk.sha256(path) if path.is_file() else None
 
 

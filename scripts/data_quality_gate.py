@@ -21,11 +21,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, get_origin
 
-from launcher import policy
-from launcher.policy import Thresholds
-from launcher.records import write_json
-from launcher.tally import Tally, columns, scan
-from postrun import cli, clock, disk
+from postrun import cli
+from postrun.core import clock, disk, terminal
+from postrun.launcher import policy
+from postrun.launcher.policy import Thresholds
+from postrun.launcher.records import write_json
+from postrun.launcher.tally import Tally, columns, scan
 
 AHEAD = -1  # days: the file may come from a zone where it is tomorrow already
 
@@ -45,9 +46,13 @@ def metrics(tally: Tally, asked: Thresholds, today: date) -> dict[str, Any]:
         "missing_ratio_by_column": ratios,
         "max_missing_ratio_threshold": asked.max_missing_ratio,
         "missing_ratio_violations": [
-            name for name, ratio in ratios.items() if ratio is None or ratio > asked.max_missing_ratio
+            name
+            for name, ratio in ratios.items()
+            if ratio is None or ratio > asked.max_missing_ratio
         ],
-        "numeric_issues": {name: tally.unreadable[name] for name in asked.numeric_columns if tally.unreadable[name]},
+        "numeric_issues": {
+            name: tally.unreadable[name] for name in asked.numeric_columns if tally.unreadable[name]
+        },
         "freshness_days": None if tally.newest is None else (today - tally.newest).days,
         "max_staleness_days_threshold": asked.max_staleness_days,
         "unreadable_dates": tally.bad_dates,
@@ -64,8 +69,11 @@ def checks(found: dict[str, Any], asked: Thresholds) -> dict[str, bool]:
         "min_rows": found["row_count"] >= asked.min_rows,
         "duplicate_ratio": duplicates is not None and duplicates <= asked.max_duplicate_ratio,
         "missing_ratio": not found["missing_ratio_violations"],
-        "numeric_integrity": not found["numeric_issues"] and not set(absent) & set(asked.numeric_columns),
-        "freshness": age is not None and AHEAD <= age <= asked.max_staleness_days and not found["unreadable_dates"],
+        "numeric_integrity": not found["numeric_issues"]
+        and not set(absent) & set(asked.numeric_columns),
+        "freshness": age is not None
+        and AHEAD <= age <= asked.max_staleness_days
+        and not found["unreadable_dates"],
         "row_width": not found["ragged_rows"],
     }
 
@@ -88,7 +96,10 @@ def failures(answers: dict[str, bool], found: dict[str, Any], asked: Thresholds)
 
 def judge(given: str, out_dir: str, asked: Thresholds, moment: datetime) -> dict[str, Any]:
     """Read the file and give the whole report."""
-    found = {"input_csv": given, **metrics(scan(Path(given), asked), asked, moment.astimezone().date())}
+    found = {
+        "input_csv": given,
+        **metrics(scan(Path(given), asked), asked, moment.astimezone().date()),
+    }
     answers = checks(found, asked)
     return {
         "generated_at": clock.stamp(moment),
@@ -103,9 +114,14 @@ def judge(given: str, out_dir: str, asked: Thresholds, moment: datetime) -> dict
 def page(report: dict[str, Any]) -> str:
     """Write the report's short Markdown face."""
     lines = [f"# Data quality: {'pass' if report['overall_pass'] else 'fail'}", ""]
-    lines += [f"- File: `{report['inputs']['input_csv']}`", f"- Generated: {report['generated_at']}"]
+    lines += [
+        f"- File: `{report['inputs']['input_csv']}`",
+        f"- Generated: {report['generated_at']}",
+    ]
     lines += [f"- Rows: {report['metrics']['row_count']}", "", "| check | answer |", "|---|---|"]
-    lines += [f"| {name} | {'pass' if passed else 'fail'} |" for name, passed in report["checks"].items()]
+    lines += [
+        f"| {name} | {'pass' if passed else 'fail'} |" for name, passed in report["checks"].items()
+    ]
     lines += ["", *[f"- {failure}" for failure in report["failures"]]] if report["failures"] else []
     return "\n".join(lines) + "\n"
 
@@ -115,7 +131,9 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser(__doc__)
     parser.add_argument("--input-csv", required=True)
     parser.add_argument("--out-dir", default="audit/data_quality")
-    parser.add_argument("--policy", type=Path, help="default: configs/launcher_policy.json, here or in the project")
+    parser.add_argument(
+        "--policy", type=Path, help="default: configs/launcher_policy.json, here or in the project"
+    )
     for one in fields(Thresholds):
         reader = _names if get_origin(one.type) is tuple else one.type
         parser.add_argument(f"--{one.name.replace('_', '-')}", type=reader)
@@ -142,7 +160,7 @@ def run(argv: Sequence[str] | None) -> int:
     write_json(home / "data_quality_report.json", report)
     disk.replace(home / "data_quality_report.md", page(report).encode())
     for failure in report["failures"]:
-        cli.say(f"data quality: {failure}")
+        terminal.say(f"data quality: {failure}")
     print(home / "data_quality_report.json")
     return 0 if report["overall_pass"] else 1
 

@@ -13,42 +13,55 @@ such run, the nearest tags are listed; 6 the workstation did not answer; 10 proc
 from collections.abc import Sequence
 from typing import Any
 
-from detection import reports, runs
-from detection.runs import Finding
-from postrun import artifacts, belonging, cli, layout, policy, target
-from postrun.errors import Invalid
-from postrun.layout import Place
-from postrun.outcome import Order, Outcome
-from postrun.workstation import File, Look
+from postrun import cli
+from postrun.core import locations
+from postrun.core.errors import Invalid
+from postrun.core.locations import RunPaths
+from postrun.core.request import RunRequest, StepResult
+from postrun.decide import report_window
+from postrun.detect import reports, runs
+from postrun.detect.runs import Finding
+from postrun.remote.workstation import File, RemoteListing, open_workstation
+from postrun.store import configuration, json_files, run_lookup
 
 
-def detect(order: Order) -> Outcome:
+def detect(order: RunRequest) -> StepResult:
     """Detect one run. Raises Usage, Missing, Invalid, Unclear, Unreachable, NotFinished."""
-    run, gate, tag = target.run(order), target.gate(order), target.tag(order)
-    with cli.station(order) as door:
-        seen = door.look(tag, run and f"{layout.RUNS}/{run}", gate and f"{layout.GATES}/{gate}/{target.REPORT}")
+    run, gate, tag = run_lookup.run(order), run_lookup.gate(order), run_lookup.tag(order)
+    with open_workstation(order) as door:
+        seen = door.look(
+            tag,
+            run and f"{locations.RUNS}/{run}",
+            gate and f"{locations.GATES}/{gate}/{run_lookup.REPORT}",
+        )
     found = runs.choose(seen, tag, run)
     ended, abandoned = runs.check_end(seen, found, order.abandoned, _abandoned_before(order, found))
-    document = judge(seen, found, ended, gate, policy.workstation()["ignored_programs"])
+    document = judge(seen, found, ended, gate, configuration.workstation()["ignored_programs"])
     document["abandoned"] = abandoned
     document["overrides"] = {"run_folder": run, "gate_folder": gate}
-    place = Place(order.root, found.name.folder, document["gate_folder"])
-    artifacts.write(place, "run_detection", document)
-    return Outcome(_words(document), (place.path("run_detection"),))
+    place = RunPaths(order.root, found.name.folder, document["gate_folder"])
+    json_files.write(place, "run_detection", document)
+    return StepResult(_words(document), (place.path("run_detection"),))
 
 
 def judge(
-    seen: Look, found: Finding, result: File | None, asked_gate: str | None, ignored: Sequence[str]
+    seen: RemoteListing,
+    found: Finding,
+    result: File | None,
+    asked_gate: str | None,
+    ignored: Sequence[str],
 ) -> dict[str, Any]:
     """Hold a run against the rules of identity; give what run_detection.json says. Raises as `detect` does."""
     runs.note_context(seen, found)
     at_start, at_end = runs.offsets(seen, found.name.folder)
     if result is None:
-        span = belonging.open_window(found.name.started, at_start, found.matches)
+        span = report_window.open_window(found.name.started, at_start, found.matches)
     else:
-        span = belonging.window(found.name.started, at_start, at_end, result.modified)
+        span = report_window.window(found.name.started, at_start, at_end, result.modified)
     if result and span.ended is None:
-        found.notes.append("preflight.json gives no offset, so the time of result.json bounds no report")
+        found.notes.append(
+            "preflight.json gives no offset, so the time of result.json bounds no report"
+        )
     rows = reports.candidates(seen, found.tag, span)
     runs.check_rest(seen, found, [row["gate_folder"] for row in rows if row["belongs"]], ignored)
     gate, why = reports.choose(rows, asked_gate, found)
@@ -60,17 +73,17 @@ def judge(
         "gate_folder": gate,
         "gate_folder_reason": why,
         "report_candidates": rows,
-        "utc_offset": belonging.offset_words(at_start),
-        "utc_offset_at_end": belonging.offset_words(at_end),
+        "utc_offset": report_window.offset_words(at_start),
+        "utc_offset_at_end": report_window.offset_words(at_end),
         "contradictions": found.contradictions,
         "notes": found.notes,
     }
 
 
-def _abandoned_before(order: Order, found: Finding) -> str | None:
+def _abandoned_before(order: RunRequest, found: Finding) -> str | None:
     """Give the reason for which an earlier detection let this run pass without a result."""
     try:
-        before = artifacts.seek(Place(order.root, found.name.folder, None), "run_detection")
+        before = json_files.seek(RunPaths(order.root, found.name.folder, None), "run_detection")
     except Invalid:  # it is written anew
         return None
     reason: str | None = before.get("abandoned") if before else None

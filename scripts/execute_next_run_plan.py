@@ -17,9 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, disk, layout, starting
-from postrun.errors import Invalid, Missing
-from postrun.layout import Place
+from postrun import cli
+from postrun.core import disk, locations
+from postrun.core.errors import Invalid, Missing
+from postrun.core.locations import RunPaths
+from postrun.remote import launch
+from postrun.store import json_files
 
 PLAN = "next_run_plan"
 _AGAIN = "plan again: make next-run-plan"
@@ -30,23 +33,32 @@ def execute(args: argparse.Namespace) -> int:
     order = cli.order(args, needs_run=False)
     command = _command(order.root, args.rank)
     order = replace(order, tag=command["tag"])
-    return starting.start(order, f"rank {args.rank}", command["argv"], command["files"], _AGAIN, args.json)
+    return launch.start(
+        order, f"rank {args.rank}", command["argv"], command["files"], _AGAIN, args.json
+    )
 
 
 def _command(root: Path, rank: int) -> dict[str, Any]:
     """Give the planned command of this rank. Raises Missing, Invalid."""
-    plan = artifacts.read(Place(root, "", None), PLAN)
+    plan = json_files.read(RunPaths(root, "", None), PLAN)
     for name, digest in plan["made_from"].items():
-        path = layout.workspace(root, name)
+        path = locations.workspace_path(root, name)
         if not path.exists() or disk.sha256(path) != digest:
-            raise Invalid(layout.workspace(root, PLAN), f"a plan made from the present {name}", "an older one", _AGAIN)
+            raise Invalid(
+                locations.workspace_path(root, PLAN),
+                f"a plan made from the present {name}",
+                "an older one",
+                _AGAIN,
+            )
     found = [command for command in plan["commands"] if command["rank"] == rank]
     if not found:
         ranks = ", ".join(str(command["rank"]) for command in plan["commands"]) or "none"
         raise Missing(f"rank {rank}", f"a planned command (ranks: {ranks})", "none")
     command: dict[str, Any] = found[0]
     if command["argv"] is None:
-        raise Missing(f"rank {rank}", "a command whose inputs are known", "; ".join(command["blocked_by"]))
+        raise Missing(
+            f"rank {rank}", "a command whose inputs are known", "; ".join(command["blocked_by"])
+        )
     return command
 
 

@@ -16,10 +16,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from postrun import artifacts, cli, command, gates, layout, ledger, render, target
-from postrun.errors import Invalid, Missing, Unclear
-from postrun.layout import Place, RunName
-from postrun.outcome import Order, Outcome
+from postrun import cli
+from postrun.core import artifacts, locations, run_names
+from postrun.core.errors import AmbiguousRun, Invalid, Missing
+from postrun.core.locations import RunPaths
+from postrun.core.request import RunRequest, StepResult
+from postrun.core.run_names import RunName
+from postrun.decide import gates
+from postrun.store import command_file, json_files, ledger, page_files, run_lookup
 
 _NEXT = {  # the audit comes before any promotion
     "pass": "governance audit, then committee review",
@@ -28,14 +32,14 @@ _NEXT = {  # the audit comes before any promotion
 _SYNC = "bring the run home first: make sync-run TAG=..., or close it with --no-sync when it is here already"
 
 
-def finalize(order: Order) -> Outcome:
+def finalize(order: RunRequest) -> StepResult:
     """Decide, record the decision, and write it down for reading. Raises Missing, Invalid, Unclear."""
-    place = target.locate(order)
+    place = run_lookup.locate(order)
     name = _name(place)
     manifest = _manifest(place)
     abandoned = _abandoned(place)
-    result = artifacts.read(place, "result") if abandoned is None else None
-    report = artifacts.read(place, "production_gates_report") if place.gate is not None else None
+    result = json_files.read(place, "result") if abandoned is None else None
+    report = json_files.read(place, "production_gates_report") if place.gate is not None else None
     given_up = [] if abandoned is None else [f"abandoned: {abandoned}"]
     against = [*given_up, *reasons(name, result, report)]
     wanted = {
@@ -47,28 +51,46 @@ def finalize(order: Order) -> Outcome:
     }
     row, new = _recorded(place, wanted, given_up)
     page = place.path("production_gates_final_summary")
-    render.write(page, "production_gates_final_summary.md", **_facts(place, row, report, manifest))
-    written = [layout.workspace(place.root, noun) for noun in ("stage_ledger", "stage_audit_log")]
+    page_files.write(
+        page, "production_gates_final_summary.md", **_facts(place, row, report, manifest)
+    )
+    written = [
+        locations.workspace_path(place.root, noun) for noun in ("stage_ledger", "stage_audit_log")
+    ]
     words = f"{row['result']} ({'; '.join(row['reasons'])})" if row["reasons"] else row["result"]
-    return Outcome(f"{words}, {'entered as' if new else 'as in'} ledger row {row['number']}", (*written, page))
+    return StepResult(
+        f"{words}, {'entered as' if new else 'as in'} ledger row {row['number']}", (*written, page)
+    )
 
 
-def reasons(name: RunName, result: dict[str, Any] | None, report: dict[str, Any] | None) -> list[str]:
+def reasons(
+    name: RunName, result: dict[str, Any] | None, report: dict[str, Any] | None
+) -> list[str]:
     """List everything in result and report that speaks against a pass; an abandoned run has no result."""
-    found = [] if result is None or result["exit_code"] == 0 else [f"exit code {result['exit_code']}"]
+    found = (
+        [] if result is None or result["exit_code"] == 0 else [f"exit code {result['exit_code']}"]
+    )
     if report is None:
         return [*found, "no gate report"]
     overall = gates.gates(report).get(gates.OVERALL)
     if overall is not True:
         found.append(f"{gates.OVERALL} is {_told(overall)}")
-    failed = [seen.gate for seen in gates.readings(report) if seen.recomputed is False and seen.gate != gates.OVERALL]
+    failed = [
+        seen.gate
+        for seen in gates.readings(report)
+        if seen.recomputed is False and seen.gate != gates.OVERALL
+    ]
     found += [f"failed: {', '.join(failed)}"] if failed else []
     for odd in gates.disagreements(report):
-        found.append(f"{odd.gate} is reported {_told(odd.reported)}, recomputed {_told(odd.recomputed)}")
+        found.append(
+            f"{odd.gate} is reported {_told(odd.reported)}, recomputed {_told(odd.recomputed)}"
+        )
     skipped = gates.unofficial(report)
     found += [f"not official: {', '.join(skipped)}"] if skipped else []
     tag = gates.inputs(report).get("decision_tag")
-    if re.sub(r"[ /:]", "_", str(tag)) != name.tag:  # the launcher's own replacement in folder names
+    if (
+        re.sub(r"[ /:]", "_", str(tag)) != name.tag
+    ):  # the launcher's own replacement in folder names
         found.append(f"the gate report carries the decision tag {_told(tag)}")
     return found
 
@@ -77,40 +99,46 @@ def _told(value: Any) -> str:
     return json.dumps(value)[:80]
 
 
-def _name(place: Place) -> RunName:
-    name = layout.run_name(place.run)
+def _name(place: RunPaths) -> RunName:
+    name = run_names.parse_run_name(place.run)
     if name is None:
-        raise Unclear("run folder", f"a name like <time>_{layout.WORKFLOW}_<tag>", repr(place.run))
+        raise AmbiguousRun(
+            "run folder", f"a name like <time>_{run_names.WORKFLOW}_<tag>", repr(place.run)
+        )
     return name
 
 
-def _manifest(place: Place) -> dict[str, Any]:
+def _manifest(place: RunPaths) -> dict[str, Any]:
     path = place.path("evidence_manifest")
     if not path.exists():
         raise Missing(path, "the manifest of the evidence", "nothing there", _SYNC)
-    manifest: dict[str, Any] = artifacts.read(place, "evidence_manifest")
+    manifest: dict[str, Any] = json_files.read(place, "evidence_manifest")
     return manifest
 
 
-def _abandoned(place: Place) -> str | None:
+def _abandoned(place: RunPaths) -> str | None:
     """Give the reason why the run was given up without a result; None for every other run."""
-    detection = artifacts.seek(place, "run_detection") or {}
+    detection = json_files.seek(place, "run_detection") or {}
     reason: str | None = detection.get("abandoned")
     return reason
 
 
-def _described(place: Place, name: RunName, objective: str | None) -> dict[str, Any]:
+def _described(place: RunPaths, name: RunName, objective: str | None) -> dict[str, Any]:
     """Say what the row is about. A context that is gone or broken leaves its words null; the audit names it."""
     try:
-        context = artifacts.seek(place, "context") or {}
+        context = json_files.seek(place, "context") or {}
     except Invalid:
         context = {}
     started_by = place.path("command")
-    artifact = place.folder(layout.Home.RUN) if place.gate is None else place.path("production_gates_report")
+    artifact = (
+        place.folder(artifacts.Home.RUN)
+        if place.gate is None
+        else place.path("production_gates_report")
+    )
     return {
         "run": place.run,
         "date": name.started.date().isoformat(),
-        "stage": layout.WORKFLOW,
+        "stage": run_names.WORKFLOW,
         "decision_tag": name.tag,
         "owner": context.get("owner") or None,
         "objective": objective or context.get("notes") or None,
@@ -119,7 +147,9 @@ def _described(place: Place, name: RunName, objective: str | None) -> dict[str, 
     }
 
 
-def _recorded(place: Place, wanted: dict[str, Any], given_up: Sequence[str]) -> tuple[dict[str, Any], bool]:
+def _recorded(
+    place: RunPaths, wanted: dict[str, Any], given_up: Sequence[str]
+) -> tuple[dict[str, Any], bool]:
     """Give the ledger's row for this decision, and whether it is new; bring the view up to date.
 
     `given_up` holds the reason in a person's own words, if there is one: it is a decision. The other reasons follow.
@@ -130,7 +160,9 @@ def _recorded(place: Place, wanted: dict[str, Any], given_up: Sequence[str]) -> 
     if last is None or new:
         last = ledger.append(place.root, {**wanted, "corrects": last["number"] if last else None})
         rows.append(last)
-    ledger.publish(place.root, render.page("stage_audit_log.md", columns=ledger.COLUMNS, rows=rows))
+    ledger.publish(
+        place.root, page_files.page("stage_audit_log.md", columns=ledger.COLUMNS, rows=rows)
+    )
     return last, new
 
 
@@ -140,12 +172,13 @@ def _says_other(row: dict[str, Any], wanted: dict[str, Any], given_up: Sequence[
 
 
 def _facts(
-    place: Place, row: dict[str, Any], report: dict[str, Any] | None, manifest: dict[str, Any]
+    place: RunPaths, row: dict[str, Any], report: dict[str, Any] | None, manifest: dict[str, Any]
 ) -> dict[str, Any]:
     """Gather what the page says. Its only time is the row's, so that writing it again changes nothing."""
     options = gates.inputs(report)
     named = {
-        key: options.get(key) or command.option(place.path("command"), f"--{key}") for key in ("factor", "strategy")
+        key: options.get(key) or command_file.option(place.path("command"), f"--{key}")
+        for key in ("factor", "strategy")
     }
     stages = ("wf_stress", "risk_diagnostics", "statistical_gates")
     return {

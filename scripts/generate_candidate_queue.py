@@ -18,55 +18,82 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, catalogue, cli, disk, history, layout, policy, render, scoring, tables
-from postrun.catalogue import Check
-from postrun.errors import Missing
-from postrun.history import Run
-from postrun.outcome import Order, Outcome
+from postrun import cli
+from postrun.core import disk, locations
+from postrun.core.errors import Missing
+from postrun.core.request import RunRequest, StepResult
+from postrun.decide import failure_history, scoring
+from postrun.decide.failure_history import Run
+from postrun.store import check_catalogue, configuration, csv_files, json_files, page_files
+from postrun.store.check_catalogue import Check
 
-QUEUE, REGISTRY, POLICY = "factor_candidate_queue", "factor_experiment_registry", "candidate_queue_policy"
+QUEUE, REGISTRY, POLICY = (
+    "factor_candidate_queue",
+    "factor_experiment_registry",
+    "candidate_queue_policy",
+)
 MODES = ("mixed", "robust_only", "exploration_only")
 ROBUST, EXPLORATION = "robust", "exploration"
 POINTS = (
     *("overall_pass", "audit_passed", "data_quality_passed", "watchlist_rerun", "high_items"),
     *("latest_severity", "latest_family", "earlier_severity", "earlier_family"),
 )
-_COPIED = ("factor", "run", "decision_tag", "started", "gate_folder", "decision", "total", "high_items")
+_COPIED = (
+    "factor",
+    "run",
+    "decision_tag",
+    "started",
+    "gate_folder",
+    "decision",
+    "total",
+    "high_items",
+)
 _SHOWN = 10  # factors left out that the page names
 
 Row = dict[str, Any]
 
 
-def rank(order: Order) -> Outcome:
+def rank(order: RunRequest) -> StepResult:
     """Make the queue anew from the registry."""
-    source = layout.workspace(order.root, REGISTRY)
+    source = locations.workspace_path(order.root, REGISTRY)
     if not source.exists():
-        raise Missing(source, "a registry", "nothing there", "register a run first: make factor-registry TAG=...")
-    rules = policy.load(POLICY)
+        raise Missing(
+            source,
+            "a registry",
+            "nothing there",
+            "register a run first: make factor-registry TAG=...",
+        )
+    rules = configuration.load(POLICY)
     mode = order.mode or rules["mode"]
-    registry = tables.rows(source, artifacts.columns(REGISTRY))
-    found = candidates(registry, rules, catalogue.checks())
+    registry = csv_files.rows(source, json_files.columns(REGISTRY))
+    found = candidates(registry, rules, check_catalogue.checks())
     queue = choose(found, rules, mode)
     made = {
         "mode": mode,
         "policy_version": rules["policy_version"],
-        "policy_sha256": policy.digest(rules),
-        "catalogue_sha256": policy.digest(policy.load("governance_checks")),
+        "policy_sha256": configuration.digest(rules),
+        "catalogue_sha256": configuration.digest(configuration.load("governance_checks")),
         "made_from_registry_sha256": disk.sha256(source),
     }
     wrote = _write(order.root, queue, made, _around(registry, found, queue, rules, mode))
-    return Outcome(f"{len(queue)} of {len(found)} factors queued, mode {mode}", wrote)
+    return StepResult(f"{len(queue)} of {len(found)} factors queued, mode {mode}", wrote)
 
 
-def candidates(registry: Iterable[Row], rules: Mapping[str, Any], checks: Mapping[str, Check]) -> list[Row]:
+def candidates(
+    registry: Iterable[Row], rules: Mapping[str, Any], checks: Mapping[str, Check]
+) -> list[Row]:
     """Give one candidate per factor, made of its latest run: highest priority first."""
     rows = {row["run"]: row for row in registry}
-    parts = history.by_factor(history.of_row(row) for row in rows.values() if row["factor"] is not None)
+    parts = failure_history.by_factor(
+        failure_history.of_row(row) for row in rows.values() if row["factor"] is not None
+    )
     found = [_candidate(rows[runs[-1].run], runs, rules, checks) for runs in parts]
     return sorted(found, key=lambda row: (-row["priority"], -row["total"], row["factor"]))
 
 
-def _candidate(row: Row, runs: Sequence[Run], rules: Mapping[str, Any], checks: Mapping[str, Check]) -> Row:
+def _candidate(
+    row: Row, runs: Sequence[Run], rules: Mapping[str, Any], checks: Mapping[str, Check]
+) -> Row:
     latest, earlier = runs[-1].failed, _earlier(runs)
     points = _points(row, rules)
     for when, counts in (("latest", dict.fromkeys(latest, 1)), ("earlier", earlier)):
@@ -78,7 +105,8 @@ def _candidate(row: Row, runs: Sequence[Run], rules: Mapping[str, Any], checks: 
         "priority": float(row["total"] + sum(points[name] for name in POINTS)),
         "action": rules["actions"][row["decision"]],
         "latest_failures": ";".join(latest) or None,
-        "earlier_failures": ";".join(f"{check}:{count}" for check, count in earlier.items()) or None,
+        "earlier_failures": ";".join(f"{check}:{count}" for check, count in earlier.items())
+        or None,
     }
 
 
@@ -86,8 +114,8 @@ def _earlier(runs: Sequence[Run]) -> dict[str, int]:
     """Count per check the runs before the latest that failed it, when it is not resolved."""
     counts = {
         pattern.check: sum(run != runs[-1].run for run in pattern.runs)
-        for pattern in history.patterns(runs).values()
-        if pattern.state != history.RESOLVED
+        for pattern in failure_history.patterns(runs).values()
+        if pattern.state != failure_history.RESOLVED
     }
     return {check: count for check, count in sorted(counts.items()) if count}
 
@@ -104,7 +132,9 @@ def _points(row: Row, rules: Mapping[str, Any]) -> dict[str, float]:
     return {**bonuses, "high_items": 0.0 - rules["penalties"]["high_item"] * row["high_items"]}
 
 
-def _lost(counts: Mapping[str, int], side: str, rule: Mapping[str, float], checks: Mapping[str, Check]) -> float:
+def _lost(
+    counts: Mapping[str, int], side: str, rule: Mapping[str, float], checks: Mapping[str, Check]
+) -> float:
     """Give the points lost on one side (severity or family); a check that is no longer asked costs nothing."""
     asked = {check: count for check, count in counts.items() if check in checks}
     return 0.0 - sum(rule[getattr(checks[check], side)] * count for check, count in asked.items())
@@ -131,7 +161,11 @@ def choose(found: Sequence[Row], rules: Mapping[str, Any], mode: str) -> list[Ro
     slots = rules["modes"][mode]
     room = sum(slots.values())
     able = [row for row in found if qualifies(row, rules) and slots[kind(row)]]
-    taken = [row for name in (ROBUST, EXPLORATION) for row in [row for row in able if kind(row) == name][: slots[name]]]
+    taken = [
+        row
+        for name in (ROBUST, EXPLORATION)
+        for row in [row for row in able if kind(row) == name][: slots[name]]
+    ]
     others = [row for row in able if row not in taken][: room - len(taken)]
     chosen = [{**row, "slot": kind(row), "admitted": "qualified"} for row in taken]
     chosen += [{**row, "slot": kind(row), "admitted": "open_slot"} for row in others]
@@ -143,26 +177,39 @@ def choose(found: Sequence[Row], rules: Mapping[str, Any], mode: str) -> list[Ro
     return [{"rank": number, **row} for number, row in enumerate(chosen, start=1)]
 
 
-def _around(registry: Sequence[Row], found: Sequence[Row], queue: Sequence[Row], rules: Any, mode: str) -> Row:
+def _around(
+    registry: Sequence[Row], found: Sequence[Row], queue: Sequence[Row], rules: Any, mode: str
+) -> Row:
     """Gather what the page says beside the queue: who is not in it and why, and what was no candidate."""
     queued = {row["factor"] for row in queue}
     others = [row for row in found if row["factor"] not in queued]
-    out = [{**row, "qualifies": qualifies(row, rules), "kind": kind(row)} for row in others[:_SHOWN]]
+    out = [
+        {**row, "qualifies": qualifies(row, rules), "kind": kind(row)} for row in others[:_SHOWN]
+    ]
     nameless = sum(row["factor"] is None for row in registry)
-    return {"left_out": out, "more": len(others) - len(out), "nameless": nameless, "slots": rules["modes"][mode]}
+    return {
+        "left_out": out,
+        "more": len(others) - len(out),
+        "nameless": nameless,
+        "slots": rules["modes"][mode],
+    }
 
 
 def _write(root: Path, queue: Sequence[Row], made: Row, around: Row) -> tuple[Path, ...]:
-    path, page = (layout.workspace(root, QUEUE, suffix) for suffix in (".csv", ".md"))
-    columns = artifacts.columns(QUEUE)
+    path, page = (locations.workspace_path(root, QUEUE, suffix) for suffix in (".csv", ".md"))
+    columns = json_files.columns(QUEUE)
     rows = [{name: {**row, **made}[name] for name in columns} for row in queue]
-    tables.write(path, rows, columns, lambda row: artifacts.check(row, QUEUE, f"{path}: {row['factor']}"))
-    render.write(page, f"{QUEUE}.md", rows=rows, points=POINTS, **made, **around)
+    csv_files.write(
+        path, rows, columns, lambda row: json_files.check(row, QUEUE, f"{path}: {row['factor']}")
+    )
+    page_files.write(page, f"{QUEUE}.md", rows=rows, points=POINTS, **made, **around)
     return path, page
 
 
 def _add_mode(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mode", choices=MODES, help="which slots there are (default: as the policy says)")
+    parser.add_argument(
+        "--mode", choices=MODES, help="which slots there are (default: as the policy says)"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

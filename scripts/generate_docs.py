@@ -14,44 +14,60 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from postrun import catalogue, cli, disk, errors, layout, policy, render, states
-from postrun.errors import Invalid, Missing, Refusal
-from postrun.lookout import PATIENCE
-from steps import VERBS
+from postrun import cli
+from postrun.core import artifacts, disk, errors, locations, terminal
+from postrun.core.errors import Invalid, Missing, PostRunError
+from postrun.monitor import states
+from postrun.monitor.run_monitor import PATIENCE
+from postrun.store import check_catalogue, configuration, page_files
+from steps import STEPS
 
 DOCUMENTS = ("README.md", "docs/steps.md", "docs/rules.md")
 PARTS = ("steps-table", "exit-codes", "steps", "artifacts", "states", "checks", "score", "queue")
 _BEGIN = "<!-- generated: {name} (`make docs` writes this part; what is written here by hand is lost) -->"
 _END = "<!-- end of generated part -->"
-_MARK = re.compile(r"^<!-- (?:generated: (?P<name>[^\s>]*).*|end of generated part) -->$", re.MULTILINE)
+_MARK = re.compile(
+    r"^<!-- (?:generated: (?P<name>[^\s>]*).*|end of generated part) -->$", re.MULTILINE
+)
 _SHOWN = 30  # lines of a difference
 
 
 def facts() -> dict[str, Any]:
     """Gather what the parts are made of, each from the one place where it is true."""
-    refusals: list[type[Refusal]] = sorted(Refusal.__subclasses__(), key=lambda refusal: refusal.exit_code)
+    refusals: list[type[PostRunError]] = sorted(
+        PostRunError.__subclasses__(), key=lambda refusal: refusal.exit_code
+    )
     return {
-        "verbs": VERBS,
-        "nouns": [(noun, _paths(noun), _writer(noun)) for noun in layout.NOUNS.values()],
-        "codes": [(refusal.exit_code, str(refusal.__doc__).partition("\n")[0]) for refusal in refusals],
+        "verbs": STEPS,
+        "nouns": [(noun, _paths(noun), _writer(noun)) for noun in artifacts.ARTIFACTS.values()],
+        "codes": [
+            (refusal.exit_code, str(refusal.__doc__).partition("\n")[0]) for refusal in refusals
+        ],
         "interrupted": errors.INTERRUPTED,
-        "states": [(state, words, states.ENDS.get(state)) for state, words in states.MEANING.items()],
-        "patience": [(flag, getattr(states.Limits(), name), words) for flag, name, words in PATIENCE],
-        "checks": tuple(catalogue.checks().values()),
-        "scoring": policy.load("scoring_policy"),
-        "queueing": policy.load("candidate_queue_policy"),
+        "states": [
+            (state, words, states.ENDS.get(state)) for state, words in states.MEANING.items()
+        ],
+        "patience": [
+            (flag, getattr(states.Limits(), name), words) for flag, name, words in PATIENCE
+        ],
+        "checks": tuple(check_catalogue.checks().values()),
+        "scoring": configuration.load("scoring_policy"),
+        "queueing": configuration.load("candidate_queue_policy"),
     }
 
 
-def _paths(noun: layout.Noun) -> list[str]:
-    folders = {layout.Home.RUN: f"{layout.RUNS}/<run>/", layout.Home.GATE: f"{layout.GATES}/<gate folder>/"}
+def _paths(noun: artifacts.Artifact) -> list[str]:
+    folders = {
+        artifacts.Home.RUN: f"{locations.RUNS}/<run>/",
+        artifacts.Home.GATE: f"{locations.GATES}/<gate folder>/",
+    }
     return [f"{folders.get(noun.home, '')}{noun.file}{suffix}" for suffix in noun.suffixes]
 
 
-def _writer(noun: layout.Noun) -> str:
-    if noun.home is layout.Home.PROJECT:
+def _writer(noun: artifacts.Artifact) -> str:
+    if noun.home is artifacts.Home.PROJECT:
         return "you"
-    return "this project" if noun.ours else "the workstation"
+    return "this project" if noun.generated else "the workstation"
 
 
 def renew(text: str, document: str, about: dict[str, Any]) -> str:
@@ -60,25 +76,37 @@ def renew(text: str, document: str, about: dict[str, Any]) -> str:
     pieces, done = [], 0
     for begin, end in _pairs(marks, document):
         name = begin["name"]
-        part = render.page(f"docs_{name.replace('-', '_')}.md", **about).strip("\n")
+        part = page_files.page(f"docs_{name.replace('-', '_')}.md", **about).strip("\n")
         pieces += [text[done : begin.start()], f"{_BEGIN.format(name=name)}\n\n{part}\n\n{_END}"]
         done = end.end()
     return "".join([*pieces, text[done:]])
 
 
-def _pairs(marks: list[re.Match[str]], document: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
-    odd = [mark[0] for index, mark in enumerate(marks) if (mark["name"] is None) is (index % 2 == 0)]
+def _pairs(
+    marks: list[re.Match[str]], document: str
+) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
+    odd = [
+        mark[0] for index, mark in enumerate(marks) if (mark["name"] is None) is (index % 2 == 0)
+    ]
     if odd or len(marks) % 2:
-        raise Invalid(document, "a mark for the end after each mark for a beginning", (odd or [marks[-1][0]])[0])
+        raise Invalid(
+            document,
+            "a mark for the end after each mark for a beginning",
+            (odd or [marks[-1][0]])[0],
+        )
     for begin, end in zip(marks[::2], marks[1::2], strict=True):
         if begin["name"] not in PARTS:
-            raise Invalid(f"{document}: {begin[0]}", f"one of {', '.join(PARTS)}", repr(begin["name"]))
+            raise Invalid(
+                f"{document}: {begin[0]}", f"one of {', '.join(PARTS)}", repr(begin["name"])
+            )
         yield begin, end
 
 
 def difference(old: str, new: str, document: str) -> list[str]:
     """Show what `make docs` would change, as the first lines of a diff."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), document, f"{document}, generated", lineterm="")
+    lines = difflib.unified_diff(
+        old.splitlines(), new.splitlines(), document, f"{document}, generated", lineterm=""
+    )
     return list(islice(lines, _SHOWN))
 
 
@@ -99,7 +127,9 @@ def _check(found: list[tuple[Path, str, str]], root: Path) -> int:
     for path, old, new in found:
         document = path.relative_to(root).as_posix()
         print("\n".join(difference(old, new, document)))
-        cli.say(f"{document}: expected what the tables say now, found another text; run `make docs`")
+        terminal.say(
+            f"{document}: expected what the tables say now, found another text; run `make docs`"
+        )
     return 1 if found else 0
 
 
@@ -108,8 +138,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         parser = cli.Parser(__doc__)
-        parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a part is out of date")
-        parser.add_argument("--root", type=Path, default=layout.PROJECT, help="where the documents are (the project)")
+        parser.add_argument(
+            "--check", action="store_true", help="write nothing; exit 1 when a part is out of date"
+        )
+        parser.add_argument(
+            "--root",
+            type=Path,
+            default=locations.PROJECT,
+            help="where the documents are (the project)",
+        )
         args = parser.parse_args(argv)
         found = list(drifted(args.root))
         if args.check:

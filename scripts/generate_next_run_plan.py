@@ -14,54 +14,73 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, catalogue, cli, disk, gates, layout, planning, policy, render, tables
-from postrun.errors import Missing, Refusal, Unreachable
-from postrun.layout import Place
-from postrun.outcome import Order, Outcome
-from postrun.planning import Survey
+from postrun import cli
+from postrun.core import disk, locations, run_names, terminal
+from postrun.core.errors import Missing, PostRunError, Unreachable
+from postrun.core.locations import RunPaths
+from postrun.core.request import RunRequest, StepResult
+from postrun.decide import gates, planning
+from postrun.decide.planning import RemoteFiles
+from postrun.remote.workstation import open_workstation
+from postrun.store import check_catalogue, configuration, csv_files, json_files, page_files
 
 PLAN, QUEUE, REGISTRY = "next_run_plan", "factor_candidate_queue", "factor_experiment_registry"
 Row = Mapping[str, Any]
 
 
-def plan(order: Order) -> Outcome:
+def plan(order: RunRequest) -> StepResult:
     """Plan the next runs. A workstation that does not answer blocks nothing, but the plan says what is unchecked."""
     queue = _table(order.root, QUEUE)
     registry = _table(order.root, REGISTRY)
     sources = [_source(order.root, row) for row in queue]
-    survey = _survey(order, [path for source in sources for path in planning.needed(source)])
-    taken = {row["decision_tag"] for row in registry} | _local_tags(order.root) | (survey.tags if survey else set())
+    remote_files = _survey(order, [path for source in sources for path in planning.needed(source)])
+    taken = (
+        {row["decision_tag"] for row in registry}
+        | _local_tags(order.root)
+        | (remote_files.tags if remote_files else set())
+    )
     tags = planning.free_tags(max((row["started"] for row in registry), default=""), taken)
-    commands = [_command(row, source, next(tags), survey) for row, source in zip(queue, sources, strict=True)]
-    place = Place(order.root, "", None)
+    commands = [
+        _command(row, source, next(tags), remote_files)
+        for row, source in zip(queue, sources, strict=True)
+    ]
+    place = RunPaths(order.root, "", None)
     document = {
-        "made_from": {name: disk.sha256(layout.workspace(order.root, name)) for name in (QUEUE, REGISTRY)},
-        "workstation_answered": survey is not None,
+        "made_from": {
+            name: disk.sha256(locations.workspace_path(order.root, name))
+            for name in (QUEUE, REGISTRY)
+        },
+        "workstation_answered": remote_files is not None,
         "commands": commands,
     }
-    lying = artifacts.write(place, PLAN, document)
-    page = layout.workspace(order.root, PLAN, ".md")
-    lines = {command["rank"]: planning.quoted(command["argv"] or ()) for command in lying["commands"]}
-    render.write(page, f"{PLAN}.md", lines=lines, **lying)
+    lying = json_files.write(place, PLAN, document)
+    page = locations.workspace_path(order.root, PLAN, ".md")
+    lines = {
+        command["rank"]: planning.quoted(command["argv"] or ()) for command in lying["commands"]
+    }
+    page_files.write(page, f"{PLAN}.md", lines=lines, **lying)
     ready = sum(not command["blocked_by"] for command in commands)
-    return Outcome(f"{len(commands)} commands, {ready} not blocked", (layout.workspace(order.root, PLAN), page))
+    return StepResult(
+        f"{len(commands)} commands, {ready} not blocked",
+        (locations.workspace_path(order.root, PLAN), page),
+    )
 
 
 def _table(root: Path, name: str) -> list[dict[str, Any]]:
-    path = layout.workspace(root, name)
+    path = locations.workspace_path(root, name)
     if not path.exists():
         raise Missing(path, "a table", "nothing there", "close a run first: make finalize TAG=...")
-    return tables.rows(path, artifacts.columns(name))
+    return csv_files.rows(path, json_files.columns(name))
 
 
 def _local_tags(root: Path) -> set[str]:
-    names = (layout.run_name(path.name) for path in (root / layout.RUNS).glob("*"))
+    names = (run_names.parse_run_name(path.name) for path in (root / locations.RUNS).glob("*"))
     return {name.tag for name in names if name}
 
 
 def _source(root: Path, row: Row) -> planning.Source:
     """Gather what the source run left; what cannot be read is None and blocks later, by name."""
-    place = Place(root, row["run"], row["gate_folder"])
+    place = RunPaths(root, row["run"], row["gate_folder"])
     context = _seek(place, "context")
     return planning.Source(
         run=row["run"],
@@ -73,29 +92,31 @@ def _source(root: Path, row: Row) -> planning.Source:
     )
 
 
-def _seek(place: Place, name: str) -> Any:
+def _seek(place: RunPaths, name: str) -> Any:
     try:
-        return artifacts.seek(place, name)
-    except Refusal:  # the audit of that run has said why; here it is only unknown
+        return json_files.seek(place, name)
+    except PostRunError:  # the audit of that run has said why; here it is only unknown
         return None
 
 
-def _survey(order: Order, paths: Sequence[str]) -> Survey | None:
+def _survey(order: RunRequest, paths: Sequence[str]) -> RemoteFiles | None:
     """Look once at the workstation; None when it does not answer."""
     try:
-        with cli.station(order) as door:
-            return door.survey(sorted(set(paths)))
+        with open_workstation(order) as door:
+            return door.list_files(sorted(set(paths)))
     except (Unreachable, Missing) as refusal:
-        cli.say(str(refusal))
+        terminal.say(str(refusal))
         return None
 
 
-def _command(row: Row, source: planning.Source, tag: str, survey: Survey | None) -> dict[str, Any]:
+def _command(
+    row: Row, source: planning.Source, tag: str, remote_files: RemoteFiles | None
+) -> dict[str, Any]:
     """Put one planned run together."""
     notes = f"{row['action']} after {source.run}"
     argv, unknown = planning.command(source, tag, notes)
     files = planning.needed(source)
-    blocked, unchecked = planning.blockers(files, survey)
+    blocked, unchecked = planning.blockers(files, remote_files)
     return {
         "rank": row["rank"],
         "factor": row["factor"],
@@ -117,8 +138,16 @@ def _command(row: Row, source: planning.Source, tag: str, survey: Survey | None)
 def _failed_gates(source: planning.Source) -> Iterator[dict[str, Any]]:
     for reading in gates.readings(source.report) if source.report is not None else ():
         if reading.recomputed is False and reading.gate != gates.OVERALL:
-            numbers = {name: gates.number(getattr(reading, name)) for name in ("observed", "threshold", "margin")}
-            yield {"gate": reading.gate, "metric": reading.metric, "comparison": reading.comparison, **numbers}
+            numbers = {
+                name: gates.number(getattr(reading, name))
+                for name in ("observed", "threshold", "margin")
+            }
+            yield {
+                "gate": reading.gate,
+                "metric": reading.metric,
+                "comparison": reading.comparison,
+                **numbers,
+            }
 
 
 def _high_items(source: planning.Source) -> Iterator[dict[str, Any]]:
@@ -129,11 +158,13 @@ def _high_items(source: planning.Source) -> Iterator[dict[str, Any]]:
 
 def _hypotheses(source: planning.Source) -> Iterator[dict[str, Any]]:
     """Give what the next run could test: for each failed gate, then for each failed check."""
-    of_gates = {row["gate"]: row["hypothesis"] for row in policy.load("gate_hypotheses")["gates"]}
+    of_gates = {
+        row["gate"]: row["hypothesis"] for row in configuration.load("gate_hypotheses")["gates"]
+    }
     for failed in _failed_gates(source):
         if failed["gate"] in of_gates:
             yield {"about": failed["gate"], "hypothesis": of_gates[failed["gate"]]}
-    checks = catalogue.checks()
+    checks = check_catalogue.checks()
     for item in (source.remediation or {"items": []})["items"]:
         if item["check"] in checks:
             yield {"about": item["check"], "hypothesis": checks[item["check"]].hypothesis}

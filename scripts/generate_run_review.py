@@ -15,11 +15,24 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from postrun import artifacts, cli, command, evidence, gates, layout, ledger, policy, render, scoring, tables, target
-from postrun.errors import Missing, Refusal
-from postrun.layout import Home, Place
-from postrun.outcome import Order, Outcome
-from review import comparison, stages, standing
+from postrun import cli
+from postrun.core import artifacts, locations, run_names
+from postrun.core.artifacts import Home
+from postrun.core.errors import Missing, PostRunError
+from postrun.core.locations import RunPaths
+from postrun.core.request import RunRequest, StepResult
+from postrun.decide import gates, scoring
+from postrun.review import comparison, stages, standing
+from postrun.store import (
+    command_file,
+    configuration,
+    csv_files,
+    evidence,
+    json_files,
+    ledger,
+    page_files,
+    run_lookup,
+)
 
 NOUN, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
 _COSTS = {"test_ic_x1_0": 1.0, "test_ic_x1_5": 1.5, "test_ic_x2_0": 2.0}
@@ -28,24 +41,24 @@ _CLOSE = "close the run first: make finalize TAG=..."
 Facts = dict[str, Any]
 
 
-def review(order: Order) -> Outcome:
+def review(order: RunRequest) -> StepResult:
     """Gather one run's review and write it three times over. Raises Missing, Invalid, Unclear."""
-    place = target.locate(order)
+    place = run_lookup.locate(order)
     manifest = _needed(place, "evidence_manifest")
     audit = _needed(place, "governance_audit_check")
     plan = _needed(place, "governance_remediation_plan")
-    report = artifacts.seek(place, "production_gates_report") if place.gate is not None else None
-    document = artifacts.write(place, NOUN, gather(place, report, manifest, audit, plan))
+    report = json_files.seek(place, "production_gates_report") if place.gate is not None else None
+    document = json_files.write(place, NOUN, gather(place, report, manifest, audit, plan))
     pages = [place.path(NOUN, suffix) for suffix in (".md", ".html")]
     for page in pages:
-        render.write(page, f"{NOUN}{page.suffix}", **document)
-    return Outcome(_words(document), (place.path(NOUN), *pages))
+        page_files.write(page, f"{NOUN}{page.suffix}", **document)
+    return StepResult(_words(document), (place.path(NOUN), *pages))
 
 
-def gather(place: Place, report: Any, manifest: Facts, audit: Facts, plan: Facts) -> Facts:
+def gather(place: RunPaths, report: Any, manifest: Facts, audit: Facts, plan: Facts) -> Facts:
     """Put together everything the page says. Raises Missing without a ledger row, Invalid for a broken table."""
     row = _ledger_row(place)
-    name = layout.run_name(place.run)
+    name = run_names.parse_run_name(place.run)
     assert name is not None, "located runs have a run's name"
     return {
         "run_folder": place.run,
@@ -64,37 +77,49 @@ def gather(place: Place, report: Any, manifest: Facts, audit: Facts, plan: Facts
         "risk": stages.risk(report),
         "statistics": stages.statistics(report),
         "governance": standing.governance(audit, plan),
-        "comparison": _comparison(place, report if manifest.get("abandoned") is None else None, audit, plan),
+        "comparison": _comparison(
+            place, report if manifest.get("abandoned") is None else None, audit, plan
+        ),
         "follow_ups": standing.follow_ups(plan, _hypotheses()),
         "evidence": _evidence(place, manifest),
     }
 
 
-def _needed(place: Place, name: str) -> Any:
+def _needed(place: RunPaths, name: str) -> Any:
     path = place.path(name)
     if not path.exists():
-        raise Missing(path, layout.NOUNS[name].words, "nothing there", _CLOSE)
-    return artifacts.read(place, name)
+        raise Missing(path, artifacts.ARTIFACTS[name].words, "nothing there", _CLOSE)
+    return json_files.read(place, name)
 
 
-def _ledger_row(place: Place) -> Facts:
+def _ledger_row(place: RunPaths) -> Facts:
     row = ledger.latest(ledger.rows(place.root), place.run)
     if row is None:
-        path = layout.workspace(place.root, "stage_ledger")
+        path = locations.workspace_path(place.root, "stage_ledger")
         raise Missing(path, f"a row for {place.run}", "none", _CLOSE)
     return row
 
 
-def _strategy(place: Place, report: Any) -> str | None:
+def _strategy(place: RunPaths, report: Any) -> str | None:
     named = gates.inputs(report).get("strategy")
-    return named if isinstance(named, str) and named else command.option(place.path("command"), "--strategy")
+    return (
+        named
+        if isinstance(named, str) and named
+        else command_file.option(place.path("command"), "--strategy")
+    )
 
 
-def _windows(place: Place, report: Any, manifest: Facts) -> Facts:
+def _windows(place: RunPaths, report: Any, manifest: Facts) -> Facts:
     """Read the windows of the table that the report names; only one that the manifest lists is evidence."""
     if report is None:
-        return {"path": None, "rows": None, "problem": "there is no gate report that names the table"}
-    path = evidence.local(layout.GATES, place.gate, gates.section(report, "wf_stress").get("summary_csv"))
+        return {
+            "path": None,
+            "rows": None,
+            "problem": "there is no gate report that names the table",
+        }
+    path = evidence.local(
+        locations.GATES, place.gate, gates.section(report, "wf_stress").get("summary_csv")
+    )
     if path is None or path not in evidence.recorded(manifest).files:
         return {
             "path": path,
@@ -102,19 +127,25 @@ def _windows(place: Place, report: Any, manifest: Facts) -> Facts:
             "problem": "the table that the report names is not among the evidence",
         }
     try:
-        frame = tables.read(place.root / path, (stages.WINDOW_START,), stages.MEASURES)
-    except Refusal as refusal:
+        frame = csv_files.read(place.root / path, (stages.WINDOW_START,), stages.MEASURES)
+    except PostRunError as refusal:
         return {"path": path, "rows": None, "problem": str(refusal).replace(f"{place.root}/", "")}
     rows: Any = frame.astype(object).to_dict("records")
     return {"path": path, "rows": stages.windows(rows), "problem": None}
 
 
-def _comparison(place: Place, report: Any, audit: Facts, plan: Facts) -> Facts:
+def _comparison(place: RunPaths, report: Any, audit: Facts, plan: Facts) -> Facts:
     """Set the run beside the one before it. Without a report, or given up, it measured nothing: as in the registry."""
-    rows = tables.rows(layout.workspace(place.root, REGISTRY), artifacts.columns(REGISTRY))
+    rows = csv_files.rows(
+        locations.workspace_path(place.root, REGISTRY), json_files.columns(REGISTRY)
+    )
     before = comparison.previous(rows, place.run, audit["factor"])
     if before is None:
-        alone = "no earlier run of this factor is in the registry" if audit["factor"] else "the factor is not known"
+        alone = (
+            "no earlier run of this factor is in the registry"
+            if audit["factor"]
+            else "the factor is not known"
+        )
         return {"previous_run": None, "none_because": alone, "metrics": []}
     measured = scoring.measure(report, tuple(_COSTS.values()))
     now = {
@@ -124,16 +155,24 @@ def _comparison(place: Place, report: Any, audit: Facts, plan: Facts) -> Facts:
         "audit_passed": audit["passed"],
         "high_items": sum(item["severity"] == "High" for item in plan["items"]),
     }
-    return {"previous_run": before["run"], "none_because": None, "metrics": comparison.compare(before, now)}
+    return {
+        "previous_run": before["run"],
+        "none_because": None,
+        "metrics": comparison.compare(before, now),
+    }
 
 
 def _hypotheses() -> dict[str, str]:
-    return {row["gate"]: row["hypothesis"] for row in policy.load("gate_hypotheses")["gates"]}
+    return {
+        row["gate"]: row["hypothesis"] for row in configuration.load("gate_hypotheses")["gates"]
+    }
 
 
-def _evidence(place: Place, manifest: Facts) -> Facts:
+def _evidence(place: RunPaths, manifest: Facts) -> Facts:
     """Cite the files that the review rests on; the digest of the whole list stands for the others."""
-    cited = [{name: file[name] for name in ("path", "size", "sha256")} for file in manifest["files"]]
+    cited = [
+        {name: file[name] for name in ("path", "size", "sha256")} for file in manifest["files"]
+    ]
     return {
         "manifest": place.relative(place.path("evidence_manifest")),
         "verified": manifest["verified"],
@@ -141,21 +180,33 @@ def _evidence(place: Place, manifest: Facts) -> Facts:
         "files": len(manifest["files"]),
         "bytes": sum(file["size"] for file in manifest["files"]),
         "cited": [file for file in cited if _is_noun(file["path"])],
-        "changes": [{name: change[name] for name in ("at", "reason", "files")} for change in manifest["changes"]],
+        "changes": [
+            {name: change[name] for name in ("at", "reason", "files")}
+            for change in manifest["changes"]
+        ],
     }
 
 
 def _is_noun(path: str) -> bool:
     """Say whether a piece of evidence has a name of its own; `*` in one stands for one folder."""
-    home, below = (Home.RUN, layout.RUNS) if path.startswith(f"{layout.RUNS}/") else (Home.GATE, layout.GATES)
+    home, below = (
+        (Home.RUN, locations.RUNS)
+        if path.startswith(f"{locations.RUNS}/")
+        else (Home.GATE, locations.GATES)
+    )
     parts = path.split("/")[below.count("/") + 2 :]
-    return any(len(parts) == len(pattern) and all(map(fnmatchcase, parts, pattern)) for pattern in _patterns(home))
+    return any(
+        len(parts) == len(pattern) and all(map(fnmatchcase, parts, pattern))
+        for pattern in _patterns(home)
+    )
 
 
 @cache
 def _patterns(home: Home) -> tuple[list[str], ...]:
-    theirs = (noun for noun in layout.NOUNS.values() if not noun.ours and noun.home is home)
-    return tuple(f"{noun.file}{suffix}".split("/") for noun in theirs for suffix in noun.suffixes)
+    external = (
+        noun for noun in artifacts.ARTIFACTS.values() if not noun.generated and noun.home is home
+    )
+    return tuple(f"{noun.file}{suffix}".split("/") for noun in external for suffix in noun.suffixes)
 
 
 def _words(document: Mapping[str, Any]) -> str:

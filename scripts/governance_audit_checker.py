@@ -12,33 +12,46 @@ Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 catalog
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from checks import QUESTIONS
-from checks.facts import Answer, Ask, Facts
-from checks.observe import observe
-from postrun import artifacts, catalogue, cli, gates, render, target
-from postrun.catalogue import Check
-from postrun.errors import Invalid, Missing
-from postrun.gates import Reading
-from postrun.layout import Home
-from postrun.outcome import Order, Outcome
+from postrun import cli
+from postrun.audit import QUESTIONS
+from postrun.audit.facts import Answer, Ask, Facts
+from postrun.audit.observe import observe
+from postrun.core.artifacts import Home
+from postrun.core.errors import Invalid, Missing
+from postrun.core.request import RunRequest, StepResult
+from postrun.decide import gates
+from postrun.decide.gates import Reading
+from postrun.store import check_catalogue, json_files, page_files, run_lookup
+from postrun.store.check_catalogue import Check
 
 NOUN = "governance_audit_check"
 PASS, FAIL, SKIPPED, ERROR = "pass", "fail", "skipped", "error"
-_UNABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what odd documents do to a check
+_UNABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)  # what odd documents do to a check
 
 
-def audit(order: Order) -> Outcome:
+def audit(order: RunRequest) -> StepResult:
     """Audit one run and write down every answer. Raises Missing, Invalid, Unclear."""
-    place = target.locate(order)
+    place = run_lookup.locate(order)
     if not place.folder(Home.RUN).is_dir():
         raise Missing(
-            place.folder(Home.RUN), "a run folder", "nothing there", "sync the run first: make sync-run TAG=..."
+            place.folder(Home.RUN),
+            "a run folder",
+            "nothing there",
+            "sync the run first: make sync-run TAG=...",
         )
     facts = observe(place, order.tag)
-    document = artifacts.write(place, NOUN, record(facts, matched(catalogue.checks()), QUESTIONS))
+    document = json_files.write(
+        place, NOUN, record(facts, matched(check_catalogue.checks()), QUESTIONS)
+    )
     page = place.path(NOUN, ".md")
-    render.write(page, f"{NOUN}.md", **document)
-    return Outcome(_words(document), (place.path(NOUN), page), yes=document["passed"])
+    page_files.write(page, f"{NOUN}.md", **document)
+    return StepResult(_words(document), (place.path(NOUN), page), yes=document["passed"])
 
 
 def matched(checks: Mapping[str, Check]) -> Mapping[str, Check]:
@@ -46,17 +59,23 @@ def matched(checks: Mapping[str, Check]) -> Mapping[str, Check]:
     odd = sorted(checks.keys() ^ QUESTIONS.keys())
     if odd:
         raise Invalid(
-            "governance_checks.json", "one entry for each check in the code", f"no match for {', '.join(odd)}"
+            "governance_checks.json",
+            "one entry for each check in the code",
+            f"no match for {', '.join(odd)}",
         )
     return checks
 
 
-def record(facts: Facts, checks: Mapping[str, Check], questions: Mapping[str, Ask]) -> dict[str, Any]:
+def record(
+    facts: Facts, checks: Mapping[str, Check], questions: Mapping[str, Ask]
+) -> dict[str, Any]:
     """Ask every check of the catalogue, in its order."""
     rows: dict[str, dict[str, Any]] = {}
     for check in checks.values():
         lacking = [needed for needed in check.requires if rows[needed]["answer"] != PASS]
-        rows[check.id] = _skip(check, lacking) if lacking else _ask(check, questions[check.id], facts)
+        rows[check.id] = (
+            _skip(check, lacking) if lacking else _ask(check, questions[check.id], facts)
+        )
     overall = gates.gates(facts.report.value).get(gates.OVERALL)
     return {
         "run_folder": facts.place.run,
@@ -78,7 +97,9 @@ def _gate(reading: Reading) -> dict[str, Any]:
 
 
 def _skip(check: Check, lacking: Sequence[str]) -> dict[str, Any]:
-    why = Answer(False, f"yes to {', '.join(check.requires)}", f"no yes to {', '.join(lacking)}", None)
+    why = Answer(
+        False, f"yes to {', '.join(check.requires)}", f"no yes to {', '.join(lacking)}", None
+    )
     return _row(check, SKIPPED, why)
 
 
@@ -86,19 +107,33 @@ def _ask(check: Check, ask: Ask, facts: Facts) -> dict[str, Any]:
     try:
         answer = ask(facts)
     except _UNABLE as trouble:
-        unable = Answer(False, "a question that can be asked", f"{type(trouble).__name__}: {trouble}", None)
+        unable = Answer(
+            False, "a question that can be asked", f"{type(trouble).__name__}: {trouble}", None
+        )
         return _row(check, ERROR, unable)
     return _row(check, PASS if answer.passed else FAIL, answer)
 
 
 def _row(check: Check, answer: str, given: Answer) -> dict[str, Any]:
-    said = {"answer": answer, "expected": given.expected, "observed": given.observed, "evidence": given.evidence}
+    said = {
+        "answer": answer,
+        "expected": given.expected,
+        "observed": given.observed,
+        "evidence": given.evidence,
+    }
     asked = {name: getattr(check, name) for name in ("id", "question", "family", "severity")}
     return {**asked, **said}
 
 
 def _not_finite(facts: Facts) -> list[dict[str, str]]:
-    documents = (facts.preflight, facts.context, facts.result, facts.data_quality, facts.report, facts.statistics)
+    documents = (
+        facts.preflight,
+        facts.context,
+        facts.result,
+        facts.data_quality,
+        facts.report,
+        facts.statistics,
+    )
     return [{"path": str(seen.path), "where": where} for seen in documents for where in seen.odd]
 
 
@@ -108,7 +143,9 @@ def _words(document: Mapping[str, Any]) -> str:
     skipped = sum(row["answer"] == SKIPPED for row in rows)
     if not no:
         return f"{len(rows)} checks passed"
-    return f"{len(no)} of {len(rows)} checks failed: {', '.join(no)}" + (f"; {skipped} skipped" if skipped else "")
+    return f"{len(no)} of {len(rows)} checks failed: {', '.join(no)}" + (
+        f"; {skipped} skipped" if skipped else ""
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,26 +11,29 @@ Exit code: 0 written; 3 no audit yet; 4 audit or catalogue broken; 5 not clear w
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from postrun import artifacts, catalogue, cli, render, target
-from postrun.catalogue import SEVERITIES, Check
-from postrun.errors import Invalid, Missing
-from postrun.outcome import Order, Outcome
+from postrun import cli
+from postrun.core.errors import Invalid, Missing
+from postrun.core.request import RunRequest, StepResult
+from postrun.store import check_catalogue, json_files, page_files, run_lookup
+from postrun.store.check_catalogue import SEVERITIES, Check
 
 NOUN = "governance_remediation_plan"
 _COPIED = ("question", "answer", "expected", "observed", "evidence")
 
 
-def remediate(order: Order) -> Outcome:
+def remediate(order: RunRequest) -> StepResult:
     """Write the plan for one run. Raises Missing, Invalid, Unclear."""
-    place = target.locate(order)
+    place = run_lookup.locate(order)
     path = place.path("governance_audit_check")
     if not path.exists():
-        raise Missing(path, "an audit", "nothing there", "audit the run first: make governance-audit TAG=...")
-    found = plan(artifacts.read(place, "governance_audit_check"), catalogue.checks())
-    document = artifacts.write(place, NOUN, found)
+        raise Missing(
+            path, "an audit", "nothing there", "audit the run first: make governance-audit TAG=..."
+        )
+    found = plan(json_files.read(place, "governance_audit_check"), check_catalogue.checks())
+    document = json_files.write(place, NOUN, found)
     page = place.path(NOUN, ".md")
-    render.write(page, f"{NOUN}.md", **document)
-    return Outcome(_words(document), (place.path(NOUN), page))
+    page_files.write(page, f"{NOUN}.md", **document)
+    return StepResult(_words(document), (place.path(NOUN), page))
 
 
 def plan(audit: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
@@ -38,10 +41,16 @@ def plan(audit: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any
 
     What was skipped is no item: it is asked again when the check that it waits for is repaired.
     """
-    items = [_item(row, _known(row["id"], checks)) for row in audit["checks"] if row["answer"] in ("fail", "error")]
+    items = [
+        _item(row, _known(row["id"], checks))
+        for row in audit["checks"]
+        if row["answer"] in ("fail", "error")
+    ]
     items.sort(key=lambda item: SEVERITIES.index(item["severity"]))
     waiting = [row["id"] for row in audit["checks"] if row["answer"] == "skipped"]
-    taken = {name: audit[name] for name in ("run_folder", "gate_folder", "decision_tag", "failed_gates")}
+    taken = {
+        name: audit[name] for name in ("run_folder", "gate_folder", "decision_tag", "failed_gates")
+    }
     return {**taken, "audit_passed": audit["passed"], "items": items, "waiting": waiting}
 
 
@@ -53,15 +62,24 @@ def _known(check: str, checks: Mapping[str, Check]) -> Check:
 
 
 def _item(row: Mapping[str, Any], check: Check) -> dict[str, Any]:
-    ours = {"check": check.id, "severity": check.severity, "family": check.family, "remedy": check.remedy}
+    ours = {
+        "check": check.id,
+        "severity": check.severity,
+        "family": check.family,
+        "remedy": check.remedy,
+    }
     return {**ours, **{name: row[name] for name in _COPIED}}
 
 
 def _words(document: Mapping[str, Any]) -> str:
     if not document["items"]:
         return "nothing to repair"
-    counts = {level: sum(item["severity"] == level for item in document["items"]) for level in SEVERITIES}
-    return f"{len(document['items'])} to repair: " + ", ".join(f"{n} {level}" for level, n in counts.items() if n)
+    counts = {
+        level: sum(item["severity"] == level for item in document["items"]) for level in SEVERITIES
+    }
+    return f"{len(document['items'])} to repair: " + ", ".join(
+        f"{n} {level}" for level, n in counts.items() if n
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -28,23 +28,28 @@ from datetime import timedelta
 from functools import partial
 
 import post_run_sync_and_finalize as conductor
-from postrun import cli, layout, notify, policy, target, workstation
-from postrun.errors import (
+from postrun import cli
+from postrun.core import locations, terminal
+from postrun.core.errors import (
     INTERRUPTED,
     DeadlineReached,
     Invalid,
     Missing,
     NotFinished,
-    Refusal,
+    PostRunError,
     RunDead,
     Unreachable,
 )
-from postrun.lookout import TICK, Lookout, add_patience, ask, limits_of
-from postrun.notify import Herald
-from postrun.outcome import Order
-from postrun.screen import Screen, progress
-from postrun.states import Glance, Memory, State, left, pause
-from steps import VERBS
+from postrun.core.request import RunRequest
+from postrun.monitor import notify
+from postrun.monitor.notify import Notifier
+from postrun.monitor.run_monitor import TICK, RunMonitor, add_patience, ask, limits_of
+from postrun.monitor.screen import Screen, progress
+from postrun.monitor.states import MonitorState, State, left, pause
+from postrun.remote import workstation
+from postrun.remote.snapshots import RunSnapshot
+from postrun.store import configuration, run_lookup
+from steps import STEPS
 
 _BUSY = (State.RUNNING, State.STALLED)
 SHOWN, TOLD = 3, 10  # last lines of run.log: in the live view, and when the run is dead
@@ -54,18 +59,26 @@ class Watch:
     """One run, polled until its end; what it is doing is told on the way."""
 
     def __init__(
-        self, lookout: Lookout, look: Callable[[], Glance], screen: Screen, note: Callable[[Memory, bool], None]
+        self,
+        lookout: RunMonitor,
+        look: Callable[[], RunSnapshot],
+        screen: Screen,
+        note: Callable[[MonitorState, bool], None],
     ) -> None:
         self.lookout, self.screen, self._note = lookout, screen, note
         self._look = look
         self._polls = 0
         self._progress = ""
 
-    def follow(self, enough: Callable[[Memory, int], bool]) -> Memory:
+    def follow(self, enough: Callable[[MonitorState, int], bool]) -> MonitorState:
         """Poll until the run has ended, patience has, or what is known after so many polls is enough."""
         while True:
             answer = ask(self._look, self._left, lambda: self._draw("looking"))
-            if isinstance(answer, Refusal) and type(answer) is not Unreachable and self.lookout.glance is None:
+            if (
+                isinstance(answer, PostRunError)
+                and type(answer) is not Unreachable
+                and self.lookout.glance is None
+            ):
                 raise answer  # a wrong root, user or key: asking again would not help
             now = time.monotonic()
             self._polls += 1
@@ -89,10 +102,14 @@ class Watch:
         memory, lookout = self.lookout.memory, self.lookout
         if changed:
             why = f" ({lookout.trouble})" if lookout.trouble else ""
-            self.screen.tell(cli.plain(f"{time.strftime('%H:%M:%S')} {memory.state}: {memory.words}{why}"))
-        doing = progress(lookout.glance.log_tail) if lookout.glance and memory.known in _BUSY else ""
+            self.screen.tell(
+                terminal.plain(f"{time.strftime('%H:%M:%S')} {memory.state}: {memory.words}{why}")
+            )
+        doing = (
+            progress(lookout.glance.log_tail) if lookout.glance and memory.known in _BUSY else ""
+        )
         if doing != self._progress and doing and not self.screen.live:
-            self.screen.tell(cli.plain(f"{time.strftime('%H:%M:%S')} {doing}"))
+            self.screen.tell(terminal.plain(f"{time.strftime('%H:%M:%S')} {doing}"))
         self._progress = doing
 
     def _draw(self, doing: str) -> None:
@@ -100,8 +117,17 @@ class Watch:
         lasting = timedelta(seconds=int(time.monotonic() - memory.since))
         state = f"{memory.state} for {lasting}: {memory.words}" if memory.state else "first look"
         log = [f"  | {line}" for line in self.last_lines(SHOWN)]
-        lines = [f"run {self.lookout.tag}: {state}", *([f"  {self._progress}"] if self._progress else []), *log]
-        self.screen.draw([cli.plain(line) for line in [*lines, f"{doing}; Ctrl-C detaches, the run goes on"]])
+        lines = [
+            f"run {self.lookout.tag}: {state}",
+            *([f"  {self._progress}"] if self._progress else []),
+            *log,
+        ]
+        self.screen.draw(
+            [
+                terminal.plain(line)
+                for line in [*lines, f"{doing}; Ctrl-C detaches, the run goes on"]
+            ]
+        )
 
     def last_lines(self, count: int) -> list[str]:
         """Give the last lines of run.log, as far as they were seen."""
@@ -111,35 +137,46 @@ class Watch:
 def add_until(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a watch over one run."""
     until = parser.add_argument_group("until when")
-    until.add_argument("--once", action="store_true", help="look, and tell by the exit code; 10 is not finished")
+    until.add_argument(
+        "--once", action="store_true", help="look, and tell by the exit code; 10 is not finished"
+    )
     until.add_argument("--until", choices=[str(State.COMPLETE)], help="stop there, do not finalize")
-    until.add_argument("--process-pattern", metavar="RE", help="a regular expression: also a process of the run")
+    until.add_argument(
+        "--process-pattern", metavar="RE", help="a regular expression: also a process of the run"
+    )
 
 
-def enough(args: argparse.Namespace, memory: Memory, polls: int) -> bool:
+def enough(args: argparse.Namespace, memory: MonitorState, polls: int) -> bool:
     """Say whether to stop before the run ends. With --once it goes on while every look pointed to the same end."""
-    pointed = memory.suspicion is not None and memory.suspicion.looks == polls
+    pointed = memory.pending is not None and memory.pending.polls == polls
     return args.dry_run or (args.once and not pointed)
 
 
-def exactly(order: Order, lookout: Lookout) -> Order:
+def exactly(order: RunRequest, lookout: RunMonitor) -> RunRequest:
     """Name the run folder when its tag has several: by the tag alone, detection passes over one without a context."""
     if lookout.glance is None or len(lookout.glance.runs) < 2:
         return order
-    return replace(order, run_dir_remote=f"{layout.RUNS}/{lookout.memory.run}")
+    return replace(order, run_dir_remote=f"{locations.RUNS}/{lookout.memory.run}")
 
 
-def why(watch: Watch, order: Order, resume: str) -> Refusal:
+def why(watch: Watch, order: RunRequest, resume: str) -> PostRunError:
     """Put an end that is no completion into words."""
     memory, lookout, limits = watch.lookout.memory, watch.lookout, watch.lookout.limits
     run, found = f"run {lookout.tag}", f"{memory.state}: {memory.words}"
     if memory.over is RunDead:
-        return RunDead(run, "a result.json", memory.words, f"close it with: {cli.abandoning(order, lookout.tag)}")
+        return RunDead(
+            run,
+            "a result.json",
+            memory.words,
+            f"close it with: {cli.abandoning(order, lookout.tag)}",
+        )
     if memory.over is Invalid:
         hint = f"if it stays so, close it with: {cli.abandoning(order, lookout.tag)}"
         return Invalid(run, "a result.json that can be read", memory.words, hint)
     if memory.over is Missing:
-        return Missing(run, f"a run folder within {limits.appear_timeout:g} s", memory.words, resume)
+        return Missing(
+            run, f"a run folder within {limits.appear_timeout:g} s", memory.words, resume
+        )
     if memory.over is DeadlineReached:
         return DeadlineReached(run, f"its end within {limits.deadline:g} s", found, resume)
     if memory.state is State.UNREACHABLE:
@@ -147,19 +184,21 @@ def why(watch: Watch, order: Order, resume: str) -> Refusal:
     return NotFinished(run, "its end", found)
 
 
-def close(args: argparse.Namespace, order: Order, watch: Watch) -> int:
+def close(args: argparse.Namespace, order: RunRequest, watch: Watch) -> int:
     """Close a complete run, and try again what an outage or a late process kept from its end; give the last code."""
     while True:
-        code = conductor.close(order, VERBS, args.lock_wait, args.json)
+        code = conductor.close(order, STEPS, args.lock_wait, args.json)
         rest = None if args.once else watch.lookout.put_off(code, time.monotonic())
         if rest is None:
             return code
         words = f"run {watch.lookout.tag} is not closed yet (exit code {code}); the next try is in {math.ceil(rest)} s"
-        watch.screen.tell(cli.plain(words))
+        watch.screen.tell(terminal.plain(words))
         time.sleep(rest)
 
 
-def conclude(args: argparse.Namespace, order: Order, watch: Watch, herald: Herald, resume: str) -> int:
+def conclude(
+    args: argparse.Namespace, order: RunRequest, watch: Watch, herald: Notifier, resume: str
+) -> int:
     """Close a complete run, or tell the state on stdout and why it is an end on stderr."""
     memory, order = watch.lookout.memory, exactly(order, watch.lookout)
     complete = memory.state is State.COMPLETE
@@ -172,7 +211,7 @@ def conclude(args: argparse.Namespace, order: Order, watch: Watch, herald: Heral
     row = {"state": memory.state, "run": memory.run, "words": memory.words, "exit_code": code}
     print(json.dumps(row) if args.json else memory.state)
     for line in watch.last_lines(TOLD) if memory.state is State.DEAD else ():
-        cli.say(f"  | {line}")
+        terminal.say(f"  | {line}")
     if refusal:
         raise refusal
     return 0
@@ -181,12 +220,17 @@ def conclude(args: argparse.Namespace, order: Order, watch: Watch, herald: Heral
 def run(args: argparse.Namespace, resume: str) -> int:
     """Watch one run to its end and conclude."""
     order = cli.order(args)
-    tag, run_folder = target.tag(order), target.run(order)
-    folder = run_folder and f"{layout.RUNS}/{run_folder}"
-    station, screen = workstation.connect(order.host, order.remote_root, policy.workstation()), Screen()
-    lookout = Lookout(order.root, tag, limits_of(args), time.monotonic(), args.process_pattern)
-    herald = notify.herald(order.root, lambda words: screen.tell(cli.plain(words)))
-    watch = Watch(lookout, lambda: station.glance(tag, folder), screen, partial(herald.note, order.host, tag))
+    tag, run_folder = run_lookup.tag(order), run_lookup.run(order)
+    folder = run_folder and f"{locations.RUNS}/{run_folder}"
+    station, screen = (
+        workstation.connect(order.host, order.remote_root, configuration.workstation()),
+        Screen(),
+    )
+    lookout = RunMonitor(order.root, tag, limits_of(args), time.monotonic(), args.process_pattern)
+    herald = notify.herald(order.root, lambda words: screen.tell(terminal.plain(words)))
+    watch = Watch(
+        lookout, lambda: station.glance(tag, folder), screen, partial(herald.note, order.host, tag)
+    )
     try:
         watch.follow(partial(enough, args))
         screen.clear()
@@ -195,7 +239,7 @@ def run(args: argparse.Namespace, resume: str) -> int:
     except KeyboardInterrupt:
         seen = lookout.memory.state or "not seen yet"
         then = "before it was closed" if seen is State.COMPLETE else "which goes on"
-        screen.tell(cli.plain(f"detached from run {tag} ({seen}), {then}; {resume}"))
+        screen.tell(terminal.plain(f"detached from run {tag} ({seen}), {then}; {resume}"))
         return INTERRUPTED
     finally:
         screen.clear()

@@ -13,19 +13,25 @@ import json
 from collections.abc import Sequence
 
 from postrun import cli
-from postrun.errors import Locked, Refusal, Usage
-from postrun.outcome import Order, Outcome
-from steps import VERBS, Verb
+from postrun.core import terminal
+from postrun.core.errors import Locked, PostRunError, Usage
+from postrun.core.request import RunRequest, StepResult
+from steps import STEPS, Step
 
-_SCOPES = {"detect-run": cli.RUN, "sync-run": cli.RUN}  # every other step works in the whole workspace
+_SCOPES = {
+    "detect-run": cli.RUN,
+    "sync-run": cli.RUN,
+}  # every other step works in the whole workspace
 
 
-def conduct(order: Order, verbs: Sequence[Verb], wait: float) -> list[tuple[Verb, Outcome | Refusal | None]]:
+def conduct(
+    order: RunRequest, verbs: Sequence[Step], wait: float
+) -> list[tuple[Step, StepResult | PostRunError | None]]:
     """Run the steps and give what came of each: an outcome, a refusal, or None for a step that was skipped.
 
     A lock that another process holds is the refusal of the first step that needs it; it is told by whoever asked.
     """
-    results: list[tuple[Verb, Outcome | Refusal | None]] = []
+    results: list[tuple[Step, StepResult | PostRunError | None]] = []
     unwritten: dict[str, str] = {}  # noun -> the step that should have written it
     for scope in (cli.RUN, cli.WORKSPACE):
         mine = [verb for verb in verbs if _SCOPES.get(verb.name, cli.WORKSPACE) == scope]
@@ -40,42 +46,53 @@ def conduct(order: Order, verbs: Sequence[Verb], wait: float) -> list[tuple[Verb
     return results
 
 
-def _step(verb: Verb, order: Order, unwritten: dict[str, str]) -> Outcome | Refusal | None:
+def _step(
+    verb: Step, order: RunRequest, unwritten: dict[str, str]
+) -> StepResult | PostRunError | None:
     """Run one step unless it needs what is `unwritten`; note there what this one leaves unwritten."""
     lacking = next((unwritten[noun] for noun in verb.reads if noun in unwritten), None)
     result = None if lacking else cli.attempt(verb.do, order)
-    if not isinstance(result, Outcome):
+    if not isinstance(result, StepResult):
         unwritten |= dict.fromkeys(verb.writes, lacking or verb.name)
     _tell(verb, result, lacking)
     return result
 
 
-def _tell(verb: Verb, result: Outcome | Refusal | None, lacking: str | None) -> None:
+def _tell(verb: Step, result: StepResult | PostRunError | None, lacking: str | None) -> None:
     if result is None:
         mark, words = "skipped", f"needs what {lacking} writes"
-    elif isinstance(result, Refusal):
+    elif isinstance(result, PostRunError):
         mark, words = "refused", str(result)
     else:
         mark, words = "ok" if result.yes else "no", result.words
-    cli.say(f"{verb.number:>4}  {verb.name:<18} {mark:<8} {words}")
+    terminal.say(f"{verb.number:>4}  {verb.name:<18} {mark:<8} {words}")
 
 
-def chosen(first: str | None, last: str | None) -> Sequence[Verb]:
+def chosen(first: str | None, last: str | None) -> Sequence[Step]:
     """Cut the table to the steps from `first` to `last`, both included. Raises Usage for a name that is no step."""
-    names = [verb.name for verb in VERBS]
+    names = [verb.name for verb in STEPS]
     for name in (first, last):
         if name is not None and name not in names:
             raise Usage("step", f"one of {', '.join(names)}", repr(name))
-    return VERBS[names.index(first or names[0]) : names.index(last or names[-1]) + 1]
+    return STEPS[names.index(first or names[0]) : names.index(last or names[-1]) + 1]
 
 
-def close(order: Order, verbs: Sequence[Verb], wait: float, as_json: bool) -> int:
+def close(order: RunRequest, verbs: Sequence[Step], wait: float, as_json: bool) -> int:
     """Conduct the steps, give the results, and end with the worst code. Raises Locked, once the results are given."""
     results = conduct(order, verbs, wait)
-    wrote = [str(path) for _, result in results if isinstance(result, Outcome) for path in result.wrote]
+    wrote = [
+        str(path)
+        for _, result in results
+        if isinstance(result, StepResult)
+        for path in result.wrote
+    ]
     code = max((result.exit_code for _, result in results if result is not None), default=0)
     if as_json:
-        print(json.dumps({"exit_code": code, "wrote": wrote, "steps": [_row(*pair) for pair in results]}))
+        print(
+            json.dumps(
+                {"exit_code": code, "wrote": wrote, "steps": [_row(*pair) for pair in results]}
+            )
+        )
     else:
         print("".join(f"{path}\n" for path in wrote), end="")
     for _, result in results:
@@ -84,14 +101,16 @@ def close(order: Order, verbs: Sequence[Verb], wait: float, as_json: bool) -> in
     return code
 
 
-def _row(verb: Verb, result: Outcome | Refusal | None) -> dict[str, object]:
-    words = result.words if isinstance(result, Outcome) else str(result or "skipped")
+def _row(verb: Step, result: StepResult | PostRunError | None) -> dict[str, object]:
+    words = result.words if isinstance(result, StepResult) else str(result or "skipped")
     return {"step": verb.name, "words": words, "exit_code": result.exit_code if result else None}
 
 
 def listing() -> str:
     """Write the table of steps for reading."""
-    return "\n".join(f"{verb.number:>4}  {verb.name:<18} {verb.script:<36} {verb.words}" for verb in VERBS)
+    return "\n".join(
+        f"{verb.number:>4}  {verb.name:<18} {verb.script:<36} {verb.words}" for verb in STEPS
+    )
 
 
 def add_range(parser: argparse.ArgumentParser) -> None:
@@ -108,8 +127,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     verbs = chosen(args.first, args.last)
     order = cli.order(args)
-    if order.abandoned is not None and VERBS[0] not in verbs:
-        raise Usage("--abandoned", f"{VERBS[0].name} among the steps, to record it", f"--from {args.first}")
+    if order.abandoned is not None and STEPS[0] not in verbs:
+        raise Usage(
+            "--abandoned", f"{STEPS[0].name} among the steps, to record it", f"--from {args.first}"
+        )
     return close(order, verbs, args.lock_wait, args.json)
 
 

@@ -16,8 +16,11 @@ import argparse
 import shlex
 from collections.abc import Sequence
 
-from postrun import cli, layout, planning, starting
-from postrun.errors import Usage
+from postrun import cli
+from postrun.core import run_names
+from postrun.core.errors import Usage
+from postrun.decide import planning
+from postrun.remote import launch
 
 _OURS = {"owner": "--owner", "notes": "--notes", "threads": "--threads", "data": "--dq-input-csv"}
 
@@ -26,15 +29,21 @@ def start(args: argparse.Namespace) -> int:
     """Start the run when launcher and data are there and the tag is free; give the launcher's verdict as 0 or 1."""
     files = [planning.LAUNCHER, args.data]
     hint = "an audit allows one"
-    return starting.start(cli.order(args), f"official run {args.tag}", command(args), files, hint, args.json)
+    return launch.start(
+        cli.order(args), f"official run {args.tag}", command(args), files, hint, args.json
+    )
 
 
 def command(args: argparse.Namespace) -> list[str]:
     """Give the launcher's argument list. Raises Usage."""
     if not args.data:
         raise Usage("--data", "a data file, relative to the remote root", "nothing")
-    words = ["bash", planning.LAUNCHER, "--workflow", layout.WORKFLOW, "--tag", args.tag]
-    words += [f"{flag}={getattr(args, name)}" for name, flag in _OURS.items() if getattr(args, name) is not None]
+    words = ["bash", planning.LAUNCHER, "--workflow", run_names.WORKFLOW, "--tag", args.tag]
+    words += [
+        f"{flag}={getattr(args, name)}"
+        for name, flag in _OURS.items()
+        if getattr(args, name) is not None
+    ]
     try:
         return [*words, "--", *shlex.split(args.gate)]
     except ValueError as error:
@@ -49,7 +58,9 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--notes", help="what it is to find out")
     run.add_argument("--threads", help="for each numerical library (default: all cores)")
     run.add_argument("--data", required=True, help="the data file, relative to the remote root")
-    run.add_argument("--gate", required=True, metavar="WORDS", help="the gate program's words, in one text")
+    run.add_argument(
+        "--gate", required=True, metavar="WORDS", help="the gate program's words, in one text"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

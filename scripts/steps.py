@@ -13,7 +13,7 @@ import governance_remediation_plan
 import sync_run
 import update_factor_experiment_registry
 import update_failure_pattern_db
-from postrun.outcome import Step
+from postrun.core.request import StepFunction
 
 _EVIDENCE = (
     "context",
@@ -29,14 +29,14 @@ _EVIDENCE = (
 
 
 @dataclass(frozen=True)
-class Verb:
+class Step:
     """One step. Its numbers are those of POST_RUN_OPERATIONS.md; reads and writes are nouns of `postrun.layout`."""
 
     number: str
     name: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    do: Step
+    do: StepFunction
     words: str
     reads_prior: tuple[str, ...] = ()  # of other runs, as their closings left it
 
@@ -46,8 +46,8 @@ class Verb:
         return f"{self.do.__module__}.py"
 
 
-VERBS = (
-    Verb(
+STEPS = (
+    Step(
         "1-2",
         "detect-run",
         (),
@@ -55,7 +55,7 @@ VERBS = (
         detect_run.detect,
         "find the run and its gate report on the workstation",
     ),
-    Verb(
+    Step(
         "3",
         "sync-run",
         ("run_detection",),
@@ -63,7 +63,7 @@ VERBS = (
         sync_run.fetch,
         "bring both folders home and prove the copy",
     ),
-    Verb(
+    Step(
         "4",
         "finalize-gate-run",
         ("run_detection", "evidence_manifest", "context", "result", "production_gates_report"),
@@ -71,15 +71,21 @@ VERBS = (
         finalize_gate_run.finalize,
         "write the decision into the ledger and on one page",
     ),
-    Verb(
+    Step(
         "5",
         "governance-audit",
-        (*_EVIDENCE, "run_detection", "evidence_manifest", "stage_ledger", "production_gates_final_summary"),
+        (
+            *_EVIDENCE,
+            "run_detection",
+            "evidence_manifest",
+            "stage_ledger",
+            "production_gates_final_summary",
+        ),
         ("governance_audit_check",),
         governance_audit_checker.audit,
         "ask every question of the catalogue",
     ),
-    Verb(
+    Step(
         "6",
         "remediation-plan",
         ("governance_audit_check",),
@@ -87,11 +93,16 @@ VERBS = (
         governance_remediation_plan.remediate,
         "say what to repair, most severe first",
     ),
-    Verb(
+    Step(
         "7",
         "run-review",
         (
-            *("evidence_manifest", "stage_ledger", "governance_audit_check", "governance_remediation_plan"),
+            *(
+                "evidence_manifest",
+                "stage_ledger",
+                "governance_audit_check",
+                "governance_remediation_plan",
+            ),
             *("production_gates_report", "walk_forward_summary", "command"),
         ),
         ("production_gates_run_review",),
@@ -99,15 +110,20 @@ VERBS = (
         "write the page for the committee",
         reads_prior=("factor_experiment_registry",),
     ),
-    Verb(
+    Step(
         "8",
         "factor-registry",
-        ("context", "production_gates_report", "governance_audit_check", "governance_remediation_plan"),
+        (
+            "context",
+            "production_gates_report",
+            "governance_audit_check",
+            "governance_remediation_plan",
+        ),
         ("factor_experiment_registry", "factor_experiment_leaderboard"),
         update_factor_experiment_registry.register,
         "score the run and put it into the registry",
     ),
-    Verb(
+    Step(
         "9",
         "candidate-queue",
         ("factor_experiment_registry",),
@@ -115,16 +131,21 @@ VERBS = (
         generate_candidate_queue.rank,
         "rank what deserves the next run",
     ),
-    Verb(
+    Step(
         "10",
         "next-run-plan",
         ("factor_candidate_queue", "factor_experiment_registry"),
         ("next_run_plan",),
         generate_next_run_plan.plan,
         "turn the queue into commands that can be run",
-        reads_prior=("production_gates_report", "context", "preflight", "governance_remediation_plan"),
+        reads_prior=(
+            "production_gates_report",
+            "context",
+            "preflight",
+            "governance_remediation_plan",
+        ),
     ),
-    Verb(
+    Step(
         "11",
         "failure-patterns",
         ("governance_audit_check", "governance_remediation_plan", "factor_experiment_registry"),
@@ -132,7 +153,7 @@ VERBS = (
         update_failure_pattern_db.tally,
         "remember what failed, and what came back",
     ),
-    Verb(
+    Step(
         "12",
         "handoff-readiness",
         ("stage_ledger", "stage_audit_log"),

@@ -16,37 +16,43 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, clock, disk, evidence, layout, target
-from postrun.errors import Invalid
-from postrun.evidence import Contents
-from postrun.layout import Place
-from postrun.outcome import Order, Outcome
-from postrun.workstation import Workstation
+from postrun import cli
+from postrun.core import artifacts, clock, disk, locations
+from postrun.core.errors import Invalid
+from postrun.core.locations import RunPaths
+from postrun.core.request import RunRequest, StepResult
+from postrun.remote.workstation import Workstation, open_workstation
+from postrun.store import evidence, json_files, run_lookup
+from postrun.store.evidence import Contents
 
 _ENDED = "the run had been given up, and has a result now"
 _FIRST = "differed from the workstation's files before the first sync"
 _NAMED = 5  # files in one line of words
 
 
-def fetch(order: Order) -> Outcome:
+def fetch(order: RunRequest) -> StepResult:
     """Sync one run. Raises Missing, Invalid, Unreachable, Unclear."""
-    place = target.locate(order)
-    detection = artifacts.read(place, "run_detection")
+    place = run_lookup.locate(order)
+    detection = json_files.read(place, "run_detection")
     order = replace(order, abandoned=detection.get("abandoned"))
-    manifest = artifacts.seek(place, "evidence_manifest")
+    manifest = json_files.seek(place, "evidence_manifest")
     near = evidence.contents(place)
     if _is_here(order):
-        return _record(order, place, manifest, near, _changes(order, place, manifest, near, near), [])
-    with cli.station(order) as door:
+        return _record(
+            order, place, manifest, near, _changes(order, place, manifest, near, near), []
+        )
+    with open_workstation(order) as door:
         return _bring(order, place, manifest, near, door)
 
 
-def _bring(order: Order, place: Place, manifest: Any, near: Contents, door: Workstation) -> Outcome:
+def _bring(
+    order: RunRequest, place: RunPaths, manifest: Any, near: Contents, door: Workstation
+) -> StepResult:
     listed = door.digests(evidence.folders(place))
     far = evidence.only_evidence(listed.files, listed.links)
     changes = _changes(order, place, manifest, near, far)
     wanted = sorted(path for path, digest in far.files.items() if near.files.get(path) != digest)
-    if not disk.REHEARSAL.get():
+    if not disk.DRY_RUN.get():
         _set_aside(place, changes)
         for folder in evidence.folders(place):
             if any(path.startswith(f"{folder}/") for path in wanted):
@@ -55,12 +61,16 @@ def _bring(order: Order, place: Place, manifest: Any, near: Contents, door: Work
     return _record(order, place, manifest, far, changes, wanted)
 
 
-def _is_here(order: Order) -> bool:
+def _is_here(order: RunRequest) -> bool:
     """Say whether the workstation's root is the workspace itself: then there is nothing to copy or to compare with."""
-    return order.no_sync or (order.host == "local" and Path(order.remote_root).expanduser().resolve() == order.root)
+    return order.no_sync or (
+        order.host == "local" and Path(order.remote_root).expanduser().resolve() == order.root
+    )
 
 
-def _changes(order: Order, place: Place, manifest: Any, near: Contents, far: Contents) -> list[dict[str, Any]]:
+def _changes(
+    order: RunRequest, place: RunPaths, manifest: Any, near: Contents, far: Contents
+) -> list[dict[str, Any]]:
     """Work out what the manifest must say about changed evidence. Raises Invalid when nobody accepted the change."""
     stale = [path for path, digest in near.files.items() if far.files.get(path) != digest]
     stale += [path for path in near.links if path not in far.links]
@@ -70,7 +80,9 @@ def _changes(order: Order, place: Place, manifest: Any, near: Contents, far: Con
     sides = {"here": evidence.compare(known, near, copied=True), "on the workstation": []}
     if far is not near:
         sides["on the workstation"] = evidence.compare(known, far, copied=False)
-    found = [f"{it.path} {it.what} {side}" for side, differences in sides.items() for it in differences]
+    found = [
+        f"{it.path} {it.what} {side}" for side, differences in sides.items() for it in differences
+    ]
     if not found:
         return []
     reason = order.accept_changed_evidence
@@ -78,53 +90,73 @@ def _changes(order: Order, place: Place, manifest: Any, near: Contents, far: Con
         reason = _ENDED
     if reason is None:
         hint = '--accept-changed-evidence "reason" takes what the workstation has and keeps the old files aside'
-        raise Invalid(f"evidence of {place.run}", "what evidence_manifest.json records", _some(found), hint)
+        raise Invalid(
+            f"evidence of {place.run}", "what evidence_manifest.json records", _some(found), hint
+        )
     paths = sorted({it.path for differences in sides.values() for it in differences})
     return [_change(place, reason, paths, stale)]
 
 
-def _ended_after_all(order: Order, manifest: Any) -> bool:
+def _ended_after_all(order: RunRequest, manifest: Any) -> bool:
     """Say whether a run that was closed as dead has a result by now: then its evidence may have grown."""
     return manifest.get("abandoned") is not None and order.abandoned is None
 
 
-def _change(place: Place, reason: str, paths: Iterable[str], stale: Sequence[str]) -> dict[str, Any]:
-    kept = f"{layout.SUPERSEDED}/{_next(place)}" if stale else None
-    return {"reason": reason, "at": clock.stamp(clock.now()), "files": sorted(paths), "kept": sorted(stale), "in": kept}
+def _change(
+    place: RunPaths, reason: str, paths: Iterable[str], stale: Sequence[str]
+) -> dict[str, Any]:
+    kept = f"{locations.SUPERSEDED}/{_next(place)}" if stale else None
+    return {
+        "reason": reason,
+        "at": clock.stamp(clock.now()),
+        "files": sorted(paths),
+        "kept": sorted(stale),
+        "in": kept,
+    }
 
 
-def _next(place: Place) -> int:
-    aside = place.folder(layout.Home.RUN) / layout.SUPERSEDED
+def _next(place: RunPaths) -> int:
+    aside = place.folder(artifacts.Home.RUN) / locations.SUPERSEDED
     return 1 + max((int(path.name) for path in aside.glob("*") if path.name.isdecimal()), default=0)
 
 
-def _set_aside(place: Place, changes: list[dict[str, Any]]) -> None:
+def _set_aside(place: RunPaths, changes: list[dict[str, Any]]) -> None:
     for change in changes:
         for path in change["kept"]:
-            kept = place.folder(layout.Home.RUN) / change["in"] / path
+            kept = place.folder(artifacts.Home.RUN) / change["in"] / path
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(place.root / path, kept)
 
 
-def _prove(place: Place, far: Contents, wanted: Iterable[str]) -> None:
+def _prove(place: RunPaths, far: Contents, wanted: Iterable[str]) -> None:
     """Hold the digests of what was copied against the workstation's. Raises Invalid."""
     wrong = [
         path
         for path in wanted
-        if not (place.root / path).is_file() or evidence.digest(place.root / path) != far.files[path]
+        if not (place.root / path).is_file()
+        or evidence.digest(place.root / path) != far.files[path]
     ]
     if wrong:
         hint = "they changed while they were copied; is something still writing? sync again"
-        raise Invalid(f"copy of {place.run}", "the workstation's digests", f"others for {_some(wrong)}", hint)
+        raise Invalid(
+            f"copy of {place.run}", "the workstation's digests", f"others for {_some(wrong)}", hint
+        )
 
 
 def _record(
-    order: Order, place: Place, manifest: Any, found: Contents, changes: list[dict[str, Any]], moved: Sequence[str]
-) -> Outcome:
+    order: RunRequest,
+    place: RunPaths,
+    manifest: Any,
+    found: Contents,
+    changes: list[dict[str, Any]],
+    moved: Sequence[str],
+) -> StepResult:
     """Write the manifest, and say what was done. In a rehearsal say what would be."""
-    if disk.REHEARSAL.get():
-        return Outcome(f"would fetch {len(moved)} of {len(found.files)} files")
-    held = bool(manifest and manifest["verified"] and not changes)  # what was proved once stays proved
+    if disk.DRY_RUN.get():
+        return StepResult(f"would fetch {len(moved)} of {len(found.files)} files")
+    held = bool(
+        manifest and manifest["verified"] and not changes
+    )  # what was proved once stays proved
     document = {
         "run_folder": place.run,
         "gate_folder": place.gate,
@@ -134,16 +166,23 @@ def _record(
         "abandoned": order.abandoned,
         "changes": [*(manifest["changes"] if manifest else []), *changes],
     }
-    artifacts.write(place, "evidence_manifest", document)
-    return Outcome(_words(document, len(moved)), (place.path("evidence_manifest"),))
+    json_files.write(place, "evidence_manifest", document)
+    return StepResult(_words(document, len(moved)), (place.path("evidence_manifest"),))
 
 
-def _rows(order: Order, place: Place, found: Contents, held: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rows(
+    order: RunRequest, place: RunPaths, found: Contents, held: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Describe every file. Rows that hold stay as they are, so that another name for the host changes nothing."""
     before = {(row["path"], row["sha256"]): row for row in held}
     return [
         before.get((path, digest))
-        or {"path": path, "size": (place.root / path).stat().st_size, "sha256": digest, "source": order.host}
+        or {
+            "path": path,
+            "size": (place.root / path).stat().st_size,
+            "sha256": digest,
+            "source": order.host,
+        }
         for path, digest in sorted(found.files.items())
     ]
 

@@ -18,9 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, gates, layout, policy, render, scoring, tables, target
-from postrun.layout import Place
-from postrun.outcome import Order, Outcome
+from postrun import cli
+from postrun.core import locations, run_names
+from postrun.core.locations import RunPaths
+from postrun.core.request import RunRequest, StepResult
+from postrun.decide import gates, scoring
+from postrun.store import configuration, csv_files, json_files, page_files, run_lookup
 
 REGISTRY, LEADERBOARD, TOP = "factor_experiment_registry", "factor_experiment_leaderboard", 20
 _COSTS = {"test_ic_x1_0": 1.0, "test_ic_x1_5": 1.5, "test_ic_x2_0": 2.0}
@@ -29,47 +32,60 @@ _METRICS = tuple(name for name in scoring.Measured.__dataclass_fields__ if name 
 Row = dict[str, Any]
 
 
-def register(order: Order) -> Outcome:
+def register(order: RunRequest) -> StepResult:
     """Put the run's row into the registry."""
-    place = target.locate(order)
+    place = run_lookup.locate(order)
     rules, digest = _policy()
-    rows = {row["run"]: row for row in tables.rows(_path(order.root), artifacts.columns(REGISTRY))}
+    rows = {
+        row["run"]: row for row in csv_files.rows(_path(order.root), json_files.columns(REGISTRY))
+    }
     outdated = [run for run, row in rows.items() if row["policy_sha256"] != digest]
-    rows = {run: _scored(row, rules, digest) if run in outdated else row for run, row in rows.items()}
+    rows = {
+        run: _scored(row, rules, digest) if run in outdated else row for run, row in rows.items()
+    }
     rows[place.run] = _scored(facts(place), rules, digest)
-    wrote = _write(order.root, rows.values(), changed={place.run, *outdated}, version=rules["policy_version"])
+    wrote = _write(
+        order.root, rows.values(), changed={place.run, *outdated}, version=rules["policy_version"]
+    )
     row = rows[place.run]
     again = f"; the policy changed, {len(outdated)} rows scored again" if outdated else ""
-    return Outcome(f"{row['decision']}, score {row['total']:.1f}; {len(rows)} runs{again}", wrote)
+    return StepResult(
+        f"{row['decision']}, score {row['total']:.1f}; {len(rows)} runs{again}", wrote
+    )
 
 
-def rebuild(order: Order) -> Outcome:
+def rebuild(order: RunRequest) -> StepResult:
     """Make the registry anew from every closed run folder of the workspace."""
     rules, digest = _policy()
-    folders = sorted(path.parent.name for path in (order.root / layout.RUNS).glob("*/governance_remediation_plan.json"))
-    runs = [folder for folder in folders if layout.run_name(folder)]
+    folders = sorted(
+        path.parent.name
+        for path in (order.root / locations.RUNS).glob("*/governance_remediation_plan.json")
+    )
+    runs = [folder for folder in folders if run_names.parse_run_name(folder)]
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
         found = workers.map(partial(_facts_of, order.root), runs, chunksize=64)
         rows = [_scored(row, rules, digest) for row in found]
     wrote = _write(order.root, rows, changed=set(runs), version=rules["policy_version"])
-    return Outcome(f"{len(rows)} runs, from their folders alone", wrote)
+    return StepResult(f"{len(rows)} runs, from their folders alone", wrote)
 
 
 def _facts_of(root: Path, run: str) -> Row:
-    return facts(target.locate(Order(root=root, run_dir=root / layout.RUNS / run)))
+    return facts(run_lookup.locate(RunRequest(root=root, run_dir=root / locations.RUNS / run)))
 
 
-def facts(place: Place) -> Row:
+def facts(place: RunPaths) -> Row:
     """Gather what a run's folders say: the part of its row that no policy has a say in. Raises Missing, Invalid."""
-    name = layout.run_name(place.run)
+    name = run_names.parse_run_name(place.run)
     assert name is not None, "located runs have a run's name"
-    report = artifacts.seek(place, "production_gates_report") if place.gate else None
-    ended = not (artifacts.seek(place, "run_detection") or {}).get("abandoned")
-    audit = artifacts.read(place, "governance_audit_check")
-    plan = artifacts.read(place, "governance_remediation_plan")
+    report = json_files.seek(place, "production_gates_report") if place.gate else None
+    ended = not (json_files.seek(place, "run_detection") or {}).get("abandoned")
+    audit = json_files.read(place, "governance_audit_check")
+    plan = json_files.read(place, "governance_remediation_plan")
     given = gates.inputs(report)
     answers = {check["id"]: check["answer"] for check in audit["checks"]}
-    counted = report if ended else None  # what a dead run left may be a part: it is a trial, and measures nothing
+    counted = (
+        report if ended else None
+    )  # what a dead run left may be a part: it is a trial, and measures nothing
     readings = gates.readings(counted) if counted is not None else ()
     measured = scoring.measure(counted, tuple(_COSTS.values()))
     return {
@@ -88,8 +104,12 @@ def facts(place: Place) -> Row:
         **dict(zip(_COSTS, measured.cost_ics, strict=True)),
         **{metric: getattr(measured, metric) for metric in _METRICS},
         "failed_gates": _joined(found.gate for found in readings if found.recomputed is False),
-        "failed_checks": _joined(check for check, answer in answers.items() if answer in ("fail", "error")),
-        "skipped_checks": _joined(check for check, answer in answers.items() if answer == "skipped"),
+        "failed_checks": _joined(
+            check for check, answer in answers.items() if answer in ("fail", "error")
+        ),
+        "skipped_checks": _joined(
+            check for check, answer in answers.items() if answer == "skipped"
+        ),
     }
 
 
@@ -107,7 +127,16 @@ def _scored(row: Mapping[str, Any], rules: Mapping[str, Any], digest: str) -> Ro
         high_items=row["high_items"],
     )
     score = scoring.score(measured, standing, rules)
-    parts = ("decision", "total", "quality", "cost", "walk_forward", "risk", "statistical", "governance")
+    parts = (
+        "decision",
+        "total",
+        "quality",
+        "cost",
+        "walk_forward",
+        "risk",
+        "statistical",
+        "governance",
+    )
     made = {
         **row,
         **{part: getattr(score, part) for part in parts},
@@ -115,31 +144,33 @@ def _scored(row: Mapping[str, Any], rules: Mapping[str, Any], digest: str) -> Ro
         "policy_version": rules["policy_version"],
         "policy_sha256": digest,
     }
-    return {name: made[name] for name in artifacts.columns(REGISTRY)}
+    return {name: made[name] for name in json_files.columns(REGISTRY)}
 
 
 def _write(root: Path, rows: Iterable[Row], changed: set[str], version: int) -> tuple[Path, ...]:
     """Write table and leaderboard; only changed rows are held against the schema, the others were when they came."""
     ordered = sorted(rows, key=lambda row: row["run"])
-    path, page = _path(root), layout.workspace(root, LEADERBOARD)
+    path, page = _path(root), locations.workspace_path(root, LEADERBOARD)
 
     def check(row: Row) -> None:
         if row["run"] in changed:
-            artifacts.check(row, REGISTRY, f"{path}: {row['run']}")
+            json_files.check(row, REGISTRY, f"{path}: {row['run']}")
 
-    tables.write(path, ordered, artifacts.columns(REGISTRY), check)
+    csv_files.write(path, ordered, json_files.columns(REGISTRY), check)
     best = sorted(ordered, key=lambda row: (-row["total"], row["run"]))[:TOP]
-    render.write(page, f"{LEADERBOARD}.md", rows=best, count=len(ordered), top=TOP, version=version)
+    page_files.write(
+        page, f"{LEADERBOARD}.md", rows=best, count=len(ordered), top=TOP, version=version
+    )
     return path, page
 
 
 def _policy() -> tuple[Any, str]:
-    rules = policy.load("scoring_policy")
-    return rules, policy.digest(rules)
+    rules = configuration.load("scoring_policy")
+    return rules, configuration.digest(rules)
 
 
 def _path(root: Path) -> Path:
-    return layout.workspace(root, REGISTRY)
+    return locations.workspace_path(root, REGISTRY)
 
 
 def _joined(names: Iterable[str]) -> str | None:

@@ -23,17 +23,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, catalogue, cli, history, layout, render, tables, target
-from postrun.errors import Missing
-from postrun.history import Run
-from postrun.layout import Place
-from postrun.outcome import Order, Outcome
+from postrun import cli
+from postrun.core import locations, run_names
+from postrun.core.errors import Missing
+from postrun.core.locations import RunPaths
+from postrun.core.request import RunRequest, StepResult
+from postrun.decide import failure_history
+from postrun.decide.failure_history import Run
+from postrun.store import check_catalogue, csv_files, json_files, page_files, run_lookup
 
-TABLE, SUMMARY, REGISTRY = "failure_patterns", "failure_pattern_summary", "factor_experiment_registry"
+TABLE, SUMMARY, REGISTRY = (
+    "failure_patterns",
+    "failure_pattern_summary",
+    "factor_experiment_registry",
+)
 OBSERVED = 200  # characters kept of what the audit found; the audit has the rest
-_LIVE = (history.REGRESSED, history.OPEN)  # worst first
+_LIVE = (failure_history.REGRESSED, failure_history.OPEN)  # worst first
 _RECORDED = ("family", "severity", "answer")
-_DERIVED = ("state", "recurrence", "first_seen", "last_seen")  # change with other runs of the factor
+_DERIVED = (
+    "state",
+    "recurrence",
+    "first_seen",
+    "last_seen",
+)  # change with other runs of the factor
 
 Row = dict[str, Any]
 
@@ -46,27 +58,32 @@ class Seen:
     rows: tuple[Row, ...]
 
 
-def tally(order: Order) -> Outcome:
+def tally(order: RunRequest) -> StepResult:
     """Put the run's failures into the table; those of runs that the registry knows otherwise are read anew too."""
-    place = target.locate(order)
-    source = layout.workspace(order.root, REGISTRY)
-    known = {row["run"]: history.of_row(row) for row in tables.rows(source, artifacts.columns(REGISTRY))}
+    place = run_lookup.locate(order)
+    source = locations.workspace_path(order.root, REGISTRY)
+    known = {
+        row["run"]: failure_history.of_row(row)
+        for row in csv_files.rows(source, json_files.columns(REGISTRY))
+    }
     if place.run not in known:
         hint = f"register it first: make factor-registry TAG={order.tag or '...'}"
         raise Missing(source, f"a row for {place.run}", "none", hint)
-    lying = tables.rows(layout.workspace(order.root, TABLE), artifacts.columns(TABLE))
+    lying = csv_files.rows(locations.workspace_path(order.root, TABLE), json_files.columns(TABLE))
     kept = _by_run(lying)
     seen = {run: Seen(answers, tuple(kept.get(run, ()))) for run, answers in known.items()}
     old = {place.run} | {run for run, one in seen.items() if _differs(one)}
     rows = settle([read_run(order.root, run) if run in old else one for run, one in seen.items()])
     wrote = _write(order.root, rows, lying)
-    return Outcome(_words(rows, place.run), wrote)
+    return StepResult(_words(rows, place.run), wrote)
 
 
 def _by_run(lying: Iterable[Row]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in lying:
-        found.setdefault(row["run"], []).append({name: row[name] for name in row if name not in _DERIVED})
+        found.setdefault(row["run"], []).append(
+            {name: row[name] for name in row if name not in _DERIVED}
+        )
     return found
 
 
@@ -76,19 +93,25 @@ def _differs(seen: Seen) -> bool:
     return lying != {(seen.answers.factor, check) for check in seen.answers.failed}
 
 
-def rebuild(order: Order) -> Outcome:
+def rebuild(order: RunRequest) -> StepResult:
     """Make the table anew from every closed run folder of the workspace."""
-    folders = sorted(path.parent.name for path in (order.root / layout.RUNS).glob("*/governance_remediation_plan.json"))
-    runs = [folder for folder in folders if layout.run_name(folder)]
+    folders = sorted(
+        path.parent.name
+        for path in (order.root / locations.RUNS).glob("*/governance_remediation_plan.json")
+    )
+    runs = [folder for folder in folders if run_names.parse_run_name(folder)]
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
         rows = settle(list(workers.map(partial(read_run, order.root), runs, chunksize=64)))
-    return Outcome(f"{len(rows)} failures of {len(runs)} runs, from their folders alone", _write(order.root, rows, ()))
+    return StepResult(
+        f"{len(rows)} failures of {len(runs)} runs, from their folders alone",
+        _write(order.root, rows, ()),
+    )
 
 
 def read_run(root: Path, run: str) -> Seen:
     """Take one run's answers out of its audit. Raises Missing, Invalid."""
-    audit = artifacts.read(Place(root, run, None), "governance_audit_check")
-    name = layout.run_name(run)
+    audit = json_files.read(RunPaths(root, run, None), "governance_audit_check")
+    name = run_names.parse_run_name(run)
     assert name is not None, "only runs are registered"
     no = [check for check in audit["checks"] if check["answer"] in ("fail", "error")]
     skipped = tuple(check["id"] for check in audit["checks"] if check["answer"] == "skipped")
@@ -108,29 +131,39 @@ def settle(seen: Sequence[Seen]) -> list[Row]:
     own = {one.answers.run: one.rows for one in seen}
     started = {row["run"]: row["started"] for one in seen for row in one.rows}
     rows = []
-    for runs in history.by_factor(one.answers for one in seen):
-        found = history.patterns(runs)
-        rows += [{**row, **_standing(found[row["check"]], started)} for run in runs for row in own[run.run]]
-    names = artifacts.columns(TABLE)
-    return sorted(({name: row[name] for name in names} for row in rows), key=lambda row: (row["run"], row["check"]))
+    for runs in failure_history.by_factor(one.answers for one in seen):
+        found = failure_history.patterns(runs)
+        rows += [
+            {**row, **_standing(found[row["check"]], started)}
+            for run in runs
+            for row in own[run.run]
+        ]
+    names = json_files.columns(TABLE)
+    return sorted(
+        ({name: row[name] for name in names} for row in rows),
+        key=lambda row: (row["run"], row["check"]),
+    )
 
 
-def _standing(pattern: history.Pattern, started: Mapping[str, str]) -> Row:
+def _standing(pattern: failure_history.Pattern, started: Mapping[str, str]) -> Row:
     times = [started[run] for run in pattern.runs]
     return dict(zip(_DERIVED, (pattern.state, len(times), times[0], times[-1]), strict=True))
 
 
 def summarise(rows: Iterable[Row]) -> list[Row]:
     """Give one line per check over all factors: what still fails first, then what failed in most runs."""
-    checks = catalogue.checks()
+    checks = check_catalogue.checks()
     parts: dict[str, list[Row]] = {}
     for row in rows:
         parts.setdefault(row["check"], []).append(row)
     lines = [_line(check, part, checks.get(check)) for check, part in parts.items()]
-    return sorted(lines, key=lambda line: (line["state"] == history.RESOLVED, -line["runs"], line["check"]))
+    return sorted(
+        lines,
+        key=lambda line: (line["state"] == failure_history.RESOLVED, -line["runs"], line["check"]),
+    )
 
 
-def _line(check: str, part: Sequence[Row], asked: catalogue.Check | None) -> Row:
+def _line(check: str, part: Sequence[Row], asked: check_catalogue.Check | None) -> Row:
     states = {(row["factor"] or row["run"]): row["state"] for row in part}
     count = Counter(states.values())
     return {
@@ -142,24 +175,24 @@ def _line(check: str, part: Sequence[Row], asked: catalogue.Check | None) -> Row
         "last_seen": part[-1]["started"],
         "factors": sorted({row["factor"] for row in part if row["factor"] is not None}),
         "nameless": sum(row["factor"] is None for row in part),
-        "state": next((state for state in _LIVE if count[state]), history.RESOLVED),
-        "count": {state: count[state] for state in (*_LIVE, history.RESOLVED)},
+        "state": next((state for state in _LIVE if count[state]), failure_history.RESOLVED),
+        "count": {state: count[state] for state in (*_LIVE, failure_history.RESOLVED)},
         "remedy": asked.remedy if asked else None,
     }
 
 
 def _write(root: Path, rows: Sequence[Row], lying: Iterable[Row]) -> tuple[Path, ...]:
     """Write table and summary; rows that lie there already were held against the schema when they came."""
-    path, page = layout.workspace(root, TABLE), layout.workspace(root, SUMMARY)
+    path, page = locations.workspace_path(root, TABLE), locations.workspace_path(root, SUMMARY)
     checked = {(row["run"], row["check"]): row for row in lying}
 
     def check(row: Row) -> None:
         if checked.get((row["run"], row["check"])) != row:
-            artifacts.check(row, TABLE, f"{path}: {row['run']}: {row['check']}")
+            json_files.check(row, TABLE, f"{path}: {row['run']}: {row['check']}")
 
-    tables.write(path, rows, artifacts.columns(TABLE), check)
+    csv_files.write(path, rows, json_files.columns(TABLE), check)
     runs = len({row["run"] for row in rows})
-    render.write(page, f"{SUMMARY}.md", lines=summarise(rows), failures=len(rows), runs=runs)
+    page_files.write(page, f"{SUMMARY}.md", lines=summarise(rows), failures=len(rows), runs=runs)
     return path, page
 
 

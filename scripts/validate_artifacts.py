@@ -18,15 +18,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, cli, layout, tables
-from postrun.errors import Invalid, Missing, Refusal
-from postrun.layout import NOUNS, PROJECT, Home, Noun
+from postrun import cli
+from postrun.core import locations, terminal
+from postrun.core.artifacts import ARTIFACTS, Artifact, Home
+from postrun.core.errors import Invalid, Missing, PostRunError
+from postrun.core.locations import PROJECT
+from postrun.store import csv_files, json_files
 
-ARTIFACTS = (Home.RUN, Home.GATE, Home.WORKSPACE, Home.REMOTE)  # all but this project's own configs
-_RUN = f"{layout.RUNS}/*/"
+VALIDATED_HOMES = (
+    Home.RUN,
+    Home.GATE,
+    Home.WORKSPACE,
+    Home.REMOTE,
+)  # all but this project's own configs
+_RUN = f"{locations.RUNS}/*/"
 _FOLDERS = {
     Home.RUN: [_RUN],
-    Home.GATE: [f"{layout.GATES}/*/", _RUN],
+    Home.GATE: [f"{locations.GATES}/*/", _RUN],
 }  # no gate folder: the run folder
 _SCHEMAS = r"schemas/[^/]+\.schema\.json"
 
@@ -52,42 +60,55 @@ class Tally:
         return f"{self.checked} artifacts checked, {len(self.findings) + len(self.missing)} findings{alone}"
 
 
-def _hold(content: bytes, where: str, noun: Noun, tally: Tally) -> None:
+def _hold(content: bytes, where: str, noun: Artifact, tally: Tally) -> None:
     """Hold one document, or one row, against the schema of its noun."""
     try:
-        document, odd = artifacts.parse(content, f"{where}: $")
-    except Refusal as refusal:
+        document, odd = json_files.parse(content, f"{where}: $")
+    except PostRunError as refusal:
         tally.findings.append(str(refusal))
         return
-    tally.findings += [f"{where}: {line}" for line in artifacts.findings(document, str(noun.schema))]
-    lines = tally.findings if noun.ours else tally.remarks  # other people's programs write NaN; ours must not
+    tally.findings += [
+        f"{where}: {line}" for line in json_files.findings(document, str(noun.schema))
+    ]
+    lines = (
+        tally.findings if noun.generated else tally.remarks
+    )  # other people's programs write NaN; ours must not
     lines += [f"{where}: {place}: NaN or Infinity, read as null" for place in odd]
 
 
-def _document(path: Path, noun: Noun, tally: Tally) -> None:
+def _document(path: Path, noun: Artifact, tally: Tally) -> None:
     _hold(path.read_bytes(), str(path), noun, tally)
 
 
-def _rows(path: Path, noun: Noun, tally: Tally) -> None:
+def _rows(path: Path, noun: Artifact, tally: Tally) -> None:
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         _hold(line, f"{path}:{number}", noun, tally)
         if not line.endswith(b"\n"):
-            tally.findings.append(f"{path}:{number}: $: expected a whole line, found half a line at the end")
+            tally.findings.append(
+                f"{path}:{number}: $: expected a whole line, found half a line at the end"
+            )
 
 
-def _table(path: Path, noun: Noun, tally: Tally) -> None:
+def _table(path: Path, noun: Artifact, tally: Tally) -> None:
     schema = str(noun.schema)
-    for number, row in enumerate(tables.rows(path, artifacts.columns(schema)), start=1):
-        tally.findings += [f"{path}: row {number}: {line}" for line in artifacts.findings(row, schema)]
+    for number, row in enumerate(csv_files.rows(path, json_files.columns(schema)), start=1):
+        tally.findings += [
+            f"{path}: row {number}: {line}" for line in json_files.findings(row, schema)
+        ]
 
 
-Look = Callable[[Path, Noun, Tally], None]
-_LOOKS: dict[str, Look] = {".json": _document, ".pid": _document, ".jsonl": _rows, ".csv": _table}
+RemoteListing = Callable[[Path, Artifact, Tally], None]
+_LOOKS: dict[str, RemoteListing] = {
+    ".json": _document,
+    ".pid": _document,
+    ".jsonl": _rows,
+    ".csv": _table,
+}
 
 
-def _patterns(homes: Iterable[Home]) -> Iterator[tuple[str, Noun]]:
+def _patterns(homes: Iterable[Home]) -> Iterator[tuple[str, Artifact]]:
     """Say where each noun that has a schema may lie, as regular expressions over the end of a POSIX path."""
-    for noun in (noun for noun in NOUNS.values() if noun.schema and noun.home in homes):
+    for noun in (noun for noun in ARTIFACTS.values() if noun.schema and noun.home in homes):
         endings = [re.escape(suffix) for suffix in noun.suffixes if suffix in _LOOKS]
         for folder in _FOLDERS.get(noun.home, [""]):
             stem = re.escape(folder + noun.file).replace(r"\*", "[^/]+")
@@ -102,12 +123,12 @@ def files_pattern(*homes: Home) -> str:
 
 
 @cache
-def _compiled(own: bool) -> tuple[tuple[re.Pattern[str], Noun], ...]:
-    homes = (Home.PROJECT,) if own else ARTIFACTS
+def _compiled(own: bool) -> tuple[tuple[re.Pattern[str], Artifact], ...]:
+    homes = (Home.PROJECT,) if own else VALIDATED_HOMES
     return tuple((re.compile(f"(?:.*/)?{pattern}"), noun) for pattern, noun in _patterns(homes))
 
 
-def noun_of(path: Path) -> Noun | None:
+def noun_of(path: Path) -> Artifact | None:
     """Say which artifact lies at a path, None when none with a schema does. Configs count here only."""
     for own in (path.is_relative_to(PROJECT / "configs"), False):
         for pattern, noun in _compiled(own):
@@ -128,7 +149,7 @@ def examine(path: Path, tally: Tally) -> bool:
             kind = "a symbolic link" if path.is_symlink() else "something else"
             raise Invalid(f"{path}: $", "a file of its own", kind)
         _LOOKS[path.suffix](path, noun, tally) if noun else _schema(path, tally)
-    except Refusal as refusal:
+    except PostRunError as refusal:
         tally.findings.append(str(refusal))
     except OSError as error:
         tally.findings.append(f"{path}: $: expected a readable file, found: {error.strerror}")
@@ -136,8 +157,8 @@ def examine(path: Path, tally: Tally) -> bool:
 
 
 def _schema(path: Path, tally: Tally) -> None:
-    document, _ = artifacts.parse(path.read_bytes(), f"{path}: $")
-    tally.findings += [f"{path}: {line}" for line in artifacts.schema_findings(document)]
+    document, _ = json_files.parse(path.read_bytes(), f"{path}: $")
+    tally.findings += [f"{path}: {line}" for line in json_files.schema_findings(document)]
 
 
 def look(named: Sequence[Path]) -> Tally:
@@ -157,7 +178,9 @@ def _below(folder: Path, tally: Tally) -> Iterator[Path]:
     """Give the files below a folder that could be artifacts, sorted; linked folders are named only."""
 
     def unreadable(error: OSError) -> None:
-        tally.findings.append(f"{error.filename}: $: expected a readable folder, found: {error.strerror}")
+        tally.findings.append(
+            f"{error.filename}: $: expected a readable folder, found: {error.strerror}"
+        )
 
     for where, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
@@ -168,7 +191,7 @@ def _below(folder: Path, tally: Tally) -> Iterator[Path]:
 
 def everything(root: Path) -> list[Path]:
     """List where artifacts can lie: the folders of the workspace, the project's configs and schemas."""
-    tops = {pattern.partition("/")[0] for pattern, _ in _patterns(ARTIFACTS)}
+    tops = {pattern.partition("/")[0] for pattern, _ in _patterns(VALIDATED_HOMES)}
     folders = [*(root / top for top in sorted(tops)), PROJECT / "configs", PROJECT / "schemas"]
     return [folder for folder in folders if folder.is_dir()]
 
@@ -178,8 +201,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         parser = cli.Parser(__doc__)
-        parser.add_argument("paths", nargs="*", type=Path, help="files or folders (default: everything)")
-        parser.add_argument("--local-root", type=Path, default=PROJECT, help="the workspace (the project)")
+        parser.add_argument(
+            "paths", nargs="*", type=Path, help="files or folders (default: everything)"
+        )
+        parser.add_argument(
+            "--local-root", type=Path, default=PROJECT, help="the workspace (the project)"
+        )
         parser.add_argument("--json", action="store_true", help="the findings as JSON on stdout")
         args = parser.parse_args(argv)
         if not args.local_root.is_dir():
@@ -190,12 +217,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _tell(tally: Tally, as_json: bool) -> int:
-    found = [cli.plain(line) for line in (*tally.findings, *tally.missing)]
-    shown: dict[str, Any] = {"checked": tally.checked, "findings": found, "left_alone": tally.unknown}
+    found = [terminal.plain(line) for line in (*tally.findings, *tally.missing)]
+    shown: dict[str, Any] = {
+        "checked": tally.checked,
+        "findings": found,
+        "left_alone": tally.unknown,
+    }
     for line in [json.dumps(shown)] if as_json else found:
         print(line)
     for line in (*tally.remarks, tally.words()):
-        cli.say(line)
+        terminal.say(line)
     return tally.exit_code
 
 

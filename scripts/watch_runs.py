@@ -30,16 +30,28 @@ from datetime import datetime
 from functools import partial
 
 import post_run_sync_and_finalize as conductor
-from postrun import cli, clock, notify, policy, workstation
-from postrun.errors import INTERRUPTED, DeadlineReached, Locked, NotFinished, Refusal, Unreachable
-from postrun.lookout import TICK, Lookout, add_patience, limits_of
-from postrun.notify import Herald
-from postrun.patrol import Answer, Post, Since
-from postrun.screen import Screen
-from postrun.states import Limits, Sighting, State
-from steps import VERBS
-from watching.closing import order_of, outcome_of
-from watching.table import Row, conclude, lines, row, state_of
+from postrun import cli
+from postrun.core import clock, terminal
+from postrun.core.errors import (
+    INTERRUPTED,
+    DeadlineReached,
+    Locked,
+    NotFinished,
+    PostRunError,
+    Unreachable,
+)
+from postrun.monitor import notify
+from postrun.monitor.closing import order_of, outcome_of
+from postrun.monitor.host_monitor import Answer, HostMonitor, Since
+from postrun.monitor.notify import Notifier
+from postrun.monitor.run_monitor import TICK, RunMonitor, add_patience, limits_of
+from postrun.monitor.screen import Screen
+from postrun.monitor.states import Limits, State
+from postrun.monitor.table import Row, conclude, lines, row, state_of
+from postrun.remote import workstation
+from postrun.remote.snapshots import HostSnapshot
+from postrun.store import configuration
+from steps import STEPS
 
 SHOWN = 5  # last lines of run.log when a run is dead
 HOLD = 60.0  # seconds at most for which a held lock keeps the other runs from being polled
@@ -49,18 +61,26 @@ _USUAL = Limits(appear_timeout=3600.0)  # a run folder that vanishes is not wait
 class Watch:
     """Every unfinished run of every post, until each has ended or patience has."""
 
-    def __init__(self, args: argparse.Namespace, posts: Sequence[Post], herald: Herald, screen: Screen) -> None:
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        posts: Sequence[HostMonitor],
+        herald: Notifier,
+        screen: Screen,
+    ) -> None:
         self.args, self.posts, self.herald, self.screen = args, posts, herald, screen
         self.rows: list[Row] = []
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-        self._complete: deque[tuple[Post, Lookout]] = deque()
+        self._complete: deque[tuple[HostMonitor, RunMonitor]] = deque()
         self._single = args.once or args.dry_run
         self._end = time.monotonic() + (args.deadline or math.inf)
         self._closable = 0.0  # when the next closing may be tried
 
     def follow(self) -> None:
         """Poll, tell and close until nothing is left to wait for."""
-        while self._complete or (time.monotonic() < self._end and not all(map(self._rests, self.posts))):
+        while self._complete or (
+            time.monotonic() < self._end and not all(map(self._rests, self.posts))
+        ):
             try:
                 self._take(*self._answers.get(timeout=self._ask()))
             except queue.Empty:
@@ -71,12 +91,16 @@ class Watch:
                 code = Unreachable.exit_code if self._single else DeadlineReached.exit_code
                 words = str(post.trouble or "no answer in time")
                 self.rows.append(Row(post.host, None, None, "not seen", words, code))
-            self.rows += [self._unfinished(post, one) for one in post.runs.values() if not one.memory.ended]
+            self.rows += [
+                self._unfinished(post, one) for one in post.runs.values() if not one.memory.ended
+            ]
 
     @property
     def unclosed(self) -> int:
         """Count the runs that go on, and those that are complete and wait for their closing."""
-        return len(self._complete) + sum(not one.memory.ended for post in self.posts for one in post.runs.values())
+        return len(self._complete) + sum(
+            not one.memory.ended for post in self.posts for one in post.runs.values()
+        )
 
     def _ask(self) -> float:
         """Begin the polls that are due; give the seconds until something has to be done here."""
@@ -85,26 +109,35 @@ class Watch:
         for post in waking:
             if post.due <= now:
                 post.ask(self._answers)
-        until = [post.due for post in waking if not post.asked] + [self._end, now + (TICK if self.screen.live else 60)]
+        until = [post.due for post in waking if not post.asked] + [
+            self._end,
+            now + (TICK if self.screen.live else 60),
+        ]
         until += [self._closable] if self._complete else []
         return max(0.0, min(until) - now)
 
-    def _given_up(self, post: Post) -> bool:
+    def _given_up(self, post: HostMonitor) -> bool:
         """Say whether a post is polled no more; one without runs still looks for new ones while others have some."""
         return post.refusal is not None or (self._single and self._rests(post))
 
-    def _rests(self, post: Post) -> bool:
+    def _rests(self, post: HostMonitor) -> bool:
         """Say whether a post has nothing left to wait for."""
         if post.refusal or (self._single and post.trouble):
             return True
         return post.looked and all(map(self._enough, post.runs.values()))
 
-    def _enough(self, one: Lookout) -> bool:
+    def _enough(self, one: RunMonitor) -> bool:
         memory = one.memory
-        pointed = memory.suspicion is not None and memory.suspicion.looks == one.looks and not self.args.dry_run
-        return memory.ended or (self._single and one.looks > 0 and not pointed)
+        pointed = (
+            memory.pending is not None
+            and memory.pending.polls == one.polls
+            and not self.args.dry_run
+        )
+        return memory.ended or (self._single and one.polls > 0 and not pointed)
 
-    def _take(self, post: Post, found: Sighting | Refusal | None, now: float) -> None:
+    def _take(
+        self, post: HostMonitor, found: HostSnapshot | PostRunError | None, now: float
+    ) -> None:
         if found is None:
             raise RuntimeError("the look broke off; its traceback is above")
         first = not post.looked
@@ -124,21 +157,29 @@ class Watch:
             self._give_up(post, post.refusal)
 
     def _tell(self, words: str, why: str = "") -> None:
-        self.screen.tell(cli.plain(f"{time.strftime('%H:%M:%S')} {words}{f' ({why})' if why else ''}"))
+        self.screen.tell(
+            terminal.plain(f"{time.strftime('%H:%M:%S')} {words}{f' ({why})' if why else ''}")
+        )
 
-    def _settle(self, post: Post, one: Lookout) -> None:
+    def _settle(self, post: HostMonitor, one: RunMonitor) -> None:
         """Have a complete run closed in its turn; write down any other end."""
         memory = one.memory
         if memory.state is State.COMPLETE:
             self._complete.append((post, one))
         elif memory.over is not None:
             self.rows.append(row(post, one, memory.over.exit_code))
-        for line in one.glance.log_tail.splitlines()[-SHOWN:] if one.glance and memory.state is State.DEAD else ():
-            self.screen.tell(cli.plain(f"  | {line}"))
+        for line in (
+            one.glance.log_tail.splitlines()[-SHOWN:]
+            if one.glance and memory.state is State.DEAD
+            else ()
+        ):
+            self.screen.tell(terminal.plain(f"  | {line}"))
 
-    def _give_up(self, post: Post, refusal: Refusal) -> None:
+    def _give_up(self, post: HostMonitor, refusal: PostRunError) -> None:
         left = [one for one in post.runs.values() if not one.memory.ended]
-        seen = [one.memory.run for one in post.runs.values() if one.memory.state is State.UNREACHABLE]
+        seen = [
+            one.memory.run for one in post.runs.values() if one.memory.state is State.UNREACHABLE
+        ]
         if type(refusal) is Unreachable or post.looked:
             self.herald.tell(notify.of_outage(post.host, [run for run in seen if run]))
         self._tell(f"{post.host}: given up", str(refusal))
@@ -156,9 +197,9 @@ class Watch:
         last = self._single or time.monotonic() >= self._end
         wait = self.args.lock_wait if last else min(self.args.lock_wait, HOLD)
         try:
-            code = conductor.close(order_of(post, one), VERBS, wait, self.args.json)
-        except Refusal as refusal:
-            cli.say(str(refusal))
+            code = conductor.close(order_of(post, one), STEPS, wait, self.args.json)
+        except PostRunError as refusal:
+            terminal.say(str(refusal))
             code = refusal.exit_code
         now = time.monotonic()
         rest = self.args.interval if code == Locked.exit_code else one.put_off(code, now)
@@ -173,30 +214,40 @@ class Watch:
         self.herald.verdict(one.memory.run, one.tag, code)
         self.rows.append(outcome_of(post, one, code))
 
-    def _unfinished(self, post: Post, one: Lookout) -> Row:
+    def _unfinished(self, post: HostMonitor, one: RunMonitor) -> Row:
         if post.trouble:
             return row(post, one, Unreachable.exit_code)
         return row(post, one, (NotFinished if self._single else DeadlineReached).exit_code)
 
     def _draw(self) -> None:
         if self.screen.live:
-            self.screen.draw([cli.plain(line) for line in lines(self.posts, self.rows, time.monotonic())])
+            self.screen.draw(
+                [terminal.plain(line) for line in lines(self.posts, self.rows, time.monotonic())]
+            )
 
 
-def _left_alone(post: Post) -> str:
+def _left_alone(post: HostMonitor) -> str:
     hint = "; {} older ones were left alone: --since or --all takes them in"
     return hint.format(post.older) if post.older else ""
 
 
-def posts(args: argparse.Namespace) -> list[Post]:
+def posts(args: argparse.Namespace) -> list[HostMonitor]:
     """Make a post for each workstation that is named. Raises Usage."""
-    settings, listed = policy.workstation(), policy.workstations()
+    settings, listed = configuration.workstation(), configuration.workstations()
     if args.host or args.remote_root:
-        listed = [policy.place(args.host, args.remote_root)]
+        listed = [configuration.place(args.host, args.remote_root)]
     root, began, claims = args.local_root.resolve(), time.monotonic(), dict[str, list[str]]()
     since = Since(args.since, args.all)
     return [
-        Post(host, workstation.connect(host, far, settings), root, since, limits_of(args), began, claims)
+        HostMonitor(
+            host,
+            workstation.connect(host, far, settings),
+            root,
+            since,
+            limits_of(args),
+            began,
+            claims,
+        )
         for host, far in listed
     ]
 
@@ -206,23 +257,27 @@ def stamp(text: str) -> datetime:
     try:
         return clock.from_stamp(text if "_" in text else f"{text}_000000")
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected YYYY-MM-DD or YYYY-MM-DD_HHMMSS, found {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"expected YYYY-MM-DD or YYYY-MM-DD_HHMMSS, found {text!r}"
+        ) from None
 
 
 def run(args: argparse.Namespace, resume: str) -> int:
     """Watch until every run has ended, and tell what became of each."""
     screen = Screen()
-    herald = notify.herald(args.local_root.resolve(), lambda words: screen.tell(cli.plain(words)))
+    herald = notify.herald(
+        args.local_root.resolve(), lambda words: screen.tell(terminal.plain(words))
+    )
     stations = posts(args)
     watch = Watch(args, stations, herald, screen)
     try:
         watch.follow()
-    except Refusal:
+    except PostRunError:
         conclude(watch.rows, args.json)  # what became of runs is told, whatever ends the watch
         raise
     except KeyboardInterrupt:
         left = "1 run that is" if watch.unclosed == 1 else f"{watch.unclosed} runs that are"
-        screen.tell(cli.plain(f"detached from {left} not closed yet; {resume}"))
+        screen.tell(terminal.plain(f"detached from {left} not closed yet; {resume}"))
         return INTERRUPTED
     finally:
         screen.clear()
@@ -236,16 +291,23 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a watch over many runs."""
     which = parser.add_argument_group("which runs")
     which.add_argument(
-        "--since", type=stamp, metavar="STAMP", help="unfinished runs begun from then on, instead of 7 days"
+        "--since",
+        type=stamp,
+        metavar="STAMP",
+        help="unfinished runs begun from then on, instead of 7 days",
     )
     which.add_argument("--all", action="store_true", help="every unfinished run, however old")
-    which.add_argument("--once", action="store_true", help="look, and tell by the exit code; 10 is not finished")
+    which.add_argument(
+        "--once", action="store_true", help="look, and tell by the exit code; 10 is not finished"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the watch."""
     work = partial(run, resume=cli.resuming(__file__, argv))
-    return cli.script_main(work, __doc__, argv, add_watch, cli.add_place, partial(add_patience, usual=_USUAL))
+    return cli.script_main(
+        work, __doc__, argv, add_watch, cli.add_place, partial(add_patience, usual=_USUAL)
+    )
 
 
 if __name__ == "__main__":

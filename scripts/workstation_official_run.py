@@ -29,13 +29,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from launcher import machine, policy, run_folder
-from launcher.policy import Policy
-from launcher.records import write_command, write_json
-from launcher.run_folder import Asked
-from launcher.supervisor import Job, detach, heedless, supervise
-from postrun import cli, layout
-from postrun.errors import Missing, Usage
+from postrun import cli
+from postrun.core import run_names, terminal
+from postrun.core.errors import Missing, Usage
+from postrun.launcher import machine, policy, run_folder
+from postrun.launcher.policy import Policy
+from postrun.launcher.records import write_command, write_json
+from postrun.launcher.run_folder import Asked
+from postrun.launcher.supervisor import Job, detach, ignore_hangup, supervise
 
 OURS = ("--decision-tag", "--owner", "--notes")  # the launcher's own words to the gate program
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -44,19 +45,31 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXP
 def build_parser() -> cli.Parser:
     """Give the launcher's flags; what stands behind `--` is the gate program's."""
     parser = cli.Parser(__doc__)
-    parser.add_argument("--workflow", default=layout.WORKFLOW)
+    parser.add_argument("--workflow", default=run_names.WORKFLOW)
     parser.add_argument("--tag", required=True, help="the decision tag")
     parser.add_argument("--owner", help="who answers for it (default: you)")
     parser.add_argument("--notes", default="")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="for each numerical library")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="for each numerical library"
+    )
     parser.add_argument("--dq-input-csv", default="", help="data file, relative to the root")
     parser.add_argument("--skip-data-quality-check", action="store_true")
-    parser.add_argument("--require-clean", action="store_true", help="refuse a checkout with changes")
-    parser.add_argument("--root", type=Path, default=Path(), help="the workstation's root (default: here)")
-    parser.add_argument("--policy", type=Path, help="a policy file other than configs/launcher_policy.json")
-    parser.add_argument("--program", help="a gate program other than the policy's, relative to the root")
+    parser.add_argument(
+        "--require-clean", action="store_true", help="refuse a checkout with changes"
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path(), help="the workstation's root (default: here)"
+    )
+    parser.add_argument(
+        "--policy", type=Path, help="a policy file other than configs/launcher_policy.json"
+    )
+    parser.add_argument(
+        "--program", help="a gate program other than the policy's, relative to the root"
+    )
     parser.add_argument("--foreground", action="store_true", help="stay until the run has ended")
-    parser.add_argument("--attend", type=Path, help=argparse.SUPPRESS)  # this script, as its own supervisor
+    parser.add_argument(
+        "--attend", type=Path, help=argparse.SUPPRESS
+    )  # this script, as its own supervisor
     return parser
 
 
@@ -71,12 +84,12 @@ def user() -> str:
 def tell(words: object, out: TextIO) -> None:
     """Say something to whoever listens still: a run that was asked for begins without them, too."""
     with suppress(OSError):
-        print(cli.plain(str(words)), file=out, flush=True)
+        print(terminal.plain(str(words)), file=out, flush=True)
 
 
 def check(args: argparse.Namespace, asked: Sequence[str]) -> None:
     """Refuse what cannot become a run. Raises Usage, Missing."""
-    layout.check_tag(args.tag)
+    run_names.check_tag(args.tag)
     if not re.fullmatch("[a-z][a-z0-9_]*", args.workflow):
         raise Usage("--workflow", "lower-case letters, digits and _", repr(args.workflow))
     if args.threads < 1:
@@ -85,21 +98,38 @@ def check(args: argparse.Namespace, asked: Sequence[str]) -> None:
         raise Usage("data quality", "--dq-input-csv or --skip-data-quality-check", "neither")
     for word in asked:
         if word.partition("=")[0] in OURS:
-            raise Usage("words behind --", f"none of {', '.join(OURS)}: the launcher adds them", word)
+            raise Usage(
+                "words behind --", f"none of {', '.join(OURS)}: the launcher adds them", word
+            )
     if not shutil.which("ps"):
         raise Missing("ps", "it on the PATH", "nothing", "install procps")
 
 
-def gate_command(args: argparse.Namespace, root: Path, rules: Policy, asked: Sequence[str]) -> tuple[str, ...]:
+def gate_command(
+    args: argparse.Namespace, root: Path, rules: Policy, asked: Sequence[str]
+) -> tuple[str, ...]:
     """Give the workload's command; a Python program runs under this interpreter. Raises Missing."""
     program = args.program or rules.program
     if not (root / program).is_file():
-        raise Missing("gate program", f"a file at {root / program}", "nothing", "see `program` in the policy")
+        raise Missing(
+            "gate program", f"a file at {root / program}", "nothing", "see `program` in the policy"
+        )
     start = (sys.executable, program) if program.endswith(".py") else (str(root / program),)
-    return (*start, *asked, "--decision-tag", args.tag, "--owner", args.owner, "--notes", args.notes)
+    return (
+        *start,
+        *asked,
+        "--decision-tag",
+        args.tag,
+        "--owner",
+        args.owner,
+        "--notes",
+        args.notes,
+    )
 
 
-def prepare(args: argparse.Namespace, root: Path, rules: Policy, command: tuple[str, ...]) -> Path | None:
+def prepare(
+    args: argparse.Namespace, root: Path, rules: Policy, command: tuple[str, ...]
+) -> Path | None:
     """Make the run folder and all that stands there before the workload starts; None when a check said no.
 
     The checkout is looked at first: the run folder itself may be a change in it.
@@ -127,10 +157,16 @@ def prepare(args: argparse.Namespace, root: Path, rules: Policy, command: tuple[
     return run
 
 
-def job(args: argparse.Namespace, root: Path, run: Path, rules: Policy, command: tuple[str, ...]) -> Job:
+def job(
+    args: argparse.Namespace, root: Path, run: Path, rules: Policy, command: tuple[str, ...]
+) -> Job:
     """Put together what the supervisor needs."""
     threads = dict.fromkeys(THREADS, str(args.threads))
-    result = {"workflow": args.workflow, "decision_tag": args.tag, "audit_dir": str(run.relative_to(root))}
+    result = {
+        "workflow": args.workflow,
+        "decision_tag": args.tag,
+        "audit_dir": str(run.relative_to(root)),
+    }
     environment = {**os.environ, **threads, "PYTHONUNBUFFERED": "1"}
     return Job(root, run, command, environment, result, rules.leftover_seconds)
 
@@ -148,7 +184,7 @@ def launch(argv: Sequence[str]) -> int:
     command = gate_command(args, root, rules, asked)
     if args.attend:
         return supervise(job(args, root, args.attend, rules, command))
-    with heedless():
+    with ignore_hangup():
         run = prepare(args, root, rules, command)
         if run is None:
             return 1

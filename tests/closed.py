@@ -8,12 +8,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from postrun import artifacts, catalogue, disk, layout, tables
+from postrun.core import disk, locations, run_names
+from postrun.store import check_catalogue, csv_files, json_files
 
 REGISTRY = "factor_experiment_registry"
-CHECKS = catalogue.checks()
-_METRICS = ("test_ic_x1_0", "test_ic_x1_5", "test_ic_x2_0", "wf_mean", "wf_pos_ratio", "beta", "turnover_overlap")
-_UNMEASURED = (*_METRICS, "size_corr", "industry_coverage", "factor_gate_pass", "q_value", "not_measured")
+CHECKS = check_catalogue.checks()
+_METRICS = (
+    "test_ic_x1_0",
+    "test_ic_x1_5",
+    "test_ic_x2_0",
+    "wf_mean",
+    "wf_pos_ratio",
+    "beta",
+    "turnover_overlap",
+)
+_UNMEASURED = (
+    *_METRICS,
+    "size_corr",
+    "industry_coverage",
+    "factor_gate_pass",
+    "q_value",
+    "not_measured",
+)
 
 
 def run_folder(stamp: str, tag: str = "t") -> str:
@@ -22,7 +38,7 @@ def run_folder(stamp: str, tag: str = "t") -> str:
 
 def registry_row(run: str, factor: str | None = "momentum", **changes: Any) -> dict[str, Any]:
     """Give one whole row: a clean run with score 70; lists (`failed_checks` and the like) are given joined by `;`."""
-    name = layout.run_name(run)
+    name = run_names.parse_run_name(run)
     assert name is not None
     row: dict[str, Any] = {
         "run": run,
@@ -53,27 +69,31 @@ def registry_row(run: str, factor: str | None = "momentum", **changes: Any) -> d
         **dict.fromkeys(_UNMEASURED),
         **changes,
     }
-    return {column: row[column] for column in artifacts.columns(REGISTRY)}
+    return {column: row[column] for column in json_files.columns(REGISTRY)}
 
 
 class Archive:
     """A workspace whose registry grows run by run."""
 
     def __init__(self, root: Path) -> None:
-        disk.REHEARSAL.set(False)  # a --dry-run before this would go on in the same process
+        disk.DRY_RUN.set(False)  # a --dry-run before this would go on in the same process
         self.root = root
         self.rows: dict[str, dict[str, Any]] = {}
 
-    def close(self, run: str, factor: str | None, failed: Sequence[str] = (), skipped: Sequence[str] = ()) -> None:
+    def close(
+        self, run: str, factor: str | None, failed: Sequence[str] = (), skipped: Sequence[str] = ()
+    ) -> None:
         """Leave what steps 5, 6 and 8 leave."""
         self.audit(run, factor, failed, skipped)
         self.register(run, factor, failed, skipped)
 
-    def audit(self, run: str, factor: str | None, failed: Sequence[str] = (), skipped: Sequence[str] = ()) -> None:
-        folder = self.root / layout.RUNS / run
+    def audit(
+        self, run: str, factor: str | None, failed: Sequence[str] = (), skipped: Sequence[str] = ()
+    ) -> None:
+        folder = self.root / locations.RUNS / run
         folder.mkdir(parents=True, exist_ok=True)
         checks = [_answer(check, failed, skipped) for check in CHECKS]
-        name = layout.run_name(run)
+        name = run_names.parse_run_name(run)
         assert name is not None
         document = {
             "schema_version": 1,
@@ -89,31 +109,45 @@ class Archive:
             "checks": checks,
             "not_finite": [],
         }
-        artifacts.check(document, "governance_audit_check", run)
+        json_files.check(document, "governance_audit_check", run)
         (folder / "governance_audit_check.json").write_text(json.dumps(document))
-        (folder / "governance_remediation_plan.json").write_text("{}")  # marks the run as closed; nothing here reads it
+        (folder / "governance_remediation_plan.json").write_text(
+            "{}"
+        )  # marks the run as closed; nothing here reads it
         (folder / "run_detection.json").write_text("{}")
 
-    def register(self, run: str, factor: str | None, failed: Sequence[str] = (), skipped: Sequence[str] = ()) -> None:
-        joined = {"failed_checks": ";".join(failed) or None, "skipped_checks": ";".join(skipped) or None}
+    def register(
+        self, run: str, factor: str | None, failed: Sequence[str] = (), skipped: Sequence[str] = ()
+    ) -> None:
+        joined = {
+            "failed_checks": ";".join(failed) or None,
+            "skipped_checks": ";".join(skipped) or None,
+        }
         self.put(registry_row(run, factor, audit_passed=not failed, **joined))
 
     def put(self, *rows: dict[str, Any]) -> None:
         self.rows |= {row["run"]: row for row in rows}
         ordered = [self.rows[run] for run in sorted(self.rows)]
-        path = layout.workspace(self.root, REGISTRY)
-        tables.write(path, ordered, artifacts.columns(REGISTRY), bool)  # any check of rows: these need none
+        path = locations.workspace_path(self.root, REGISTRY)
+        csv_files.write(
+            path, ordered, json_files.columns(REGISTRY), bool
+        )  # any check of rows: these need none
 
     def read(self, noun: str, suffix: str = "") -> bytes:
-        return layout.workspace(self.root, noun, suffix).read_bytes()
+        return locations.workspace_path(self.root, noun, suffix).read_bytes()
 
     def table(self, noun: str) -> list[dict[str, Any]]:
-        return tables.rows(layout.workspace(self.root, noun), artifacts.columns(noun))
+        return csv_files.rows(locations.workspace_path(self.root, noun), json_files.columns(noun))
 
 
 def _answer(check: str, failed: Sequence[str], skipped: Sequence[str]) -> dict[str, Any]:
     asked = CHECKS[check]
     answer = "fail" if check in failed else "skipped" if check in skipped else "pass"
     said = {"expected": "yes", "observed": f"{check}: {answer}\nas seen", "evidence": None}
-    shown = {"id": check, "question": asked.question, "family": asked.family, "severity": asked.severity}
+    shown = {
+        "id": check,
+        "question": asked.question,
+        "family": asked.family,
+        "severity": asked.severity,
+    }
     return {**shown, "answer": answer, **said}

@@ -6,14 +6,19 @@ from pathlib import Path
 
 import pytest
 
-for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
-    if signal.getsignal(number) is signal.SIG_IGN:  # as in a shell's background, and the programs would inherit it
+for number, usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if (
+        signal.getsignal(number) is signal.SIG_IGN
+    ):  # as in a shell's background, and the programs would inherit it
         signal.signal(number, usual)
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "tests")]
 
-from postrun import disk  # noqa: E402
+from postrun.core import disk  # noqa: E402
 from sshd import sshd  # noqa: E402, F401  (a fixture)
 
 
@@ -22,7 +27,7 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own environment out of the tests."""
     for variable in ("POSTRUN_HOST", "POSTRUN_REMOTE_ROOT", "SOURCE_DATE_EPOCH"):
         monkeypatch.delenv(variable, raising=False)
-    disk.REHEARSAL.set(False)  # a test's --dry-run ends with the test
+    disk.DRY_RUN.set(False)  # a test's --dry-run ends with the test
 
 
 @pytest.fixture

@@ -29,7 +29,14 @@ class SampleRun:
 
 def gate_words(factor: str) -> list[str]:
     """Give the gate program's words for one factor, as the demo has them but without waiting."""
-    words = ["--strategy", f"configs/strategies/{factor}.yaml", "--factor", factor, "--out-dir", "gate_results"]
+    words = [
+        "--strategy",
+        f"configs/strategies/{factor}.yaml",
+        "--factor",
+        factor,
+        "--out-dir",
+        "gate_results",
+    ]
     words += ["--cost-multipliers", "1.0,1.5,2.0", "--wf-shards", "4"]
     return [*words, "--freeze-file", f"runs/freeze/{factor}.freeze.json"]
 
@@ -39,8 +46,21 @@ def make_sample_run(root: Path, tag: str, factor: str) -> SampleRun:
     root.mkdir(parents=True, exist_ok=True)
     make_workstation.lay_out(root)
     before = set(root.glob("gate_results/production_gates_*"))
-    words = ["--root", str(root), "--tag", tag, "--owner", "tests", "--notes", f"{factor} in a test", "--threads", "1"]
-    code = workstation_official_run.main([*words, "--dq-input-csv", DATA, "--foreground", "--", *gate_words(factor)])
+    words = [
+        "--root",
+        str(root),
+        "--tag",
+        tag,
+        "--owner",
+        "tests",
+        "--notes",
+        f"{factor} in a test",
+        "--threads",
+        "1",
+    ]
+    code = workstation_official_run.main(
+        [*words, "--dq-input-csv", DATA, "--foreground", "--", *gate_words(factor)]
+    )
     assert code == 0, f"the sample run of {factor} ended with {code}"
     [gate] = set(root.glob("gate_results/production_gates_*")) - before
     [run] = root.glob(f"audit/workstation_runs/*_production_gates_{tag}")
@@ -50,7 +70,9 @@ def make_sample_run(root: Path, tag: str, factor: str) -> SampleRun:
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
     """Give one finished run of momentum_12_1. Only read it."""
-    return make_sample_run(tmp_path_factory.mktemp("sample") / "workstation", "sample_run1", "momentum_12_1")
+    return make_sample_run(
+        tmp_path_factory.mktemp("sample") / "workstation", "sample_run1", "momentum_12_1"
+    )
 
 
 def options(*words: str) -> Any:
@@ -58,4 +80,6 @@ def options(*words: str) -> Any:
     from production_gates.options import build_parser
     from production_gates.panel import FACTORS
 
-    return build_parser("", list(FACTORS)).parse_args(["--strategy", "a.yaml", "--factor", "reversal_1", *words])
+    return build_parser("", list(FACTORS)).parse_args(
+        ["--strategy", "a.yaml", "--factor", "reversal_1", *words]
+    )

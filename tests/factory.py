@@ -56,7 +56,14 @@ THRESHOLDS: dict[str, Any] = {
     "skip_guardrails": False,
     "dry_run": False,
 }
-CHECKS = ("required_columns_present", "min_rows", "duplicate_ratio", "missing_ratio", "numeric_integrity", "freshness")
+CHECKS = (
+    "required_columns_present",
+    "min_rows",
+    "duplicate_ratio",
+    "missing_ratio",
+    "numeric_integrity",
+    "freshness",
+)
 
 
 def moment(stamp: str, **later: float) -> datetime:
@@ -106,7 +113,9 @@ class Documents:
             put(folder / "data_quality_report.md", "# Data quality\n")
         put(run / "context.json", self.context)
         if self.context is not None:
-            command = f"python run_production_gates.py --factor {factor} --decision-tag {self.tag}\n"
+            command = (
+                f"python run_production_gates.py --factor {factor} --decision-tag {self.tag}\n"
+            )
             put(run / "command.sh", command)
             put(run / "run.log", self.log or b"[cost_stress] x1.0 done\n")
         self._write_gate(self.gate_dir(root), factor)
@@ -119,7 +128,9 @@ class Documents:
         if self.cost_rows:
             put(gate / "cost_stress_results.csv", table(self.cost_rows))
         if self.windows:
-            put(gate / f"walk_forward_stress/{factor}/walk_forward_summary.csv", table(self.windows))
+            put(
+                gate / f"walk_forward_stress/{factor}/walk_forward_summary.csv", table(self.windows)
+            )
             for shard in (0, 1):
                 shard_dir = gate / f"walk_forward_stress/shard_{shard:02d}"
                 put(shard_dir / f"{factor}/walk_forward_summary.csv", table(self.windows[shard::2]))
@@ -152,7 +163,11 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def documents(
-    tag: str = TAG, stamp: str = STAMP, factor: str = "momentum_12_1", passing: bool = True, level: float = 0.02
+    tag: str = TAG,
+    stamp: str = STAMP,
+    factor: str = "momentum_12_1",
+    passing: bool = True,
+    level: float = 0.02,
 ) -> Documents:
     """Build a consistent official run. `level` shifts its ICs; `passing=False` makes the walk-forward mean negative."""
     began = moment(stamp)
@@ -176,7 +191,9 @@ def documents(
     return made
 
 
-def make_run(root: Path, change: Callable[[Documents], object] | None = None, **options: Any) -> Documents:
+def make_run(
+    root: Path, change: Callable[[Documents], object] | None = None, **options: Any
+) -> Documents:
     """Write one run below `root`, spoiled by `change` first."""
     made = documents(**options)
     if change is not None:
@@ -236,14 +253,23 @@ def _data_quality(began: datetime) -> dict[str, Any]:
             "out_dir": "data_quality",
         },
         "checks": dict.fromkeys(CHECKS, True),
-        "metrics": {"row_count": 8000, "column_count": 3, "input_csv": "data/prices.csv", "freshness_days": 1},
+        "metrics": {
+            "row_count": 8000,
+            "column_count": 3,
+            "input_csv": "data/prices.csv",
+            "freshness_days": 1,
+        },
         "overall_pass": True,
         "failures": [],
     }
 
 
 def _windows(factor: str, level: float) -> list[dict[str, Any]]:
-    first, last, train = THRESHOLDS["wf_start_year"], THRESHOLDS["wf_end_year"], THRESHOLDS["wf_train_years"]
+    first, last, train = (
+        THRESHOLDS["wf_start_year"],
+        THRESHOLDS["wf_end_year"],
+        THRESHOLDS["wf_train_years"],
+    )
     rows = []
     for index, year in enumerate(range(first + train, last + 1)):
         wave = 0.004 * ((index * 7) % 5 - 2)
@@ -316,7 +342,12 @@ def summarise(windows: list[dict[str, Any]]) -> dict[str, Any]:
 def _report(made: Documents, factor: str, done: datetime) -> dict[str, Any]:
     gate = f"/srv/quant/gate_results/{made.gate_folder}"
     summary_csv = f"{gate}/walk_forward_stress/{factor}/walk_forward_summary.csv"
-    walk_forward = {"ok": True, "rows": len(made.windows), **summarise(made.windows), "return_code": 0}
+    walk_forward = {
+        "ok": True,
+        "rows": len(made.windows),
+        **summarise(made.windows),
+        "return_code": 0,
+    }
     inputs = {
         **THRESHOLDS,
         "strategy": "configs/strategies/base.yaml",
@@ -341,7 +372,11 @@ def _report(made: Documents, factor: str, done: datetime) -> dict[str, Any]:
     return {
         "generated_at": done.strftime("%Y-%m-%dT%H:%M:%S"),
         "inputs": inputs,
-        "outputs": {"out_root": gate, "cost_csv": f"{gate}/cost_stress_results.csv", "wf_summary_csv": summary_csv},
+        "outputs": {
+            "out_root": gate,
+            "cost_csv": f"{gate}/cost_stress_results.csv",
+            "wf_summary_csv": summary_csv,
+        },
         "cost_stress": [dict(row) for row in made.cost_rows],
         "wf_stress": {**walk_forward, "summary_csv": summary_csv},
         "risk_diagnostics": {

@@ -38,7 +38,9 @@ class Program:
         self.lines: list[str] = []
         self.out = ""
         self._fresh: queue.Queue[str] = queue.Queue()
-        self._readers = [threading.Thread(target=read, daemon=True) for read in (self._listen, self._collect)]
+        self._readers = [
+            threading.Thread(target=read, daemon=True) for read in (self._listen, self._collect)
+        ]
         for reader in self._readers:
             reader.start()
 
@@ -102,22 +104,28 @@ def wait_for(look: Callable[[], Any], seconds: float = 20) -> Any:
     return found
 
 
-def on_a_terminal(script: str, flags: list[str], words: str, size: tuple[int, int] = (30, 120), **more: str) -> str:
+def on_a_terminal(
+    script: str, flags: list[str], words: str, size: tuple[int, int] = (30, 120), **more: str
+) -> str:
     """Run a script on a terminal of so many lines and columns until it shows these words, then press Ctrl-C.
 
     Gives all that it wrote to stderr; its stdout leads elsewhere. `more` are variables of its environment.
     """
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-    inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "LINES", "COLUMNS")}
+    ours, external = pty.openpty()
+    fcntl.ioctl(external, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("NO_COLOR", "LINES", "COLUMNS")
+    }
     process = subprocess.Popen(
         [sys.executable, str(SCRIPTS / script), *flags],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=theirs,
+        stderr=external,
         env={**inherited, "TERM": "xterm", **more},
     )
-    os.close(theirs)
+    os.close(external)
     shown, patience = b"", time.monotonic() + 30
     while words.encode() not in shown and time.monotonic() < patience:
         if select.select([ours], [], [], 0.5)[0]:

@@ -52,7 +52,9 @@ class Sshd:
         self.known_hosts = folder / "known_hosts"
         self.client_config = folder / "ssh_config"
         self._server: subprocess.Popen[bytes] | None = None
-        self.home = folder / "home"  # of every session, so that no developer's own profile runs in a test
+        self.home = (
+            folder / "home"
+        )  # of every session, so that no developer's own profile runs in a test
         self.home.mkdir(parents=True)
         self._environment = {"HOME": str(self.home)}
         for key in ("host_key", "user_key"):
@@ -85,11 +87,15 @@ class Sshd:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd drops its privileges
         command = [_program(), "-D", "-e", "-f", str(self.folder / "sshd_config")]
         with (self.folder / "sshd.log").open("ab") as log:
-            self._server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._server = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         deadline = time.monotonic() + 10
         while not self._answers():
             if self._server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"sshd does not answer: {(self.folder / 'sshd.log').read_text()}")
+                raise RuntimeError(
+                    f"sshd does not answer: {(self.folder / 'sshd.log').read_text()}"
+                )
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -151,11 +157,19 @@ class Sshd:
         self.start()
 
     def _write_server_config(self) -> None:
-        text = _SERVER.format(port=self.port, folder=self.folder, pam="yes" if _locked_account() else "no")
+        text = _SERVER.format(
+            port=self.port, folder=self.folder, pam="yes" if _locked_account() else "no"
+        )
         path = self.folder / "sshd_config"
-        text += "SetEnv " + " ".join(f'"{key}={value}"' for key, value in self._environment.items()) + "\n"
+        text += (
+            "SetEnv "
+            + " ".join(f'"{key}={value}"' for key, value in self._environment.items())
+            + "\n"
+        )
         path.write_text(text + "PerSourcePenalties no\n")
-        if subprocess.run([_program(), "-t", "-f", str(path)], capture_output=True, check=False).returncode:
+        if subprocess.run(
+            [_program(), "-t", "-f", str(path)], capture_output=True, check=False
+        ).returncode:
             path.write_text(text)  # OpenSSH before 9.8 has no penalties
 
     def _answers(self) -> bool:
@@ -169,7 +183,9 @@ class Sshd:
 def _program() -> str:
     found = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
-        raise RuntimeError("the tests need a real sshd: run `make setup`, or install openssh-server")
+        raise RuntimeError(
+            "the tests need a real sshd: run `make setup`, or install openssh-server"
+        )
     return found
 
 
@@ -194,8 +210,12 @@ def _locked_account() -> bool:
 
 
 def _children(*pids: int) -> list[int]:
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=True, text=True).stdout
-    parents = {int(child): int(parent) for child, parent in (line.split() for line in listing.splitlines())}
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, check=True, text=True
+    ).stdout
+    parents = {
+        int(child): int(parent) for child, parent in (line.split() for line in listing.splitlines())
+    }
     return [child for child, parent in parents.items() if parent in pids]
 
 

@@ -27,8 +27,8 @@ import update_factor_experiment_registry
 import update_failure_pattern_db
 import validate_artifacts
 from factory import Documents
-from postrun import workstation
-from postrun.layout import PROJECT
+from postrun.core.locations import PROJECT
+from postrun.remote import workstation
 from program import wait_for
 from sshd import Sshd
 
@@ -46,7 +46,14 @@ class Desk:
         self.far, self.near, self.host, self.tag = far, near, host, tag
 
     def flags(self, *more: str) -> list[str]:
-        where = ["--host", self.host, "--remote-root", str(self.far), "--local-root", str(self.near)]
+        where = [
+            "--host",
+            self.host,
+            "--remote-root",
+            str(self.far),
+            "--local-root",
+            str(self.near),
+        ]
         return ["--tag", self.tag, *where, *more]
 
     def close(self, *more: str) -> int:
@@ -68,7 +75,9 @@ class Desk:
         return [row for row in map(json.loads, lines) if row["decision_tag"] == self.tag]
 
     def answers(self) -> dict[str, str]:
-        return {row["id"]: row["answer"] for row in self.read("governance_audit_check.json")["checks"]}
+        return {
+            row["id"]: row["answer"] for row in self.read("governance_audit_check.json")["checks"]
+        }
 
     def table(self, path: str) -> list[dict[str, str]]:
         rows = csv.DictReader(io.StringIO((self.near / "audit" / path).read_text()))
@@ -79,7 +88,9 @@ class Desk:
         return row
 
     def bytes(self) -> dict[Path, bytes]:
-        files = (path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts)
+        files = (
+            path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts
+        )
         return {path: path.read_bytes() for path in files}
 
 
@@ -132,7 +143,10 @@ def test_a_dead_run_is_closed_as_a_fail_with_its_reason(desk: Desk) -> None:
     }
     assert "error" not in answers.values()
     assert (desk.run / "run.log").is_file(), "what is there comes home"
-    assert "- abandoned: the power went in the night\n" in (desk.run / "production_gates_final_summary.md").read_text()
+    assert (
+        "- abandoned: the power went in the night\n"
+        in (desk.run / "production_gates_final_summary.md").read_text()
+    )
 
 
 def test_closing_it_again_changes_no_byte_with_and_without_the_reason(
@@ -151,7 +165,11 @@ def test_it_is_a_trial_like_any_other(desk: Desk) -> None:
     put(desk.far, dead)
     desk.close(*WHY)
     row = desk.registered()
-    assert (row["decision"], row["quality"], row["factor"]) == ("reject_or_research", "0.0", "momentum_12_1")
+    assert (row["decision"], row["quality"], row["factor"]) == (
+        "reject_or_research",
+        "0.0",
+        "momentum_12_1",
+    )
     assert "exit_code_zero" in row["failed_checks"].split(";")
     failed = {row["check"] for row in desk.table("failure_patterns/failure_patterns.csv")}
     assert failed == {name for name, answer in desk.answers().items() if answer in NO}
@@ -183,7 +201,9 @@ def test_the_report_of_the_next_run_of_this_tag_is_not_its_own(desk: Desk) -> No
     assert "after the run had ended (2026-02-22T03:15:00)" in candidate["objection"]
 
 
-def test_a_run_that_its_preflight_stopped_is_closed_too(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_its_preflight_stopped_is_closed_too(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     put(desk.far, stopped)
     assert desk.close() == 3
     assert '--abandoned "reason" closes it' in capsys.readouterr().err
@@ -192,14 +212,28 @@ def test_a_run_that_its_preflight_stopped_is_closed_too(desk: Desk, capsys: pyte
     assert desk.answers()["preflight_passed"] == "fail"
     assert desk.registered()["factor"] == ""
     handoff = json.loads((desk.near / "audit/session_handoff/handoff_readiness.json").read_text())
-    assert handoff["ready"] is True, "no factor is known, so there is nothing to queue, to plan or to miss"
-    assert (handoff["next_command"], handoff["last_runs"][0]["decision"]) == (None, "reject_or_research")
+    assert handoff["ready"] is True, (
+        "no factor is known, so there is nothing to queue, to plan or to miss"
+    )
+    assert (handoff["next_command"], handoff["last_runs"][0]["decision"]) == (
+        None,
+        "reject_or_research",
+    )
     notes = desk.read("run_detection.json")["notes"]
-    assert any("its preflight failed: ['cores: expected 8 or more, found 2']" in note for note in notes)
+    assert any(
+        "its preflight failed: ['cores: expected 8 or more, found 2']" in note for note in notes
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["", '{"workflow": "prod', "[]", '{"decision_tag": "x"}', '{"decision_tag": "x", "exit_code": NaN}']
+    "text",
+    [
+        "",
+        '{"workflow": "prod',
+        "[]",
+        '{"decision_tag": "x"}',
+        '{"decision_tag": "x", "exit_code": NaN}',
+    ],
 )
 def test_a_result_that_stays_broken_is_no_result(desk: Desk, text: str) -> None:
     made = put(desk.far, dead_after_its_report)
@@ -219,7 +253,10 @@ def test_a_run_that_lies_here_already_can_be_given_up(desk: Desk) -> None:
     assert desk.ledger()[0]["result"] == "fail"
     put(desk.near, whole)
     assert conductor.main(flags) == 1, "never compared with the workstation"
-    assert [(row["result"], row["corrects"]) for row in desk.ledger()] == [("fail", None), ("pass", 1)]
+    assert [(row["result"], row["corrects"]) for row in desk.ledger()] == [
+        ("fail", None),
+        ("pass", 1),
+    ]
     assert made.run_dir(desk.near) == desk.run
 
 
@@ -233,15 +270,26 @@ def test_another_reason_gets_a_row_that_corrects_the_first(desk: Desk) -> None:
         ("fail", 1, "abandoned: no, the disk was full"),
     ]
     assert desk.read("evidence_manifest.json")["abandoned"] == "no, the disk was full"
-    assert "- abandoned: no, the disk was full\n" in (desk.run / "production_gates_final_summary.md").read_text()
+    assert (
+        "- abandoned: no, the disk was full\n"
+        in (desk.run / "production_gates_final_summary.md").read_text()
+    )
     before = desk.bytes()
     for again in ((), ("--abandoned", "no, the disk was full")):
         assert desk.close(*again) == 1
         assert desk.bytes() == before
 
 
-def test_beside_other_runs_it_is_compared_and_made_anew_as_one_that_measured_nothing(desk: Desk) -> None:
-    runs = (("good", whole), ("reported", dead_after_its_report), ("bare", dead), ("stopped", stopped), ("next", whole))
+def test_beside_other_runs_it_is_compared_and_made_anew_as_one_that_measured_nothing(
+    desk: Desk,
+) -> None:
+    runs = (
+        ("good", whole),
+        ("reported", dead_after_its_report),
+        ("bare", dead),
+        ("stopped", stopped),
+        ("next", whole),
+    )
     desks = []
     for day, (name, change) in enumerate(runs, start=20):
         tag = f"{TAG}.{name}"
@@ -251,15 +299,23 @@ def test_beside_other_runs_it_is_compared_and_made_anew_as_one_that_measured_not
         desks.append(Desk(desk.far, desk.near, tag=tag))
         assert desks[-1].close(*([] if change is whole else WHY)) == (0 if change is whole else 1)
     good, reported, _, _, last = desks
-    [page] = desk.near.glob("gate_results/production_gates_2026-02-21_*/production_gates_run_review.json")
+    [page] = desk.near.glob(
+        "gate_results/production_gates_2026-02-21_*/production_gates_run_review.json"
+    )
     review = json.loads(page.read_text())
-    assert (review["decision"]["result"], review["decision"]["recommendation"]) == ("fail", "do_not_promote")
+    assert (review["decision"]["result"], review["decision"]["recommendation"]) == (
+        "fail",
+        "do_not_promote",
+    )
     assert review["comparison"]["previous_run"] == good.run.name
     measured = {row["metric"]: row["current"] for row in review["comparison"]["metrics"]}
     known = {name: value for name, value in measured.items() if value is not None}
     assert known == {"audit_passed": False, "high_items": 2}
     assert reported.registered()["decision"] == "reject_or_research"
-    assert (good.registered()["decision"], last.registered()["decision"]) == ("promote_candidate", "promote_candidate")
+    assert (good.registered()["decision"], last.registered()["decision"]) == (
+        "promote_candidate",
+        "promote_candidate",
+    )
     before = desk.bytes()
     for script in (update_factor_experiment_registry, update_failure_pattern_db):
         assert script.main(["--local-root", str(desk.near), "--rebuild"]) == 0
@@ -281,7 +337,10 @@ def test_an_older_dead_run_and_the_next_one_keep_their_evidence_apart(desk: Desk
     kept = desk.bytes()
     assert desk.close() == 1, "the audit says that the tag was used twice"
     rows = [(row["run"], row["result"], row["artifact_ref"].split("/")[1]) for row in desk.ledger()]
-    assert rows == [(older.run_folder, "fail", older.gate_folder), (newer.run_folder, "pass", newer.gate_folder)]
+    assert rows == [
+        (older.run_folder, "fail", older.gate_folder),
+        (newer.run_folder, "pass", newer.gate_folder),
+    ]
     folders = (older.run_dir(desk.near), older.gate_dir(desk.near))
     own = {path for path in kept if any(folder in path.parents for folder in folders)}
     assert {path: path.read_bytes() for path in own} == {path: kept[path] for path in own}
@@ -294,7 +353,9 @@ def test_a_report_of_the_next_run_that_is_asked_for_fails_the_audit(desk: Desk) 
     older, newer = put(desk.far, dead), put(desk.far, whole, "2026-02-22_031500")
     report = f"gate_results/{newer.gate_folder}/production_gates_report.json"
     assert desk.close(*named(older), *WHY, "--report-json-remote", report) == 1
-    checks = json.loads((older.run_dir(desk.near) / "governance_audit_check.json").read_text())["checks"]
+    checks = json.loads((older.run_dir(desk.near) / "governance_audit_check.json").read_text())[
+        "checks"
+    ]
     belongs = next(check for check in checks if check["id"] == "report_belongs_to_run")
     assert belongs["answer"] == "fail"
     assert "after the run had ended (2026-02-22T03:15:00)" in belongs["observed"]
@@ -321,28 +382,38 @@ def paste(line: str, reason: str) -> int:
     told = line.partition("close it with: ")[2].replace('"<reason>"', shlex.quote(reason))
     python, script, *words = shlex.split(told)
     assert (python, script) == (".venv/bin/python", "scripts/post_run_sync_and_finalize.py"), line
-    return subprocess.run([sys.executable, script, *words], cwd=PROJECT, capture_output=True, check=False).returncode
+    return subprocess.run(
+        [sys.executable, script, *words], cwd=PROJECT, capture_output=True, check=False
+    ).returncode
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_with_a_result_is_not_to_be_given_up(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_with_a_result_is_not_to_be_given_up(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     put(desk.far, lambda made: made.result.update(exit_code=137))
     assert desk.close(*WHY) == 2
-    assert "--abandoned: expected a run without a valid result.json, found" in capsys.readouterr().err
+    assert (
+        "--abandoned: expected a run without a valid result.json, found" in capsys.readouterr().err
+    )
     assert desk.bytes() == {}
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\t\n"])
-def test_the_reason_must_be_words(desk: Desk, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_reason_must_be_words(
+    desk: Desk, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     put(desk.far, dead)
     assert desk.close("--abandoned", reason) == 2
     assert capsys.readouterr().err == "--abandoned: expected words, found nothing\n"
     assert desk.bytes() == {}
 
 
-@pytest.mark.parametrize("steps", [("--from", "sync-run"), ("--from", "sync-run", "--to", "detect-run")])
+@pytest.mark.parametrize(
+    "steps", [("--from", "sync-run"), ("--from", "sync-run", "--to", "detect-run")]
+)
 def test_the_reason_is_recorded_by_detection_or_not_at_all(
     desk: Desk, steps: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -358,7 +429,10 @@ def test_the_steps_after_detection_need_no_reason_any_more(desk: Desk) -> None:
     assert desk.bytes() == {}
     assert desk.close(*WHY, "--to", "detect-run") == 0
     assert desk.close("--from", "sync-run") == 1
-    assert desk.ledger()[0]["reasons"] == ["abandoned: the power went in the night", "no gate report"]
+    assert desk.ledger()[0]["reasons"] == [
+        "abandoned: the power went in the night",
+        "no gate report",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -379,7 +453,9 @@ def test_any_words_are_only_words(desk: Desk, words: str) -> None:
     assert desk.close("--abandoned", words) == 1
     assert desk.bytes() == before
     pages = [path.read_text() for path in before if path.suffix in (".md", ".html")]
-    assert [mark for mark in ("<b>", "<script>alert", "\n## at") if any(mark in page for page in pages)] == []
+    assert [
+        mark for mark in ("<b>", "<script>alert", "\n## at") if any(mark in page for page in pages)
+    ] == []
     tables = [text for path, text in before.items() if path.suffix == ".csv"]
     assert tables
     assert not any(b"=cmd" in text for text in tables)
@@ -407,7 +483,9 @@ def test_a_process_of_the_run_keeps_it_open_and_one_of_another_does_not(
 
 def worker(*words: str) -> subprocess.Popen[bytes]:
     """Start a process that does nothing, with these words on its command line."""
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)", *words], start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(120)", *words], start_new_session=True
+    )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -434,7 +512,10 @@ def test_a_result_that_comes_later_corrects_the_row(desk: Desk, change: Change) 
     assert grown["reason"] == "the run had been given up, and has a result now"
     kept = desk.run / grown["in"] / f"audit/workstation_runs/{made.run_folder}/run.log"
     assert kept.read_bytes() == b"[cost_stress] x1.0 done\n"
-    assert (desk.registered()["decision"], set(desk.answers().values())) == ("promote_candidate", {"pass"})
+    assert (desk.registered()["decision"], set(desk.answers().values())) == (
+        "promote_candidate",
+        {"pass"},
+    )
     before = desk.bytes()
     assert desk.close() == 0
     assert desk.bytes() == before
@@ -461,7 +542,10 @@ def test_the_monitor_still_tells_it_dead_and_closes_it_when_a_result_comes(desk:
     assert desk.ledger() == before
     put(desk.far, whole)
     assert desk.monitor() == 0
-    assert [(row["result"], row["corrects"]) for row in desk.ledger()] == [("fail", None), ("pass", 1)]
+    assert [(row["result"], row["corrects"]) for row in desk.ledger()] == [
+        ("fail", None),
+        ("pass", 1),
+    ]
 
 
 def test_a_copy_that_was_tampered_with_meanwhile_is_still_refused(desk: Desk) -> None:
@@ -513,7 +597,9 @@ class Far(Desk):
 
     def start(self, *gate: str, until: str = "go") -> int:
         words = shlex.join(["--factor", "momentum_12_1", "--until", until, *gate])
-        return start_official_run.main(self.flags("--data", "prices.csv", "--threads", "1", "--gate", words))
+        return start_official_run.main(
+            self.flags("--data", "prices.csv", "--threads", "1", "--gate", words)
+        )
 
     @property
     def there(self) -> Path:
@@ -539,7 +625,11 @@ class Far(Desk):
         asked = ["ps", "-A", "-ww", "-o", "pid=,stat=,args="]
         told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
         lines = [line.split(None, 2) for line in told.splitlines()]
-        return [int(pid) for pid, state, args in lines if f"tag {self.tag} " in f"{args} " and state[0] != "Z"]
+        return [
+            int(pid)
+            for pid, state, args in lines
+            if f"tag {self.tag} " in f"{args} " and state[0] != "Z"
+        ]
 
     def kill(self) -> None:
         for pid in self.alive():
@@ -554,7 +644,11 @@ class Far(Desk):
 def lay_out(far: Path, near: Path, sshd: Sshd) -> Iterator[Callable[..., Far]]:
     """Give runs to start on a workstation behind sshd; what is left of them at the end goes."""
     policy = json.loads((PROJECT / "configs/launcher_policy.json").read_text())
-    policy |= {"preflight": {"min_cores": 1, "min_memory_gb": 0}, "program": "gate.py", "leftover_seconds": 1}
+    policy |= {
+        "preflight": {"min_cores": 1, "min_memory_gb": 0},
+        "program": "gate.py",
+        "leftover_seconds": 1,
+    }
     policy["data_quality"] |= {"min_rows": 1, "max_staleness_days": 100_000}
     for folder in ("configs", "scripts"):
         (far / folder).mkdir()
@@ -574,10 +668,22 @@ def lay_out(far: Path, near: Path, sshd: Sshd) -> Iterator[Callable[..., Far]]:
         run.kill()
 
 
-def test_a_run_started_over_ssh_outlives_the_server_that_let_it_in(lay_out: Callable[..., Far], sshd: Sshd) -> None:
+def test_a_run_started_over_ssh_outlives_the_server_that_let_it_in(
+    lay_out: Callable[..., Far], sshd: Sshd
+) -> None:
     run = lay_out()
-    door = workstation.connect(sshd.host, str(run.far), {"connect_timeout_s": 10, "probe_timeout_s": 30})
-    words = ["bash", "scripts/workstation_official_run.sh", "--tag", TAG, "--skip-data-quality-check", "--threads", "1"]
+    door = workstation.connect(
+        sshd.host, str(run.far), {"connect_timeout_s": 10, "probe_timeout_s": 30}
+    )
+    words = [
+        "bash",
+        "scripts/workstation_official_run.sh",
+        "--tag",
+        TAG,
+        "--skip-data-quality-check",
+        "--threads",
+        "1",
+    ]
     code, told = door.launch([*words, "--", "--until", "go"])
     assert (code, run.there.name in told) == (0, True), told
     run.at_work()
@@ -607,8 +713,12 @@ def test_a_connection_lost_while_the_data_are_checked_loses_no_run(
         sshd.drop()
         assert code.result() == 6
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith(f"official run {run.tag}: expected the launcher's own word, found none (")
-    assert line.endswith(f"see `make monitor-then-finalize TAG={run.tag}` before it is started again")
+    assert line.startswith(
+        f"official run {run.tag}: expected the launcher's own word, found none ("
+    )
+    assert line.endswith(
+        f"see `make monitor-then-finalize TAG={run.tag}` before it is started again"
+    )
     assert not (run.there / "context.json").exists(), "it was on its way"
     wait_for((run.there / "run.log").exists)
     run.at_work()
@@ -637,7 +747,9 @@ def test_a_run_that_is_killed_whole_is_told_dead_and_closed_by_the_command_that_
     assert run.start() == 0
     run.at_work()
     launcher, workload = run.launcher, run.workload
-    os.kill(launcher, signal.SIGKILL if first == "launcher" else signal.SIGSTOP)  # it cannot write a result any more
+    os.kill(
+        launcher, signal.SIGKILL if first == "launcher" else signal.SIGSTOP
+    )  # it cannot write a result any more
     if first == "launcher":
         assert run.monitor("--once") == 10, "its workload goes on"
         assert run.close(*WHY) == 10
@@ -652,7 +764,9 @@ def test_a_run_that_is_killed_whole_is_told_dead_and_closed_by_the_command_that_
 
 
 @pytest.mark.parametrize("group", [False, True])
-def test_a_killed_workload_leaves_a_result_and_is_closed_as_usual(lay_out: Callable[..., Far], group: bool) -> None:
+def test_a_killed_workload_leaves_a_result_and_is_closed_as_usual(
+    lay_out: Callable[..., Far], group: bool
+) -> None:
     run = lay_out()
     assert run.start() == 0
     run.at_work()
@@ -667,7 +781,9 @@ def test_a_workload_that_daemonizes_is_waited_for(lay_out: Callable[..., Far]) -
     assert run.start("--daemonize", "yes") == 0
     run.at_work()
     wait_for((run.there / "result.json").exists)
-    wait_for(lambda: run.launcher not in run.alive())  # the result is the last that it writes, and then it ends
+    wait_for(
+        lambda: run.launcher not in run.alive()
+    )  # the result is the last that it writes, and then it ends
     [daemon] = run.alive()
     assert os.getsid(daemon) == daemon != run.workload
     assert run.monitor("--once") == 10
@@ -689,7 +805,9 @@ def test_a_daemon_without_its_launcher_is_no_death(lay_out: Callable[..., Far]) 
     assert run.close(*WHY) == 1
 
 
-def test_of_two_runs_of_one_factor_side_by_side_each_has_its_own_end(lay_out: Callable[..., Far]) -> None:
+def test_of_two_runs_of_one_factor_side_by_side_each_has_its_own_end(
+    lay_out: Callable[..., Far],
+) -> None:
     one, other = lay_out(TAG), lay_out(f"{TAG}0")
     for run in (one, other):
         assert run.start(until=f"go.{run.tag}") == 0
@@ -710,10 +828,26 @@ def test_the_documented_line_closes_it(desk: Desk) -> None:
     """Make, the real one, with words that a shell or make could take for more."""
     put(desk.far, dead)
     reason = "$(shell touch pwned) `touch pwned` the host's disk"
-    where = {"TAG": TAG, "HOST": "local", "REMOTE_ROOT": str(desk.far), "LOCAL_ROOT": str(desk.near)}
-    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    where = {
+        "TAG": TAG,
+        "HOST": "local",
+        "REMOTE_ROOT": str(desk.far),
+        "LOCAL_ROOT": str(desk.near),
+    }
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
     words = [f"{name}={value}" for name, value in (where | {"ABANDONED": reason}).items()]
-    line = [str(shutil.which("make")), "--no-print-directory", f"PY={sys.executable}", "RUN=", "finalize", *words]
+    line = [
+        str(shutil.which("make")),
+        "--no-print-directory",
+        f"PY={sys.executable}",
+        "RUN=",
+        "finalize",
+        *words,
+    ]
     done = subprocess.run(line, cwd=PROJECT, env=clean, capture_output=True, text=True, check=False)
     assert "Error 1" in done.stderr, done.stderr
     assert desk.ledger()[0]["reasons"][0] == f"abandoned: {reason}"

@@ -42,7 +42,9 @@ class Bench:
         return {row["id"]: row for row in document["checks"]}
 
     def bytes(self) -> dict[str, bytes]:
-        files = (path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts)
+        files = (
+            path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts
+        )
         return {str(path.relative_to(self.near)): path.read_bytes() for path in files}
 
 
@@ -125,7 +127,9 @@ def no_data_quality(made: Documents) -> None:
 
 
 def absolute_data_quality(made: Documents) -> None:
-    made.context["data_quality_report_json"] = "/srv/quant/" + made.context["data_quality_report_json"]
+    made.context["data_quality_report_json"] = (
+        "/srv/quant/" + made.context["data_quality_report_json"]
+    )
 
 
 def crashed(made: Documents) -> None:
@@ -158,7 +162,9 @@ def test_odd_input_ends_in_the_right_verdict(
     assert fails <= failed(bench.audit(made))
 
 
-def test_half_a_result_is_refused_with_one_line(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_half_a_result_is_refused_with_one_line(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = factory.make_run(bench.far)
     (made.run_dir(bench.far) / "result.json").write_text('{"workflow": "production')
     assert bench.close() == 4
@@ -168,7 +174,9 @@ def test_half_a_result_is_refused_with_one_line(bench: Bench, capsys: pytest.Cap
     assert not (bench.near / "audit/stage_ledger.jsonl").exists()
 
 
-@pytest.mark.parametrize("tag", ["x;touch pwned", "../x", "$(touch pwned)", "x\n", "", "-x", "a/b", "ä", "x" * 129])
+@pytest.mark.parametrize(
+    "tag", ["x;touch pwned", "../x", "$(touch pwned)", "x\n", "", "-x", "a/b", "ä", "x" * 129]
+)
 def test_a_hostile_tag_is_refused_and_nothing_runs(
     bench: Bench, tag: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +199,9 @@ def test_an_unknown_host_key_is_refused_with_one_line(
 
 @pytest.mark.skipif(not peak.STATUS.exists(), reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_log(bench: Bench) -> None:
-    made = factory.make_run(bench.far, tag="large_log")  # its command line would pass for another test's run
+    made = factory.make_run(
+        bench.far, tag="large_log"
+    )  # its command line would pass for another test's run
     with (made.run_dir(bench.far) / "run.log").open("r+b") as log:
         log.truncate(512 * 2**20)
     os.utime(made.run_dir(bench.far) / "result.json", (made.result_modified,) * 2)

@@ -15,11 +15,17 @@ import post_run_sync_and_finalize as conductor
 import update_factor_experiment_registry
 import update_failure_pattern_db
 from factory import Documents
-from postrun import layout, ledger
+from postrun.core import locations
+from postrun.store import ledger
 
 PROJECT = Path(__file__).resolve().parents[1]
 SCRIPT = PROJECT / "scripts/post_run_sync_and_finalize.py"
-TABLES = ("factor_experiment_registry", "factor_candidate_queue", "next_run_plan", "failure_patterns")
+TABLES = (
+    "factor_experiment_registry",
+    "factor_candidate_queue",
+    "next_run_plan",
+    "failure_patterns",
+)
 PAGES = ("factor_experiment_leaderboard", "failure_pattern_summary")
 
 
@@ -29,11 +35,13 @@ def flags(far: Path, near: Path, tag: str) -> list[str]:
 
 def knowledge(near: Path) -> dict[str, object]:
     """Give every table and page that must not depend on the order; the plan's moment of writing aside."""
-    found: dict[str, object] = {name: layout.workspace(near, name).read_bytes() for name in (*TABLES, *PAGES)}
-    plan = json.loads(layout.workspace(near, "next_run_plan").read_text())
+    found: dict[str, object] = {
+        name: locations.workspace_path(near, name).read_bytes() for name in (*TABLES, *PAGES)
+    }
+    plan = json.loads(locations.workspace_path(near, "next_run_plan").read_text())
     found["next_run_plan"] = {**plan, "generated_at": None}
     for name in ("factor_candidate_queue", "next_run_plan"):
-        found[f"{name}.md"] = layout.workspace(near, name, ".md").read_bytes()
+        found[f"{name}.md"] = locations.workspace_path(near, name, ".md").read_bytes()
     return found
 
 
@@ -63,18 +71,26 @@ def test_twenty_pairs_of_flows_at_once_lose_nothing(far: Path, near: Path) -> No
     tags = [f"pair{number}_{half}" for number in range(20) for half in "ab"]
     for number, tag in enumerate(tags):
         factory.make_run(
-            far, tag=tag, stamp=f"2026-01-{1 + number // 2:02d}_0{number % 2}0101", factor=f"f{number % 7}"
+            far,
+            tag=tag,
+            stamp=f"2026-01-{1 + number // 2:02d}_0{number % 2}0101",
+            factor=f"f{number % 7}",
         )
     for first, second in zip(tags[::2], tags[1::2], strict=True):
-        commands = [[sys.executable, str(SCRIPT), *flags(far, near, tag)] for tag in (first, second)]
-        flows = [subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for line in commands]
+        commands = [
+            [sys.executable, str(SCRIPT), *flags(far, near, tag)] for tag in (first, second)
+        ]
+        flows = [
+            subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            for line in commands
+        ]
         told = [flow.communicate(timeout=120)[1].decode() for flow in flows]
         # 1: while the first is closed, the second is on its way, and the handoff says so
         assert {flow.returncode for flow in flows} <= {0, 1}, told
         assert not [words for words in told if "refused" in words or "Traceback" in words]
     assert sorted(row["decision_tag"] for row in ledger.rows(near)) == sorted(tags)
     assert ledger.verify(near) == []
-    table = layout.workspace(near, "factor_experiment_registry").read_text().splitlines()
+    table = locations.workspace_path(near, "factor_experiment_registry").read_text().splitlines()
     assert len(table) == 1 + len(tags)
     assert handoff.main(["--local-root", str(near)]) == 0
     grown = knowledge(near)
@@ -82,29 +98,45 @@ def test_twenty_pairs_of_flows_at_once_lose_nothing(far: Path, near: Path) -> No
     assert knowledge(near) == grown
 
 
-def test_an_archive_of_five_hundred_runs_is_taken_in(near: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_archive_of_five_hundred_runs_is_taken_in(
+    near: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Runs that were copied by hand: each is closed without a sync up to its plan, then the tables are made at once."""
     for number in range(500):
         stamp = f"2024-{1 + number % 12:02d}-{1 + number // 12 % 28:02d}_{number % 24:02d}0101"
         change = (None, crashed, without_data)[number % 3]
         factory.make_run(near, change, tag=f"old{number}", stamp=stamp, factor=f"f{number % 40}")
         last = ["--no-sync", "--to", "remediation-plan", "--local-root", str(near)]
-        assert conductor.main(["--tag", f"old{number}", *last]) == 1  # not compared with a workstation, so not verified
+        assert (
+            conductor.main(["--tag", f"old{number}", *last]) == 1
+        )  # not compared with a workstation, so not verified
     for table in (update_factor_experiment_registry, update_failure_pattern_db):
         assert table.main(["--rebuild", "--local-root", str(near)]) == 0
     capfd.readouterr()
-    assert conductor.main(["--tag", "old499", "--no-sync", "--from", "candidate-queue", "--local-root", str(near)]) == 0
-    assert len(layout.workspace(near, "factor_experiment_registry").read_text().splitlines()) == 501
+    assert (
+        conductor.main(
+            ["--tag", "old499", "--no-sync", "--from", "candidate-queue", "--local-root", str(near)]
+        )
+        == 0
+    )
+    assert (
+        len(locations.workspace_path(near, "factor_experiment_registry").read_text().splitlines())
+        == 501
+    )
     assert len(ledger.rows(near)) == 500
     assert "ready" in capfd.readouterr().err
 
 
-def test_closing_again_from_a_copy_of_the_workspace_changes_nothing(far: Path, near: Path, tmp_path: Path) -> None:
+def test_closing_again_from_a_copy_of_the_workspace_changes_nothing(
+    far: Path, near: Path, tmp_path: Path
+) -> None:
     factory.make_run(far)
     conductor.main(flags(far, near, factory.TAG))
     moved = tmp_path / "elsewhere"
     shutil.copytree(near, moved)
     conductor.main(flags(far, moved, factory.TAG))
     assert knowledge(moved) == knowledge(near)
-    assert str(near) not in "".join(path.read_text() for path in moved.rglob("*.json")), "no absolute path"
+    assert str(near) not in "".join(path.read_text() for path in moved.rglob("*.json")), (
+        "no absolute path"
+    )
     assert {path.name for path in moved.iterdir()} == {path.name for path in near.iterdir()}

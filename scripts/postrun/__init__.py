@@ -1,20 +1,11 @@
-"""What two or more scripts need, and nothing else: the rooms below the steps.
+"""What two or more scripts need, and nothing else.
 
-floor 0, facts (standard library only)
-    errors     every refusal and its exit code        layout     the nouns: each artifact, once
-    outcome    what a step is asked, what came of it  clock      the one source of "now"
-    disk       atomic writes, digests, kernel locks   gates      the gate rules of the workstation
-    belonging  which gate report belongs to a run     command    what a command line of bash says
-    processes  which processes belong to a run        states     the monitor's judgment, one pure function
-    screen     what a person who waits sees           scoring    the score of an experiment
-    history    what became of each failure            planning   from a closed run to the next command
-floor 1, doors (each third-party package has one)
-    artifacts (jsonschema, jsonschema-rs)   tables (pandas)   render (jinja2)   workstation (fabric, rsync)
-    notify (apprise, where it is installed)
-    ledger  policy  catalogue  evidence  journal  lookout  patrol  target  verdict    (through other doors)
-floor 2, desk
-    cli      shared flags; a refusal becomes one line and an exit code
-    starting a run on the workstation
+core       errors and exit codes, time, atomic files, the artifact table, names and locations
+store      JSON, CSV, pages, the ledger, configuration, the evidence manifest
+decide     gates, scoring, failure history, planning: pure functions, no files
+remote     the workstation: hosts, probes (POSIX sh), their answers, processes
+detect audit review monitor launcher    what one script needs and outgrew its file
+cli        shared flags; an error becomes one line and an exit code
 
-Imports go down only. `tests/project/test_house.py` holds the plan against the code.
+Imports go down only, in this order; `tests/project/test_structure.py` checks it.
 """

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,17 +10,25 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from postrun import disk, layout, policy, target
-from postrun.errors import INTERRUPTED, Missing, Refusal, Usage
-from postrun.outcome import Order, Outcome, Step
-from postrun.screen import best_effort
+from postrun.core import disk, locations, run_names, terminal
+from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
+from postrun.core.request import RunRequest, StepFunction, StepResult
+from postrun.store import configuration, run_lookup
 
 if TYPE_CHECKING:
-    from postrun.workstation import Workstation
+    pass
 
 WORKSPACE, RUN = "workspace", "run"  # the two locks: one for steps 4-12, one per run for steps 1-3
-_PACKAGES = {"fabric", "invoke", "jinja2", "jsonschema", "jsonschema_rs", "pandas", "paramiko", "referencing"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_PACKAGES = {
+    "fabric",
+    "invoke",
+    "jinja2",
+    "jsonschema",
+    "jsonschema_rs",
+    "pandas",
+    "paramiko",
+    "referencing",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,7 +37,10 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, doc: str | None) -> None:
         script = Path(sys.argv[0]).name
         super().__init__(
-            prog=script, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+            prog=script,
+            description=doc,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
 
     def error(self, message: str) -> NoReturn:
@@ -40,12 +50,16 @@ class Parser(argparse.ArgumentParser):
 
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Add the flags that every script shares: which run, where from, where to, how to tell."""
-    target = parser.add_argument_group("which run")
-    target.add_argument("--tag", help="the decision tag, matched exactly")
-    target.add_argument("--run-dir", type=Path, help="a local run folder, relative to the current folder")
-    target.add_argument("--report-json", type=Path, help="its local gate report, relative to the current folder")
-    target.add_argument("--run-dir-remote", help="the run folder, relative to the remote root")
-    target.add_argument("--report-json-remote", help="the gate report, relative to the remote root")
+    group = parser.add_argument_group("which run")
+    group.add_argument("--tag", help="the decision tag, matched exactly")
+    group.add_argument(
+        "--run-dir", type=Path, help="a local run folder, relative to the current folder"
+    )
+    group.add_argument(
+        "--report-json", type=Path, help="its local gate report, relative to the current folder"
+    )
+    group.add_argument("--run-dir-remote", help="the run folder, relative to the remote root")
+    group.add_argument("--report-json-remote", help="the gate report, relative to the remote root")
     add_place(parser)
 
 
@@ -54,40 +68,63 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("where")
     where.add_argument("--host", help="an SSH host, or `local` for a directory standing in for it")
     where.add_argument("--remote-root", help="the workstation's root folder on that host")
-    where.add_argument("--local-root", type=Path, default=layout.PROJECT, help="the workspace (default: the project)")
+    where.add_argument(
+        "--local-root",
+        type=Path,
+        default=locations.PROJECT,
+        help="the workspace (default: the project)",
+    )
     how = parser.add_argument_group("how")
     how.add_argument("--json", action="store_true", help="the outcome as JSON on stdout")
     how.add_argument("--dry-run", action="store_true", help="work everything out, write nothing")
-    how.add_argument("--lock-wait", type=float, default=600.0, metavar="S", help="seconds to wait for another process")
+    how.add_argument(
+        "--lock-wait",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="seconds to wait for another process",
+    )
 
 
 def add_evidence(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the sync."""
-    parser.add_argument("--no-sync", action="store_true", help="the run lies in the local root already: copy nothing")
     parser.add_argument(
-        "--accept-changed-evidence", metavar="REASON", help="take changed files, keep the old ones aside, record why"
+        "--no-sync",
+        action="store_true",
+        help="the run lies in the local root already: copy nothing",
+    )
+    parser.add_argument(
+        "--accept-changed-evidence",
+        metavar="REASON",
+        help="take changed files, keep the old ones aside, record why",
     )
 
 
 def add_abandoned(parser: argparse.ArgumentParser) -> None:
     """Add the flag that closes a run which is dead: it has no result.json, and never will."""
-    parser.add_argument("--abandoned", metavar="REASON", help="close a dead run without a valid result, as a fail")
+    parser.add_argument(
+        "--abandoned", metavar="REASON", help="close a dead run without a valid result, as a fail"
+    )
 
 
 def add_decision(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the ledger row."""
-    parser.add_argument("--objective", help="the objective in the ledger row (default: the run's notes)")
+    parser.add_argument(
+        "--objective", help="the objective in the ledger row (default: the run's notes)"
+    )
 
 
 def add_rebuild(parser: argparse.ArgumentParser) -> None:
     """Add the flag of the steps that can make their table anew."""
-    parser.add_argument("--rebuild", action="store_true", help="make the table from all run folders; names no run")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="make the table from all run folders; names no run"
+    )
 
 
-def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
+def order(args: argparse.Namespace, needs_run: bool = True) -> RunRequest:
     """Turn a parsed command line into an order. Raises Usage when it names no run but the step works on one."""
     if args.tag is not None:
-        layout.check_tag(args.tag)
+        run_names.check_tag(args.tag)
     elif needs_run and args.run_dir is None and args.run_dir_remote is None:
         raise Usage("which run", "--tag, --run-dir or --run-dir-remote", "none of them")
     for reason in ("objective", "accept_changed_evidence", "abandoned"):
@@ -95,22 +132,26 @@ def order(args: argparse.Namespace, needs_run: bool = True) -> Order:
             raise Usage(f"--{reason.replace('_', '-')}", "words", "nothing")
     root = args.local_root.resolve()
     near = getattr(args, "no_sync", False)
-    host, remote_root = policy.place(args.host, args.remote_root)
-    named: dict[str, Any] = {key: getattr(args, key, None) for key in Order.__dataclass_fields__}
+    host, remote_root = configuration.place(args.host, args.remote_root)
+    named: dict[str, Any] = {
+        key: getattr(args, key, None) for key in RunRequest.__dataclass_fields__
+    }
     named.update(root=root, no_sync=near)
     named["host"], named["remote_root"] = ("local", str(root)) if near else (host, remote_root)
-    return Order(**named)
+    return RunRequest(**named)
 
 
-def abandoning(order: Order, tag: str) -> str:
+def abandoning(order: RunRequest, tag: str) -> str:
     """Give the line that closes this run as dead, from the project's folder, without flags that settings spare."""
-    settings = policy.workstation()
-    run = target.run(order)
-    given = {"--tag": tag, "--run-dir-remote": run and f"{layout.RUNS}/{run}"}
+    settings = configuration.workstation()
+    run = run_lookup.run(order)
+    given = {"--tag": tag, "--run-dir-remote": run and f"{locations.RUNS}/{run}"}
     if not order.no_sync:
         given["--host"] = order.host if order.host != settings["host"] else None
-        given["--remote-root"] = order.remote_root if order.remote_root != settings["remote_root"] else None
-    given["--local-root"] = str(order.root) if order.root != layout.PROJECT else None
+        given["--remote-root"] = (
+            order.remote_root if order.remote_root != settings["remote_root"] else None
+        )
+    given["--local-root"] = str(order.root) if order.root != locations.PROJECT else None
     words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
     near = ["--no-sync"] if order.no_sync else []
     return f'{line("post_run_sync_and_finalize.py", [*words, *near])} --abandoned "<reason>"'
@@ -127,69 +168,51 @@ def line(script: str, words: Sequence[str]) -> str:
 
 
 @contextmanager
-def station(order: Order) -> "Iterator[Workstation]":
-    """Open the door to the order's workstation, as patient as the policy says; it is closed again in any case."""
-    from postrun import workstation
-
-    door = workstation.connect(order.host, order.remote_root, policy.workstation())
-    try:
-        yield door
-    finally:
-        door.close()
-
-
-@contextmanager
-def locked(order: Order, *scopes: str, wait: float) -> Iterator[None]:
+def locked(order: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
     """Hold the locks of these scopes; in a rehearsal nothing is locked, since nothing is written.
 
     A run's lock has the name of its tag, however the run was named: who calls it otherwise must meet the same lock.
     """
     with ExitStack() as held:
-        for scope in scopes if not disk.REHEARSAL.get() else ():
-            name = "workspace" if scope == WORKSPACE else f"run-{target.tag(order)}"
-            held.enter_context(disk.lock(order.root / layout.LOCKS / f"{name}.lock", wait, f"{Path(sys.argv[0]).name}"))
+        for scope in scopes if not disk.DRY_RUN.get() else ():
+            name = "workspace" if scope == WORKSPACE else f"run-{run_lookup.tag(order)}"
+            held.enter_context(
+                disk.lock(
+                    order.root / locations.LOCKS / f"{name}.lock", wait, f"{Path(sys.argv[0]).name}"
+                )
+            )
         yield
 
 
-def attempt(do: Step, order: Order) -> Outcome | Refusal:
+def attempt(do: StepFunction, order: RunRequest) -> StepResult | PostRunError:
     """Run one step; a refusal comes back as a value, so that a conductor can go on with what does not need it."""
     try:
         return do(order)
-    except Refusal as refusal:
+    except PostRunError as refusal:
         return refusal
 
 
-def say(words: str) -> None:
-    """Tell the person at the terminal something, on stderr; control characters are shown, not obeyed."""
-    with best_effort():
-        print(plain(words), file=sys.stderr, flush=True)
-
-
-def plain(words: str) -> str:
-    """Make text safe for a terminal: one line, control and direction characters escaped."""
-    text = words.replace("\n", " ")
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def show(outcome: Outcome, step: str, as_json: bool) -> None:
+def show(outcome: StepResult, step: str, as_json: bool) -> None:
     """Give a step's outcome: the words to stderr, paths or JSON to stdout."""
     paths = [str(path) for path in outcome.wrote]
     if as_json:
-        print(json.dumps({"step": step, "yes": outcome.yes, "words": outcome.words, "wrote": paths}))
+        print(
+            json.dumps({"step": step, "yes": outcome.yes, "words": outcome.words, "wrote": paths})
+        )
         return
-    say(f"{step}: {outcome.words}")
+    terminal.say(f"{step}: {outcome.words}")
     for path in paths:
         print(path)
 
 
 def step_main(
-    do: Step,
+    do: StepFunction,
     doc: str | None,
     argv: Sequence[str] | None,
     *flags: Callable[[argparse.ArgumentParser], None],
     lock: str = WORKSPACE,
     needs_run: bool = True,
-    rebuild: Step | None = None,
+    rebuild: StepFunction | None = None,
 ) -> int:
     """Be the `main` of a step's script: parse, lock, run, tell.
 
@@ -220,7 +243,7 @@ def script_main(
         for add in flags:
             add(parser)
         args = parser.parse_args(argv)
-        disk.REHEARSAL.set(args.dry_run)
+        disk.DRY_RUN.set(args.dry_run)
         return work(args)
 
     return guard(parsed)
@@ -228,7 +251,10 @@ def script_main(
 
 def guard(work: Callable[[], int]) -> int:
     """Run a script's work; turn a refusal into its line and code. Bugs keep their traceback."""
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # `>&-`: closed before we began
+    sys.stdout, sys.stderr = (
+        sys.stdout or _nowhere(),
+        sys.stderr or _nowhere(),
+    )  # `>&-`: closed before we began
     return _flushed(_guarded(work))
 
 
@@ -241,7 +267,9 @@ def _flushed(code: int) -> int:
             _silence(stream)
             # A broken pipe is a reader who has left (`| head`): what was done is done.
             if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-                say(f"stdout: expected a place that can be written to, found {error.strerror}")
+                terminal.say(
+                    f"stdout: expected a place that can be written to, found {error.strerror}"
+                )
                 code = max(code, Missing.exit_code)
     return code
 
@@ -260,14 +288,16 @@ def _guarded(work: Callable[[], int]) -> int:
         return work()
     except BrokenPipeError:
         return INTERRUPTED
-    except Refusal as refusal:
-        say(str(refusal))
+    except PostRunError as refusal:
+        terminal.say(str(refusal))
         return refusal.exit_code
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _PACKAGES:
             raise
-        say(f"package {error.name}: expected in this Python, found nothing; run `make setup` and use .venv/bin/python")
+        terminal.say(
+            f"package {error.name}: expected in this Python, found nothing; run `make setup` and use .venv/bin/python"
+        )
         return Missing.exit_code
     except KeyboardInterrupt:
-        say("interrupted")
+        terminal.say("interrupted")
         return INTERRUPTED

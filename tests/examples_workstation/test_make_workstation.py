@@ -12,7 +12,9 @@ STRATEGY = "configs/strategies/reversal_1.yaml"
 
 
 def content(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
 
 
 def test_twice_is_once(tmp_path: Path) -> None:
@@ -39,7 +41,9 @@ def test_a_file_of_somebody_else_is_not_taken_over(tmp_path: Path) -> None:
     assert (tmp_path / STRATEGY).read_text() == "mine\n"
 
 
-def test_what_was_not_changed_follows_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_not_changed_follows_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     main([str(tmp_path)])
     monkeypatch.setattr(make_workstation, "wanted", lambda _: iter([(STRATEGY, b"newer\n")]))
     assert make_workstation.lay_out(tmp_path) == []
@@ -50,6 +54,8 @@ def test_the_shim_starts_the_launcher_with_this_python(tmp_path: Path) -> None:
     root = tmp_path / "a folder with spaces"
     main([str(root)])
     assert f"exec {sys.executable} " in (root / SHIM).read_text()
-    done = subprocess.run(["bash", SHIM, "--help"], cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", SHIM, "--help"], cwd=root, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0
     assert "Start an official run" in done.stdout

@@ -53,7 +53,9 @@ def test_every_factor_has_a_strategy_and_an_unbroken_freeze(factor: str) -> None
     strategy = TREE / "configs" / "strategies" / f"{factor}.yaml"
     frozen = json.loads((TREE / "runs" / "freeze" / f"{factor}.freeze.json").read_text())
     assert read_strategy(strategy)["factor"] == factor == frozen["run_scope"]["factor"]
-    assert hashlib.sha256(strategy.read_bytes()).hexdigest() == frozen["config_hash"], "freeze it anew"
+    assert hashlib.sha256(strategy.read_bytes()).hexdigest() == frozen["config_hash"], (
+        "freeze it anew"
+    )
 
 
 def refusal(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -83,7 +85,9 @@ def test_what_cannot_be_done_is_refused(
     assert not (root / "gate_results").exists()
 
 
-def test_a_strategy_that_changed_after_the_freeze_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_strategy_that_changed_after_the_freeze_is_refused(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with (root / "configs/strategies/reversal_1.yaml").open("a") as strategy:
         strategy.write("cost_bps: 1\n")
     assert "changed after it was frozen" in refusal(gate_words("reversal_1"), capsys)

@@ -80,7 +80,11 @@ def test_ranks_share_ties() -> None:
 
 @pytest.mark.parametrize(
     ("left", "right", "wanted"),
-    [([1, 2, 3], [10, 200, 3000], 1.0), ([1, 2, 3], [3, 2, 1], -1.0), ([1, 2, 3, 4], [1, 3, 2, 4], 0.8)],
+    [
+        ([1, 2, 3], [10, 200, 3000], 1.0),
+        ([1, 2, 3], [3, 2, 1], -1.0),
+        ([1, 2, 3, 4], [1, 3, 2, 4], 0.8),
+    ],
 )
 def test_spearman(left: list[float], right: list[float], wanted: float) -> None:
     assert panel.spearman(np.array(left), np.array(right)) == pytest.approx(wanted)

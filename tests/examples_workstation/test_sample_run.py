@@ -15,7 +15,7 @@ import pytest
 from make_workstation import lay_out
 
 from conftest_sample import SampleRun, gate_words
-from postrun import artifacts
+from postrun.store import json_files
 from program import wait_for
 
 
@@ -49,7 +49,7 @@ def report(sample: SampleRun) -> Any:
 )
 def test_every_json_keeps_its_schema(sample: SampleRun, stem: str, home: str, pattern: str) -> None:
     [path] = getattr(sample, home).glob(pattern)
-    assert artifacts.findings(read(path), stem, False) == []
+    assert json_files.findings(read(path), stem, False) == []
 
 
 def test_every_file_is_there(sample: SampleRun) -> None:
@@ -58,7 +58,9 @@ def test_every_file_is_there(sample: SampleRun) -> None:
     shards = [f"walk_forward_stress/shard_{number:02d}" for number in (1, 2, 3, 4)]
     wanted = ["production_gates_report.md", "cost_stress_results.csv", "risk/risk_diagnostics.json"]
     wanted += [
-        f"{home}/{name}" for home in shards for name in ("run_meta.json", "momentum_12_1/walk_forward_summary.csv")
+        f"{home}/{name}"
+        for home in shards
+        for name in ("run_meta.json", "momentum_12_1/walk_forward_summary.csv")
     ]
     wanted += ["walk_forward_stress/momentum_12_1/walk_forward_summary.csv"]
     wanted += [f"cost_stress/x{multiplier}/run.json" for multiplier in ("1.0", "1.5", "2.0")]
@@ -68,14 +70,19 @@ def test_every_file_is_there(sample: SampleRun) -> None:
 
 def test_the_report_is_the_last_file_and_the_result_comes_after_it(sample: SampleRun) -> None:
     files = sorted(
-        (path for path in sample.gate.rglob("*") if path.is_file()), key=lambda path: path.stat().st_mtime_ns
+        (path for path in sample.gate.rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_mtime_ns,
     )
     assert files[-1].name == "production_gates_report.json"
     assert (sample.run / "result.json").stat().st_mtime_ns >= files[-1].stat().st_mtime_ns
 
 
 def test_names_and_times_agree(sample: SampleRun, report: Any) -> None:
-    assert read(sample.run / "context.json")["decision_tag"] == report["inputs"]["decision_tag"] == "sample_run1"
+    assert (
+        read(sample.run / "context.json")["decision_tag"]
+        == report["inputs"]["decision_tag"]
+        == "sample_run1"
+    )
     assert sample.run.name[:17] <= sample.gate.name.removeprefix("production_gates_")
     assert report["outputs"]["out_root"] == str(sample.gate)
     assert Path(report["wf_stress"]["summary_csv"]).is_file()
@@ -87,7 +94,10 @@ def test_walk_forward_statistics_come_from_the_summary(sample: SampleRun, report
     assert [row["test_start"][:4] for row in windows] == [str(year) for year in range(2013, 2023)]
     for column in ("test_ic", "test_ic_overall"):
         ics = [float(row[column]) for row in windows]
-        found = {part: report["wf_stress"][f"{column}_{part}"] for part in ("mean", "std", "pos_ratio", "n")}
+        found = {
+            part: report["wf_stress"][f"{column}_{part}"]
+            for part in ("mean", "std", "pos_ratio", "n")
+        }
         assert found["mean"] == pytest.approx(statistics.fmean(ics), rel=1e-9)
         assert found["std"] == pytest.approx(statistics.stdev(ics), rel=1e-9)
         assert found["pos_ratio"] == sum(ic > 0 for ic in ics) / len(ics)
@@ -96,15 +106,23 @@ def test_walk_forward_statistics_come_from_the_summary(sample: SampleRun, report
 
 def test_the_merged_summary_is_what_the_shards_wrote(sample: SampleRun) -> None:
     merged = rows(sample.gate / "walk_forward_stress/momentum_12_1/walk_forward_summary.csv")
-    copies = sorted(sample.gate.glob("walk_forward_stress/shard_*/momentum_12_1/walk_forward_summary.csv"))
+    copies = sorted(
+        sample.gate.glob("walk_forward_stress/shard_*/momentum_12_1/walk_forward_summary.csv")
+    )
     assert merged == [row for copy in copies for row in rows(copy)]
-    years = [year for meta in sorted(sample.gate.glob("*/shard_*/run_meta.json")) for year in read(meta)["test_years"]]
+    years = [
+        year
+        for meta in sorted(sample.gate.glob("*/shard_*/run_meta.json"))
+        for year in read(meta)["test_years"]
+    ]
     assert years == list(range(2013, 2023))
 
 
 def test_cost_rows_are_in_the_csv_and_cost_lowers_the_ic(sample: SampleRun, report: Any) -> None:
     table = rows(sample.gate / "cost_stress_results.csv")
-    assert [float(row["test_ic"]) for row in table] == [row["test_ic"] for row in report["cost_stress"]]
+    assert [float(row["test_ic"]) for row in table] == [
+        row["test_ic"] for row in report["cost_stress"]
+    ]
     tests = [row["test_ic"] for row in report["cost_stress"]]
     assert tests == sorted(tests, reverse=True)
     for row in report["cost_stress"]:
@@ -115,7 +133,9 @@ def test_the_family_has_the_same_windows_for_the_focus(sample: SampleRun, report
     [path] = sample.gate.glob("statistical/*/statistical_gates_report.json")
     stat = read(path)
     merged = rows(sample.gate / "walk_forward_stress/momentum_12_1/walk_forward_summary.csv")
-    assert [row for row in rows(Path(stat["summary_csv"])) if row["factor"] == "momentum_12_1"] == merged
+    assert [
+        row for row in rows(Path(stat["summary_csv"])) if row["factor"] == "momentum_12_1"
+    ] == merged
     assert stat["n_factors"] == report["statistical_gates"]["n_factors"] == 3
     assert stat["focus"]["q_value_bh"] == report["statistical_gates"]["q_value_bh"]
 
@@ -142,15 +162,27 @@ def test_progress_can_be_followed(sample: SampleRun) -> None:
 
 
 def test_the_registry_of_the_workstation_grew(sample: SampleRun) -> None:
-    assert (sample.root / "gate_results/gate_registry.csv").read_text().endswith(",sample_run1,momentum_12_1,False\n")
+    assert (
+        (sample.root / "gate_results/gate_registry.csv")
+        .read_text()
+        .endswith(",sample_run1,momentum_12_1,False\n")
+    )
 
 
 @pytest.fixture
 def busy(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Give a gate program in the middle of its windows."""
     lay_out(tmp_path)
-    words = [sys.executable, "scripts/run_production_gates.py", *gate_words("reversal_1"), "--min-seconds", "3"]
-    program = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = [
+        sys.executable,
+        "scripts/run_production_gates.py",
+        *gate_words("reversal_1"),
+        "--min-seconds",
+        "3",
+    ]
+    program = subprocess.Popen(
+        words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     wait_for(lambda: len(shards(program.pid)) == 4, 15)
     yield program
     program.kill()
@@ -158,12 +190,18 @@ def busy(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def shards(parent: int) -> list[int]:
-    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
     table = (line.split() for line in told.splitlines())
-    return [int(pid) for pid, ppid, stat in table if int(ppid) == parent and not stat.startswith("Z")]
+    return [
+        int(pid) for pid, ppid, stat in table if int(ppid) == parent and not stat.startswith("Z")
+    ]
 
 
-def test_a_killed_shard_fails_the_stage_but_not_the_program(busy: subprocess.Popen[bytes], tmp_path: Path) -> None:
+def test_a_killed_shard_fails_the_stage_but_not_the_program(
+    busy: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
     victim = shards(busy.pid)[0]
     os.kill(victim, signal.SIGKILL)
     assert busy.wait(timeout=30) == 0
@@ -172,7 +210,7 @@ def test_a_killed_shard_fails_the_stage_but_not_the_program(busy: subprocess.Pop
     assert found["wf_stress"]["ok"] is False
     assert found["wf_stress"]["return_code"] == -signal.SIGKILL
     assert found["gates"]["wf_gate_positive_mean"] is False
-    assert artifacts.findings(found, "production_gates_report", False) == []
+    assert json_files.findings(found, "production_gates_report", False) == []
 
 
 def test_shards_do_not_outlive_the_program(busy: subprocess.Popen[bytes]) -> None:
@@ -181,8 +219,12 @@ def test_shards_do_not_outlive_the_program(busy: subprocess.Popen[bytes]) -> Non
     busy.wait()
 
     def gone() -> bool:
-        told = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True).stdout
-        alive = {int(pid) for pid, stat in map(str.split, told.splitlines()) if not stat.startswith("Z")}
+        told = subprocess.run(
+            ["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True
+        ).stdout
+        alive = {
+            int(pid) for pid, stat in map(str.split, told.splitlines()) if not stat.startswith("Z")
+        }
         return not alive & set(children)
 
     wait_for(gone, 15)

@@ -34,14 +34,22 @@ def test_p_value_that_cannot_be_told_is_one(sample: list[float]) -> None:
 
 
 def test_benjamini_hochberg() -> None:
-    assert significance.adjusted([0.01, 0.04, 0.03, 0.20]) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.20])
+    assert significance.adjusted([0.01, 0.04, 0.03, 0.20]) == pytest.approx(
+        [0.04, 0.16 / 3, 0.16 / 3, 0.20]
+    )
     assert significance.adjusted([]) == []
 
 
 def test_the_family_shares_the_blame() -> None:
     """The same windows pass alone and fail beside enough others."""
-    row = [{"factor": "reversal_1", "test_ic": str(ic)} for ic in (0.1, 0.02, 0.12, 0.01, 0.09, -0.02)]
-    others = [{"factor": f"f{number}", "test_ic": ic} for number in range(20) for ic in ("0.1", "-0.1", "0")]
+    row = [
+        {"factor": "reversal_1", "test_ic": str(ic)} for ic in (0.1, 0.02, 0.12, 0.01, 0.09, -0.02)
+    ]
+    others = [
+        {"factor": f"f{number}", "test_ic": ic}
+        for number in range(20)
+        for ic in ("0.1", "-0.1", "0")
+    ]
     alone = significance.judge(row, options())
     together = significance.judge(row + others, options())
     assert [one["gate_pass"] for one in alone] == [True]
@@ -63,7 +71,15 @@ def test_overlap_counts_who_stays() -> None:
 
 def found(**changes: Any) -> dict[str, Any]:
     """Give stages that pass every gate, with some values changed."""
-    values = {"x15": 0.02, "x20": 0.01, "mean": 0.01, "ratio": 0.7, "beta": -0.5, "overlap": 0.2, "size": 0.3}
+    values = {
+        "x15": 0.02,
+        "x20": 0.01,
+        "mean": 0.01,
+        "ratio": 0.7,
+        "beta": -0.5,
+        "overlap": 0.2,
+        "size": 0.3,
+    }
     values |= {"coverage": 0.7, "stat": True} | changes
     return {
         "cost_stress": [
@@ -101,7 +117,9 @@ def test_values_at_the_limit_pass() -> None:
         ({"stat": False}, "stat_gate_factor_pass"),
     ],
 )
-def test_one_gate_fails_alone_and_takes_the_whole_with_it(change: dict[str, Any], gate: str) -> None:
+def test_one_gate_fails_alone_and_takes_the_whole_with_it(
+    change: dict[str, Any], gate: str
+) -> None:
     for value in (change, dict.fromkeys(change)):  # a missing value fails like a bad one
         answers = gates.evaluate(options(), found(**value))
         assert [name for name, answer in answers.items() if not answer] == [gate, "overall_pass"]

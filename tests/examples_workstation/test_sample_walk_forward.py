@@ -14,11 +14,23 @@ from production_gates import walk_forward
     [
         (["--wf-end-year", "2022"], (2010, 2012, 2013, 2013), (2019, 2021, 2022, 2022), 10),
         (["--wf-end-year", "2013"], (2010, 2012, 2013, 2013), (2010, 2012, 2013, 2013), 1),
-        (["--wf-end-year", "2018", "--wf-test-years", "2"], (2010, 2012, 2013, 2014), (2014, 2016, 2017, 2018), 3),
-        (["--wf-end-year", "2017", "--wf-test-years", "2"], (2010, 2012, 2013, 2014), (2012, 2014, 2015, 2016), 2),
+        (
+            ["--wf-end-year", "2018", "--wf-test-years", "2"],
+            (2010, 2012, 2013, 2014),
+            (2014, 2016, 2017, 2018),
+            3,
+        ),
+        (
+            ["--wf-end-year", "2017", "--wf-test-years", "2"],
+            (2010, 2012, 2013, 2014),
+            (2012, 2014, 2015, 2016),
+            2,
+        ),
     ],
 )
-def test_windows(words: list[str], first: tuple[int, ...], last: tuple[int, ...], count: int) -> None:
+def test_windows(
+    words: list[str], first: tuple[int, ...], last: tuple[int, ...], count: int
+) -> None:
     found = walk_forward.windows(options(*words))
     assert (found[0], found[-1], len(found)) == (first, last, count)
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from postrun import cli, disk, errors, layout, policy
-from postrun.errors import Locked, Missing, Usage
-from postrun.outcome import Order, Outcome
+from postrun import cli
+from postrun.core import disk, errors, locations, terminal
+from postrun.core.errors import Locked, Missing, Usage
+from postrun.core.request import RunRequest, StepResult
+from postrun.store import configuration
 
 RUN = "2026-02-21_031500_production_gates_run1"
 GATE = "production_gates_2026-02-21_031700"
@@ -19,11 +21,11 @@ SETTINGS = {"host": "bench", "remote_root": "/srv/quant"}
 
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "workstation", lambda: dict(SETTINGS))
+    monkeypatch.setattr(configuration, "workstation", lambda: dict(SETTINGS))
     monkeypatch.setattr("sys.argv", ["detect_run.py"])
 
 
-def ordered(*words: str, needs_run: bool = True) -> Order:
+def ordered(*words: str, needs_run: bool = True) -> RunRequest:
     parser = cli.Parser("doc")
     for add in (cli.add_target, cli.add_evidence, cli.add_decision):
         add(parser)
@@ -51,15 +53,22 @@ def test_without_a_sync_the_workspace_stands_for_the_workstation(near: Path) -> 
 
 def test_an_order_holds_what_was_said(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(near.parent)
-    order = ordered("--tag", "run1", "--local-root", near.name, "--objective", "why", "--run-dir-remote", "a/b")
-    assert order == Order(
-        root=near, tag="run1", host="bench", remote_root="/srv/quant", objective="why", run_dir_remote="a/b"
+    order = ordered(
+        "--tag", "run1", "--local-root", near.name, "--objective", "why", "--run-dir-remote", "a/b"
+    )
+    assert order == RunRequest(
+        root=near,
+        tag="run1",
+        host="bench",
+        remote_root="/srv/quant",
+        objective="why",
+        run_dir_remote="a/b",
     )
 
 
 @pytest.mark.parametrize("words", [("--run-dir", "x"), ("--run-dir-remote", "x"), ("--tag", "x")])
 def test_each_of_three_flags_names_a_run(words: tuple[str, ...]) -> None:
-    assert isinstance(ordered(*words), Order)
+    assert isinstance(ordered(*words), RunRequest)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +79,10 @@ def test_each_of_three_flags_names_a_run(words: tuple[str, ...]) -> None:
         (("--tag", "run1\n"), "decision tag: expected a full match"),
         (("--tag", ""), "decision tag: expected a full match"),
         (("--tag", "t", "--objective", " "), "--objective: expected words, found nothing"),
-        (("--tag", "t", "--accept-changed-evidence", ""), "--accept-changed-evidence: expected words, found nothing"),
+        (
+            ("--tag", "t", "--accept-changed-evidence", ""),
+            "--accept-changed-evidence: expected words, found nothing",
+        ),
     ],
 )
 def test_an_order_without_sense_is_refused(words: tuple[str, ...], told: str) -> None:
@@ -87,7 +99,9 @@ def test_the_parser_refuses_in_one_line() -> None:
     for words in (["--tga", "x"], ["--ta", "x"], ["--tag"], ["--lock-wait", "soon"], ["x"]):
         with pytest.raises(Usage) as caught:
             ordered(*words)
-        assert str(caught.value).startswith("detect_run.py: expected arguments as in --help, found ")
+        assert str(caught.value).startswith(
+            "detect_run.py: expected arguments as in --help, found "
+        )
         assert "\n" not in str(caught.value)
 
 
@@ -100,14 +114,22 @@ def test_the_parser_refuses_in_one_line() -> None:
             {"run_dir_remote": f"audit/workstation_runs/{RUN}"},
             f"--tag run1 --run-dir-remote audit/workstation_runs/{RUN}",
         ),
-        ({"host": "a b", "remote_root": "~/it's"}, "--tag run1 --host 'a b' --remote-root '~/it'\"'\"'s'"),
+        (
+            {"host": "a b", "remote_root": "~/it's"},
+            "--tag run1 --host 'a b' --remote-root '~/it'\"'\"'s'",
+        ),
         ({"no_sync": True, "host": "local"}, "--tag run1 --no-sync"),
     ],
 )
-def test_the_line_that_closes_a_dead_run_names_it_and_no_more(named: dict[str, Any], flags: str) -> None:
+def test_the_line_that_closes_a_dead_run_names_it_and_no_more(
+    named: dict[str, Any], flags: str
+) -> None:
     own = {"host": "bench", "remote_root": "/srv/quant", **named}
-    line = cli.abandoning(Order(layout.PROJECT, tag="run1", **own), "run1")
-    assert line == f'.venv/bin/python scripts/post_run_sync_and_finalize.py {flags} --abandoned "<reason>"'
+    line = cli.abandoning(RunRequest(locations.PROJECT, tag="run1", **own), "run1")
+    assert (
+        line
+        == f'.venv/bin/python scripts/post_run_sync_and_finalize.py {flags} --abandoned "<reason>"'
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,9 +143,11 @@ def test_the_line_that_closes_a_dead_run_names_it_and_no_more(named: dict[str, A
         ("byte \udcff", "byte \\udcff"),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown(words: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.plain(words) == shown
-    cli.say(words)
+def test_what_a_terminal_would_obey_is_shown(
+    words: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert terminal.plain(words) == shown
+    terminal.say(words)
     assert capsys.readouterr() == ("", f"{shown}\n")
 
 
@@ -137,7 +161,11 @@ def failing(error: BaseException) -> Callable[[], int]:
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (Locked("x.lock", "it free", "it held\nby \x1b"), 9, "x.lock: expected it free, found it held by \\x1b"),
+        (
+            Locked("x.lock", "it free", "it held\nby \x1b"),
+            9,
+            "x.lock: expected it free, found it held by \\x1b",
+        ),
         (
             ModuleNotFoundError(name="pandas"),
             3,
@@ -157,7 +185,8 @@ def test_what_stops_a_script_is_one_line_and_a_code(
 
 
 @pytest.mark.parametrize(
-    "bug", [ValueError("x"), KeyError("x"), ModuleNotFoundError(name="postrun.gone"), OSError(28, "x")]
+    "bug",
+    [ValueError("x"), KeyError("x"), ModuleNotFoundError(name="postrun.gone"), OSError(28, "x")],
 )
 def test_a_bug_keeps_its_traceback(bug: Exception) -> None:
     with pytest.raises(type(bug)) as caught:
@@ -172,15 +201,15 @@ def test_the_code_of_the_work_is_the_code_of_the_script() -> None:
 def test_an_attempt_gives_a_refusal_back_but_no_bug(near: Path) -> None:
     refusal = Missing("x", "a file", "nothing")
 
-    def refuse(_: Order) -> Outcome:
+    def refuse(_: RunRequest) -> StepResult:
         raise refusal
 
-    def break_down(_: Order) -> Outcome:
+    def break_down(_: RunRequest) -> StepResult:
         raise ZeroDivisionError
 
-    assert cli.attempt(refuse, Order(near)) is refusal
+    assert cli.attempt(refuse, RunRequest(near)) is refusal
     with pytest.raises(ZeroDivisionError):
-        cli.attempt(break_down, Order(near))
+        cli.attempt(break_down, RunRequest(near))
 
 
 def locks(root: Path) -> list[str]:
@@ -195,8 +224,10 @@ def locks(root: Path) -> list[str]:
         ({"run_dir_remote": f"audit/workstation_runs/{RUN}"}, "run-run1"),
     ],
 )
-def test_each_run_and_the_workspace_have_their_own_lock(near: Path, named: dict[str, Any], name: str) -> None:
-    order = Order(near, **named)
+def test_each_run_and_the_workspace_have_their_own_lock(
+    near: Path, named: dict[str, Any], name: str
+) -> None:
+    order = RunRequest(near, **named)
     with cli.locked(order, cli.RUN, cli.WORKSPACE, wait=0):
         assert locks(near) == [f"{name}.lock", "workspace.lock"]
         with (
@@ -204,42 +235,53 @@ def test_each_run_and_the_workspace_have_their_own_lock(near: Path, named: dict[
             cli.locked(order, cli.WORKSPACE, wait=0),
         ):
             pytest.fail("held twice")
-        with cli.locked(Order(near, tag="another"), cli.RUN, wait=0):
+        with cli.locked(RunRequest(near, tag="another"), cli.RUN, wait=0):
             pass
 
 
 def test_a_rehearsal_locks_nothing(near: Path) -> None:
-    disk.REHEARSAL.set(True)
-    with cli.locked(Order(near, tag="run1"), cli.RUN, cli.WORKSPACE, wait=0):
+    disk.DRY_RUN.set(True)
+    with cli.locked(RunRequest(near, tag="run1"), cli.RUN, cli.WORKSPACE, wait=0):
         assert list(near.iterdir()) == []
 
 
-def judge(order: Order) -> Outcome:
+def judge(order: RunRequest) -> StepResult:
     """Write one file and say no."""
     path = order.root / "x.txt"
     disk.replace(path, str(order.tag).encode())
-    return Outcome("it is\nso", (path,), yes=False)
+    return StepResult("it is\nso", (path,), yes=False)
 
 
-def rebuild(order: Order) -> Outcome:
+def rebuild(order: RunRequest) -> StepResult:
     """Make it anew."""
-    return Outcome(f"anew, tag {order.tag}")
+    return StepResult(f"anew, tag {order.tag}")
 
 
-def test_a_script_tells_on_stderr_and_gives_on_stdout(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_script_tells_on_stderr_and_gives_on_stdout(
+    near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--tag", "run1", "--local-root", str(near)]
     assert cli.step_main(judge, "doc", words) == 1
     assert capsys.readouterr() == (f"{near / 'x.txt'}\n", "judge: it is so\n")
     assert cli.step_main(judge, "doc", [*words, "--json"]) == 1
     told = capsys.readouterr()
     assert told.err == ""
-    assert json.loads(told.out) == {"step": "judge", "yes": False, "words": "it is\nso", "wrote": [str(near / "x.txt")]}
+    assert json.loads(told.out) == {
+        "step": "judge",
+        "yes": False,
+        "words": "it is\nso",
+        "wrote": [str(near / "x.txt")],
+    }
     assert (near / "x.txt").read_text() == "run1"
     assert locks(near) == ["workspace.lock"]
 
 
-def test_a_dry_run_of_a_script_writes_nothing(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.step_main(judge, "doc", ["--tag", "run1", "--local-root", str(near), "--dry-run"]) == 1
+def test_a_dry_run_of_a_script_writes_nothing(
+    near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        cli.step_main(judge, "doc", ["--tag", "run1", "--local-root", str(near), "--dry-run"]) == 1
+    )
     assert f"would write {near / 'x.txt'}" in capsys.readouterr().err
     assert list(near.iterdir()) == []
 
@@ -253,9 +295,11 @@ def test_a_rebuild_names_no_run(near: Path, capsys: pytest.CaptureFixture[str]) 
     assert list(near.glob("x.txt")) == []
 
 
-def test_a_script_that_finds_the_lock_taken_ends_with_its_code(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_script_that_finds_the_lock_taken_ends_with_its_code(
+    near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--tag", "run1", "--local-root", str(near), "--lock-wait", "0"]
-    with cli.locked(Order(near, tag="run1"), cli.WORKSPACE, wait=0):
+    with cli.locked(RunRequest(near, tag="run1"), cli.WORKSPACE, wait=0):
         assert cli.step_main(judge, "doc", words) == Locked.exit_code
         assert cli.step_main(judge, "doc", words, lock=cli.RUN) == 1
     assert len(capsys.readouterr().err.splitlines()) == 2
@@ -267,9 +311,9 @@ def test_more_flags_can_be_added(near: Path, capsys: pytest.CaptureFixture[str])
 
     seen: list[str | None] = []
 
-    def look(order: Order) -> Outcome:
+    def look(order: RunRequest) -> StepResult:
         seen.append(order.mode)
-        return Outcome("seen")
+        return StepResult("seen")
 
     words = ["--local-root", str(near), "--mode", "mixed"]
     assert cli.step_main(look, "doc", words, add, needs_run=False) == 0

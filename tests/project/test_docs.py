@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from postrun.layout import PROJECT
+from postrun.core.locations import PROJECT
 
-DOCS = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("examples/*.md")])
+DOCS = sorted(
+    [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("examples/*.md")]
+)
 pages = pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(PROJECT)))
 
 
@@ -34,7 +36,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pages
 def test_every_target_is_in_the_makefile(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"(?:^ +|`)make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(
+        re.findall(r"(?:^ +|`)make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    )
     assert named <= targets
 
 
@@ -67,5 +71,9 @@ def test_every_flag_is_one_of_its_script(page: Path) -> None:
 
 def test_no_page_names_a_machine() -> None:
     """No home folder of anybody stands in the docs."""
-    found = [page.name for page in DOCS if re.search(r"/(?:Users|home|root)/\w", page.read_text(encoding="utf-8"))]
+    found = [
+        page.name
+        for page in DOCS
+        if re.search(r"/(?:Users|home|root)/\w", page.read_text(encoding="utf-8"))
+    ]
     assert found == []

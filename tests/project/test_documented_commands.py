@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from factory import Documents, make_run
-from postrun.layout import PROJECT
-from steps import VERBS
+from postrun.core.locations import PROJECT
+from steps import STEPS
 
 DOCUMENT = "docs/production_research/POST_RUN_OPERATIONS.md"
 TEXT = (PROJECT / DOCUMENT).read_text(encoding="utf-8")
@@ -41,7 +41,9 @@ def fill(text: str, made: Documents) -> str:
 def checklist() -> list[str]:
     """Give each path of the checklist."""
     lines = section("Checklist").splitlines()
-    return [path[1] or path[2] for line in lines if (path := re.search(r"- `(.+)`|^3\. .*`(.+)`", line))]
+    return [
+        path[1] or path[2] for line in lines if (path := re.search(r"- `(.+)`|^3\. .*`(.+)`", line))
+    ]
 
 
 @pytest.fixture
@@ -59,7 +61,9 @@ def project(tmp_path: Path) -> Path:
 def run(command: str, project: Path, far: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the shims look for .venv, then for python3
     env = {**os.environ, "PATH": path, "POSTRUN_HOST": "local", "POSTRUN_REMOTE_ROOT": str(far)}
-    return subprocess.run(["bash", "-ec", command], cwd=project, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["bash", "-ec", command], cwd=project, env=env, capture_output=True, text=True, check=False
+    )
 
 
 def test_the_document_prints_the_commands_of_the_procedure() -> None:
@@ -81,7 +85,9 @@ def test_a_documented_command_closes_a_run(command: str, project: Path, far: Pat
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_documented_command_says_no_to_a_broken_run(command: str, project: Path, far: Path) -> None:
+def test_a_documented_command_says_no_to_a_broken_run(
+    command: str, project: Path, far: Path
+) -> None:
     made = make_run(far, lambda made: made.report["gates"].update(overall_pass="false"), tag=TAG)
     assert run(fill(command, made), project, far).returncode == 1
 
@@ -91,6 +97,8 @@ def test_the_checklist_has_every_page_of_the_user() -> None:
 
 
 def test_every_step_that_is_told_of_is_in_the_table() -> None:
-    told = re.findall(r"^\d+\. .*\(`scripts/(.+)\.(?:py|sh)`.*$", section("What happens"), re.MULTILINE)
+    told = re.findall(
+        r"^\d+\. .*\(`scripts/(.+)\.(?:py|sh)`.*$", section("What happens"), re.MULTILINE
+    )
     assert len(told) == 9
-    assert set(told) <= {verb.script.removesuffix(".py") for verb in VERBS}
+    assert set(told) <= {verb.script.removesuffix(".py") for verb in STEPS}

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from factory import make_run
-from postrun.layout import PROJECT, Home
-from validate_artifacts import ARTIFACTS, files_pattern
+from postrun.core.artifacts import Home
+from postrun.core.locations import PROJECT
+from validate_artifacts import VALIDATED_HOMES, files_pattern
 
 OWN = PROJECT / ".pre-commit-config.yaml"
 OFFERED = PROJECT / ".pre-commit-hooks.yaml"
@@ -24,13 +25,23 @@ def hook(path: Path) -> dict[str, Any]:
     """Give the validator's hook out of a pre-commit file."""
     yaml: Any = import_module("yaml")
     found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    hooks = found if isinstance(found, list) else [hook for repo in found["repos"] for hook in repo["hooks"]]
+    hooks = (
+        found
+        if isinstance(found, list)
+        else [hook for repo in found["repos"] for hook in repo["hooks"]]
+    )
     (ours,) = [hook for hook in hooks if hook["id"] == "validate-artifacts"]
     return dict(ours)
 
 
-@pytest.mark.parametrize(("path", "homes"), [(OWN, tuple(Home)), (OFFERED, ARTIFACTS)], ids=lambda value: str(value))
-def test_hooks_are_called_for_the_artifacts_of_the_table(path: Path, homes: tuple[Home, ...]) -> None:
+@pytest.mark.parametrize(
+    ("path", "homes"),
+    [(OWN, tuple(Home)), (OFFERED, VALIDATED_HOMES)],
+    ids=lambda value: str(value),
+)
+def test_hooks_are_called_for_the_artifacts_of_the_table(
+    path: Path, homes: tuple[Home, ...]
+) -> None:
     """When this fails, put the expected text after `files: |-`."""
     assert hook(path)["files"] == files_pattern(*homes)
 
@@ -47,11 +58,17 @@ class Repository:
     home: Path
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        clean = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PRE_COMMIT"))}
+        clean = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("GIT_", "PRE_COMMIT"))
+        }
         who = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL")
         env = {**clean, **dict.fromkeys(who, "test@example.org"), "GIT_CONFIG_GLOBAL": os.devnull}
         env["PRE_COMMIT_HOME"] = str(self.home)
-        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=self.folder, env=env, capture_output=True, text=True, check=False
+        )
 
     def must(self, *command: str) -> str:
         done = self.run(*command)
@@ -84,13 +101,18 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def refuses_broken_and_lets_good_through(repository: Repository) -> None:
-    made = make_run(repository.folder, lambda made: made.context.update(threads="eight"), tag="run1")
+    made = make_run(
+        repository.folder, lambda made: made.context.update(threads="eight"), tag="run1"
+    )
     context = made.run_dir(repository.folder) / "context.json"
     (repository.folder / "package.json").write_text("{not ours}")
     refused = repository.commit()
     shown = context.relative_to(repository.folder).as_posix()
     assert refused.returncode == 1
-    assert f"{shown}: $.threads: 'eight' is not of type 'integer', 'null'" in refused.stdout + refused.stderr
+    assert (
+        f"{shown}: $.threads: 'eight' is not of type 'integer', 'null'"
+        in refused.stdout + refused.stderr
+    )
     assert "package.json" not in refused.stdout + refused.stderr
     assert repository.commits == 0
     context.write_text(context.read_text().replace('"eight"', "8"))

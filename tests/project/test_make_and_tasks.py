@@ -12,17 +12,25 @@ import pytest
 from invoke import Context
 
 import tasks
-from postrun.layout import PROJECT
-from steps import VERBS
+from postrun.core.locations import PROJECT
+from steps import STEPS
 
 MAKE = shutil.which("make") or "make"
 
 
-def make(*words: str, python: str = sys.executable, **environment: str) -> subprocess.CompletedProcess[str]:
+def make(
+    *words: str, python: str = sys.executable, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run make with this Python and without its setup, which has run or the tests would not."""
-    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
     line = [MAKE, "--no-print-directory", f"PY={python}", "RUN=", "NOTIFY=", "DEV=", *words]
-    return subprocess.run(line, cwd=PROJECT, env=clean | environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        line, cwd=PROJECT, env=clean | environment, capture_output=True, text=True, check=False
+    )
 
 
 def inv(*words: str) -> subprocess.CompletedProcess[str]:
@@ -35,19 +43,25 @@ def made_names() -> set[str]:
 
 
 def invoked_names() -> list[str]:
-    return sorted(task["name"] for task in json.loads(inv("--list", "--list-format=json").stdout)["tasks"])
+    return sorted(
+        task["name"] for task in json.loads(inv("--list", "--list-format=json").stdout)["tasks"]
+    )
 
 
 def scripts_of(text: str) -> list[str]:
     """Find the programs of this project that a printed command line would start, in order."""
-    return re.findall(r"(?:scripts/\w+\.py|examples/\w+\.py|benchmarks/\w+\.py|\.ci/\w+|-m pytest[\w -]*)", text)
+    return re.findall(
+        r"(?:scripts/\w+\.py|examples/\w+\.py|benchmarks/\w+\.py|\.ci/\w+|-m pytest[\w -]*)", text
+    )
 
 
 @pytest.fixture
 def echo(tmp_path: Path) -> str:
     """Give a program that stands in for Python and prints the arguments it got."""
     program = tmp_path / "echo"
-    program.write_text(f'#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]), end="")\n')
+    program.write_text(
+        f'#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]), end="")\n'
+    )
     program.chmod(0o755)
     return str(program)
 
@@ -57,7 +71,9 @@ def test_make_shows_its_help_by_default() -> None:
 
 
 def test_help_tells_of_every_target() -> None:
-    declared = re.findall(r"^\.PHONY: (.*)$", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE)
+    declared = re.findall(
+        r"^\.PHONY: (.*)$", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE
+    )
     assert made_names() == {name for line in declared for name in line.split()}
 
 
@@ -66,7 +82,7 @@ def test_invoke_has_the_names_of_make() -> None:
 
 
 def test_every_step_of_the_table_has_its_target() -> None:
-    for verb in VERBS:
+    for verb in STEPS:
         assert scripts_of(make("-n", verb.name).stdout) == [f"scripts/{verb.script}"]
 
 
@@ -95,11 +111,15 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("target", ["finalize", "monitor-then-finalize", *(verb.name for verb in VERBS)])
+@pytest.mark.parametrize(
+    "target", ["finalize", "monitor-then-finalize", *(verb.name for verb in STEPS)]
+)
 def test_a_hostile_tag_is_refused_through_make(target: str, tmp_path: Path) -> None:
     for hostile in HOSTILE:
         tag = hostile.format(tmp_path / "pwned")
-        done = make(target, f"TAG={tag}", "HOST=local", f"REMOTE_ROOT={tmp_path}", f"LOCAL_ROOT={tmp_path}")
+        done = make(
+            target, f"TAG={tag}", "HOST=local", f"REMOTE_ROOT={tmp_path}", f"LOCAL_ROOT={tmp_path}"
+        )
         assert done.stderr.startswith("decision tag: expected"), (tag, done.stderr)
         assert "Error 2" in done.stderr
         assert list(tmp_path.iterdir()) == [], tag
@@ -124,8 +144,13 @@ VALUES = {
 
 
 def test_make_hands_values_on_as_typed(echo: str, tmp_path: Path) -> None:
-    typed = {name: hostile.format(tmp_path / "pwned") for name, hostile in zip(VALUES, HOSTILE[1:], strict=False)}
-    done = make("monitor-then-finalize", *(f"{name}={value}" for name, value in typed.items()), python=echo)
+    typed = {
+        name: hostile.format(tmp_path / "pwned")
+        for name, hostile in zip(VALUES, HOSTILE[1:], strict=False)
+    }
+    done = make(
+        "monitor-then-finalize", *(f"{name}={value}" for name, value in typed.items()), python=echo
+    )
     flags = [f"{VALUES[name]}={value}" for name, value in typed.items()]
     assert json.loads(done.stdout) == ["scripts/monitor_then_finalize.py", *flags]
     assert not (tmp_path / "pwned").exists()
@@ -152,5 +177,13 @@ def test_invoke_gives_the_exit_code_on(code: int) -> None:
 
 
 def test_invoke_leaves_out_what_was_not_given() -> None:
-    line = tasks.command("detect_run.py", {"tag": "run1", "remote_root": "a b", "host": None, "json": True, "x": False})
-    assert line[1:] == [str(PROJECT / "scripts" / "detect_run.py"), "--tag=run1", "--remote-root=a b", "--json"]
+    line = tasks.command(
+        "detect_run.py",
+        {"tag": "run1", "remote_root": "a b", "host": None, "json": True, "x": False},
+    )
+    assert line[1:] == [
+        str(PROJECT / "scripts" / "detect_run.py"),
+        "--tag=run1",
+        "--remote-root=a b",
+        "--json",
+    ]

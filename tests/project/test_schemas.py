@@ -10,18 +10,27 @@ from typing import Any
 
 import pytest
 
-from postrun import artifacts
-from postrun.errors import Invalid
-from postrun.layout import NOUNS, PROJECT, Home, Noun
+from postrun.core.artifacts import ARTIFACTS, Artifact, Home
+from postrun.core.errors import Invalid
+from postrun.core.locations import PROJECT
+from postrun.store import json_files
 
 SCHEMAS = PROJECT / "schemas"
 EXAMPLES = PROJECT / "tests" / "examples"
 STEMS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.schema.json"))
-ARTIFACTS = [stem for stem in STEMS if stem != "common"]
-OURS = sorted({noun.schema for noun in NOUNS.values() if noun.ours and noun.schema})
-CONFIGS = {noun.schema for noun in NOUNS.values() if noun.home is Home.PROJECT}
-DOCUMENTS = sorted(set(OURS) - CONFIGS - {noun.schema for noun in NOUNS.values() if noun.suffixes[0] != ".json"})
-SHIPPED = [noun for noun in NOUNS.values() if noun.home is Home.PROJECT and not noun.name.endswith(".local")]
+SCHEMA_NAMES = [stem for stem in STEMS if stem != "common"]
+OURS = sorted({noun.schema for noun in ARTIFACTS.values() if noun.generated and noun.schema})
+CONFIGS = {noun.schema for noun in ARTIFACTS.values() if noun.home is Home.PROJECT}
+DOCUMENTS = sorted(
+    set(OURS)
+    - CONFIGS
+    - {noun.schema for noun in ARTIFACTS.values() if noun.suffixes[0] != ".json"}
+)
+SHIPPED = [
+    noun
+    for noun in ARTIFACTS.values()
+    if noun.home is Home.PROJECT and not noun.name.endswith(".local")
+]
 
 
 def schema(stem: str) -> Any:
@@ -61,7 +70,7 @@ def follow(stem: str, described: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("stem", STEMS)
 def test_schema_is_one(stem: str) -> None:
     found = schema(stem)
-    assert artifacts.schema_findings(found) == []
+    assert json_files.schema_findings(found) == []
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert found["$id"] == f"{stem}.schema.json"
     assert found["title"]
@@ -70,11 +79,15 @@ def test_schema_is_one(stem: str) -> None:
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_every_property_is_described(stem: str) -> None:
-    bare = [where for where, described in properties(stem) if not follow(stem, described).get("description")]
+    bare = [
+        where
+        for where, described in properties(stem)
+        if not follow(stem, described).get("description")
+    ]
     assert bare == []
 
 
-@pytest.mark.parametrize("stem", ARTIFACTS)
+@pytest.mark.parametrize("stem", SCHEMA_NAMES)
 def test_every_reference_leads_somewhere(stem: str) -> None:
     for _, node in objects(schema(stem)):
         if isinstance(node.get("$ref"), str):
@@ -99,17 +112,17 @@ def test_ours_admit_nothing_wrong(stem: str) -> None:
     assert [where for where, node in objects(schema(stem)) if "x-admitted" in node] == []
 
 
-@pytest.mark.parametrize("noun", NOUNS.values(), ids=lambda noun: noun.name)
-def test_every_noun_has_its_rooms(noun: Noun) -> None:
+@pytest.mark.parametrize("noun", ARTIFACTS.values(), ids=lambda noun: noun.name)
+def test_every_artifact_has_its_files(noun: Artifact) -> None:
     if noun.schema:
         assert noun.schema == noun.name, "one stem, every room"
-        assert noun.schema in ARTIFACTS
-    if noun.ours and ".md" in noun.suffixes:
+        assert noun.schema in SCHEMA_NAMES
+    if noun.generated and ".md" in noun.suffixes:
         assert (PROJECT / "templates" / f"{noun.name}.md.j2").is_file()
 
 
-def test_every_schema_has_its_noun() -> None:
-    assert set(ARTIFACTS) <= {noun.schema for noun in NOUNS.values()}
+def test_every_schema_has_its_artifact() -> None:
+    assert set(SCHEMA_NAMES) <= {noun.schema for noun in ARTIFACTS.values()}
 
 
 @dataclass(frozen=True)
@@ -125,14 +138,14 @@ class Example:
         return f"{self.artifact}/{self.name}"
 
     def findings(self, admitted: bool = True) -> list[str]:
-        return artifacts.findings(self.document, self.artifact, admitted)
+        return json_files.findings(self.document, self.artifact, admitted)
 
 
 def documents(path: Path) -> list[Any]:
     """Return what an example file holds: one document, or the rows of a `.jsonl` file."""
     content = path.read_bytes()
     pieces = content.splitlines() if path.suffix == ".jsonl" else [content]
-    return [artifacts.parse(piece, path)[0] for piece in pieces]
+    return [json_files.parse(piece, path)[0] for piece in pieces]
 
 
 def valid_examples() -> Iterator[Example]:
@@ -196,7 +209,7 @@ def test_invalid_examples_have_names_of_their_own() -> None:
     assert len({str(example) for example in INVALID}) == len(INVALID)
 
 
-@pytest.mark.parametrize("stem", ARTIFACTS)
+@pytest.mark.parametrize("stem", SCHEMA_NAMES)
 @pytest.mark.parametrize("examples", [VALID, INVALID], ids=["valid", "invalid"])
 def test_every_schema_has_examples(stem: str, examples: list[Example]) -> None:
     assert stem in {example.artifact for example in examples}
@@ -204,7 +217,7 @@ def test_every_schema_has_examples(stem: str, examples: list[Example]) -> None:
 
 def test_no_example_is_left_unread() -> None:
     """A folder without a schema, or a file that is neither valid/ nor invalid.json, would test nothing."""
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} <= set(ARTIFACTS)
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} <= set(SCHEMA_NAMES)
     assert {path.name for path in EXAMPLES.glob("*/*")} == {"valid", "invalid.json"}
     assert {path.suffix for path in EXAMPLES.glob("*/valid/*")} <= {".json", ".jsonl"}
 
@@ -236,5 +249,5 @@ def test_both_validators_agree(example: Example) -> None:
     findings = example.findings(admitted=False)
     expected = pytest.raises(Invalid, match=re.escape(findings[0])) if findings else nullcontext()
     with expected:
-        document = artifacts.check(example.document, example.artifact, str(example))
+        document = json_files.check(example.document, example.artifact, str(example))
         assert document is example.document

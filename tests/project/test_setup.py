@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from postrun.layout import PROJECT
+from postrun.core.locations import PROJECT
 
 LOCKS = {f"requirements{kind}.in": f"requirements{kind}.txt" for kind in ("", "-notify", "-dev")}
-REGISTRY = "|".join(["py" + r"pi\.(org|python)", "python" + "hosted"])  # in pieces, or this file would name it
-ELSEWHERE = re.compile(rf"{REGISTRY}|(?<![\w.}}])/(work/(main|shared)|root|Users)/|{re.escape(str(PROJECT))}/")
+REGISTRY = "|".join(
+    ["py" + r"pi\.(org|python)", "python" + "hosted"]
+)  # in pieces, or this file would name it
+ELSEWHERE = re.compile(
+    rf"{REGISTRY}|(?<![\w.}}])/(work/(main|shared)|root|Users)/|{re.escape(str(PROJECT))}/"
+)
 
 
 @pytest.mark.parametrize("lock", LOCKS.values())
@@ -27,8 +31,12 @@ def test_locks_pin_with_hashes_and_name_no_place(lock: str) -> None:
 
 @pytest.mark.parametrize(("wanted", "lock"), LOCKS.items())
 def test_locks_hold_what_is_wanted(wanted: str, lock: str) -> None:
-    names = re.findall(r"^[a-z][a-z0-9-]*", (PROJECT / wanted).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    pinned = re.findall(r"^([a-z0-9-]+)==", (PROJECT / lock).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    names = re.findall(
+        r"^[a-z][a-z0-9-]*", (PROJECT / wanted).read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    pinned = re.findall(
+        r"^([a-z0-9-]+)==", (PROJECT / lock).read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     assert names
     assert set(names) <= set(pinned)
 
@@ -36,15 +44,26 @@ def test_locks_hold_what_is_wanted(wanted: str, lock: str) -> None:
 def test_the_locks_agree() -> None:
     locks = [(PROJECT / lock).read_text(encoding="utf-8") for lock in LOCKS.values()]
     pins = [dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, flags=re.MULTILINE)) for text in locks]
-    differ = [name for one, other in combinations(pins, 2) for name in one.keys() & other if one[name] != other[name]]
+    differ = [
+        name
+        for one, other in combinations(pins, 2)
+        for name in one.keys() & other
+        if one[name] != other[name]
+    ]
     assert differ == []
 
 
 def test_no_file_names_a_registry_or_somebodys_machine() -> None:
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split("\0")
+    names = subprocess.run(
+        listed, cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
     found = []
-    for path in (PROJECT / name for name in names if name and not name.startswith(("audit/", "gate_results/"))):
+    for path in (
+        PROJECT / name
+        for name in names
+        if name and not name.startswith(("audit/", "gate_results/"))
+    ):
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         found += [f"{path.relative_to(PROJECT)}: {hit[0]}" for hit in ELSEWHERE.finditer(text)]
     assert found == []

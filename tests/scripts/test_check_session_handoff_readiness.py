@@ -10,13 +10,16 @@ import pytest
 import check_session_handoff_readiness as handoff
 import factory
 import post_run_sync_and_finalize as conductor
-from postrun import layout, policy
+from postrun.core import locations
+from postrun.store import configuration
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
 def close(far: Path, near: Path, tag: str, *more: str) -> int:
-    return conductor.main(["--tag", tag, "--remote-root", str(far), "--local-root", str(near), *more])
+    return conductor.main(
+        ["--tag", tag, "--remote-root", str(far), "--local-root", str(near), *more]
+    )
 
 
 @pytest.fixture
@@ -28,26 +31,30 @@ def closed(far: Path, near: Path) -> Path:
 
 
 def readiness(near: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(layout.workspace(near, "handoff_readiness").read_text())
+    document: dict[str, Any] = json.loads(
+        locations.workspace_path(near, "handoff_readiness").read_text()
+    )
     return document
 
 
 def missed(near: Path) -> dict[str, str]:
-    return {point["id"]: point["observed"] for point in readiness(near)["points"] if not point["passed"]}
+    return {
+        point["id"]: point["observed"] for point in readiness(near)["points"] if not point["passed"]
+    }
 
 
 def add_line(near: Path, name: str) -> None:
-    path = layout.workspace(near, name)
+    path = locations.workspace_path(near, name)
     path.write_bytes(path.read_bytes() + b"\n")
 
 
 def take_away(near: Path, name: str) -> None:
-    path = layout.workspace(near, name)
+    path = locations.workspace_path(near, name)
     path.rename(path.with_suffix(".away"))
 
 
 def change_text(near: Path, name: str, old: str, new: str) -> None:
-    path = layout.workspace(near, name)
+    path = locations.workspace_path(near, name)
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
@@ -55,17 +62,19 @@ def change_text(near: Path, name: str, old: str, new: str) -> None:
 
 def other_policy(near: Path, name: str) -> None:
     """Have the queue made by a policy that is not today's."""
-    change_text(near, "factor_candidate_queue", policy.digest(policy.load(name)), "0" * 64)
+    change_text(
+        near, "factor_candidate_queue", configuration.digest(configuration.load(name)), "0" * 64
+    )
 
 
 def half_close(near: Path) -> None:
-    folder = near / layout.RUNS / "2026-03-01_010101_production_gates_half"
+    folder = near / locations.RUNS / "2026-03-01_010101_production_gates_half"
     folder.mkdir()
     (folder / "evidence_manifest.json").write_text("{}")
 
 
 def unregistered(near: Path) -> None:
-    folder = near / layout.RUNS / "2026-03-01_010101_production_gates_new"
+    folder = near / locations.RUNS / "2026-03-01_010101_production_gates_new"
     folder.mkdir()
     for name in ("evidence_manifest", "governance_audit_check", "governance_remediation_plan"):
         (folder / f"{name}.json").write_text("{}")
@@ -74,22 +83,50 @@ def unregistered(near: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "point", "words"),
     [
-        (lambda near: take_away(near, "failure_pattern_summary"), "state_present", "failure_pattern_summary"),
-        (lambda near: change_text(near, "factor_experiment_registry", ",promote_", ",buy_"), "state_valid", "buy_"),
-        (lambda near: change_text(near, "next_run_plan", '"argv"', '"args"'), "state_valid", "next_run_plan"),
+        (
+            lambda near: take_away(near, "failure_pattern_summary"),
+            "state_present",
+            "failure_pattern_summary",
+        ),
+        (
+            lambda near: change_text(near, "factor_experiment_registry", ",promote_", ",buy_"),
+            "state_valid",
+            "buy_",
+        ),
+        (
+            lambda near: change_text(near, "next_run_plan", '"argv"', '"args"'),
+            "state_valid",
+            "next_run_plan",
+        ),
         (unregistered, "registry_current", "2026-03-01_010101_production_gates_new has no row"),
         (lambda near: add_line(near, "factor_experiment_registry"), "queue_current", "rank 1"),
         (lambda near: other_policy(near, "candidate_queue_policy"), "queue_current", "rank 1"),
         (lambda near: other_policy(near, "governance_checks"), "queue_current", "rank 1"),
-        (lambda near: add_line(near, "factor_candidate_queue"), "plan_current", "factor_candidate_queue"),
-        (lambda near: add_line(near, "factor_experiment_registry"), "plan_current", "factor_experiment_registry"),
+        (
+            lambda near: add_line(near, "factor_candidate_queue"),
+            "plan_current",
+            "factor_candidate_queue",
+        ),
+        (
+            lambda near: add_line(near, "factor_experiment_registry"),
+            "plan_current",
+            "factor_experiment_registry",
+        ),
         (half_close, "no_run_half_closed", "half lacks governance_audit_check"),
-        (lambda near: change_text(near, "stage_ledger", '"owner": "hui"', '"owner": "bo"'), "ledger_intact", "digest"),
+        (
+            lambda near: change_text(near, "stage_ledger", '"owner": "hui"', '"owner": "bo"'),
+            "ledger_intact",
+            "digest",
+        ),
         (lambda near: take_away(near, "next_run_plan"), "next_command_known", "no planned command"),
     ],
 )
 def test_each_question_can_say_no(
-    closed: Path, spoil: Callable[[Path], None], point: str, words: str, capsys: pytest.CaptureFixture[str]
+    closed: Path,
+    spoil: Callable[[Path], None],
+    point: str,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     spoil(closed)
     assert handoff.main(["--local-root", str(closed)]) == 1
@@ -100,21 +137,24 @@ def test_each_question_can_say_no(
 def test_a_pattern_that_is_missing_is_named(far: Path, near: Path) -> None:
     factory.make_run(far, change=lambda made: made.result.update(exit_code=3))
     close(far, near, factory.TAG)
-    path = layout.workspace(near, "failure_patterns")
+    path = locations.workspace_path(near, "failure_patterns")
     path.write_text(path.read_text().splitlines()[0] + "\n")
     assert handoff.main(["--local-root", str(near)]) == 1
     assert "exit_code_zero of" in missed(near)["patterns_current"]
 
 
 @pytest.mark.parametrize(
-    ("document", "point"), [("docs/nothing.md", "reading_list_present"), ("pyproject.toml", "reading_list_linked")]
+    ("document", "point"),
+    [("docs/nothing.md", "reading_list_present"), ("pyproject.toml", "reading_list_linked")],
 )
 def test_the_reading_list_is_held_against_the_documents(
     closed: Path, document: str, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = policy.load
+    load = configuration.load
     changed = {**load("handoff"), "reading_list": [document]}
-    monkeypatch.setattr(policy, "load", lambda name: changed if name == "handoff" else load(name))
+    monkeypatch.setattr(
+        configuration, "load", lambda name: changed if name == "handoff" else load(name)
+    )
     assert handoff.main(["--local-root", str(closed)]) == 1
     assert missed(closed)[point] == document
 
@@ -126,7 +166,9 @@ def test_a_clean_workspace_is_ready_and_says_what_comes_next(closed: Path) -> No
     assert document["open_high_items"] == []
     assert document["top_candidates"][0]["factor"] == "momentum_12_1"
     assert document["next_command"]["tag"] == "committee_2026-02-21_run1"
-    assert document["next_command"]["blocked_by"], "the factory's workstation has no launcher, and that is named"
+    assert document["next_command"]["blocked_by"], (
+        "the factory's workstation has no launcher, and that is named"
+    )
 
 
 def test_open_high_items_are_shown(far: Path, near: Path) -> None:
@@ -141,5 +183,5 @@ def test_an_empty_workspace_is_not_ready(near: Path) -> None:
 
 
 def test_the_page_is_the_golden_one(closed: Path) -> None:
-    page = layout.workspace(closed, "handoff_readiness", ".md").read_text()
+    page = locations.workspace_path(closed, "handoff_readiness", ".md").read_text()
     assert page == (GOLDEN / "handoff_readiness.md").read_text()

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from data_quality_gate import main
-from postrun import artifacts
-from postrun.layout import PROJECT
+from postrun.core.locations import PROJECT
+from postrun.store import json_files
 
 NOW = "1645315200"  # 2022-02-20, 00:00 UTC
 GOOD = "date,symbol,close\n2022-02-17,A,1.5\n2022-02-18,A,2\n2022-02-18,NA,3e2\n"
@@ -59,8 +59,10 @@ def test_good_data_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert report["metrics"]["row_count"] == 3
     assert report["metrics"]["freshness_days"] == 2
     assert report["generated_at"] == "2022-02-20T00:00:00Z"
-    assert artifacts.findings(report, "data_quality_report", False) == []
-    assert capsys.readouterr().out == "out/data_quality_2022-02-20_000000/data_quality_report.json\n"
+    assert json_files.findings(report, "data_quality_report", False) == []
+    assert (
+        capsys.readouterr().out == "out/data_quality_2022-02-20_000000/data_quality_report.json\n"
+    )
 
 
 def test_the_inputs_are_recorded() -> None:
@@ -110,7 +112,11 @@ def test_the_inputs_are_recorded() -> None:
         (GOOD.replace("1.5", "1.5,more"), [], ["row_width"]),
         (GOOD.replace(",1.5", ""), [], ["missing_ratio", "row_width"]),
         (GOOD.replace("close", "price"), [], ["required_columns_present", "numeric_integrity"]),
-        (GOOD.replace("date", "day"), [], ["required_columns_present", "duplicate_ratio", "freshness"]),
+        (
+            GOOD.replace("date", "day"),
+            [],
+            ["required_columns_present", "duplicate_ratio", "freshness"],
+        ),
         (GOOD + "\n\n", [], []),
         ("\ufeff" + GOOD.replace("\n", "\r\n"), [], []),
         ("date,symbol,close\n", [], ["min_rows", "duplicate_ratio", "missing_ratio", "freshness"]),
@@ -124,12 +130,16 @@ def test_each_check_alone(text: str, flags: list[str], wanted: list[str]) -> Non
     assert failed(report) == wanted
     assert code == (1 if wanted else 0)
     assert [line.partition(":")[0] for line in report["failures"]] == wanted
-    assert artifacts.findings(report, "data_quality_report", False) == []
+    assert json_files.findings(report, "data_quality_report", False) == []
 
 
 def test_a_ticker_may_be_called_na() -> None:
     _, report = judge(GOOD)
-    assert report["metrics"]["missing_ratio_by_column"] == {"date": 0.0, "symbol": 0.0, "close": 0.0}
+    assert report["metrics"]["missing_ratio_by_column"] == {
+        "date": 0.0,
+        "symbol": 0.0,
+        "close": 0.0,
+    }
 
 
 def test_what_was_found_is_counted() -> None:
@@ -178,7 +188,9 @@ def test_the_workstations_own_policy_goes_before_the_projects() -> None:
         (["--input-csv", "x.csv", "--policy", "none.json"], 3, "launcher policy"),
     ],
 )
-def test_refusals(words: list[str], code: int, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refusals(
+    words: list[str], code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words) == code
     said = capsys.readouterr().err
     assert line in said
@@ -203,8 +215,15 @@ def test_memory_does_not_grow_with_the_file() -> None:
     with Path("prices.csv").open("w") as out:
         out.write("date,symbol,close,words\n")
         out.writelines(f"2022-02-18,S{row % 100},1,{'x' * 500}\n" for row in range(200_000))
-    gate = [sys.executable, str(PROJECT / "scripts/data_quality_gate.py"), "--input-csv", "prices.csv"]
-    told = subprocess.run([sys.executable, "-c", PEAK, *gate], capture_output=True, text=True, check=True).stdout
+    gate = [
+        sys.executable,
+        str(PROJECT / "scripts/data_quality_gate.py"),
+        "--input-csv",
+        "prices.csv",
+    ]
+    told = subprocess.run(
+        [sys.executable, "-c", PEAK, *gate], capture_output=True, text=True, check=True
+    ).stdout
     code, peak = map(int, told.split())
     assert code == 1, "duplicates"
     assert Path("prices.csv").stat().st_size > 90 * 2**20

@@ -32,7 +32,14 @@ class Desk:
         self.far, self.near, self.host = far, near, host
 
     def __call__(self, *flags: str, tag: str | None = TAG) -> int:
-        where = ["--host", self.host, "--remote-root", str(self.far), "--local-root", str(self.near)]
+        where = [
+            "--host",
+            self.host,
+            "--remote-root",
+            str(self.far),
+            "--local-root",
+            str(self.near),
+        ]
         return main([*(["--tag", tag] if tag else []), *where, *flags])
 
     def found(self, run: str = RUN) -> dict[str, Any]:
@@ -51,10 +58,14 @@ def desk(far: Path, near: Path) -> Desk:
 @pytest.fixture(params=["local", "ssh"])
 def both(request: pytest.FixtureRequest, far: Path, near: Path) -> Desk:
     """Give a desk for both hosts in turn."""
-    return Desk(far, near, "local" if request.param == "local" else request.getfixturevalue("sshd").host)
+    return Desk(
+        far, near, "local" if request.param == "local" else request.getfixturevalue("sshd").host
+    )
 
 
-def refused(desk: Desk, capsys: pytest.CaptureFixture[str], *flags: str, tag: str | None = TAG) -> tuple[int, str]:
+def refused(
+    desk: Desk, capsys: pytest.CaptureFixture[str], *flags: str, tag: str | None = TAG
+) -> tuple[int, str]:
     """Give code and line of a refusal, and see that nothing was written."""
     code = desk(*flags, tag=tag)
     assert not list(desk.near.rglob("run_detection.json"))
@@ -76,7 +87,9 @@ def test_a_run_and_its_report(both: Desk, far: Path, capsys: pytest.CaptureFixtu
     assert shown.err == f"detect: {RUN}; report {GATE} (the only report of this run)\n"
 
 
-def test_looking_again_changes_no_byte(both: Desk, far: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_again_changes_no_byte(
+    both: Desk, far: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_run(far)
     assert both() == 0
     before = both.path().read_bytes()
@@ -91,11 +104,18 @@ def test_tags_match_exactly(both: Desk, far: Path) -> None:
     assert both(tag="run1") == 0
     run = "2026-02-20_031500_production_gates_run1"
     found = both.found(run)
-    assert (found["run_folders"], found["gate_folder"]) == ([run], "production_gates_2026-02-20_031700")
-    assert [row["gate_folder"] for row in found["report_candidates"]] == ["production_gates_2026-02-20_031700"]
+    assert (found["run_folders"], found["gate_folder"]) == (
+        [run],
+        "production_gates_2026-02-20_031700",
+    )
+    assert [row["gate_folder"] for row in found["report_candidates"]] == [
+        "production_gates_2026-02-20_031700"
+    ]
 
 
-def test_no_such_tag_lists_the_nearest(desk: Desk, far: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_such_tag_lists_the_nearest(
+    desk: Desk, far: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number, tag in enumerate(("run10", "run1_rerun4", "completely_else")):
         make_run(far, tag=tag, stamp=f"2026-02-2{number}_031500")
     assert refused(desk, capsys, tag="run1") == (
@@ -114,7 +134,11 @@ def test_an_empty_workstation(desk: Desk, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("tag", ["x;touch pwned", "../x", "$(touch pwned)", "a b", "tag\n", ""])
 def test_a_hostile_tag_is_refused_and_nothing_runs(
-    tag: str, desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tag: str,
+    desk: Desk,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert refused(desk, capsys, tag=tag or "''")[0] == 2
@@ -130,7 +154,11 @@ def test_of_several_runs_the_newest_with_a_context_counts(desk: Desk, far: Path)
     (far / f"audit/workstation_runs/2026-02-23_031500_production_gates_{TAG}").mkdir()
     assert desk() == 0
     found = desk.found()
-    assert [name[:10] for name in found["run_folders"]] == ["2026-02-19", "2026-02-21", "2026-02-23"]
+    assert [name[:10] for name in found["run_folders"]] == [
+        "2026-02-19",
+        "2026-02-21",
+        "2026-02-23",
+    ]
     assert found["notes"] == [
         "3 runs have this tag; the newest with a context counts",
         f"2026-02-23_031500_production_gates_{TAG} is newer, but has no context",
@@ -143,7 +171,9 @@ def test_an_unreadable_context_does_not_hide_the_run(desk: Desk, far: Path) -> N
     assert desk.found()["notes"] == ["context.json cannot be read; the folder's name decides"]
 
 
-def test_a_context_of_another_tag_is_another_run(desk: Desk, far: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_context_of_another_tag_is_another_run(
+    desk: Desk, far: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_run(far, change=lambda made: made.context.update(decision_tag="committee/2026-02-21:run4"))
     code, line = refused(desk, capsys)
     assert (code, line.split("found ")[1]) == (
@@ -153,10 +183,14 @@ def test_a_context_of_another_tag_is_another_run(desk: Desk, far: Path, capsys: 
     make_run(far, stamp="2026-02-20_031500")
     assert desk() == 0
     found = desk.found(f"2026-02-20_031500_production_gates_{TAG}")
-    assert found["notes"] == [f"{RUN} has this name, but its context names tag 'committee/2026-02-21:run4'"]
+    assert found["notes"] == [
+        f"{RUN} has this name, but its context names tag 'committee/2026-02-21:run4'"
+    ]
 
 
-def test_a_run_without_a_result_is_missing_it(both: Desk, far: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_a_result_is_missing_it(
+    both: Desk, far: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_run(far, change=lambda made: setattr(made, "result", None))
     assert refused(both, capsys) == (
         3,
@@ -178,7 +212,11 @@ def test_a_run_without_a_result_is_missing_it(both: Desk, far: Path, capsys: pyt
     ],
 )
 def test_a_run_that_was_stopped_says_by_what(
-    desk: Desk, far: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Documents], object], words: str
+    desk: Desk,
+    far: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[Documents], object],
+    words: str,
 ) -> None:
     def stop(made: Documents) -> None:
         made.context = made.result = made.report = None
@@ -186,7 +224,10 @@ def test_a_run_that_was_stopped_says_by_what(
 
     make_run(far, change=stop)
     code, line = refused(desk, capsys)
-    assert (code, line.split("found ")[1]) == (3, f'{words}; it will not get one; --abandoned "reason" closes it')
+    assert (code, line.split("found ")[1]) == (
+        3,
+        f'{words}; it will not get one; --abandoned "reason" closes it',
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,7 +239,10 @@ def test_a_run_that_was_stopped_says_by_what(
         (b"[]", "fits schemas/result.schema.json"),
         (b'{"decision_tag": "x", "exit_code": null}', "fits schemas/result.schema.json"),
         (b"[" * 200_000, "a JSON document, found "),
-        (b"{" + b" " * (17 * 2**20), "a small file that can be read, found 17825793 bytes that cannot"),
+        (
+            b"{" + b" " * (17 * 2**20),
+            "a small file that can be read, found 17825793 bytes that cannot",
+        ),
     ],
 )
 def test_a_broken_result_is_refused(
@@ -226,12 +270,16 @@ def working(*arguments: str) -> "subprocess.Popen[bytes]":
     return process
 
 
-@pytest.mark.parametrize("arguments", ["--decision-tag {tag}", "--tag={tag}", "x/gate_results/{gate}/shard_01"])
+@pytest.mark.parametrize(
+    "arguments", ["--decision-tag {tag}", "--tag={tag}", "x/gate_results/{gate}/shard_01"]
+)
 def test_a_run_with_processes_is_not_finished(
     arguments: str, both: Desk, far: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     second = os.getpid() % 86400
-    made = make_run(far, stamp=f"2026-02-20_{second // 3600:02d}{second // 60 % 60:02d}{second % 60:02d}")
+    made = make_run(
+        far, stamp=f"2026-02-20_{second // 3600:02d}{second // 60 % 60:02d}{second % 60:02d}"
+    )
     process = working(*arguments.format(tag=TAG, gate=made.gate_folder).split())
     try:
         code, line = refused(both, capsys)
@@ -239,13 +287,19 @@ def test_a_run_with_processes_is_not_finished(
         process.kill()
         process.wait()
     assert code == 10
-    assert line.startswith(f"run {made.run_folder}: expected no process at work on it, found process {process.pid}: ")
+    assert line.startswith(
+        f"run {made.run_folder}: expected no process at work on it, found process {process.pid}: "
+    )
     assert both() == 0, "and when it has ended it is"
 
 
 def test_other_processes_do_not_matter(desk: Desk, far: Path) -> None:
     make_run(far)
-    others = [working("--decision-tag", f"{TAG}0"), working("--notes", f"after-{TAG}"), working("TAG=" + TAG)]
+    others = [
+        working("--decision-tag", f"{TAG}0"),
+        working("--notes", f"after-{TAG}"),
+        working("TAG=" + TAG),
+    ]
     try:
         assert desk() == 0
     finally:
@@ -263,8 +317,14 @@ def report_at(made: Documents, **later: float) -> Documents:
     return made
 
 
-def extra_report(far: Path, stamp: str, generated_at: str, tag: str = TAG, key: str = "inputs") -> str:
-    report = {"generated_at": generated_at, key: {"decision_tag": tag}, "gates": {"overall_pass": True}}
+def extra_report(
+    far: Path, stamp: str, generated_at: str, tag: str = TAG, key: str = "inputs"
+) -> str:
+    report = {
+        "generated_at": generated_at,
+        key: {"decision_tag": tag},
+        "gates": {"overall_pass": True},
+    }
     put(far / f"gate_results/production_gates_{stamp}/production_gates_report.json", report)
     return f"production_gates_{stamp}"
 
@@ -274,7 +334,10 @@ def test_the_newest_report_of_this_run_counts(desk: Desk, far: Path) -> None:
     second = extra_report(far, "2026-02-21_041500", "2026-02-21T05:15:10")
     assert desk() == 0
     found = desk.found()
-    assert (found["gate_folder"], found["gate_folder_reason"]) == (second, "the newest report of this run")
+    assert (found["gate_folder"], found["gate_folder_reason"]) == (
+        second,
+        "the newest report of this run",
+    )
     assert found["notes"] == ["2 reports belong to this run; the newest counts"]
 
 
@@ -307,15 +370,20 @@ def test_two_runs_of_one_tag_keep_their_own_reports(desk: Desk, far: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("seconds", "belongs"), [(-3, False), (-2, True), (0, True), (7200, True), (7232, True), (7233, False)]
+    ("seconds", "belongs"),
+    [(-3, False), (-2, True), (0, True), (7200, True), (7232, True), (7233, False)],
 )
-def test_the_window_has_two_seconds_of_slack(desk: Desk, far: Path, seconds: int, belongs: bool) -> None:
+def test_the_window_has_two_seconds_of_slack(
+    desk: Desk, far: Path, seconds: int, belongs: bool
+) -> None:
     make_run(far, change=lambda made: report_at(made, seconds=seconds))
     assert desk() == 0
     assert (desk.found()["gate_folder"] == GATE) is belongs
 
 
-def test_the_laptops_zone_does_not_matter(desk: Desk, far: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_laptops_zone_does_not_matter(
+    desk: Desk, far: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_run(far)
     for zone in ("Asia/Tokyo", "America/Los_Angeles", "UTC"):
         monkeypatch.setenv("TZ", zone)
@@ -323,7 +391,9 @@ def test_the_laptops_zone_does_not_matter(desk: Desk, far: Path, monkeypatch: py
         assert desk.found()["gate_folder"] == GATE
 
 
-def test_a_change_of_clocks_gives_an_hour(desk: Desk, far: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_of_clocks_gives_an_hour(
+    desk: Desk, far: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run over the night of 8 March 2026, when Los Angeles goes from -0800 to -0700 at two o'clock."""
 
     def change(made: Documents) -> None:
@@ -339,11 +409,15 @@ def test_a_change_of_clocks_gives_an_hour(desk: Desk, far: Path, monkeypatch: py
     assert found["gate_folder"] == made.gate_folder
     monkeypatch.setenv("TZ", "UTC")
     assert desk() == 0
-    assert desk.found(made.run_folder)["utc_offset_at_end"] is None, "another zone says nothing about a change"
+    assert desk.found(made.run_folder)["utc_offset_at_end"] is None, (
+        "another zone says nothing about a change"
+    )
     assert desk.found(made.run_folder)["gate_folder"] is None
 
 
-@pytest.mark.parametrize("preflight", [None, "{", {"timestamp": "2026-02-21T03:15:00"}, {"status": "pass"}, [1]])
+@pytest.mark.parametrize(
+    "preflight", [None, "{", {"timestamp": "2026-02-21T03:15:00"}, {"status": "pass"}, [1]]
+)
 def test_without_an_offset_only_the_start_bounds(desk: Desk, far: Path, preflight: Any) -> None:
     def change(made: Documents) -> None:
         made.preflight = preflight
@@ -353,7 +427,9 @@ def test_without_an_offset_only_the_start_bounds(desk: Desk, far: Path, prefligh
     assert desk() == 0
     found = desk.found()
     assert (found["gate_folder"], found["utc_offset"]) == (GATE, None)
-    assert found["notes"] == ["preflight.json gives no offset, so the time of result.json bounds no report"]
+    assert found["notes"] == [
+        "preflight.json gives no offset, so the time of result.json bounds no report"
+    ]
 
 
 def test_older_reports_say_args(desk: Desk, far: Path) -> None:
@@ -373,9 +449,14 @@ def test_older_reports_say_args(desk: Desk, far: Path) -> None:
         ('["TAG"]', "its inputs name tag None"),
     ],
 )
-def test_a_run_without_a_report_of_its_own(desk: Desk, far: Path, report: str | None, words: str) -> None:
+def test_a_run_without_a_report_of_its_own(
+    desk: Desk, far: Path, report: str | None, words: str
+) -> None:
     make_run(far, change=lambda made: setattr(made, "report", None))
-    put(far / f"gate_results/{GATE}/production_gates_report.json", report and report.replace("TAG", TAG))
+    put(
+        far / f"gate_results/{GATE}/production_gates_report.json",
+        report and report.replace("TAG", TAG),
+    )
     assert desk() == 0
     found = desk.found()
     assert found["gate_folder"] is None
@@ -383,7 +464,9 @@ def test_a_run_without_a_report_of_its_own(desk: Desk, far: Path, report: str | 
 
 
 def test_nan_in_a_report_is_no_matter(desk: Desk, far: Path) -> None:
-    make_run(far, change=lambda made: made.report["risk_diagnostics"].update(beta_vs_spy=float("nan")))
+    make_run(
+        far, change=lambda made: made.report["risk_diagnostics"].update(beta_vs_spy=float("nan"))
+    )
     assert desk() == 0
     assert desk.found()["gate_folder"] == GATE
 
@@ -393,7 +476,10 @@ def test_nan_in_a_report_is_no_matter(desk: Desk, far: Path) -> None:
 
 def test_both_paths_can_be_given(both: Desk, far: Path) -> None:
     make_run(far)
-    run, report = f"audit/workstation_runs/{RUN}", f"gate_results/{GATE}/production_gates_report.json"
+    run, report = (
+        f"audit/workstation_runs/{RUN}",
+        f"gate_results/{GATE}/production_gates_report.json",
+    )
     assert both("--run-dir-remote", f"{run}/", "--report-json-remote", f"./{report}", tag=None) == 0
     found = both.found()
     assert found["overrides"] == {"run_folder": RUN, "gate_folder": GATE}
@@ -406,7 +492,15 @@ def test_contradictions_are_recorded_for_the_audit(desk: Desk, far: Path) -> Non
     other.result["decision_tag"] = "third"
     other.write(far)
     report = f"gate_results/{GATE}/production_gates_report.json"
-    assert desk("--run-dir-remote", f"audit/workstation_runs/{other.run_folder}", "--report-json-remote", report) == 0
+    assert (
+        desk(
+            "--run-dir-remote",
+            f"audit/workstation_runs/{other.run_folder}",
+            "--report-json-remote",
+            report,
+        )
+        == 0
+    )
     found = desk.found(other.run_folder)
     assert found["gate_folder"] == GATE
     assert found["contradictions"] == [
@@ -431,7 +525,11 @@ def test_contradictions_are_recorded_for_the_audit(desk: Desk, far: Path) -> Non
         ("--run-dir-remote", "audit/workstation_runs/2026-02-21_031500_production_gates_gone", 3),
         ("--report-json-remote", f"gate_results/{GATE}", 2),
         ("--report-json-remote", "gate_results/x/production_gates_report.json", 5),
-        ("--report-json-remote", "gate_results/production_gates_2026-01-01_000000/production_gates_report.json", 3),
+        (
+            "--report-json-remote",
+            "gate_results/production_gates_2026-01-01_000000/production_gates_report.json",
+            3,
+        ),
         ("--report-json-remote", "/etc/production_gates_report.json", 2),
     ],
 )
@@ -448,7 +546,10 @@ def test_a_run_that_lies_here_is_detected_the_same_way(desk: Desk, near: Path) -
     assert desk("--no-sync") == 0
     assert desk.found()["gate_folder"] == GATE
     before = desk.path().read_bytes()
-    run_dir, report = near / f"audit/workstation_runs/{RUN}", near / f"gate_results/{GATE}/production_gates_report.json"
+    run_dir, report = (
+        near / f"audit/workstation_runs/{RUN}",
+        near / f"gate_results/{GATE}/production_gates_report.json",
+    )
     assert main(["--run-dir", str(run_dir), "--no-sync", "--local-root", str(near)]) == 0
     assert json.loads(before)["overrides"] == {"run_folder": None, "gate_folder": None}
     assert desk.found()["overrides"] == {"run_folder": RUN, "gate_folder": None}
@@ -479,7 +580,9 @@ def test_it_runs_uninstalled_from_any_directory(far: Path, near: Path, tmp_path:
     flags = ["--tag", TAG, "--remote-root", str(far), "--local-root", str(near), "--json"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, str(script), *flags]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout)["yes"] is True
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import execute_next_run_plan
-from postrun.layout import PROJECT
+from postrun.core.locations import PROJECT
 
 
 def test_without_a_plan_it_is_refused(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +32,10 @@ def test_half_a_plan_is_refused(near: Path, capsys: pytest.CaptureFixture[str]) 
 def test_help_is_the_docstring(tmp_path: Path) -> None:
     script = PROJECT / "scripts/execute_next_run_plan.py"
     done = subprocess.run(
-        [sys.executable, str(script), "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, str(script), "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "Start one planned run on the workstation" in done.stdout

@@ -12,7 +12,7 @@ import factory
 import finalize_gate_run
 import post_run_sync_and_finalize as conductor
 from factory import Documents
-from postrun import ledger
+from postrun.store import ledger
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 EPOCH = "1771700000"  # 2026-02-21T18:53:20Z
@@ -42,7 +42,9 @@ def close(near: Path, *more: str, tag: str = factory.TAG) -> int:
 
 
 def rows(near: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (near / "audit/stage_ledger.jsonl").read_bytes().splitlines()]
+    return [
+        json.loads(line) for line in (near / "audit/stage_ledger.jsonl").read_bytes().splitlines()
+    ]
 
 
 def page(near: Path, made: Documents) -> str:
@@ -193,7 +195,10 @@ def test_an_honest_fail_names_the_gates_that_failed(home: Home, near: Path) -> N
     home(passing=False)
     close(near)
     (row,) = rows(near)
-    assert row["reasons"] == ["overall_pass is false", "failed: wf_gate_positive_mean, wf_gate_pos_ratio"]
+    assert row["reasons"] == [
+        "overall_pass is false",
+        "failed: wf_gate_positive_mean, wf_gate_pos_ratio",
+    ]
 
 
 def test_a_report_of_another_run_is_no_ground_for_a_pass(home: Home, near: Path) -> None:
@@ -218,7 +223,9 @@ def test_a_run_without_a_report_is_closed_in_its_own_folder(home: Home, near: Pa
 def test_gates_that_were_not_evaluated_are_said_so(home: Home, near: Path) -> None:
     made = home(skip_risk)
     close(near)
-    line = next(line for line in page(near, made).splitlines() if line.startswith("| risk_gate_beta_abs"))
+    line = next(
+        line for line in page(near, made).splitlines() if line.startswith("| risk_gate_beta_abs")
+    )
     assert line.count("not evaluated") == 2
     assert "not measured" in line
     assert "The stage did not end well: skipped." in page(near, made)
@@ -233,7 +240,9 @@ def no_context(made: Documents) -> None:
 
 
 @pytest.mark.parametrize("change", [quoted_notes, no_context, put("context", owner="", notes="")])
-def test_without_a_readable_context_the_words_are_null(home: Home, near: Path, change: Change) -> None:
+def test_without_a_readable_context_the_words_are_null(
+    home: Home, near: Path, change: Change
+) -> None:
     made = home(change)
     assert close(near) == 0
     (row,) = rows(near)
@@ -256,13 +265,20 @@ def test_the_objective_can_be_set(home: Home, near: Path) -> None:
     assert r"does it \*really\* survive \| costs" in page(near, made)
 
 
-def test_new_evidence_gives_a_new_row_that_names_the_one_it_corrects(home: Home, near: Path) -> None:
+def test_new_evidence_gives_a_new_row_that_names_the_one_it_corrects(
+    home: Home, near: Path
+) -> None:
     made = home()
     close(near)
     home(tag="between", stamp="2026-02-22_010101")
     close(near, tag="between")
     (made.gate_dir(near) / "walk_forward_stress/late.csv").write_text("a\n1\n")
-    assert conductor.main([*flags(near), "--no-sync", "--to", "sync-run", "--accept-changed-evidence", "late"]) == 0
+    assert (
+        conductor.main(
+            [*flags(near), "--no-sync", "--to", "sync-run", "--accept-changed-evidence", "late"]
+        )
+        == 0
+    )
     assert close(near) == 0
     found = rows(near)
     assert [row["corrects"] for row in found] == [None, None, 1]
@@ -283,7 +299,9 @@ def test_another_result_gives_a_new_row(home: Home, near: Path) -> None:
     assert [(row["result"], row["corrects"]) for row in rows(near)] == [("pass", None), ("fail", 1)]
 
 
-def test_alone_on_paths_without_a_detection(home: Home, near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alone_on_paths_without_a_detection(
+    home: Home, near: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = home()
     (made.run_dir(near) / "run_detection.json").unlink()
     monkeypatch.chdir(near)
@@ -291,7 +309,9 @@ def test_alone_on_paths_without_a_detection(home: Home, near: Path, monkeypatch:
         f"audit/workstation_runs/{made.run_folder}",
         f"gate_results/{made.gate_folder}/production_gates_report.json",
     ]
-    code = finalize_gate_run.main(["--run-dir", paths[0], "--report-json", paths[1], "--local-root", "."])
+    code = finalize_gate_run.main(
+        ["--run-dir", paths[0], "--report-json", paths[1], "--local-root", "."]
+    )
     assert code == 0
     assert rows(near)[0]["result"] == "pass"
 
@@ -302,8 +322,16 @@ def test_alone_on_paths_without_a_detection(home: Home, near: Path, monkeypatch:
         (lambda run, _: (run / "evidence_manifest.json").unlink(), 3, "make sync-run TAG=..."),
         (lambda run, _: (run / "result.json").unlink(), 3, "result.json"),
         (lambda run, _: (run / "result.json").write_text('{"exit_code": 0'), 4, "result.json"),
-        (lambda _, gate: (gate / "production_gates_report.json").unlink(), 3, "production_gates_report.json"),
-        (lambda _, gate: (gate / "production_gates_report.json").write_text("[]"), 4, "production_gates_report.json"),
+        (
+            lambda _, gate: (gate / "production_gates_report.json").unlink(),
+            3,
+            "production_gates_report.json",
+        ),
+        (
+            lambda _, gate: (gate / "production_gates_report.json").write_text("[]"),
+            4,
+            "production_gates_report.json",
+        ),
         (lambda run, _: shutil.rmtree(run), 3, "make finalize"),
     ],
 )
@@ -326,7 +354,9 @@ def test_what_is_missing_or_broken_is_refused_and_nothing_recorded(
     assert not (near / "docs").exists()
 
 
-def test_a_broken_chain_is_not_built_upon(home: Home, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_chain_is_not_built_upon(
+    home: Home, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     home(passing=False)
     close(near)
     path = near / "audit/stage_ledger.jsonl"
@@ -348,7 +378,9 @@ def test_damaged_marks_stop_before_anything_is_written(home: Home, near: Path) -
     assert everything(near) == before
 
 
-def test_a_dry_run_writes_nothing(home: Home, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_writes_nothing(
+    home: Home, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     home()
     before = everything(near)
     assert close(near, "--dry-run") == 0

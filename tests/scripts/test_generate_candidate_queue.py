@@ -18,11 +18,14 @@ import spoiled
 import update_factor_experiment_registry as registry
 import update_failure_pattern_db as patterns
 from closed import CHECKS, Archive, registry_row, run_folder
-from postrun import artifacts, layout
+from postrun.core import locations
+from postrun.store import json_files
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 QUEUE, REGISTRY, TABLE = "factor_candidate_queue", "factor_experiment_registry", "failure_patterns"
-RULES: dict[str, Any] = json.loads((layout.PROJECT / "configs/candidate_queue_policy.json").read_bytes())
+RULES: dict[str, Any] = json.loads(
+    (locations.PROJECT / "configs/candidate_queue_policy.json").read_bytes()
+)
 DAYS = [f"2026-02-{day}_031500" for day in range(16, 22)]
 PROMOTE, WATCH, RESEARCH = "promote_candidate", "watchlist_rerun", "reject_or_research"
 
@@ -36,7 +39,9 @@ def rank(archive: Archive, *flags: str) -> int:
     return queue.main(["--local-root", str(archive.root), *flags])
 
 
-def row(factor: str | None, total: float = 70.0, decision: str = WATCH, day: int = 0, **changes: Any) -> dict[str, Any]:
+def row(
+    factor: str | None, total: float = 70.0, decision: str = WATCH, day: int = 0, **changes: Any
+) -> dict[str, Any]:
     run = run_folder(DAYS[day], f"{factor or 'none'}{day}".replace("|", "").replace("=", ""))
     return registry_row(run, factor, total=total, decision=decision, **changes)
 
@@ -52,9 +57,26 @@ def parts(found: Mapping[str, Any]) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("changes", "expected", "priority"),
     [
-        ({}, {"overall_pass": 15, "audit_passed": 5, "data_quality_passed": 5, "watchlist_rerun": 3}, 98),
-        ({"overall_pass": None}, {"audit_passed": 5, "data_quality_passed": 5, "watchlist_rerun": 3}, 83),
-        ({"overall_pass": False, "audit_passed": False, "data_quality_passed": False, "decision": RESEARCH}, {}, 70),
+        (
+            {},
+            {"overall_pass": 15, "audit_passed": 5, "data_quality_passed": 5, "watchlist_rerun": 3},
+            98,
+        ),
+        (
+            {"overall_pass": None},
+            {"audit_passed": 5, "data_quality_passed": 5, "watchlist_rerun": 3},
+            83,
+        ),
+        (
+            {
+                "overall_pass": False,
+                "audit_passed": False,
+                "data_quality_passed": False,
+                "decision": RESEARCH,
+            },
+            {},
+            70,
+        ),
         (
             {"decision": PROMOTE, "total": 90.0, "high_items": 2},
             {"overall_pass": 15, "audit_passed": 5, "data_quality_passed": 5, "high_items": -16},
@@ -78,7 +100,9 @@ def parts(found: Mapping[str, Any]) -> dict[str, float]:
         ),
     ],
 )
-def test_priority_by_hand(changes: dict[str, Any], expected: dict[str, float], priority: float) -> None:
+def test_priority_by_hand(
+    changes: dict[str, Any], expected: dict[str, float], priority: float
+) -> None:
     (found,) = candidates(row("momentum", **changes))
     assert parts(found) == expected
     assert found["priority"] == priority
@@ -119,16 +143,28 @@ def test_a_failure_costs_by_severity_and_family(check: str, severity: float, fam
 )
 def test_earlier_failures_count_unless_resolved(story: str, earlier: str | None) -> None:
     check = "exit_code_zero"
-    cells: dict[str, dict[str, Any]] = {"f": {"failed_checks": check}, "s": {"skipped_checks": check}, "p": {}}
-    (found,) = candidates(*(row("momentum", day=day, **cells[letter]) for day, letter in enumerate(story)))
+    cells: dict[str, dict[str, Any]] = {
+        "f": {"failed_checks": check},
+        "s": {"skipped_checks": check},
+        "p": {},
+    }
+    (found,) = candidates(
+        *(row("momentum", day=day, **cells[letter]) for day, letter in enumerate(story))
+    )
     assert found["earlier_failures"] == earlier
     count = int(earlier.partition(":")[2]) if earlier else 0
-    assert (found["points_earlier_severity"], found["points_earlier_family"]) == (-6 * count, -3 * count)
+    assert (found["points_earlier_severity"], found["points_earlier_family"]) == (
+        -6 * count,
+        -3 * count,
+    )
     assert found["latest_failures"] == ("exit_code_zero" if story.endswith("f") else None)
 
 
 def test_the_latest_run_of_a_factor_counts_whatever_its_place_in_the_table() -> None:
-    old, new = row("momentum", total=90.0, decision=PROMOTE), row("momentum", total=50.0, decision=RESEARCH, day=3)
+    old, new = (
+        row("momentum", total=90.0, decision=PROMOTE),
+        row("momentum", total=50.0, decision=RESEARCH, day=3),
+    )
     for rows in ((old, new), (new, old)):
         (found,) = candidates(*rows)
         assert found["run"] == new["run"]
@@ -136,7 +172,10 @@ def test_the_latest_run_of_a_factor_counts_whatever_its_place_in_the_table() -> 
 
 def test_another_factors_failures_cost_nothing() -> None:
     found = candidates(row("momentum"), row("reversal", day=1, failed_checks="exit_code_zero"))
-    assert {one["factor"]: one["points_latest_severity"] for one in found} == {"momentum": 0, "reversal": -6}
+    assert {one["factor"]: one["points_latest_severity"] for one in found} == {
+        "momentum": 0,
+        "reversal": -6,
+    }
 
 
 @pytest.mark.parametrize(
@@ -178,7 +217,11 @@ def shown(chosen: Iterable[Mapping[str, Any]]) -> str:
             (5, 0, 1),
             "robust0/r/qualified robust1/r/qualified robust2/r/qualified robust3/r/open_slot",
         ),
-        ("mixed", (1, 3, 1), "robust0/r/qualified explore0/e/qualified explore1/e/open_slot explore2/e/open_slot"),
+        (
+            "mixed",
+            (1, 3, 1),
+            "robust0/r/qualified explore0/e/qualified explore1/e/open_slot explore2/e/open_slot",
+        ),
         ("mixed", (1, 0, 3), "robust0/r/qualified"),
         (
             "mixed",
@@ -206,20 +249,32 @@ def test_the_fallback_is_by_score_and_the_queue_by_priority() -> None:
     weighed = [row(f"f{n}", 40.0 - n, RESEARCH, overall_pass=False) for n in range(5)]
     weighed[0]["high_items"] = 3
     chosen = queue.choose(candidates(*weighed), RULES, "mixed")
-    assert [one["factor"] for one in chosen] == ["f1", "f2", "f3", "f0"], "f0 has the best score and the least priority"
+    assert [one["factor"] for one in chosen] == ["f1", "f2", "f3", "f0"], (
+        "f0 has the best score and the least priority"
+    )
 
 
 def test_equal_priorities_have_one_order() -> None:
-    rows = [row(name, 70.0, day=day) for day, name in enumerate("cab")]  # not the order of their runs
-    orders = {tuple(one["factor"] for one in candidates(*order)) for order in itertools.permutations(rows)}
+    rows = [
+        row(name, 70.0, day=day) for day, name in enumerate("cab")
+    ]  # not the order of their runs
+    orders = {
+        tuple(one["factor"] for one in candidates(*order)) for order in itertools.permutations(rows)
+    }
     assert orders == {("a", "b", "c")}
 
 
 def test_main_writes_table_and_page(archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
-    archive.put(row("momentum", 90.0, PROMOTE), row("reversal", 60.0, RESEARCH, failed_checks="tags_agree"), row(None))
+    archive.put(
+        row("momentum", 90.0, PROMOTE),
+        row("reversal", 60.0, RESEARCH, failed_checks="tags_agree"),
+        row(None),
+    )
     assert rank(archive) == 0
     out, err = capsys.readouterr()
-    assert out.splitlines() == [str(layout.workspace(archive.root, QUEUE, suffix)) for suffix in (".csv", ".md")]
+    assert out.splitlines() == [
+        str(locations.workspace_path(archive.root, QUEUE, suffix)) for suffix in (".csv", ".md")
+    ]
     assert "2 of 2 factors queued, mode mixed" in err
     rows = archive.table(QUEUE)
     assert [(one["rank"], one["factor"], one["action"]) for one in rows] == [
@@ -227,16 +282,20 @@ def test_main_writes_table_and_page(archive: Archive, capsys: pytest.CaptureFixt
         (2, "reversal", "research_iteration_with_new_hypothesis"),
     ]
     for one in rows:
-        assert artifacts.findings(one, QUEUE) == []
+        assert json_files.findings(one, QUEUE) == []
         assert one["priority"] == one["total"] + sum(one[f"points_{name}"] for name in queue.POINTS)
-        assert one["made_from_registry_sha256"] == hashlib.sha256(archive.read(REGISTRY)).hexdigest()
+        assert (
+            one["made_from_registry_sha256"] == hashlib.sha256(archive.read(REGISTRY)).hexdigest()
+        )
     assert b"Runs that name no factor, and so are no candidates: 1." in archive.read(QUEUE, ".md")
 
 
 def test_mode_by_flag_wins_for_once(archive: Archive) -> None:
     archive.put(row("momentum"), row("reversal", 60.0, RESEARCH))
     assert rank(archive, "--mode", "exploration_only") == 0
-    assert [(one["factor"], one["mode"]) for one in archive.table(QUEUE)] == [("reversal", "exploration_only")]
+    assert [(one["factor"], one["mode"]) for one in archive.table(QUEUE)] == [
+        ("reversal", "exploration_only")
+    ]
     assert rank(archive) == 0
     assert {one["mode"] for one in archive.table(QUEUE)} == {"mixed"}
 
@@ -244,11 +303,13 @@ def test_mode_by_flag_wins_for_once(archive: Archive) -> None:
 def test_an_empty_queue_keeps_its_header(archive: Archive) -> None:
     archive.put(row(None))
     assert rank(archive) == 0
-    assert archive.read(QUEUE).decode() == ",".join(artifacts.columns(QUEUE)) + "\n"
+    assert archive.read(QUEUE).decode() == ",".join(json_files.columns(QUEUE)) + "\n"
     assert b"The queue is empty: no closed run names a factor." in archive.read(QUEUE, ".md")
 
 
-def test_twice_changes_no_byte_and_a_new_registry_shows(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twice_changes_no_byte_and_a_new_registry_shows(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive.put(row("momentum"))
     rank(archive)
     first = archive.read(QUEUE), archive.read(QUEUE, ".md")
@@ -264,7 +325,9 @@ def test_twice_changes_no_byte_and_a_new_registry_shows(archive: Archive, monkey
     ("flags", "code", "words"),
     [((), 3, "register a run first"), (("--mode", "mixd"), 2, "invalid choice: 'mixd'")],
 )
-def test_refusals(archive: Archive, capsys: pytest.CaptureFixture[str], flags: Any, code: int, words: str) -> None:
+def test_refusals(
+    archive: Archive, capsys: pytest.CaptureFixture[str], flags: Any, code: int, words: str
+) -> None:
     assert rank(archive, *flags) == code
     assert words in capsys.readouterr().err
 
@@ -283,24 +346,31 @@ def invent(rules: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("change", [rename, forget, invent])
 def test_a_typo_in_the_policy_is_refused(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: Any
+    archive: Archive,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: Any,
 ) -> None:
     project = tmp_path / "project"
-    shutil.copytree(layout.PROJECT / "configs", project / "configs")
+    shutil.copytree(locations.PROJECT / "configs", project / "configs")
     rules = json.loads(json.dumps(RULES))
     change(rules)
     (project / "configs/candidate_queue_policy.json").write_text(json.dumps(rules))
-    monkeypatch.setattr(layout, "PROJECT", project)
+    monkeypatch.setattr(locations, "PROJECT", project)
     archive.put(row("momentum"))
     assert rank(archive) == 4
     assert "candidate_queue_policy.json: expected a document that fits" in capsys.readouterr().err
-    assert not layout.workspace(archive.root, QUEUE).exists()
+    assert not locations.workspace_path(archive.root, QUEUE).exists()
 
 
 def test_odd_factors_do_no_harm(archive: Archive) -> None:
     factors = ("=cmd()|' /C calc'", "a|b\n<script>alert(1)</script>`x`", "@sum", "-", " ", "0")
     archive.put(
-        *(registry_row(run_folder(DAYS[n], f"odd{n}"), factor, total=90.0 - n) for n, factor in enumerate(factors))
+        *(
+            registry_row(run_folder(DAYS[n], f"odd{n}"), factor, total=90.0 - n)
+            for n, factor in enumerate(factors)
+        )
     )
     assert rank(archive) == 0
     assert [one["factor"] for one in archive.table(QUEUE)] == list(factors[:4])
@@ -316,7 +386,9 @@ def test_every_order_of_closing_gives_the_same_bytes(far: Path, tmp_path: Path) 
         factory.make_run(far, tag="a", stamp="2026-02-16_031500", change=spoiled.in_many_ways),
         factory.make_run(far, tag="b", stamp="2026-02-17_031500", change=spoiled.nan_beta),
         factory.make_run(far, tag="c", stamp="2026-02-18_031500", change=spoiled.in_many_ways),
-        factory.make_run(far, tag="d", stamp="2026-02-17_031500", factor="reversal", change=spoiled.crash),
+        factory.make_run(
+            far, tag="d", stamp="2026-02-17_031500", factor="reversal", change=spoiled.crash
+        ),
     ]
     for run in made:
         where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
@@ -326,7 +398,9 @@ def test_every_order_of_closing_gives_the_same_bytes(far: Path, tmp_path: Path) 
     (tables,) = found
     assert all(tables)
     assert b"earlier_failures" in tables[0]
-    assert closed(near, ["a", "a", "b", "c", "a", "d", "d"]) == tables, "nor has it a say how often one is closed"
+    assert closed(near, ["a", "a", "b", "c", "a", "d", "d"]) == tables, (
+        "nor has it a say how often one is closed"
+    )
 
 
 def closed(near: Path, tags: Iterable[str]) -> tuple[bytes, ...]:
@@ -336,22 +410,40 @@ def closed(near: Path, tags: Iterable[str]) -> tuple[bytes, ...]:
     for tag in tags:
         for step in (registry, queue, patterns):
             assert step.main(["--tag", tag, "--local-root", str(near)]) == 0
-    kept = ((QUEUE, ".csv"), (QUEUE, ".md"), (TABLE, ".csv"), ("failure_pattern_summary", ".md"), (REGISTRY, ".csv"))
-    return tuple(layout.workspace(near, noun, suffix).read_bytes() for noun, suffix in kept)
+    kept = (
+        (QUEUE, ".csv"),
+        (QUEUE, ".md"),
+        (TABLE, ".csv"),
+        ("failure_pattern_summary", ".md"),
+        (REGISTRY, ".csv"),
+    )
+    return tuple(locations.workspace_path(near, noun, suffix).read_bytes() for noun, suffix in kept)
 
 
 def test_page(archive: Archive) -> None:
     archive.put(
         row("momentum", 88.25, PROMOTE, day=2),
         row("momentum", 50.0, RESEARCH, day=1, failed_checks="exit_code_zero"),
-        row("reversal", 71.5, day=1, failed_checks="exit_code_zero;tags_agree", high_items=2, audit_passed=False),
+        row(
+            "reversal",
+            71.5,
+            day=1,
+            failed_checks="exit_code_zero;tags_agree",
+            high_items=2,
+            audit_passed=False,
+        ),
         row("reversal", 60.0, RESEARCH, day=0, failed_checks="tags_agree"),
         row("low_vol|=x", 57.0, RESEARCH, overall_pass=False),
-        *(row(f"weak{n:02d}", 50.0 - n, RESEARCH, overall_pass=None, data_quality_passed=False) for n in range(12)),
+        *(
+            row(f"weak{n:02d}", 50.0 - n, RESEARCH, overall_pass=None, data_quality_passed=False)
+            for n in range(12)
+        ),
         row("explore", 56.0, RESEARCH, overall_pass=False, audit_passed=False),
         row("explore2", 55.0, RESEARCH, overall_pass=False, audit_passed=False),
         row(None),
     )
     assert rank(archive) == 0
-    page = re.sub("[0-9a-f]{64}", "<digest>", archive.read(QUEUE, ".md").decode())  # they follow every policy's wording
+    page = re.sub(
+        "[0-9a-f]{64}", "<digest>", archive.read(QUEUE, ".md").decode()
+    )  # they follow every policy's wording
     assert page == (GOLDEN / f"{QUEUE}.md").read_text()

@@ -7,9 +7,11 @@ import pytest
 
 import generate_docs
 from generate_docs import DOCUMENTS, PARTS, facts, main, renew
-from postrun import catalogue, layout
-from postrun.errors import Invalid, Refusal
-from steps import VERBS
+from postrun.core import locations
+from postrun.core.artifacts import ARTIFACTS
+from postrun.core.errors import Invalid, PostRunError
+from postrun.store import check_catalogue
+from steps import STEPS
 
 BEGIN = "<!-- generated: {} -->"
 END = "<!-- end of generated part -->"
@@ -21,7 +23,7 @@ def docs(tmp_path: Path) -> Path:
     for document in DOCUMENTS:
         copy = tmp_path / document
         copy.parent.mkdir(exist_ok=True)
-        shutil.copy(layout.PROJECT / document, copy)
+        shutil.copy(locations.PROJECT / document, copy)
     assert main(["--root", str(tmp_path)]) == 0
     return tmp_path
 
@@ -35,33 +37,45 @@ def test_the_projects_documents_are_up_to_date(capsys: pytest.CaptureFixture[str
 
 
 def test_every_part_stands_in_some_document() -> None:
-    text = "".join((layout.PROJECT / document).read_text() for document in DOCUMENTS)
+    text = "".join((locations.PROJECT / document).read_text() for document in DOCUMENTS)
     assert [name for name in PARTS if f"<!-- generated: {name} " not in text] == []
 
 
 def test_the_steps_are_those_of_the_table() -> None:
     lines = part("steps-table").splitlines()
-    for verb in VERBS:
-        assert f"| {verb.number} | `make {verb.name}` | {verb.words} | `scripts/{verb.script}` |" in lines
+    for verb in STEPS:
+        assert (
+            f"| {verb.number} | `make {verb.name}` | {verb.words} | `scripts/{verb.script}` |"
+            in lines
+        )
 
 
 def test_each_step_says_what_it_reads_and_writes() -> None:
     text = part("steps")
-    for verb in VERBS:
+    for verb in STEPS:
         section = text.partition(f"### {verb.number} {verb.name}\n")[2].partition("###")[0]
         assert f"- writes: {', '.join(verb.writes)}\n" in section
 
 
 def test_the_exit_codes_are_those_of_the_refusals() -> None:
-    rows = [line.split("|")[1].strip() for line in part("exit-codes").splitlines() if line.startswith("| ")]
+    rows = [
+        line.split("|")[1].strip()
+        for line in part("exit-codes").splitlines()
+        if line.startswith("| ")
+    ]
     codes = [int(code) for code in rows[1:]]
-    assert codes == [0, 1, *sorted(refusal.exit_code for refusal in Refusal.__subclasses__()), 130]
+    assert codes == [
+        0,
+        1,
+        *sorted(refusal.exit_code for refusal in PostRunError.__subclasses__()),
+        130,
+    ]
 
 
 def test_every_artifact_and_every_check_is_listed() -> None:
     artifacts, checks = part("artifacts"), part("checks")
-    assert [noun for noun in layout.NOUNS if f"| {noun} |" not in artifacts] == []
-    assert [check for check in catalogue.checks() if f"| `{check}` |" not in checks] == []
+    assert [noun for noun in ARTIFACTS if f"| {noun} |" not in artifacts] == []
+    assert [check for check in check_catalogue.checks() if f"| `{check}` |" not in checks] == []
 
 
 def test_a_second_time_nothing_changes(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +91,10 @@ def test_drift_is_named_and_shown(docs: Path, capsys: pytest.CaptureFixture[str]
     readme.write_text(readme.read_text().replace("make sync-run", "make sink-run"))
     assert main(["--check", "--root", str(docs)]) == 1
     shown = capsys.readouterr()
-    assert "README.md: expected what the tables say now, found another text; run `make docs`" in shown.err
+    assert (
+        "README.md: expected what the tables say now, found another text; run `make docs`"
+        in shown.err
+    )
     assert "docs/steps.md" not in shown.err
     assert [line[0] for line in shown.out.splitlines() if "-run` | bring" in line] == ["-", "+"]
 

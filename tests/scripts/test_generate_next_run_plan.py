@@ -13,7 +13,8 @@ import factory
 import generate_next_run_plan as planner
 import post_run_sync_and_finalize as conductor
 from factory import Documents
-from postrun import layout, planning
+from postrun.core import locations
+from postrun.decide import planning
 from sshd import Sshd
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -41,7 +42,9 @@ def close(far: Path, near: Path, tag: str) -> None:
 
 
 def plan(near: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(layout.workspace(near, "next_run_plan").read_text())
+    document: dict[str, Any] = json.loads(
+        locations.workspace_path(near, "next_run_plan").read_text()
+    )
     return document
 
 
@@ -61,25 +64,38 @@ def closed(far: Path, near: Path) -> Path:
 def test_a_command_is_made_of_the_source_runs_inputs(closed: Path) -> None:
     (command,) = plan(closed)["commands"]
     argv = command["argv"]
-    assert argv[:6] == ["bash", planning.LAUNCHER, "--workflow", "production_gates", "--tag", command["tag"]]
+    assert argv[:6] == [
+        "bash",
+        planning.LAUNCHER,
+        "--workflow",
+        "production_gates",
+        "--tag",
+        command["tag"],
+    ]
     assert command["tag"] == "committee_2026-02-21_run1"
     own, program = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     assert own[own.index("--dq-input-csv") + 1] == "data/prices.csv"
     assert "--require-clean" in own
     assert program[:2] == ["--strategy", "configs/strategies/base.yaml"]
     assert program[program.index("--factor") + 1] == "momentum_12_1"
-    assert not [word for word in program if word.startswith(("--skip", "--dry", "--decision-tag", "--notes"))]
+    assert not [
+        word
+        for word in program
+        if word.startswith(("--skip", "--dry", "--decision-tag", "--notes"))
+    ]
     assert command["blocked_by"] == command["unchecked"] == []
 
 
 def test_the_line_on_the_page_reads_back_as_the_arguments(closed: Path) -> None:
-    page = layout.workspace(closed, "next_run_plan", ".md").read_text()
+    page = locations.workspace_path(closed, "next_run_plan", ".md").read_text()
     (command,) = plan(closed)["commands"]
     line = next(line for line in page.splitlines() if line.startswith("`bash "))
     assert shlex.split(line.strip("`")) == command["argv"]
 
 
-@pytest.mark.parametrize("gone", ["data/prices.csv", "runs/freeze/base.freeze.json", planning.LAUNCHER])
+@pytest.mark.parametrize(
+    "gone", ["data/prices.csv", "runs/freeze/base.freeze.json", planning.LAUNCHER]
+)
 def test_a_file_that_is_not_there_blocks_by_name(
     far: Path, closed: Path, gone: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,9 +125,15 @@ def no_threads(made: Documents) -> None:
     del made.context["threads"]
 
 
-@pytest.mark.parametrize(("change", "unknown"), [(no_data_file, "data file"), (no_threads, "number of threads")])
+@pytest.mark.parametrize(
+    ("change", "unknown"), [(no_data_file, "data file"), (no_threads, "number of threads")]
+)
 def test_what_nobody_recorded_leaves_no_command(
-    far: Path, near: Path, change: Callable[[Documents], None], unknown: str, capsys: pytest.CaptureFixture[str]
+    far: Path,
+    near: Path,
+    change: Callable[[Documents], None],
+    unknown: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     equip(far)
     made = factory.make_run(far, change=change)
@@ -125,7 +147,11 @@ def test_what_nobody_recorded_leaves_no_command(
 
 def test_a_tag_that_any_run_has_is_not_proposed(far: Path, closed: Path) -> None:
     for number, root in ((1, far), (2, closed), (3, far)):
-        (root / layout.RUNS / f"2026-02-21_09000{number}_production_gates_committee_2026-02-21_run{number}").mkdir()
+        (
+            root
+            / locations.RUNS
+            / f"2026-02-21_09000{number}_production_gates_committee_2026-02-21_run{number}"
+        ).mkdir()
     assert planner.main(where(far, closed)) == 0
     (command,) = plan(closed)["commands"]
     assert command["tag"] == "committee_2026-02-21_run5"  # 4 is the source run's own
@@ -135,25 +161,37 @@ def test_failed_gates_come_with_hypotheses(far: Path, near: Path) -> None:
     factory.make_run(far, passing=False)
     close(far, near, factory.TAG)
     (command,) = plan(near)["commands"]
-    assert [gate["gate"] for gate in command["failed_gates"]] == ["wf_gate_positive_mean", "wf_gate_pos_ratio"]
-    assert [row["about"] for row in command["hypotheses"]] == ["wf_gate_positive_mean", "wf_gate_pos_ratio"]
+    assert [gate["gate"] for gate in command["failed_gates"]] == [
+        "wf_gate_positive_mean",
+        "wf_gate_pos_ratio",
+    ]
+    assert [row["about"] for row in command["hypotheses"]] == [
+        "wf_gate_positive_mean",
+        "wf_gate_pos_ratio",
+    ]
 
 
 def test_the_page_is_the_golden_one(far: Path, near: Path) -> None:
     factory.make_run(far, passing=False)
     close(far, near, factory.TAG)
-    page = layout.workspace(near, "next_run_plan", ".md").read_text()
+    page = locations.workspace_path(near, "next_run_plan", ".md").read_text()
     assert page == (GOLDEN / "next_run_plan.md").read_text()
 
 
-def test_a_plan_without_a_queue_is_refused(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_without_a_queue_is_refused(
+    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert planner.main(where(far, near)) == 3
     assert "factor_candidate_queue.csv: expected a table" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["local", "ssh"])
 def test_a_planned_run_is_started_word_for_word(
-    far: Path, closed: Path, host: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    far: Path,
+    closed: Path,
+    host: str,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = "local" if host == "local" else request.getfixturevalue("sshd").host
     assert execute(far, closed, "--dry-run", host=name) == 0
@@ -182,19 +220,25 @@ def test_a_launcher_that_says_no_gives_code_one(
     assert "exit code 1" in capsys.readouterr().err
 
 
-def test_a_tag_taken_meanwhile_is_refused(far: Path, closed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (far / layout.RUNS / "2026-02-21_090001_production_gates_committee_2026-02-21_run1").mkdir()
+def test_a_tag_taken_meanwhile_is_refused(
+    far: Path, closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (far / locations.RUNS / "2026-02-21_090001_production_gates_committee_2026-02-21_run1").mkdir()
     assert execute(far, closed) == 5
     assert "a run that has it" in capsys.readouterr().err
 
 
-def test_an_older_plan_is_refused(far: Path, closed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    queue = layout.workspace(closed, "factor_candidate_queue")
+def test_an_older_plan_is_refused(
+    far: Path, closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = locations.workspace_path(closed, "factor_candidate_queue")
     queue.write_bytes(queue.read_bytes() + b"\n")
     assert execute(far, closed) == 4
     assert "an older one" in capsys.readouterr().err
 
 
-def test_a_rank_that_is_not_planned_is_refused(far: Path, closed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rank_that_is_not_planned_is_refused(
+    far: Path, closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert execute(far, closed, rank=9) == 3
     assert "ranks: 1" in capsys.readouterr().err

@@ -16,12 +16,14 @@ import spoiled
 import update_factor_experiment_registry as registry
 from closed import registry_row
 from factory import Documents
-from postrun import artifacts, policy
-from review import comparison, stages, standing
+from postrun.review import comparison, stages, standing
+from postrun.store import configuration, json_files
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 STEM = "production_gates_run_review"
-HOSTILE = "eve | x\n`code` <script>alert(1)</script> <img src=x onerror=y> **bold** ]]> --> \u202e =cmd()"
+HOSTILE = (
+    "eve | x\n`code` <script>alert(1)</script> <img src=x onerror=y> **bold** ]]> --> \u202e =cmd()"
+)
 Change = Callable[[Documents], object]
 
 
@@ -51,7 +53,9 @@ def read(near: Path, made: Documents) -> dict[str, Any]:
     return document
 
 
-def reviewed(far: Path, near: Path, change: Change | None = None, **options: Any) -> tuple[Documents, dict[str, Any]]:
+def reviewed(
+    far: Path, near: Path, change: Change | None = None, **options: Any
+) -> tuple[Documents, dict[str, Any]]:
     made = close(far, near, change, **options)
     assert review(near, made) == 0
     return made, read(near, made)
@@ -99,14 +103,18 @@ def page(near: Path, made: Documents) -> Page:
     return Page(file(near, made, ".html").read_text())
 
 
-def test_a_clean_run_is_for_approval(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clean_run_is_for_approval(
+    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = close(far, near)
     capsys.readouterr()
     assert review(near, made) == 0
     told = capsys.readouterr()
     alone = "compared with no run: no earlier run of this factor is in the registry"
     assert told.err == f"review: pass, approve; {alone}\n"
-    assert told.out.splitlines() == [str(file(near, made, suffix)) for suffix in (".json", ".md", ".html")]
+    assert told.out.splitlines() == [
+        str(file(near, made, suffix)) for suffix in (".json", ".md", ".html")
+    ]
     document = read(near, made)
     assert document["decision"]["recommendation"] == "approve"
     assert document["decision"]["blocking"] == []
@@ -122,7 +130,9 @@ def test_the_pages_are_the_golden_ones(far: Path, near: Path) -> None:
         assert file(near, made, suffix).read_text() == (GOLDEN / f"{STEM}{suffix}").read_text()
 
 
-def test_a_failed_run_is_told_whole(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_run_is_told_whole(
+    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = two_runs(far, near)
     capsys.readouterr()
     assert review(near, made) == 0
@@ -130,30 +140,55 @@ def test_a_failed_run_is_told_whole(far: Path, near: Path, capsys: pytest.Captur
     assert capsys.readouterr().err == f"review: fail, do not promote, 7 blocking; {against}\n"
     document = read(near, made)
     decision = document["decision"]
-    assert decision["reasons"][0] == "failed: wf_gate_positive_mean, wf_gate_pos_ratio, risk_gate_beta_abs"
+    assert (
+        decision["reasons"][0]
+        == "failed: wf_gate_positive_mean, wf_gate_pos_ratio, risk_gate_beta_abs"
+    )
     assert decision["reasons"][-1] == "the audit did not pass: 7 of 26 checks without a yes"
     assert [issue["kind"] for issue in decision["blocking"]] == ["gate"] * 3 + ["check"] * 4
     beta = next(gate for gate in document["gates"] if gate["gate"] == "risk_gate_beta_abs")
-    assert (beta["observed"], beta["threshold"], beta["margin"], beta["verdict"]) == (None, 0.5, None, False)
+    assert (beta["observed"], beta["threshold"], beta["margin"], beta["verdict"]) == (
+        None,
+        0.5,
+        None,
+        False,
+    )
     mean = next(gate for gate in document["gates"] if gate["gate"] == "wf_gate_positive_mean")
     assert mean["margin"] == pytest.approx(-0.02)
     overall = document["gates"][-1]
-    assert (overall["gate"], overall["verdict"], overall["reported"]) == ("overall_pass", False, True)
-    waiting = [row["id"] for row in document["governance"]["not_passed"] if row["answer"] == "skipped"]
+    assert (overall["gate"], overall["verdict"], overall["reported"]) == (
+        "overall_pass",
+        False,
+        True,
+    )
+    waiting = [
+        row["id"] for row in document["governance"]["not_passed"] if row["answer"] == "skipped"
+    ]
     assert waiting == ["data_quality_report_found", "data_quality_passed", "statistics_recomputed"]
-    tried = {todo["about"]: todo["words"] for todo in document["follow_ups"] if todo["kind"] == "hypothesis"}
-    shipped = {row["gate"]: row["hypothesis"] for row in policy.load("gate_hypotheses")["gates"]}
+    tried = {
+        todo["about"]: todo["words"]
+        for todo in document["follow_ups"]
+        if todo["kind"] == "hypothesis"
+    }
+    shipped = {
+        row["gate"]: row["hypothesis"] for row in configuration.load("gate_hypotheses")["gates"]
+    }
     assert tried == {
-        gate: shipped[gate] for gate in ("wf_gate_positive_mean", "wf_gate_pos_ratio", "risk_gate_beta_abs")
+        gate: shipped[gate]
+        for gate in ("wf_gate_positive_mean", "wf_gate_pos_ratio", "risk_gate_beta_abs")
     }
 
 
 def test_gates_that_pass_with_a_faulty_record_are_repaired_first(far: Path, near: Path) -> None:
     """The ledger says pass; what the audit found is no reason to fail, and no reason to approve."""
-    made, document = reviewed(far, near, lambda made: made.report["wf_stress"].update(test_ic_std=0.5))
+    made, document = reviewed(
+        far, near, lambda made: made.report["wf_stress"].update(test_ic_std=0.5)
+    )
     assert document["decision"]["result"] == "pass"
     assert document["decision"]["recommendation"] == "repair_first"
-    assert [issue["about"] for issue in document["decision"]["blocking"]] == ["walk_forward_recomputed"]
+    assert [issue["about"] for issue in document["decision"]["blocking"]] == [
+        "walk_forward_recomputed"
+    ]
     assert "**Recommendation: repair the record first.**" in file(near, made, ".md").read_text()
 
 
@@ -181,14 +216,21 @@ def test_a_window_without_a_value_is_said(far: Path, near: Path) -> None:
     assert (rows[3]["test_ic"], rows[4]["train_ic"], rows[5]["test_n_dates"]) == (None, None, None)
     assert page(near, made).tags.count("rect") == 12
     assert "\u00d7" in page(near, made).words
-    line = next(line for line in file(near, made, ".md").read_text().splitlines() if line.startswith("| 2016-01-01"))
+    line = next(
+        line
+        for line in file(near, made, ".md").read_text().splitlines()
+        if line.startswith("| 2016-01-01")
+    )
     assert line.count("not measured") == 1
 
 
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (lambda made: made.windows.clear(), "the table that the report names is not among the evidence"),
+        (
+            lambda made: made.windows.clear(),
+            "the table that the report names is not among the evidence",
+        ),
         (
             lambda made: made.report["wf_stress"].update(summary_csv="/elsewhere/summary.csv"),
             "the table that the report names is not among the evidence",
@@ -199,7 +241,9 @@ def test_a_window_without_a_value_is_said(far: Path, near: Path) -> None:
         ),
     ],
 )
-def test_windows_that_cannot_be_read_are_said(far: Path, near: Path, spoil: Change, problem: str) -> None:
+def test_windows_that_cannot_be_read_are_said(
+    far: Path, near: Path, spoil: Change, problem: str
+) -> None:
     made, document = reviewed(far, near, spoil)
     assert document["windows"]["rows"] is None
     assert problem in document["windows"]["problem"]
@@ -301,7 +345,9 @@ def test_all_three_say_the_same(far: Path, near: Path) -> None:
         ),
     ]
     whole = "".join(found.words)
-    facts = [gate["gate"] for gate in document["gates"]] + [cited["sha256"] for cited in document["evidence"]["cited"]]
+    facts = [gate["gate"] for gate in document["gates"]] + [
+        cited["sha256"] for cited in document["evidence"]["cited"]
+    ]
     facts += [todo["words"] for todo in document["follow_ups"]] + [
         row["words"] for row in document["comparison"]["metrics"]
     ]
@@ -316,12 +362,21 @@ def test_evidence_is_cited_with_its_digest(far: Path, near: Path) -> None:
     cited = {row["path"]: row["sha256"] for row in document["evidence"]["cited"]}
     assert cited.items() <= listed.items()
     names = {Path(path).name for path in cited}
-    assert {"production_gates_report.json", "walk_forward_summary.csv", "context.json", "run.log"} <= names
-    assert [path for path in cited if "shard_" in path] == [], "the shards' own copies are counted, not cited"
+    assert {
+        "production_gates_report.json",
+        "walk_forward_summary.csv",
+        "context.json",
+        "run.log",
+    } <= names
+    assert [path for path in cited if "shard_" in path] == [], (
+        "the shards' own copies are counted, not cited"
+    )
     assert document["evidence"]["files"] == len(listed)
 
 
-def test_reviewing_twice_changes_no_byte(far: Path, near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reviewing_twice_changes_no_byte(
+    far: Path, near: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = two_runs(far, near)
     assert review(near, made) == 0
     files = [file(near, made, suffix) for suffix in (".json", ".md", ".html")]
@@ -339,10 +394,15 @@ def test_what_it_writes_is_no_evidence(far: Path, near: Path) -> None:
         where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
         conductor.main(["--tag", made.tag, *where, "--to", "governance-audit"])
         audit = json.loads((made.run_dir(near) / "governance_audit_check.json").read_text())
-        assert next(row["answer"] for row in audit["checks"] if row["id"] == "evidence_unchanged") == "pass"
+        assert (
+            next(row["answer"] for row in audit["checks"] if row["id"] == "evidence_unchanged")
+            == "pass"
+        )
 
 
-@pytest.mark.parametrize("name", ["governance_audit_check", "governance_remediation_plan", "evidence_manifest"])
+@pytest.mark.parametrize(
+    "name", ["governance_audit_check", "governance_remediation_plan", "evidence_manifest"]
+)
 def test_without_an_earlier_step_there_is_no_review(
     far: Path, near: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -354,15 +414,22 @@ def test_without_an_earlier_step_there_is_no_review(
     assert not file(near, made).exists()
 
 
-def test_without_a_ledger_row_there_is_no_review(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_ledger_row_there_is_no_review(
+    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = close(far, near)
     (near / "audit/stage_ledger.jsonl").unlink()
     capsys.readouterr()
     assert review(near, made) == 3
-    assert f"stage_ledger.jsonl: expected a row for {made.run_folder}, found none" in capsys.readouterr().err
+    assert (
+        f"stage_ledger.jsonl: expected a row for {made.run_folder}, found none"
+        in capsys.readouterr().err
+    )
 
 
-def test_a_broken_registry_is_refused(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_registry_is_refused(
+    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = close(far, near)
     register(near, made)
     path = near / "audit/factor_registry/factor_experiment_registry.csv"
@@ -392,7 +459,9 @@ def test_a_broken_registry_is_refused(far: Path, near: Path, capsys: pytest.Capt
         ("overall_pass", False, False, None, "same"),
     ],
 )
-def test_every_metric_has_a_direction(metric: str, then: Any, now: Any, delta: float | None, change: str) -> None:
+def test_every_metric_has_a_direction(
+    metric: str, then: Any, now: Any, delta: float | None, change: str
+) -> None:
     empty = dict.fromkeys(known.name for known in comparison.METRICS)
     rows = comparison.compare({**empty, metric: then}, {**empty, metric: now})
     found = next(row for row in rows if row["metric"] == metric)
@@ -401,7 +470,7 @@ def test_every_metric_has_a_direction(metric: str, then: Any, now: Any, delta: f
 
 
 def test_metrics_are_columns_of_the_registry() -> None:
-    columns = artifacts.columns(reviewer.REGISTRY)
+    columns = json_files.columns(reviewer.REGISTRY)
     assert [metric.name for metric in comparison.METRICS if metric.name not in columns] == []
     numbers = {name for name in columns if name.startswith("test_ic_")}
     assert numbers == set(reviewer._COSTS)
@@ -419,7 +488,9 @@ def test_the_previous_run_is_found_by_time() -> None:
     assert comparison.previous([], now, "momentum") is None
 
 
-@pytest.mark.parametrize("odd", [None, {}, [], {"wf_stress": [1], "risk_diagnostics": "x", "gates": None}, {"args": 1}])
+@pytest.mark.parametrize(
+    "odd", [None, {}, [], {"wf_stress": [1], "risk_diagnostics": "x", "gates": None}, {"args": 1}]
+)
 def test_reports_of_any_shape_have_stages(odd: Any) -> None:
     assert stages.cost_rows(odd) == []
     assert stages.walk_forward(odd) is stages.risk(odd) is stages.statistics(odd) is None

@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-import checks
 import factory
 import governance_audit_checker as checker
 import post_run_sync_and_finalize as conductor
 import spoiled
-from checks import observe
-from checks.facts import Answer, Facts
 from factory import Documents
-from postrun import artifacts, catalogue, layout, target
-from postrun.errors import Invalid
-from postrun.outcome import Order
+from postrun import audit
+from postrun.audit import observe
+from postrun.audit.facts import Answer, Facts
+from postrun.core import locations
+from postrun.core.errors import Invalid
+from postrun.core.request import RunRequest
+from postrun.store import check_catalogue, json_files, run_lookup
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 Change = Callable[[Documents], object]
@@ -46,7 +47,9 @@ class Closed:
         return checker.main(["--tag", self.made.tag, "--local-root", str(self.near), *flags])
 
     def document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.run / "governance_audit_check.json").read_text())
+        document: dict[str, Any] = json.loads(
+            (self.run / "governance_audit_check.json").read_text()
+        )
         return document
 
     def answers(self, *wanted: str) -> set[str]:
@@ -80,7 +83,9 @@ def close(far: Path, near: Path) -> Callable[..., Closed]:
         spoil.far(closed)
         where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
         flags = [flag.format(gate=closed.made.gate_folder) for flag in spoil.flags]
-        code = conductor.main(["--tag", closed.made.tag, *where, "--to", "finalize-gate-run", *flags])
+        code = conductor.main(
+            ["--tag", closed.made.tag, *where, "--to", "finalize-gate-run", *flags]
+        )
         assert code in (0, 4), "identity and evidence are in order; a broken report may be refused"
         spoil.near(closed)
         return closed
@@ -145,12 +150,17 @@ def an_earlier_run(closed: Closed) -> None:
 DATA_QUALITY = frozenset({"data_quality_ran", "data_quality_report_found", "data_quality_passed"})
 REPORT_OF = "gate_results/{gate}/production_gates_report.json"
 SPOILS = [
-    Spoil("evidence_unchanged", near=write_to("run.log", "x"), skips=frozenset({"evidence_verified"})),
+    Spoil(
+        "evidence_unchanged", near=write_to("run.log", "x"), skips=frozenset({"evidence_verified"})
+    ),
     Spoil("evidence_verified", flags=("--no-sync",)),
     Spoil("run_files_present", far=drop("run", "run.log")),
     Spoil("context_readable", quote_the_notes, skips=DATA_QUALITY),
     Spoil("report_files_present", far=drop("gate", "production_gates_report.md")),
-    Spoil("final_summary_present", near=lambda closed: (closed.gate / "production_gates_final_summary.md").unlink()),
+    Spoil(
+        "final_summary_present",
+        near=lambda closed: (closed.gate / "production_gates_final_summary.md").unlink(),
+    ),
     Spoil("preflight_passed", put("preflight", status="fail", reasons=["cores 4 < 8"])),
     Spoil("exit_code_zero", put("result", exit_code=3)),
     Spoil(
@@ -178,7 +188,11 @@ SPOILS = [
         put("report", generated_at="2026-02-20T05:15:00"),
         flags=("--report-json-remote", REPORT_OF),
     ),
-    Spoil("overall_pass_boolean", put("report", "gates", overall_pass="true"), skips=frozenset({"gates_recomputed"})),
+    Spoil(
+        "overall_pass_boolean",
+        put("report", "gates", overall_pass="true"),
+        skips=frozenset({"gates_recomputed"}),
+    ),
     Spoil("gates_recomputed", put("report", "gates", overall_pass=False)),
     Spoil("walk_forward_recomputed", put("report", "wf_stress", test_ic_std=0.0057)),
     Spoil("walk_forward_windows_complete", lose_a_window),
@@ -189,21 +203,31 @@ SPOILS = [
 ]
 
 
-def test_a_run_in_order_passes_every_check(close: Callable[..., Closed], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_in_order_passes_every_check(
+    close: Callable[..., Closed], capsys: pytest.CaptureFixture[str]
+) -> None:
     closed = close()
     capsys.readouterr()
     assert closed.audit() == 0
     told = capsys.readouterr()
     assert told.err == "audit: 26 checks passed\n"
-    assert told.out.splitlines() == [str(closed.run / f"governance_audit_check.{kind}") for kind in ("json", "md")]
+    assert told.out.splitlines() == [
+        str(closed.run / f"governance_audit_check.{kind}") for kind in ("json", "md")
+    ]
     document = closed.document()
     assert document["passed"] is True
-    assert (document["factor"], document["owner"], document["not_finite"]) == ("momentum_12_1", "hui", [])
-    assert closed.answers("pass") == set(checks.QUESTIONS)
+    assert (document["factor"], document["owner"], document["not_finite"]) == (
+        "momentum_12_1",
+        "hui",
+        [],
+    )
+    assert closed.answers("pass") == set(audit.QUESTIONS)
 
 
 @pytest.mark.parametrize("spoil", SPOILS, ids=lambda spoil: spoil.check)
-def test_each_check_fails_alone(close: Callable[..., Closed], spoil: Spoil, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_check_fails_alone(
+    close: Callable[..., Closed], spoil: Spoil, capsys: pytest.CaptureFixture[str]
+) -> None:
     closed = close(spoil)
     assert closed.audit() == 1
     assert closed.answers("fail") == {spoil.check}
@@ -217,24 +241,30 @@ def test_each_check_fails_alone(close: Callable[..., Closed], spoil: Spoil, caps
 
 def test_every_check_has_a_run_that_fails_it() -> None:
     """But for an unreadable report: that is refused by the step before, so that two more checks have no yes."""
-    assert {spoil.check for spoil in SPOILS} | {"report_readable"} == set(checks.QUESTIONS)
+    assert {spoil.check for spoil in SPOILS} | {"report_readable"} == set(audit.QUESTIONS)
     assert len(SPOILS) == len({spoil.check for spoil in SPOILS})
 
 
 def test_an_unreadable_report_is_named(close: Callable[..., Closed]) -> None:
     closed = close(Spoil("report_readable", lambda made: made.report.update(risk_diagnostics=[1])))
     assert closed.audit() == 1
-    assert closed.answers("fail") == {"report_readable", "final_summary_present", "ledger_row_present"}
+    assert closed.answers("fail") == {
+        "report_readable",
+        "final_summary_present",
+        "ledger_row_present",
+    }
     assert "risk_diagnostics" in closed.row("report_readable")["observed"]
 
 
 def test_catalogue_and_code_have_the_same_checks_in_the_same_families() -> None:
-    listed = {check.id: check.family for check in catalogue.checks().values()}
-    assert listed == {ask.__name__: family for family, asks in checks.FAMILIES.items() for ask in asks}
+    listed = {check.id: check.family for check in check_catalogue.checks().values()}
+    assert listed == {
+        ask.__name__: family for family, asks in audit.FAMILIES.items() for ask in asks
+    }
 
 
 def test_a_catalogue_that_does_not_match_the_code_is_refused() -> None:
-    known = dict(catalogue.checks())
+    known = dict(check_catalogue.checks())
     lost = known.pop("exit_code_zero")
     for odd in (known, {**known, "exit_code_zero": lost, "moon_full": lost}):
         with pytest.raises(Invalid, match=r"exit_code_zero|moon_full"):
@@ -243,9 +273,18 @@ def test_a_catalogue_that_does_not_match_the_code_is_refused() -> None:
 
 def test_a_verdict_of_no_is_no_fault_of_the_record(far: Path, near: Path) -> None:
     made = factory.make_run(far, passing=False, tag="fails_honestly")
-    flags = ["--tag", made.tag, "--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+    flags = [
+        "--tag",
+        made.tag,
+        "--host",
+        "local",
+        "--remote-root",
+        str(far),
+        "--local-root",
+        str(near),
+    ]
     assert conductor.main(flags) == 0
-    assert Closed(far, near, made).answers("pass") == set(checks.QUESTIONS)
+    assert Closed(far, near, made).answers("pass") == set(audit.QUESTIONS)
 
 
 def test_a_run_without_a_report_is_audited_by_name(close: Callable[..., Closed]) -> None:
@@ -260,7 +299,11 @@ def test_a_run_without_a_report_is_audited_by_name(close: Callable[..., Closed])
 @pytest.mark.parametrize(
     ("folder", "pattern", "fails"),
     [
-        ("gate", "walk_forward_stress/mom*/*.csv", {"walk_forward_recomputed", "walk_forward_windows_complete"}),
+        (
+            "gate",
+            "walk_forward_stress/mom*/*.csv",
+            {"walk_forward_recomputed", "walk_forward_windows_complete"},
+        ),
         ("gate", "cost_stress_results.csv", {"cost_rows_recomputed"}),
         ("gate", "statistical/*/*.json", {"statistics_recomputed"}),
         ("run", "preflight.json", {"run_files_present", "preflight_passed"}),
@@ -268,23 +311,34 @@ def test_a_run_without_a_report_is_audited_by_name(close: Callable[..., Closed])
         ("run", "data_quality/*/*.json", {"data_quality_report_found"}),
     ],
 )
-def test_missing_evidence_fails(close: Callable[..., Closed], folder: str, pattern: str, fails: set[str]) -> None:
+def test_missing_evidence_fails(
+    close: Callable[..., Closed], folder: str, pattern: str, fails: set[str]
+) -> None:
     closed = close(Spoil("", far=drop(folder, pattern)))
     assert closed.audit() == 1
     assert closed.answers("fail") == fails
 
 
-def test_nan_is_reported_and_is_no_fault_when_the_gates_say_so(close: Callable[..., Closed]) -> None:
+def test_nan_is_reported_and_is_no_fault_when_the_gates_say_so(
+    close: Callable[..., Closed],
+) -> None:
     closed = close(Spoil("", spoiled.nan_beta))
     assert closed.audit() == 0
     (seen,) = closed.document()["not_finite"]
-    assert seen == {"path": closed.row("report_readable")["evidence"], "where": "$.risk_diagnostics.beta_vs_spy"}
-    assert "`$.risk_diagnostics.beta_vs_spy`" in (closed.run / "governance_audit_check.md").read_text()
+    assert seen == {
+        "path": closed.row("report_readable")["evidence"],
+        "where": "$.risk_diagnostics.beta_vs_spy",
+    }
+    assert (
+        "`$.risk_diagnostics.beta_vs_spy`" in (closed.run / "governance_audit_check.md").read_text()
+    )
 
 
 def test_a_data_quality_path_of_the_far_side_is_found_at_home(close: Callable[..., Closed]) -> None:
     def absolute(made: Documents) -> None:
-        made.context["data_quality_report_json"] = "/srv/quant/" + made.context["data_quality_report_json"]
+        made.context["data_quality_report_json"] = (
+            "/srv/quant/" + made.context["data_quality_report_json"]
+        )
 
     assert close(Spoil("", absolute)).audit() == 0
 
@@ -302,7 +356,9 @@ def test_a_data_quality_path_of_the_far_side_is_found_at_home(close: Callable[..
         "audit/workstation_runs/{run}/data_quality/elsewhere/data_quality_report.json",
     ],
 )
-def test_a_data_quality_path_that_leads_nowhere_fails(close: Callable[..., Closed], named: str | None) -> None:
+def test_a_data_quality_path_that_leads_nowhere_fails(
+    close: Callable[..., Closed], named: str | None
+) -> None:
     def change(made: Documents) -> None:
         made.context["data_quality_report_json"] = named and named.format(run=made.run_folder)
 
@@ -327,7 +383,9 @@ def test_a_file_planted_after_the_sync_answers_nothing(close: Callable[..., Clos
 def test_a_report_that_points_at_a_shard_is_caught(close: Callable[..., Closed]) -> None:
     def point(made: Documents) -> None:
         path = f"/srv/{made.gate_folder}/walk_forward_stress/shard_00/momentum_12_1/walk_forward_summary.csv"
-        made.report["wf_stress"].update(factory.summarise(made.windows[::2]), rows=7, summary_csv=path)
+        made.report["wf_stress"].update(
+            factory.summarise(made.windows[::2]), rows=7, summary_csv=path
+        )
 
     closed = close(Spoil("", point))
     assert closed.audit() == 1
@@ -365,7 +423,11 @@ def test_a_table_that_is_no_table_fails_with_its_line(close: Callable[..., Close
     ],
 )
 def test_odd_values_are_a_no_and_never_a_crash(
-    close: Callable[..., Closed], document: str, path: tuple[Any, ...], values: dict[str, Any], check: str
+    close: Callable[..., Closed],
+    document: str,
+    path: tuple[Any, ...],
+    values: dict[str, Any],
+    check: str,
 ) -> None:
     closed = close(Spoil("", put(document, *path, **values)))
     assert closed.audit() == 1
@@ -373,7 +435,9 @@ def test_odd_values_are_a_no_and_never_a_crash(
     assert closed.answers("error") == set()
 
 
-def test_a_report_in_a_folder_older_than_the_run_is_not_its_own(close: Callable[..., Closed]) -> None:
+def test_a_report_in_a_folder_older_than_the_run_is_not_its_own(
+    close: Callable[..., Closed],
+) -> None:
     def older(made: Documents) -> None:
         made.gate_stamp, before = "2026-02-21_041457", made.gate_stamp
         for section, name in (("wf_stress", "summary_csv"), ("statistical_gates", "report_json")):
@@ -388,7 +452,9 @@ def test_a_report_in_a_folder_older_than_the_run_is_not_its_own(close: Callable[
 
 def test_a_tag_on_the_command_line_that_is_not_the_runs_fails(close: Callable[..., Closed]) -> None:
     closed = close()
-    code = checker.main(["--run-dir", str(closed.run), "--tag", "run9", "--local-root", str(closed.near)])
+    code = checker.main(
+        ["--run-dir", str(closed.run), "--tag", "run9", "--local-root", str(closed.near)]
+    )
     assert code == 1
     assert closed.answers("fail") == {"tags_agree"}
     assert closed.row("tags_agree")["observed"] == "command line says 'run9'"
@@ -405,7 +471,9 @@ def test_it_works_alone_from_any_folder_without_a_detection(
     assert checker.main(["--run-dir", run, "--report-json", report, "--local-root", ".."]) == 0
 
 
-def test_without_a_manifest_the_files_that_are_there_are_asked(close: Callable[..., Closed]) -> None:
+def test_without_a_manifest_the_files_that_are_there_are_asked(
+    close: Callable[..., Closed],
+) -> None:
     closed = close(Spoil("", near=lambda closed: (closed.run / "evidence_manifest.json").unlink()))
     assert closed.audit() == 1
     assert closed.answers("fail") == {"evidence_unchanged", "ledger_row_present"}
@@ -413,14 +481,16 @@ def test_without_a_manifest_the_files_that_are_there_are_asked(close: Callable[.
 
 def test_a_pass_in_the_ledger_needs_gates_that_pass(close: Callable[..., Closed]) -> None:
     closed = close(Spoil("", put("report", "gates", overall_pass=False)))
-    facts = observe.observe(target.locate(Order(closed.near, tag=closed.made.tag)), None)
+    facts = observe.observe(run_lookup.locate(RunRequest(closed.near, tag=closed.made.tag)), None)
     lying = dataclasses.replace(facts.ledger, rows=({**facts.ledger.rows[-1], "result": "pass"},))
-    answer = checks.QUESTIONS["ledger_row_present"](dataclasses.replace(facts, ledger=lying))
+    answer = audit.QUESTIONS["ledger_row_present"](dataclasses.replace(facts, ledger=lying))
     assert not answer.passed
     assert "do not support" in answer.observed
 
 
-def test_auditing_twice_changes_no_byte(close: Callable[..., Closed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auditing_twice_changes_no_byte(
+    close: Callable[..., Closed], monkeypatch: pytest.MonkeyPatch
+) -> None:
     closed = close()
     closed.audit()
     files = [closed.run / f"governance_audit_check.{kind}" for kind in ("json", "md")]
@@ -430,7 +500,9 @@ def test_auditing_twice_changes_no_byte(close: Callable[..., Closed], monkeypatc
     assert [path.read_bytes() for path in files] == before
 
 
-def test_the_document_does_not_depend_on_where_the_workspace_lies(close: Callable[..., Closed], tmp_path: Path) -> None:
+def test_the_document_does_not_depend_on_where_the_workspace_lies(
+    close: Callable[..., Closed], tmp_path: Path
+) -> None:
     closed = close(Spoil("", lambda made: made.windows[2].update(test_ic="n/a")))
     closed.audit()
     moved = Closed(closed.far, tmp_path / "another place", closed.made)
@@ -447,29 +519,42 @@ def test_a_rehearsal_writes_nothing(close: Callable[..., Closed]) -> None:
 
 
 @pytest.mark.parametrize("trouble", [KeyError("x"), TypeError("x"), ZeroDivisionError("x")])
-def test_a_check_that_cannot_run_says_error(close: Callable[..., Closed], trouble: Exception) -> None:
+def test_a_check_that_cannot_run_says_error(
+    close: Callable[..., Closed], trouble: Exception
+) -> None:
     closed = close()
 
     def broken(_: Facts) -> Answer:
         raise trouble
 
-    facts = observe.observe(target.locate(Order(closed.near, tag=closed.made.tag)), None)
-    document = checker.record(facts, catalogue.checks(), {**checks.QUESTIONS, "context_readable": broken})
+    facts = observe.observe(run_lookup.locate(RunRequest(closed.near, tag=closed.made.tag)), None)
+    document = checker.record(
+        facts, check_catalogue.checks(), {**audit.QUESTIONS, "context_readable": broken}
+    )
     answers = {row["id"]: row["answer"] for row in document["checks"]}
     assert document["passed"] is False
     assert answers["context_readable"] == "error"
     assert answers["data_quality_ran"] == "skipped"
     assert (
-        artifacts.findings({**document, "schema_version": 1, "generated_at": "2026-01-01T00:00:00Z"}, checker.NOUN)
+        json_files.findings(
+            {**document, "schema_version": 1, "generated_at": "2026-01-01T00:00:00Z"}, checker.NOUN
+        )
         == []
     )
 
 
 def test_a_run_that_is_not_here_is_refused(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert checker.main(["--tag", "nobody", "--local-root", str(near)]) == 3
-    run = near / layout.RUNS / "2026-02-21_031500_production_gates_nobody"
-    report = near / layout.GATES / "production_gates_2026-02-21_031700/production_gates_report.json"
-    assert checker.main(["--run-dir", str(run), "--report-json", str(report), "--local-root", str(near)]) == 3
+    run = near / locations.RUNS / "2026-02-21_031500_production_gates_nobody"
+    report = (
+        near / locations.GATES / "production_gates_2026-02-21_031700/production_gates_report.json"
+    )
+    assert (
+        checker.main(
+            ["--run-dir", str(run), "--report-json", str(report), "--local-root", str(near)]
+        )
+        == 3
+    )
     assert "expected a run folder" in capsys.readouterr().err
     assert not run.exists()
 

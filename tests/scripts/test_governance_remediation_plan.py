@@ -11,8 +11,8 @@ import factory
 import governance_remediation_plan as remediation
 import post_run_sync_and_finalize as conductor
 import spoiled
-from postrun import artifacts, catalogue
-from postrun.errors import Invalid
+from postrun.core.errors import Invalid
+from postrun.store import check_catalogue, json_files
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
@@ -42,17 +42,21 @@ def test_an_audit_that_passed_leaves_nothing_to_repair(
     assert plan(near) == 0
     told = capsys.readouterr()
     assert told.err == "remediate: nothing to repair\n"
-    assert told.out.splitlines() == [str(run / f"governance_remediation_plan.{kind}") for kind in ("json", "md")]
+    assert told.out.splitlines() == [
+        str(run / f"governance_remediation_plan.{kind}") for kind in ("json", "md")
+    ]
     document = read(run)
     assert (document["audit_passed"], document["items"], document["waiting"]) == (True, [], [])
     assert "nothing to repair" in (run / "governance_remediation_plan.md").read_text()
 
 
 @pytest.mark.parametrize("run", [spoiled.in_many_ways], indirect=True)
-def test_items_come_from_audit_and_catalogue(run: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_items_come_from_audit_and_catalogue(
+    run: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert plan(near) == 0
     assert "remediate: 4 to repair: 4 High" in capsys.readouterr().err
-    document, known = read(run), catalogue.checks()
+    document, known = read(run), check_catalogue.checks()
     assert [item["check"] for item in document["items"]] == [
         "no_stage_skipped",
         "data_quality_ran",
@@ -61,7 +65,11 @@ def test_items_come_from_audit_and_catalogue(run: Path, near: Path, capsys: pyte
     ]
     for item in document["items"]:
         check = known[item["check"]]
-        assert (item["remedy"], item["severity"], item["family"]) == (check.remedy, check.severity, check.family)
+        assert (item["remedy"], item["severity"], item["family"]) == (
+            check.remedy,
+            check.severity,
+            check.family,
+        )
         assert item["answer"] == "fail"
         assert item["observed"]
         assert item["evidence"]
@@ -87,14 +95,25 @@ def test_only_the_audit_is_read(run: Path, near: Path) -> None:
 
 
 def row(check: str, answer: str) -> dict[str, Any]:
-    known = catalogue.checks()[check]
+    known = check_catalogue.checks()[check]
     said = {"answer": answer, "expected": "yes", "observed": "no", "evidence": None}
-    return {"id": check, "question": known.question, "family": known.family, "severity": known.severity, **said}
+    return {
+        "id": check,
+        "question": known.question,
+        "family": known.family,
+        "severity": known.severity,
+        **said,
+    }
 
 
 def audit(*rows: dict[str, Any]) -> dict[str, Any]:
     run = "2026-02-21_031500_production_gates_run1"
-    head: dict[str, Any] = {"run_folder": run, "gate_folder": None, "decision_tag": "run1", "failed_gates": []}
+    head: dict[str, Any] = {
+        "run_folder": run,
+        "gate_folder": None,
+        "decision_tag": "run1",
+        "failed_gates": [],
+    }
     return {**head, "passed": False, "checks": list(rows)}
 
 
@@ -107,7 +126,7 @@ def test_high_comes_first_and_errors_are_items() -> None:
         row("tags_agree", "pass"),
         row("data_quality_passed", "skipped"),
     ]
-    low = {**catalogue.checks()}
+    low = {**check_catalogue.checks()}
     low["evidence_verified"] = dataclasses.replace(low["evidence_verified"], severity="Low")
     found = remediation.plan(audit(*rows), low)
     assert [(item["check"], item["severity"]) for item in found["items"]] == [
@@ -119,30 +138,39 @@ def test_high_comes_first_and_errors_are_items() -> None:
     assert found["items"][0]["answer"] == "error"
     assert found["waiting"] == ["data_quality_passed"]
     whole = {**found, "schema_version": 1, "generated_at": "2026-01-01T00:00:00Z"}
-    assert artifacts.findings(whole, remediation.NOUN) == []
+    assert json_files.findings(whole, remediation.NOUN) == []
 
 
 def test_a_check_that_the_catalogue_does_not_have_is_refused() -> None:
     odd = {**row("tags_agree", "fail"), "id": "moon_full"}
     with pytest.raises(Invalid, match="moon_full"):
-        remediation.plan(audit(odd), catalogue.checks())
+        remediation.plan(audit(odd), check_catalogue.checks())
 
 
-def test_without_an_audit_there_is_no_plan(run: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_an_audit_there_is_no_plan(
+    run: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (run / "governance_audit_check.json").unlink()
     assert plan(near) == 3
-    assert "governance_audit_check.json: expected an audit, found nothing there" in capsys.readouterr().err
+    assert (
+        "governance_audit_check.json: expected an audit, found nothing there"
+        in capsys.readouterr().err
+    )
     assert not (run / "governance_remediation_plan.json").exists()
 
 
-def test_a_broken_audit_is_refused(run: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_audit_is_refused(
+    run: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = run / "governance_audit_check.json"
     path.write_text(path.read_text().replace('"answer": "pass"', '"answer": "perhaps"', 1))
     assert plan(near) == 4
     assert "perhaps" in capsys.readouterr().err
 
 
-def test_planning_twice_changes_no_byte(run: Path, near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planning_twice_changes_no_byte(
+    run: Path, near: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan(near)
     files = [run / f"governance_remediation_plan.{kind}" for kind in ("json", "md")]
     before = [path.read_bytes() for path in files]

@@ -19,7 +19,7 @@ import pytest
 import factory
 import monitor_then_finalize
 from factory import Documents
-from postrun import disk, layout
+from postrun.core import disk, locations
 from program import Program, on_a_terminal
 from sshd import Sshd
 
@@ -40,7 +40,14 @@ class Bench:
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def flags(self, *more: str, tag: str = TAG) -> list[str]:
-        where = ["--host", self.host, "--remote-root", str(self.far), "--local-root", str(self.near)]
+        where = [
+            "--host",
+            self.host,
+            "--remote-root",
+            str(self.far),
+            "--local-root",
+            str(self.near),
+        ]
         return ["--tag", tag, *where, *FAST, *more]
 
     def monitor(self, *more: str, path: str | None = None) -> Program:
@@ -54,7 +61,12 @@ class Bench:
 
     def work(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a process that does nothing, with these words on its command line."""
-        command = [sys.executable, "-c", "import time; time.sleep(120)", *(arguments or ("--decision-tag", TAG))]
+        command = [
+            sys.executable,
+            "-c",
+            "import time; time.sleep(120)",
+            *(arguments or ("--decision-tag", TAG)),
+        ]
         self._workers.append(subprocess.Popen(command, start_new_session=True))
         return self._workers[-1]
 
@@ -62,7 +74,9 @@ class Bench:
         """Start other programs, to be ended with the test."""
         for line in lines:
             nowhere = subprocess.DEVNULL
-            started = subprocess.Popen(line, cwd=PROJECT, start_new_session=True, stdout=nowhere, stderr=nowhere)
+            started = subprocess.Popen(
+                line, cwd=PROJECT, start_new_session=True, stdout=nowhere, stderr=nowhere
+            )
             self._workers.append(started)
 
     def begin(self, **left_out: Any) -> Documents:
@@ -158,7 +172,9 @@ def test_a_run_is_followed_from_nothing_to_its_ledger_row(bench: Bench) -> None:
     end(worker)
     quiet = time.monotonic()
     monitor.await_line("complete: ")
-    assert time.monotonic() - quiet < 2.5, "two intervals of 0.2 s, and what two looks take on a busy machine"
+    assert time.monotonic() - quiet < 2.5, (
+        "two intervals of 0.2 s, and what two looks take on a busy machine"
+    )
     assert monitor.end() == 0, monitor.talk
     assert bench.states() == "waiting starting running settling complete"
     assert bench.ledger_rows() == 1
@@ -170,7 +186,9 @@ def test_closing_again_changes_no_byte(bench: Bench) -> None:
     bench.finish()
     assert bench.main() == 0
     before = {
-        path: path.read_bytes() for path in bench.near.rglob("*") if path.is_file() and ".locks" not in path.parts
+        path: path.read_bytes()
+        for path in bench.near.rglob("*")
+        if path.is_file() and ".locks" not in path.parts
     }
     assert bench.main() == 0
     assert {path: path.read_bytes() for path in before} == before
@@ -192,7 +210,9 @@ def test_json_tells_the_state(bench: Bench, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("how", ["--run-dir-remote", "--run-dir"])
-def test_a_run_may_be_named_by_its_folder(bench: Bench, how: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_may_be_named_by_its_folder(
+    bench: Bench, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     bench.finish()
     folder = f"audit/workstation_runs/{bench.run.name}"
     path = folder if how == "--run-dir-remote" else str(bench.near / folder)
@@ -200,14 +220,32 @@ def test_a_run_may_be_named_by_its_folder(bench: Bench, how: str, capsys: pytest
     assert capsys.readouterr().out == "complete\n"
 
 
-def test_a_folder_that_is_no_runs_is_unclear(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    assert monitor_then_finalize.main(["--run-dir-remote", "audit/workstation_runs/notes", *bench.flags()[2:]]) == 5
+def test_a_folder_that_is_no_runs_is_unclear(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        monitor_then_finalize.main(
+            ["--run-dir-remote", "audit/workstation_runs/notes", *bench.flags()[2:]]
+        )
+        == 5
+    )
     assert "a name like <time>_production_gates_<tag>" in capsys.readouterr().err
 
 
-def test_a_run_that_lies_here_already_is_watched_here(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_lies_here_already_is_watched_here(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     bench.made.write(bench.near)
-    flags = ["--tag", TAG, "--local-root", str(bench.near), "--no-sync", *FAST, "--until", "complete"]
+    flags = [
+        "--tag",
+        TAG,
+        "--local-root",
+        str(bench.near),
+        "--no-sync",
+        *FAST,
+        "--until",
+        "complete",
+    ]
     assert monitor_then_finalize.main(flags) == 0
     assert capsys.readouterr().out == "complete\n"
 
@@ -216,7 +254,9 @@ def test_a_run_that_lies_here_already_is_watched_here(bench: Bench, capsys: pyte
 
 
 def test_a_killed_workload_is_dead_and_its_last_words_are_told(bench: Bench) -> None:
-    bench.begin(log=b"".join(b"line %d\n" % number for number in range(40)) + b"\x1b[31mlast\xff words\n")
+    bench.begin(
+        log=b"".join(b"line %d\n" % number for number in range(40)) + b"\x1b[31mlast\xff words\n"
+    )
     worker = bench.work()
     monitor = bench.monitor()
     monitor.await_line("running: 1 process of it")
@@ -268,14 +308,21 @@ def test_a_shard_outlives_its_parent(bench: Bench) -> None:
     ("left_out", "reason"),
     [
         (
-            {"context": None, "data_quality": None, "preflight": {"status": "fail", "reasons": ["cores 2 < 8"]}},
+            {
+                "context": None,
+                "data_quality": None,
+                "preflight": {"status": "fail", "reasons": ["cores 2 < 8"]},
+            },
             "the preflight failed: cores 2 < 8",
         ),
         (
             {"context": None, "data_quality": {"overall_pass": False, "failures": ["stale data"]}},
             "the data-quality gate failed: stale data",
         ),
-        ({"context": None, "data_quality": None}, "no process of it is left and there is no result.json"),
+        (
+            {"context": None, "data_quality": None},
+            "no process of it is left and there is no result.json",
+        ),
     ],
 )
 def test_a_run_stopped_before_it_began_is_dead_for_that_reason(
@@ -302,13 +349,20 @@ def test_a_result_that_is_half_there_is_waited_for(bench: Bench) -> None:
     assert bench.states() == "running writing settling complete"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"decision_tag": "x"}', '{"decision_tag": "x", "exit_code": null}'])
-def test_a_result_that_stays_broken_is_corrupt(bench: Bench, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"decision_tag": "x"}', '{"decision_tag": "x", "exit_code": null}']
+)
+def test_a_result_that_stays_broken_is_corrupt(
+    bench: Bench, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     bench.begin()
     bench.put_result(text)
     assert bench.main() == 4
     told = capsys.readouterr()
-    assert f"run {TAG}: expected a result.json that can be read, found result.json: expected a " in told.err
+    assert (
+        f"run {TAG}: expected a result.json that can be read, found result.json: expected a "
+        in told.err
+    )
     assert (told.out, bench.states()) == ("corrupt\n", "writing corrupt")
 
 
@@ -357,7 +411,9 @@ def test_the_growing_gate_folder_of_another_run_holds_up_nobody(bench: Bench, fa
 
 def test_a_shard_that_still_lives_is_waited_for(bench: Bench) -> None:
     bench.finish()
-    worker = bench.work("--out", f"gate_results/{bench.made.gate_folder}/walk_forward_stress/shard_00")
+    worker = bench.work(
+        "--out", f"gate_results/{bench.made.gate_folder}/walk_forward_stress/shard_00"
+    )
     monitor = bench.monitor("--until", "complete")
     monitor.await_line("settling: result.json is there, 1 process of it")
     with pytest.raises(AssertionError, match="no line"):
@@ -371,24 +427,30 @@ def test_a_result_that_is_replaced_is_looked_at_anew(bench: Bench) -> None:
     monitor = bench.monitor("--until", "complete")
     monitor.await_line("settling: ")
     for number in range(15):
-        bench.put_result(json.dumps({**bench.made.result, "exit_code": number % 2, "number": number}))
+        bench.put_result(
+            json.dumps({**bench.made.result, "exit_code": number % 2, "number": number})
+        )
         time.sleep(0.1)
     assert "complete" not in monitor.talk
     assert monitor.end() == 0
 
 
-@pytest.mark.parametrize(("text", "code", "decided"), [(None, 0, ["pass"]), ("exit 1", 1, ["fail"]), ("{", 4, [])])
+@pytest.mark.parametrize(
+    ("text", "code", "decided"), [(None, 0, ["pass"]), ("exit 1", 1, ["fail"]), ("{", 4, [])]
+)
 def test_what_is_closed_is_the_result_that_lies_there_then(
     bench: Bench, text: str | None, code: int, decided: list[str]
 ) -> None:
     """Between `complete` and the closing another process holds the lock, and the result is replaced."""
     bench.finish()
-    with disk.lock(bench.near / layout.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with disk.lock(bench.near / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         monitor = bench.monitor()
         monitor.await_line("complete: ")
         monitor.await_line("waiting for another flow")
         if text:
-            bench.put_result(text if text == "{" else json.dumps({**bench.made.result, "exit_code": 1}))
+            bench.put_result(
+                text if text == "{" else json.dumps({**bench.made.result, "exit_code": 1})
+            )
     assert monitor.end() == code, monitor.talk
     ledger = bench.near / "audit/stage_ledger.jsonl"
     rows = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
@@ -401,7 +463,9 @@ def cut_copy(stand_ins: Callable[..., str], flag: Path) -> str:
     return stand_ins(rsync=f'[ -e {flag} ] || {{ {broken}; }}; exec {shutil.which("rsync")} "$@"')
 
 
-def test_a_copy_that_is_cut_off_is_tried_again(bench: Bench, stand_ins: Callable[..., str], tmp_path: Path) -> None:
+def test_a_copy_that_is_cut_off_is_tried_again(
+    bench: Bench, stand_ins: Callable[..., str], tmp_path: Path
+) -> None:
     bench.finish()
     monitor = bench.monitor(path=cut_copy(stand_ins, tmp_path / "whole"))
     for _ in range(2):
@@ -425,7 +489,7 @@ def test_a_copy_that_is_always_cut_off_ends_it(
 
 def test_a_process_that_begins_between_complete_and_the_closing_is_waited_for(bench: Bench) -> None:
     bench.finish()
-    with disk.lock(bench.near / layout.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with disk.lock(bench.near / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         monitor = bench.monitor()
         monitor.await_line("waiting for another flow")
         late = bench.work()
@@ -442,7 +506,10 @@ def test_a_result_that_is_replaced_after_the_closing_changes_no_decision(bench: 
     monitor = bench.monitor()
     assert monitor.end() == 4
     assert "--accept-changed-evidence" in monitor.talk
-    assert (bench.ledger_rows(), (bench.made.run_dir(bench.near) / "result.json").read_bytes()) == (1, kept)
+    assert (bench.ledger_rows(), (bench.made.run_dir(bench.near) / "result.json").read_bytes()) == (
+        1,
+        kept,
+    )
 
 
 # --- folders --------------------------------------------------------------------------------------------------------
@@ -489,7 +556,9 @@ def test_of_two_folders_the_one_that_was_watched_is_closed(bench: Bench) -> None
     shutil.rmtree(bench.near / "audit")
     dead = bench.monitor()
     assert dead.end() == 7
-    assert f"--tag {TAG} --run-dir-remote audit/workstation_runs/{newer.run_folder} " in dead.lines[-1]
+    assert (
+        f"--tag {TAG} --run-dir-remote audit/workstation_runs/{newer.run_folder} " in dead.lines[-1]
+    )
 
 
 def test_other_runs_folders_are_not_this_run(bench: Bench) -> None:
@@ -551,7 +620,11 @@ def _growing(bench: Bench) -> None:
     ],
 )
 def test_once_tells_the_state_by_its_code(
-    bench: Bench, world: Callable[[Bench], None], code: int, state: str, capsys: pytest.CaptureFixture[str]
+    bench: Bench,
+    world: Callable[[Bench], None],
+    code: int,
+    state: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     world(bench)
     assert bench.main("--once", "--until", "complete") == code
@@ -565,7 +638,8 @@ def test_once_closes_a_complete_run(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("world", "state"), [(_nothing, "waiting"), (_going, "running"), (_dead, "running"), (_complete, "settling")]
+    ("world", "state"),
+    [(_nothing, "waiting"), (_going, "running"), (_dead, "running"), (_complete, "settling")],
 )
 def test_a_rehearsal_looks_once_and_writes_nothing(
     bench: Bench, world: Callable[[Bench], None], state: str, capsys: pytest.CaptureFixture[str]
@@ -590,16 +664,23 @@ def test_a_deadline_ends_it(
     assert "resume with: .venv/bin/python scripts/monitor_then_finalize.py --tag" in told.err
 
 
-def test_a_deadline_does_not_wait_for_a_look_that_hangs(bench: Bench, stand_ins: Callable[..., str]) -> None:
+def test_a_deadline_does_not_wait_for_a_look_that_hangs(
+    bench: Bench, stand_ins: Callable[..., str]
+) -> None:
     bench.begin()
     monitor = bench.monitor("--deadline", "2", path=stand_ins(ps="sleep 20"))
     assert monitor.end(15) == 8
     assert "unreachable: the workstation does not answer (no answer in time)" in monitor.talk
 
 
-def test_a_folder_that_never_appears_is_missing(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_never_appears_is_missing(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert bench.main("--appear-timeout", "0.5") == 3
-    assert "expected a run folder within 0.5 s, found no run folder has this tag yet" in capsys.readouterr().err
+    assert (
+        "expected a run folder within 0.5 s, found no run folder has this tag yet"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
@@ -612,13 +693,17 @@ def test_a_folder_that_never_appears_is_missing(bench: Bench, capsys: pytest.Cap
         (["--tag", "x;touch pwned"], "decision tag"),
     ],
 )
-def test_wrong_usage_is_told(bench: Bench, flags: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_told(
+    bench: Bench, flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     bench.begin()
     assert bench.main("--once", *flags) == 2
     assert words in capsys.readouterr().err
 
 
-def test_a_root_that_is_not_there_is_missing_at_once(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_root_that_is_not_there_is_missing_at_once(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.rmtree(bench.far)
     assert bench.main() == 3
     assert "--remote-root" in capsys.readouterr().err
@@ -631,7 +716,9 @@ def test_a_root_that_goes_away_later_may_come_back(bench: Bench) -> None:
     monitor.await_line("running: ")
     aside = bench.far.with_name("unmounted")
     bench.far.rename(aside)
-    monitor.await_line("unreachable: the workstation does not answer; it was running when last seen")
+    monitor.await_line(
+        "unreachable: the workstation does not answer; it was running when last seen"
+    )
     aside.rename(bench.far)
     monitor.await_line("running: ")
 
@@ -679,9 +766,13 @@ def test_nobody_who_only_waits_for_a_run_keeps_it_alive(bench: Bench, tmp_path: 
         ("bash", "-c", f"make -f {tmp_path}/Makefile ARGS='--json --tag {TAG}'; exit $?"),
         (sys.executable, str(tmp_path / "inv"), "finalize", "--tag", TAG),
         ("sh", "-c", f"sleep 120; bash scripts/monitor_then_finalize.sh --tag {TAG}"),
-        (sys.executable, str(SCRIPT.with_name("post_run_sync_and_finalize.py")), *bench.flags()[:8]),
+        (
+            sys.executable,
+            str(SCRIPT.with_name("post_run_sync_and_finalize.py")),
+            *bench.flags()[:8],
+        ),
     )
-    with disk.lock(bench.near / layout.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with disk.lock(bench.near / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         bench.start(*lines)
         other = bench.monitor("--interval", "60")
         other.await_line("running: no process of it")
@@ -692,10 +783,14 @@ def test_a_reader_that_leaves_changes_no_code(bench: Bench) -> None:
     bench.finish()
     line = f"{sys.executable} {SCRIPT} {' '.join(bench.flags())} | true; exit ${{PIPESTATUS[0]}}"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    done = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        ["bash", "-c", line], check=False, capture_output=True, text=True, env=environment
+    )
     assert (done.returncode, bench.ledger_rows()) == (0, 1)
     assert "Broken" not in done.stderr
-    unheard = subprocess.run(["bash", "-c", f"({line}) 2>&1 | true"], check=False, capture_output=True, text=True)
+    unheard = subprocess.run(
+        ["bash", "-c", f"({line}) 2>&1 | true"], check=False, capture_output=True, text=True
+    )
     assert unheard.stderr == ""
 
 
@@ -706,7 +801,11 @@ def test_a_reader_that_leaves_changes_no_code(bench: Bench) -> None:
         ("2>&-", 0, None),
         (">&- 2>&-", 0, None),
         ("2>/dev/full", 0, None),
-        (">/dev/full", 3, "stdout: expected a place that can be written to, found No space left on device"),
+        (
+            ">/dev/full",
+            3,
+            "stdout: expected a place that can be written to, found No space left on device",
+        ),
     ],
 )
 def test_a_run_is_closed_whatever_becomes_of_the_words(
@@ -715,7 +814,9 @@ def test_a_run_is_closed_whatever_becomes_of_the_words(
     bench.finish()
     line = f"{sys.executable} {SCRIPT} {' '.join(bench.flags())} {streams}"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    done = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        ["bash", "-c", line], check=False, capture_output=True, text=True, env=environment
+    )
     assert (done.returncode, bench.ledger_rows()) == (code, 1)
     assert "Traceback" not in done.stderr
     assert done.stderr == "" if words is None else words in done.stderr
@@ -734,7 +835,10 @@ def test_a_run_is_closed_whatever_becomes_of_the_words(
     ],
 )
 def test_json_tells_every_end(
-    bench: Bench, world: Callable[[Bench], None], flags: list[str], capsys: pytest.CaptureFixture[str]
+    bench: Bench,
+    world: Callable[[Bench], None],
+    flags: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     world(bench)
     once = [] if "--appear-timeout" in flags or "--deadline" in flags else ["--once"]
@@ -761,7 +865,8 @@ def test_ctrl_c_detaches_and_the_same_command_resumes(bench: Bench) -> None:
     first.interrupt()
     assert first.end(10) == 130
     assert (
-        f"detached from run {TAG} (running), which goes on; resume with: .venv/bin/python scripts/" in first.lines[-1]
+        f"detached from run {TAG} (running), which goes on; resume with: .venv/bin/python scripts/"
+        in first.lines[-1]
     )
     assert f"--tag {TAG}" in first.lines[-1]
     assert "Traceback" not in first.talk
@@ -821,11 +926,19 @@ GATE_PROGRAM = "import subprocess, sys, time; subprocess.Popen(['sleep', '60']);
 def launched(bench: Bench) -> Iterator[Path]:
     """Launch an official run on the bench that would take a minute; give its run folder."""
     policy = json.loads((PROJECT / "configs/launcher_policy.json").read_text())
-    policy |= {"preflight": {"min_cores": 1, "min_memory_gb": 0}, "program": "gate.py", "leftover_seconds": 1}
+    policy |= {
+        "preflight": {"min_cores": 1, "min_memory_gb": 0},
+        "program": "gate.py",
+        "leftover_seconds": 1,
+    }
     (bench.far / "configs").mkdir()
     (bench.far / "configs/launcher_policy.json").write_text(json.dumps(policy))
     (bench.far / "gate.py").write_text(GATE_PROGRAM)
-    launcher = [sys.executable, str(PROJECT / "scripts/workstation_official_run.py"), "--skip-data-quality-check"]
+    launcher = [
+        sys.executable,
+        str(PROJECT / "scripts/workstation_official_run.py"),
+        "--skip-data-quality-check",
+    ]
     words = [*launcher, "--root", str(bench.far), "--tag", TAG, "--"]
     done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=bench.far)
     yield Path(done.stdout.strip())
@@ -840,10 +953,18 @@ def kill_groups(tag: str) -> None:
 
 def pids_of(tag: str) -> list[int]:
     """Find what runs under this tag: the launcher's supervisor first, then the gate program."""
-    listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], check=True, capture_output=True, text=True).stdout
+    listing = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,args="], check=True, capture_output=True, text=True
+    ).stdout
     lines = [line.split(None, 1) for line in listing.splitlines()]
-    named = [(int(pid), args.strip()) for pid, args in lines if f"tag {tag}" in args and "monitor" not in args]
-    return [pid for pid, args in sorted(named, key=lambda one: "workstation_official_run" not in one[1])]
+    named = [
+        (int(pid), args.strip())
+        for pid, args in lines
+        if f"tag {tag}" in args and "monitor" not in args
+    ]
+    return [
+        pid for pid, args in sorted(named, key=lambda one: "workstation_official_run" not in one[1])
+    ]
 
 
 def signal_to(pid: int, what: signal.Signals, group: bool = False) -> None:
@@ -853,7 +974,9 @@ def signal_to(pid: int, what: signal.Signals, group: bool = False) -> None:
         return  # it went with another
 
 
-def test_a_launcher_that_is_killed_leaves_its_workload_running(bench: Bench, launched: Path) -> None:
+def test_a_launcher_that_is_killed_leaves_its_workload_running(
+    bench: Bench, launched: Path
+) -> None:
     supervisor = json.loads((launched / "run.pid").read_text())["pid"]
     monitor = bench.monitor()
     monitor.await_line("running: ")
@@ -898,7 +1021,9 @@ def test_an_sshd_that_is_away_for_a_while(ssh_bench: Bench, sshd: Sshd) -> None:
     monitor = ssh_bench.monitor()
     monitor.await_line("running: 1 process of it")
     sshd.stop()
-    monitor.await_line("unreachable: the workstation does not answer; it was running when last seen")
+    monitor.await_line(
+        "unreachable: the workstation does not answer; it was running when last seen"
+    )
     time.sleep(1)
     sshd.start()
     monitor.await_line("running: 1 process of it")
@@ -909,7 +1034,9 @@ def test_an_sshd_that_is_away_for_a_while(ssh_bench: Bench, sshd: Sshd) -> None:
     assert ssh_bench.ledger_rows() == 1
 
 
-def test_a_run_that_ended_during_an_outage_is_complete_not_dead(ssh_bench: Bench, sshd: Sshd) -> None:
+def test_a_run_that_ended_during_an_outage_is_complete_not_dead(
+    ssh_bench: Bench, sshd: Sshd
+) -> None:
     ssh_bench.begin()
     worker = ssh_bench.work()
     monitor = ssh_bench.monitor("--until", "complete")
@@ -923,9 +1050,11 @@ def test_a_run_that_ended_during_an_outage_is_complete_not_dead(ssh_bench: Bench
     assert ssh_bench.states() == "running unreachable settling complete"
 
 
-def test_an_outage_between_complete_and_the_closing_is_waited_out(ssh_bench: Bench, sshd: Sshd) -> None:
+def test_an_outage_between_complete_and_the_closing_is_waited_out(
+    ssh_bench: Bench, sshd: Sshd
+) -> None:
     ssh_bench.finish()
-    with disk.lock(ssh_bench.near / layout.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with disk.lock(ssh_bench.near / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         monitor = ssh_bench.monitor()
         monitor.await_line("waiting for another flow")
         sshd.stop()
@@ -953,7 +1082,9 @@ def test_a_connection_cut_in_the_middle_of_a_look_is_made_anew(
     monitor.await_line("running: 1 process of it")
 
 
-def test_a_connection_cut_between_two_looks_is_not_even_noticed(ssh_bench: Bench, sshd: Sshd) -> None:
+def test_a_connection_cut_between_two_looks_is_not_even_noticed(
+    ssh_bench: Bench, sshd: Sshd
+) -> None:
     ssh_bench.begin()
     worker = ssh_bench.work()
     monitor = ssh_bench.monitor("--interval", "1.5", "--until", "complete")
@@ -987,7 +1118,9 @@ def test_once_without_an_answer_is_unreachable(ssh_bench: Bench, sshd: Sshd) -> 
     assert ssh_bench.main("--once") == 6
 
 
-def test_a_stranger_is_refused_at_once(ssh_bench: Bench, sshd: Sshd, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stranger_is_refused_at_once(
+    ssh_bench: Bench, sshd: Sshd, capsys: pytest.CaptureFixture[str]
+) -> None:
     sshd.forget_host_key()
     assert ssh_bench.main() == 6
     assert "expected a host key in known_hosts, found an unknown host" in capsys.readouterr().err
@@ -999,11 +1132,15 @@ def test_a_root_that_rsync_could_not_be_given_is_refused_before_anybody_waits(
     ssh_bench.far = far.rename(far.with_name("a root"))
     assert ssh_bench.main() == 2
     told = capsys.readouterr().err
-    assert told.startswith("remote root: expected a path of letters, digits and . / _ + , = @ : ~ - (rsync), found ")
+    assert told.startswith(
+        "remote root: expected a path of letters, digits and . / _ + , = @ : ~ - (rsync), found "
+    )
     assert len(told.splitlines()) == 1
 
 
-def test_a_wrong_user_is_refused_at_once(ssh_bench: Bench, sshd: Sshd, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_user_is_refused_at_once(
+    ssh_bench: Bench, sshd: Sshd, capsys: pytest.CaptureFixture[str]
+) -> None:
     ssh_bench.host = sshd.alias("stranger", User="nobody-here")
     assert ssh_bench.main() == 6
     assert "expected a login by key, found refused" in capsys.readouterr().err

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import post_run_sync_and_finalize as conductor
-from postrun import cli, disk
-from postrun.errors import Invalid, Locked, Missing, Refusal, Unreachable, Usage
-from postrun.outcome import Order, Outcome
-from steps import VERBS, Verb
+from postrun import cli
+from postrun.core import disk
+from postrun.core.errors import Invalid, Locked, Missing, PostRunError, Unreachable, Usage
+from postrun.core.request import RunRequest, StepResult
+from steps import STEPS, Step
 
 
 @dataclass
@@ -20,26 +21,33 @@ class Table:
     """A small table of steps, and a record of which of them were run."""
 
     root: Path
-    verbs: list[Verb] = field(default_factory=list)
+    verbs: list[Step] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
     locks: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def order(self) -> Order:
-        return Order(self.root, tag="run1")
+    def order(self) -> RunRequest:
+        return RunRequest(self.root, tag="run1")
 
-    def add(self, name: str, reads: str = "", writes: str = "", ends: bool | Exception = True, prior: str = "") -> None:
-        def do(order: Order) -> Outcome:
+    def add(
+        self,
+        name: str,
+        reads: str = "",
+        writes: str = "",
+        ends: bool | Exception = True,
+        prior: str = "",
+    ) -> None:
+        def do(order: RunRequest) -> StepResult:
             self.ran.append(name)
             self.locks[name] = [scope for scope in ("run-run1", "workspace") if self.taken(scope)]
             if isinstance(ends, Exception):
                 raise ends
             disk.replace(order.root / name, b"done")
-            return Outcome(f"{name} done", (order.root / name,), yes=ends)
+            return StepResult(f"{name} done", (order.root / name,), yes=ends)
 
         number = str(len(self.verbs) + 1)
         cells = tuple(reads.split()), tuple(writes.split())
-        self.verbs.append(Verb(number, name, *cells, do, "words", reads_prior=tuple(prior.split())))
+        self.verbs.append(Step(number, name, *cells, do, "words", reads_prior=tuple(prior.split())))
 
     def taken(self, scope: str) -> bool:
         try:
@@ -49,7 +57,9 @@ class Table:
             return True
 
     def conduct(self) -> dict[str, Any]:
-        return {verb.name: result for verb, result in conductor.conduct(self.order, self.verbs, wait=0)}
+        return {
+            verb.name: result for verb, result in conductor.conduct(self.order, self.verbs, wait=0)
+        }
 
     def close(self, as_json: bool = False) -> int:
         return conductor.close(self.order, self.verbs, 0, as_json)
@@ -71,17 +81,24 @@ def forked(table: Table) -> Table:
     return table
 
 
-def test_steps_run_in_order_and_a_no_stops_nothing(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+def test_steps_run_in_order_and_a_no_stops_nothing(
+    table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
     table.add("first", writes="a", ends=False)
     table.add("second", reads="a")
     assert table.close() == 1
     assert table.ran == ["first", "second"]
     told = capsys.readouterr()
     assert told.out.splitlines() == [str(table.root / "first"), str(table.root / "second")]
-    assert [line.split()[:3] for line in told.err.splitlines()] == [["1", "first", "no"], ["2", "second", "ok"]]
+    assert [line.split()[:3] for line in told.err.splitlines()] == [
+        ["1", "first", "no"],
+        ["2", "second", "ok"],
+    ]
 
 
-def test_a_refusal_skips_only_what_hangs_on_it(forked: Table, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refusal_skips_only_what_hangs_on_it(
+    forked: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
     results = forked.conduct()
     assert forked.ran == ["first", "second", "alone"]
     assert isinstance(results["second"], Invalid)
@@ -96,7 +113,9 @@ def test_a_refusal_skips_only_what_hangs_on_it(forked: Table, capsys: pytest.Cap
         ("alone", "ok"),
     ]
     assert told[1][3] == "a.json: expected a number, found 'x'"
-    assert {told[2][3], told[3][3]} == {"needs what second writes"}, "the cause is named, not the step between"
+    assert {told[2][3], told[3][3]} == {"needs what second writes"}, (
+        "the cause is named, not the step between"
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +127,7 @@ def test_a_refusal_skips_only_what_hangs_on_it(forked: Table, capsys: pytest.Cap
         ([Unreachable("x", "y", "z"), Missing("x", "y", "z"), False], 6),
     ],
 )
-def test_the_worst_code_counts(table: Table, ends: list[bool | Refusal], code: int) -> None:
+def test_the_worst_code_counts(table: Table, ends: list[bool | PostRunError], code: int) -> None:
     for number, end in enumerate(ends):
         table.add(f"step{number}", ends=end)
     assert table.close() == code
@@ -136,13 +155,17 @@ def test_each_step_holds_the_lock_of_its_scope_and_no_other(table: Table) -> Non
 def test_a_workspace_in_use_refuses_the_rest_but_not_the_sync(table: Table) -> None:
     table.add("sync-run")
     table.add("finalize-gate-run")
-    with cli.locked(table.order, cli.WORKSPACE, wait=0), pytest.raises(Locked, match=r"workspace\.lock"):
+    with (
+        cli.locked(table.order, cli.WORKSPACE, wait=0),
+        pytest.raises(Locked, match=r"workspace\.lock"),
+    ):
         table.close()
     assert table.ran == ["sync-run"]
 
 
 @pytest.mark.parametrize(
-    ("scope", "ran"), [(cli.WORKSPACE, {"sync-run": 0, "finalize-gate-run": 9, "run-review": None}), (cli.RUN, {})]
+    ("scope", "ran"),
+    [(cli.WORKSPACE, {"sync-run": 0, "finalize-gate-run": 9, "run-review": None}), (cli.RUN, {})],
 )
 def test_what_was_done_before_a_lock_that_is_held_is_given_all_the_same(
     table: Table, scope: str, ran: dict[str, int | None], capsys: pytest.CaptureFixture[str]
@@ -174,7 +197,7 @@ def test_the_outcome_as_json(forked: Table, capsys: pytest.CaptureFixture[str]) 
     assert words[:3] == ["first done", "a.json: expected a number, found 'x'", "skipped"]
 
 
-NAMES = [verb.name for verb in VERBS]
+NAMES = [verb.name for verb in STEPS]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +215,9 @@ def test_steps_can_be_chosen(first: str | None, last: str | None, names: list[st
 
 
 @pytest.mark.parametrize("flag", ["--from", "--to"])
-def test_a_name_that_is_no_step_is_refused(near: Path, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_is_no_step_is_refused(
+    near: Path, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--tag", "run1", "--local-root", str(near), flag, "sync"]
     assert conductor.main(words) == Usage.exit_code
     (line,) = capsys.readouterr().err.splitlines()
@@ -204,36 +229,40 @@ def test_a_name_that_is_no_step_is_refused(near: Path, flag: str, capsys: pytest
 def test_the_list_needs_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert conductor.main(["--list"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [row[:3] for row in rows] == [[verb.number, verb.name, verb.script] for verb in VERBS]
+    assert [row[:3] for row in rows] == [[verb.number, verb.name, verb.script] for verb in STEPS]
 
 
 @pytest.fixture
 def shown(table: Table, monkeypatch: pytest.MonkeyPatch) -> Table:
     """Let `main` conduct the small table."""
 
-    def all_of_it(*_: str | None) -> Sequence[Verb]:
+    def all_of_it(*_: str | None) -> Sequence[Step]:
         return table.verbs
 
     monkeypatch.setattr(conductor, "chosen", all_of_it)
     return table
 
 
-def test_a_dry_run_runs_every_step_and_writes_nothing(shown: Table, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_runs_every_step_and_writes_nothing(
+    shown: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
     ran: list[str] = []
 
-    def do(order: Order) -> Outcome:
+    def do(order: RunRequest) -> StepResult:
         ran.append(str(order.tag))
         disk.replace(order.root / "x", b"1")
-        return Outcome("done")
+        return StepResult("done")
 
-    shown.verbs = [Verb("1", "first", (), (), do, "words")]
+    shown.verbs = [Step("1", "first", (), (), do, "words")]
     assert conductor.main(["--tag", "run1", "--local-root", str(shown.root), "--dry-run"]) == 0
     assert ran == ["run1"]
     assert "would write" in capsys.readouterr().err
     assert list(shown.root.iterdir()) == []
 
 
-def test_a_lock_held_elsewhere_ends_with_its_code(shown: Table, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lock_held_elsewhere_ends_with_its_code(
+    shown: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
     shown.add("finalize-gate-run")
     words = ["--tag", "run1", "--local-root", str(shown.root), "--lock-wait", "0"]
     with cli.locked(shown.order, cli.WORKSPACE, wait=0):
@@ -244,15 +273,19 @@ def test_a_lock_held_elsewhere_ends_with_its_code(shown: Table, capsys: pytest.C
 
 
 def test_an_order_reaches_the_steps_whole(shown: Table) -> None:
-    seen: list[Order] = []
+    seen: list[RunRequest] = []
 
-    def do(order: Order) -> Outcome:
+    def do(order: RunRequest) -> StepResult:
         seen.append(order)
-        return Outcome("done")
+        return StepResult("done")
 
-    shown.verbs = [Verb("1", "first", (), (), do, "words")]
+    shown.verbs = [Step("1", "first", (), (), do, "words")]
     words = ["--tag", "run1", "--local-root", str(shown.root), "--no-sync", "--objective", "why"]
     assert conductor.main([*words, "--accept-changed-evidence", "moved"]) == 0
     (order,) = seen
     assert (order.tag, order.no_sync, order.objective) == ("run1", True, "why")
-    assert (order.accept_changed_evidence, order.host, order.remote_root) == ("moved", "local", str(shown.root))
+    assert (order.accept_changed_evidence, order.host, order.remote_root) == (
+        "moved",
+        "local",
+        str(shown.root),
+    )

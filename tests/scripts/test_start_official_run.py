@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from factory import make_run
-from postrun.layout import PROJECT
+from postrun.core.locations import PROJECT
 from sshd import Sshd
 from start_official_run import main
 
@@ -41,19 +41,33 @@ def launched(far: Path) -> list[str]:
 
 @pytest.mark.parametrize("host", ["local", "ssh"])
 def test_the_launcher_gets_every_word_as_it_is(
-    ready: Path, near: Path, host: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    ready: Path,
+    near: Path,
+    host: str,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     server: Sshd | None = request.getfixturevalue("sshd") if host == "ssh" else None
     evil = "-- $(touch pwned) `touch pwned` 'a' \"b\"; touch pwned\nback\\slash ä"
     gate = "--factor 'two words' --x=\"$(touch pwned)\" --empty ''"
     more = ["--owner", "hui", f"--notes={evil}", "--threads", "4", f"--gate={gate}"]
     assert main(words(ready, near, *more, host=server.host if server else "local")) == 0
-    own = ["--workflow", "production_gates", "--tag", "run1", "--owner=hui", f"--notes={evil}", "--threads=4"]
+    own = [
+        "--workflow",
+        "production_gates",
+        "--tag",
+        "run1",
+        "--owner=hui",
+        f"--notes={evil}",
+        "--threads=4",
+    ]
     behind = ["--factor", "two words", "--x=$(touch pwned)", "--empty", ""]
     assert launched(ready) == [*own, "--dq-input-csv=prices.csv", "--", *behind]
     assert not (ready / "pwned").exists()
     told = capsys.readouterr()
-    assert told.out.startswith("bash scripts/workstation_official_run.sh --workflow production_gates --tag run1")
+    assert told.out.startswith(
+        "bash scripts/workstation_official_run.sh --workflow production_gates --tag run1"
+    )
     assert told.err.splitlines() == [
         "made audit/workstation_runs/x",
         "official run run1: the launcher ended with exit code 0",
@@ -65,7 +79,9 @@ def test_what_is_not_said_is_left_to_the_launcher(ready: Path, near: Path) -> No
     assert launched(ready)[2:6] == ["--tag", "run1", "--dq-input-csv=prices.csv", "--"]
 
 
-def test_a_rehearsal_starts_nothing(ready: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rehearsal_starts_nothing(
+    ready: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words(ready, near, "--dry-run")) == 0
     assert "could be started now" in capsys.readouterr().err
     assert not (ready / "launched.txt").exists()
@@ -74,7 +90,13 @@ def test_a_rehearsal_starts_nothing(ready: Path, near: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ([], ["made audit/workstation_runs/x", "official run run1: the launcher ended with exit code 3"]),
+        (
+            [],
+            [
+                "made audit/workstation_runs/x",
+                "official run run1: the launcher ended with exit code 3",
+            ],
+        ),
         (["--dry-run"], ["official run run1: could be started now, nothing was"]),
     ],
 )
@@ -87,12 +109,21 @@ def test_as_json_it_is_one_object(
     found = json.loads(told.out)
     assert (found["exit_code"], found["said"], told.err) == (code, said, "")
     assert found["argv"][:6] == [
-        *["bash", "scripts/workstation_official_run.sh", "--workflow", "production_gates", "--tag", "run1"]
+        *[
+            "bash",
+            "scripts/workstation_official_run.sh",
+            "--workflow",
+            "production_gates",
+            "--tag",
+            "run1",
+        ]
     ]
     assert code == (0 if more else 1)
 
 
-def test_a_launcher_that_says_no_gives_code_one(ready: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_launcher_that_says_no_gives_code_one(
+    ready: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (ready / "code.txt").write_text("3")
     assert main(words(ready, near)) == 1
     assert "official run run1: the launcher ended with exit code 3" in capsys.readouterr().err
@@ -104,11 +135,16 @@ def test_what_is_not_on_the_workstation_is_named(
 ) -> None:
     (ready / name).unlink()
     assert main(words(ready, near)) == 3
-    assert f"official run run1: expected its files on workstation local, found no {name}" in capsys.readouterr().err
+    assert (
+        f"official run run1: expected its files on workstation local, found no {name}"
+        in capsys.readouterr().err
+    )
     assert not (ready / "launched.txt").exists()
 
 
-def test_a_tag_that_is_taken_is_refused(ready: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tag_that_is_taken_is_refused(
+    ready: Path, near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_run(ready, tag="run1")
     assert main(words(ready, near)) == 5
     assert "decision tag run1: expected a free one" in capsys.readouterr().err
@@ -147,17 +183,41 @@ def test_a_workstation_that_does_not_answer(near: Path, ready: Path, sshd: Sshd)
 
 def test_make_hands_every_value_on_as_typed(tmp_path: Path) -> None:
     echo = tmp_path / "echo"
-    echo.write_text(f'#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]), end="")\n')
+    echo.write_text(
+        f'#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]), end="")\n'
+    )
     echo.chmod(0o755)
     evil = f"$(shell touch {tmp_path}/pwned) `touch {tmp_path}/pwned` $$x 'a' \"b\""
-    flags = {"OWNER": "--owner", "NOTES": "--notes", "THREADS": "--threads", "DATA": "--data", "GATE": "--gate"}
-    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    flags = {
+        "OWNER": "--owner",
+        "NOTES": "--notes",
+        "THREADS": "--threads",
+        "DATA": "--data",
+        "GATE": "--gate",
+    }
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
     for target, script, given in (
         ("official-run", "start_official_run", {"TAG": "--tag", **flags}),
         ("finalize", "post_run_sync_and_finalize", {"TAG": "--tag", "ABANDONED": "--abandoned"}),
         ("detect-run", "detect_run", {"TAG": "--tag", "ABANDONED": "--abandoned"}),
     ):
-        line = ["make", "--no-print-directory", f"PY={echo}", "RUN=", target, *(f"{name}={evil}" for name in given)]
-        done = subprocess.run(line, cwd=PROJECT, env=clean, capture_output=True, text=True, check=True)
-        assert json.loads(done.stdout) == [f"scripts/{script}.py", *(f"{flag}={evil}" for flag in given.values())]
+        line = [
+            "make",
+            "--no-print-directory",
+            f"PY={echo}",
+            "RUN=",
+            target,
+            *(f"{name}={evil}" for name in given),
+        ]
+        done = subprocess.run(
+            line, cwd=PROJECT, env=clean, capture_output=True, text=True, check=True
+        )
+        assert json.loads(done.stdout) == [
+            f"scripts/{script}.py",
+            *(f"{flag}={evil}" for flag in given.values()),
+        ]
     assert not (tmp_path / "pwned").exists()

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from postrun.layout import NOUNS, PROJECT
-from postrun.outcome import Order, Outcome
-from steps import VERBS, Verb
+from postrun.core.artifacts import ARTIFACTS
+from postrun.core.locations import PROJECT
+from postrun.core.request import RunRequest, StepResult
+from steps import STEPS, Step
 
 ORDER = {
     "1-2": "detect_run",
@@ -26,12 +27,12 @@ ORDER = {
 
 
 def test_the_steps_stand_in_the_order_of_the_document() -> None:
-    found = {verb.number: verb.script.removesuffix(".py") for verb in VERBS}
+    found = {verb.number: verb.script.removesuffix(".py") for verb in STEPS}
     assert list(found.items()) == list(ORDER.items())
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_a_step_is_the_public_function_of_its_script(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
+def test_a_step_is_the_public_function_of_its_script(verb: Step) -> None:
     assert (PROJECT / "scripts" / verb.script).is_file()
     function: Any = verb.do
     module = importlib.import_module(verb.script.removesuffix(".py"))
@@ -40,29 +41,31 @@ def test_a_step_is_the_public_function_of_its_script(verb: Verb) -> None:
     assert function.__doc__
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_a_step_can_be_called_by_hand(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
+def test_a_step_can_be_called_by_hand(verb: Step) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", verb.name)
     assert verb.words
     assert not verb.words.endswith(".")
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_what_is_read_from_before_is_no_need(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
+def test_what_is_read_from_before_is_no_need(verb: Step) -> None:
     """What earlier closings left may be lacking, so it must not stand among what a step needs."""
-    written = {name for step in VERBS for name in step.writes}
+    written = {name for step in STEPS for name in step.writes}
     assert set(verb.reads_prior) & set(verb.reads) == set()
-    assert [name for name in verb.reads_prior if NOUNS[name].ours and name not in written] == []
+    assert [
+        name for name in verb.reads_prior if ARTIFACTS[name].generated and name not in written
+    ] == []
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_only_the_sync_brings_what_is_not_ours(verb: Verb) -> None:
-    theirs = [name for name in verb.writes if not NOUNS[name].ours]
-    assert bool(theirs) == (verb.name == "sync-run")
+@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
+def test_only_the_sync_brings_what_is_not_ours(verb: Step) -> None:
+    external = [name for name in verb.writes if not ARTIFACTS[name].generated]
+    assert bool(external) == (verb.name == "sync-run")
 
 
 def test_the_script_of_a_step_is_where_its_function_lives() -> None:
-    def do(_: Order) -> Outcome:
-        return Outcome("")
+    def do(_: RunRequest) -> StepResult:
+        return StepResult("")
 
-    assert Verb("0", "x", (), (), do, "x").script == f"{__name__}.py"
+    assert Step("0", "x", (), (), do, "x").script == f"{__name__}.py"

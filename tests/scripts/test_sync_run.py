@@ -16,8 +16,9 @@ import detect_run
 import factory
 import peak
 from factory import put
-from postrun import artifacts, workstation
-from postrun.layout import Place
+from postrun.core.locations import RunPaths
+from postrun.remote import workstation
+from postrun.store import json_files
 from sshd import Sshd
 from sync_run import main
 
@@ -37,7 +38,14 @@ class Desk:
         self.far, self.near, self.host = far, near, host
 
     def flags(self, *more: str) -> list[str]:
-        where = ["--host", self.host, "--remote-root", str(self.far), "--local-root", str(self.near)]
+        where = [
+            "--host",
+            self.host,
+            "--remote-root",
+            str(self.far),
+            "--local-root",
+            str(self.near),
+        ]
         return ["--tag", TAG, *where, *more]
 
     def __call__(self, *more: str) -> int:
@@ -47,7 +55,9 @@ class Desk:
         assert detect_run.main(self.flags(*more)) == 0
 
     def manifest(self) -> dict[str, Any]:
-        document: dict[str, Any] = artifacts.read(Place(self.near, RUN, GATE), "evidence_manifest")
+        document: dict[str, Any] = json_files.read(
+            RunPaths(self.near, RUN, GATE), "evidence_manifest"
+        )
         return document
 
 
@@ -62,7 +72,9 @@ def desk(far: Path, near: Path) -> Desk:
 @pytest.fixture(params=["local", "ssh"])
 def both(request: pytest.FixtureRequest, far: Path, near: Path) -> Desk:
     """Give a detected run, over both hosts in turn."""
-    made = Desk(far, near, "local" if request.param == "local" else request.getfixturevalue("sshd").host)
+    made = Desk(
+        far, near, "local" if request.param == "local" else request.getfixturevalue("sshd").host
+    )
     make_run(far)
     made.detect()
     return made
@@ -71,7 +83,10 @@ def both(request: pytest.FixtureRequest, far: Path, near: Path) -> Desk:
 def tree(root: Path) -> dict[str, tuple[str, int]]:
     """Give every file below a root, but the locks, with digest and modification time."""
     return {
-        str(path.relative_to(root)): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        str(path.relative_to(root)): (
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            path.stat().st_mtime_ns,
+        )
         for path in sorted(root.rglob("*"))
         if path.is_file() and ".locks" not in path.parts
     }
@@ -88,7 +103,9 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> str:
     return shown.err.splitlines()[-1]
 
 
-def test_everything_comes_home_and_is_recorded(both: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_everything_comes_home_and_is_recorded(
+    both: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
     assert both() == 0
     shown = capsys.readouterr()
@@ -96,14 +113,18 @@ def test_everything_comes_home_and_is_recorded(both: Desk, capsys: pytest.Captur
     assert shown.out == f"{both.near / RUN_PATH}/evidence_manifest.json\n"
     manifest, expected = both.manifest(), contents(both.far)
     assert {row["path"]: row["sha256"] for row in manifest["files"]} == expected
-    assert {path: digest for path, digest in contents(both.near).items() if path in expected} == expected
+    assert {
+        path: digest for path, digest in contents(both.near).items() if path in expected
+    } == expected
     assert all(row["size"] == (both.far / row["path"]).stat().st_size for row in manifest["files"])
     assert {row["source"] for row in manifest["files"]} == {both.host}
     assert (manifest["verified"], manifest["links"], manifest["changes"]) == (True, [], [])
     assert (manifest["run_folder"], manifest["gate_folder"]) == (RUN, GATE)
 
 
-def test_a_second_sync_moves_nothing_and_changes_no_byte(both: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_sync_moves_nothing_and_changes_no_byte(
+    both: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert both() == 0
     before = tree(both.near)
     moved: list[object] = []
@@ -130,13 +151,13 @@ def test_the_far_side_is_never_written(desk: Desk) -> None:
 
 
 def test_files_of_this_project_stay_on_both_sides(both: Desk) -> None:
-    theirs = [
+    external = [
         "governance_audit_check.json",
         "evidence_manifest.json",
         "monitor_events.jsonl",
         "superseded_evidence/1/x",
     ]
-    for name in theirs:
+    for name in external:
         put(both.far / RUN_PATH / name, b"the far side's")
     put(both.far / GATE_PATH / "production_gates_final_summary.md", b"the far side's")
     put(both.far / RUN_PATH / "sub/run_detection.json", b"evidence: not at the top")
@@ -225,7 +246,9 @@ def test_changed_evidence_is_refused_and_nothing_moves(
     capsys.readouterr()
     assert desk() == 4
     line = last_line(capsys)
-    assert line.startswith(f"evidence of {RUN}: expected what evidence_manifest.json records, found {words}; ")
+    assert line.startswith(
+        f"evidence of {RUN}: expected what evidence_manifest.json records, found {words}; "
+    )
     assert '--accept-changed-evidence "reason"' in line
     assert tree(desk.near) == before
 
@@ -233,7 +256,11 @@ def test_changed_evidence_is_refused_and_nothing_moves(
 @pytest.mark.parametrize("spoil", [*HERE, *THERE])
 def test_changed_evidence_is_taken_with_a_reason(spoil: Any, desk: Desk) -> None:
     assert desk() == 0
-    path = spoil(desk).rpartition(" on the workstation")[0].rpartition(" ")[0] if spoil in THERE else spoil(desk)[:-5]
+    path = (
+        spoil(desk).rpartition(" on the workstation")[0].rpartition(" ")[0]
+        if spoil in THERE
+        else spoil(desk)[:-5]
+    )
     path = path.rpartition(" ")[0] if spoil in HERE else path
     old = contents(desk.near)
     assert desk("--accept-changed-evidence", "the disk was repaired") == 0
@@ -263,9 +290,14 @@ def test_every_accepted_change_has_a_folder_of_its_own(desk: Desk) -> None:
         put(desk.far / RUN_PATH / "run.log", f"log {number}".encode())
         assert desk("--accept-changed-evidence", f"reason {number}") == 0
     changes = desk.manifest()["changes"]
-    assert [change["in"] for change in changes] == [f"superseded_evidence/{number}" for number in (1, 2, 3)]
+    assert [change["in"] for change in changes] == [
+        f"superseded_evidence/{number}" for number in (1, 2, 3)
+    ]
     aside = desk.near / RUN_PATH / "superseded_evidence"
-    assert [(aside / str(number) / RUN_PATH / "run.log").read_bytes() for number in (2, 3)] == [b"log 1", b"log 2"]
+    assert [(aside / str(number) / RUN_PATH / "run.log").read_bytes() for number in (2, 3)] == [
+        b"log 1",
+        b"log 2",
+    ]
 
 
 def test_many_changes_are_counted(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -307,11 +339,16 @@ def test_a_broken_manifest_is_refused(desk: Desk, capsys: pytest.CaptureFixture[
     assert "evidence_manifest.json: expected a JSON document" in last_line_of(capsys)
 
 
-def test_another_gate_folder_is_changed_evidence(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_gate_folder_is_changed_evidence(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert desk() == 0
     later = json.loads((desk.far / GATE_PATH / "production_gates_report.json").read_bytes())
     later["generated_at"] = "2026-02-21T05:15:20"
-    put(desk.far / "gate_results/production_gates_2026-02-21_041500/production_gates_report.json", later)
+    put(
+        desk.far / "gate_results/production_gates_2026-02-21_041500/production_gates_report.json",
+        later,
+    )
     desk.detect()
     assert desk() == 4
     assert f"{GATE_PATH}/cost_stress_results.csv gone here" in last_line_of(capsys)
@@ -336,12 +373,16 @@ def test_links_are_recorded_and_not_followed(both: Desk) -> None:
 
 
 def test_odd_names_come_home(both: Desk) -> None:
-    for number, name in enumerate((b"two words", b"it's", b'"q"', b"two\nlines", b"a\\b", b"-n", b"\xe9", b"$(id);*")):
+    for number, name in enumerate(
+        (b"two words", b"it's", b'"q"', b"two\nlines", b"a\\b", b"-n", b"\xe9", b"$(id);*")
+    ):
         put(both.far / GATE_PATH / "odd" / os.fsdecode(name) / "x.csv", f"{number}".encode())
     assert both() == 0
     expected = contents(both.far)
     assert {row["path"]: row["sha256"] for row in both.manifest()["files"]} == expected
-    assert {path: digest for path, digest in contents(both.near).items() if path in expected} == expected
+    assert {
+        path: digest for path, digest in contents(both.near).items() if path in expected
+    } == expected
     assert both() == 0
 
 
@@ -359,7 +400,9 @@ def test_a_run_without_a_report_is_its_run_folder(far: Path, near: Path) -> None
 # --- without a workstation
 
 
-def test_a_run_that_lies_here_is_recorded_as_unverified(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_lies_here_is_recorded_as_unverified(
+    near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_run(near)
     before = tree(near)
     desk = Desk(near, near, "local")
@@ -375,7 +418,9 @@ def test_a_run_that_lies_here_is_recorded_as_unverified(near: Path, capsys: pyte
     assert tree(near) == again
 
 
-def test_changed_evidence_is_refused_without_a_workstation_too(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_changed_evidence_is_refused_without_a_workstation_too(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert desk() == 0
     assert desk("--no-sync") == 0
     assert desk.manifest()["verified"] is True, "what was proved stays proved"
@@ -408,7 +453,9 @@ def test_it_needs_a_detection(far: Path, near: Path, capsys: pytest.CaptureFixtu
 def test_a_gate_folder_that_vanished(both: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     (both.far / GATE_PATH).rename(both.far / "elsewhere")
     assert both() == 3
-    assert last_line_of(capsys).startswith(f"{GATE_PATH} on workstation {both.host}: expected a folder")
+    assert last_line_of(capsys).startswith(
+        f"{GATE_PATH} on workstation {both.host}: expected a folder"
+    )
 
 
 def test_a_file_that_changes_while_it_is_copied(
@@ -447,7 +494,9 @@ def test_a_sync_that_was_killed_goes_on(sshd: Sshd, far: Path, near: Path, tmp_p
     (slow / "rsync").chmod(0o755)
     script = Path(__file__).resolve().parents[2] / "scripts/sync_run.py"
     environment = {**os.environ, "PATH": f"{slow}:{os.environ['PATH']}"}
-    process = subprocess.Popen([sys.executable, str(script), *desk.flags()], env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, str(script), *desk.flags()], env=environment, start_new_session=True
+    )
     deadline = time.monotonic() + 20
     while not list((near / GATE_PATH).rglob(".large.bin.*")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -461,7 +510,9 @@ def test_a_sync_that_was_killed_goes_on(sshd: Sshd, far: Path, near: Path, tmp_p
 
 
 def _which(name: str) -> str:
-    return subprocess.run(["sh", "-c", f"command -v {name}"], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["sh", "-c", f"command -v {name}"], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.mark.skipif(not peak.STATUS.exists(), reason="the peak is read from /proc")
@@ -475,12 +526,14 @@ def test_memory_does_not_grow_with_the_log(desk: Desk) -> None:
 
 
 def test_the_lock_names_its_holder(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    code = "import sys; from postrun import disk; from pathlib import Path\n"
+    code = "import sys; from postrun.core import disk; from pathlib import Path\n"
     code += "with disk.lock(Path(sys.argv[1]), 0, 'another sync'):\n    print(flush=True); sys.stdin.read()"
     path = desk.near / f"audit/.locks/run-{TAG}.lock"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "scripts")}
     command = [sys.executable, "-c", code, str(path)]
-    holder = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert holder.stdout is not None
     holder.stdout.readline()
     try:

@@ -15,8 +15,9 @@ import post_run_sync_and_finalize as conductor
 import update_factor_experiment_registry as registry
 from closed import run_folder
 from factory import Documents
-from postrun import artifacts, layout, policy
-from postrun.layout import Place
+from postrun.core import locations, run_names
+from postrun.core.locations import RunPaths
+from postrun.store import configuration, json_files
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 NAME = "factor_experiment_registry"
@@ -28,28 +29,36 @@ def close(far: Path, near: Path, tag: str, *more: str) -> int:
 
 
 def rows(near: Path) -> dict[str, dict[str, str]]:
-    with layout.workspace(near, NAME).open(newline="") as table:
+    with locations.workspace_path(near, NAME).open(newline="") as table:
         return {row["decision_tag"]: row for row in csv.DictReader(table)}
 
 
 def pages(near: Path) -> tuple[bytes, bytes]:
-    leaderboard = layout.workspace(near, "factor_experiment_leaderboard")
-    return layout.workspace(near, NAME).read_bytes(), leaderboard.read_bytes()
+    leaderboard = locations.workspace_path(near, "factor_experiment_leaderboard")
+    return locations.workspace_path(near, NAME).read_bytes(), leaderboard.read_bytes()
 
 
 def test_a_passing_run_is_scored_in_parts(far: Path, near: Path) -> None:
     factory.make_run(far)
     assert close(far, near, factory.TAG) == 0
     row = rows(near)[factory.TAG]
-    parts = [float(row[name]) for name in ("cost", "walk_forward", "risk", "statistical", "governance")]
+    parts = [
+        float(row[name]) for name in ("cost", "walk_forward", "risk", "statistical", "governance")
+    ]
     assert parts == pytest.approx([14.1, 10 + 2.4 + 10, 20, 10, 20])
     assert float(row["total"]) == pytest.approx(sum(parts))
-    assert (row["decision"], row["audit_passed"], row["not_measured"]) == ("promote_candidate", "true", "")
+    assert (row["decision"], row["audit_passed"], row["not_measured"]) == (
+        "promote_candidate",
+        "true",
+        "",
+    )
 
 
 def unmeasured(made: Documents) -> None:
     made.report["risk_diagnostics"].update(beta_vs_spy=float("nan"), industry_coverage=None)
-    made.report["gates"].update(risk_gate_beta_abs=False, risk_gate_industry_coverage=False, overall_pass=False)
+    made.report["gates"].update(
+        risk_gate_beta_abs=False, risk_gate_industry_coverage=False, overall_pass=False
+    )
 
 
 def crashed(made: Documents) -> None:
@@ -59,8 +68,19 @@ def crashed(made: Documents) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (unmeasured, {"risk": "8.0", "not_measured": "beta;industry_coverage", "overall_pass": "false", "beta": ""}),
-        (crashed, {"quality": "0.0", "overall_pass": "", "gate_folder": "", "factor": "momentum_12_1"}),
+        (
+            unmeasured,
+            {
+                "risk": "8.0",
+                "not_measured": "beta;industry_coverage",
+                "overall_pass": "false",
+                "beta": "",
+            },
+        ),
+        (
+            crashed,
+            {"quality": "0.0", "overall_pass": "", "gate_folder": "", "factor": "momentum_12_1"},
+        ),
     ],
 )
 def test_what_was_not_measured_earns_nothing(
@@ -77,7 +97,11 @@ def test_failed_checks_are_in_the_row(far: Path, near: Path) -> None:
     factory.make_run(far, change=crashed)
     close(far, near, factory.TAG)
     row = rows(near)[factory.TAG]
-    assert row["failed_checks"].split(";") == ["report_files_present", "report_readable", "exit_code_zero"]
+    assert row["failed_checks"].split(";") == [
+        "report_files_present",
+        "report_readable",
+        "exit_code_zero",
+    ]
     assert "gates_recomputed" in row["skipped_checks"].split(";")
     assert row["high_items"] == "3"
 
@@ -89,10 +113,12 @@ def test_a_changed_policy_scores_every_row_again(
     factory.make_run(far, tag="b", stamp="2026-02-22_010101")
     close(far, near, "a")
     before = float(rows(near)["a"]["total"])
-    changed = {**policy.load("scoring_policy"), "policy_version": 2}
+    changed = {**configuration.load("scoring_policy"), "policy_version": 2}
     changed["statistical"] = {**changed["statistical"], "gate_points": 1}
-    load = policy.load
-    monkeypatch.setattr(policy, "load", lambda name: changed if name == "scoring_policy" else load(name))
+    load = configuration.load
+    monkeypatch.setattr(
+        configuration, "load", lambda name: changed if name == "scoring_policy" else load(name)
+    )
     close(far, near, "b")
     assert "the policy changed, 1 rows scored again" in capsys.readouterr().err
     assert float(rows(near)["a"]["total"]) == pytest.approx(before - 5)
@@ -111,12 +137,12 @@ def test_a_policy_with_a_flaw_is_refused(
     factory.make_run(far)
     close(far, near, factory.TAG, "--to", "remediation-plan")
     project = tmp_path / "project"
-    shutil.copytree(layout.PROJECT / "configs", project / "configs")
+    shutil.copytree(locations.PROJECT / "configs", project / "configs")
     (project / "configs/scoring_policy.json").write_text(spoil)
-    monkeypatch.setattr(layout, "PROJECT", project)
+    monkeypatch.setattr(locations, "PROJECT", project)
     assert registry.main(["--tag", factory.TAG, "--local-root", str(near)]) == 4
     assert "scoring_policy.json" in capsys.readouterr().err
-    assert not layout.workspace(near, NAME).exists()
+    assert not locations.workspace_path(near, NAME).exists()
 
 
 def test_an_open_run_is_refused(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,13 +159,16 @@ def mixed(far: Path, near: Path, count: int) -> list[str]:
     ]
     made = []
     for number, (tag, options) in enumerate(kinds):
-        made.append(factory.make_run(far, tag=tag, stamp=f"2026-01-0{number + 1}_010101", **options))
+        made.append(
+            factory.make_run(far, tag=tag, stamp=f"2026-01-0{number + 1}_010101", **options)
+        )
         close(far, near, tag, "--to", "remediation-plan")
     folders = []
     for number in range(count):
         source = made[number % 3]
         folder = run_folder(
-            f"2025-{1 + number % 12:02d}-{1 + number // 12 % 28:02d}_{number % 24:02d}0101", f"m{number}"
+            f"2025-{1 + number % 12:02d}-{1 + number // 12 % 28:02d}_{number % 24:02d}0101",
+            f"m{number}",
         )
         _copy(near, source, folder)
         folders.append(folder)
@@ -148,24 +177,29 @@ def mixed(far: Path, near: Path, count: int) -> list[str]:
 
 def _copy(near: Path, source: Documents, folder: str) -> None:
     """Give a closed run another name, in its folder and in what the registry reads of it."""
-    target = near / layout.RUNS / folder
+    target = near / locations.RUNS / folder
     target.mkdir()
-    name = layout.run_name(folder)
+    name = run_names.parse_run_name(folder)
     assert name is not None
     for noun in ("run_detection", "governance_audit_check", "governance_remediation_plan"):
-        path = Place(near, source.run_folder, None).path(noun)
+        path = RunPaths(near, source.run_folder, None).path(noun)
         document = json.loads(path.read_text())
         document.update(run_folder=folder, decision_tag=name.tag)
-        Place(near, folder, None).path(noun).write_bytes(artifacts.encode(document))
+        RunPaths(near, folder, None).path(noun).write_bytes(json_files.encode(document))
 
 
 def test_three_hundred_runs_in_any_order_are_the_same_as_a_rebuild(far: Path, near: Path) -> None:
     folders = mixed(far, near, 300)
-    everything = sorted(path.name for path in (near / layout.RUNS).iterdir())
+    everything = sorted(path.name for path in (near / locations.RUNS).iterdir())
     order = [*everything]
     random.Random(7).shuffle(order)
     for folder in order:
-        assert registry.main(["--run-dir", str(near / layout.RUNS / folder), "--local-root", str(near)]) == 0
+        assert (
+            registry.main(
+                ["--run-dir", str(near / locations.RUNS / folder), "--local-root", str(near)]
+            )
+            == 0
+        )
     grown = pages(near)
     assert registry.main(["--rebuild", "--local-root", str(near)]) == 0
     assert pages(near) == grown
@@ -193,5 +227,9 @@ def test_hostile_text_does_no_harm(far: Path, near: Path) -> None:
     row = rows(near)[factory.TAG]
     assert (row["owner"], row["factor"], row["strategy"]) == ("'" + evil, "'=cmd()|x", "'@y")
     assert b"<script>" not in page
-    cells = [line.count("|") - line.count("\\|") for line in page.decode().splitlines() if line.startswith("|")]
+    cells = [
+        line.count("|") - line.count("\\|")
+        for line in page.decode().splitlines()
+        if line.startswith("|")
+    ]
     assert len(set(cells)) == 1

@@ -10,7 +10,8 @@ import pytest
 
 import update_failure_pattern_db as patterns
 from closed import CHECKS, Archive, run_folder
-from postrun import artifacts, layout
+from postrun.core import locations
+from postrun.store import json_files
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 TABLE, SUMMARY = "failure_patterns", "failure_pattern_summary"
@@ -24,8 +25,15 @@ def archive(near: Path) -> Archive:
 
 
 def tally(archive: Archive, run: str, *flags: str) -> int:
-    where = ["--run-dir", str(archive.root / layout.RUNS / run), "--report-json", "gate_results/none/x.json"]
-    where[3] = str(archive.root / layout.GATES / "production_gates_none" / "production_gates_report.json")
+    where = [
+        "--run-dir",
+        str(archive.root / locations.RUNS / run),
+        "--report-json",
+        "gate_results/none/x.json",
+    ]
+    where[3] = str(
+        archive.root / locations.GATES / "production_gates_none" / "production_gates_report.json"
+    )
     return patterns.main([*where, "--local-root", str(archive.root), *flags])
 
 
@@ -38,14 +46,19 @@ def both(archive: Archive) -> tuple[bytes, bytes]:
 
 
 def states(archive: Archive) -> dict[tuple[str, str], tuple[str, int]]:
-    return {(row["run"], row["check"]): (row["state"], row["recurrence"]) for row in archive.table(TABLE)}
+    return {
+        (row["run"], row["check"]): (row["state"], row["recurrence"])
+        for row in archive.table(TABLE)
+    }
 
 
 def test_one_failed_run(archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
     archive.close(A, "momentum", failed=("exit_code_zero",))
     assert tally(archive, A) == 0
     out, err = capsys.readouterr()
-    assert out.splitlines() == [str(layout.workspace(archive.root, noun)) for noun in (TABLE, SUMMARY)]
+    assert out.splitlines() == [
+        str(locations.workspace_path(archive.root, noun)) for noun in (TABLE, SUMMARY)
+    ]
     assert "1 failures, 0 of them seen before with this factor; 1 in all" in err
     assert archive.table(TABLE) == [
         {
@@ -76,7 +89,11 @@ def test_five_runs_with_one_failure_are_one_pattern(archive: Archive) -> None:
     told = {(row["recurrence"], row["first_seen"], row["last_seen"], row["state"]) for row in rows}
     assert told == {(5, "2026-02-10_031500", "2026-02-14_031500", "open")}
     (line,) = patterns.summarise(rows)
-    assert (line["runs"], line["first_seen"], line["last_seen"]) == (5, "2026-02-10_031500", "2026-02-14_031500")
+    assert (line["runs"], line["first_seen"], line["last_seen"]) == (
+        5,
+        "2026-02-10_031500",
+        "2026-02-14_031500",
+    )
     assert line["factors"] == ["momentum"]
 
 
@@ -92,10 +109,15 @@ def test_a_later_pass_resolves_and_a_later_failure_regresses(archive: Archive) -
     archive.close(A, "momentum", failed=("exit_code_zero",))
     archive.close(B, "momentum")
     tally(archive, A)
-    assert states(archive) == {(A, "exit_code_zero"): ("resolved", 1)}, "B is in the registry already"
+    assert states(archive) == {(A, "exit_code_zero"): ("resolved", 1)}, (
+        "B is in the registry already"
+    )
     archive.close(C, "momentum", failed=("exit_code_zero",))
     tally(archive, C)
-    assert states(archive) == {(A, "exit_code_zero"): ("regressed", 2), (C, "exit_code_zero"): ("regressed", 2)}
+    assert states(archive) == {
+        (A, "exit_code_zero"): ("regressed", 2),
+        (C, "exit_code_zero"): ("regressed", 2),
+    }
 
 
 def test_another_factor_resolves_nothing(archive: Archive) -> None:
@@ -111,7 +133,10 @@ def test_what_was_skipped_says_nothing(archive: Archive) -> None:
     archive.close(B, "momentum", failed=("data_quality_ran",), skipped=("data_quality_passed",))
     for run in (A, B):
         tally(archive, run)
-    assert states(archive) == {(A, "data_quality_passed"): ("open", 1), (B, "data_quality_ran"): ("open", 1)}
+    assert states(archive) == {
+        (A, "data_quality_passed"): ("open", 1),
+        (B, "data_quality_ran"): ("open", 1),
+    }
 
 
 def test_runs_without_a_factor_are_not_one_factor(archive: Archive) -> None:
@@ -173,7 +198,8 @@ def test_rebuild_of_300_mixed_runs_equals_the_increments(near: Path) -> None:
     dice = random.Random(11)
     archive = Archive(near)
     runs = [
-        run_folder(f"2025-{1 + i % 12:02d}-{1 + i % 28:02d}_{i % 24:02d}{i % 60:02d}00", f"r{i}") for i in range(300)
+        run_folder(f"2025-{1 + i % 12:02d}-{1 + i % 28:02d}_{i % 24:02d}{i % 60:02d}00", f"r{i}")
+        for i in range(300)
     ]
     dice.shuffle(runs)
     for run in runs:
@@ -182,39 +208,45 @@ def test_rebuild_of_300_mixed_runs_equals_the_increments(near: Path) -> None:
             [check for check, answer in zip(CHECKS, answers, strict=True) if answer == wanted]
             for wanted in ("fail", "skipped")
         )
-        archive.close(run, dice.choice(("momentum", "reversal", "=cmd()", "a|b,\n`c`", None)), failed, skipped)
+        archive.close(
+            run, dice.choice(("momentum", "reversal", "=cmd()", "a|b,\n`c`", None)), failed, skipped
+        )
         assert tally(archive, run) == 0
     grown = both(archive)
     rows = archive.table(TABLE)
     assert len(rows) > 500
     assert {row["state"] for row in rows} == {"open", "resolved", "regressed"}
     for noun in (TABLE, SUMMARY):
-        layout.workspace(near, noun).unlink()
-    layout.workspace(near, "factor_experiment_registry").unlink()
+        locations.workspace_path(near, noun).unlink()
+    locations.workspace_path(near, "factor_experiment_registry").unlink()
     assert rebuild(archive) == 0
     assert both(archive) == grown
-    assert [artifacts.findings(row, TABLE) for row in rows if artifacts.findings(row, TABLE)] == []
+    assert [
+        json_files.findings(row, TABLE) for row in rows if json_files.findings(row, TABLE)
+    ] == []
     assert rows == sorted(rows, key=lambda row: (row["run"], row["check"]))
 
 
 def test_rebuild_leaves_out_what_was_not_closed(archive: Archive) -> None:
     archive.close(A, "momentum", failed=("exit_code_zero",))
     archive.close(B, "momentum", failed=("exit_code_zero",))
-    (archive.root / layout.RUNS / B / "governance_remediation_plan.json").unlink()
+    (archive.root / locations.RUNS / B / "governance_remediation_plan.json").unlink()
     assert rebuild(archive) == 0
     assert {row["run"] for row in archive.table(TABLE)} == {A}
 
 
 def test_rebuild_of_nothing_keeps_the_header(archive: Archive) -> None:
     assert rebuild(archive) == 0
-    assert archive.read(TABLE).decode() == ",".join(artifacts.columns(TABLE)) + "\n"
+    assert archive.read(TABLE).decode() == ",".join(json_files.columns(TABLE)) + "\n"
 
 
 def test_long_words_are_cut(archive: Archive) -> None:
     archive.close(A, "momentum", failed=("exit_code_zero",))
-    path = archive.root / layout.RUNS / A / "governance_audit_check.json"
+    path = archive.root / locations.RUNS / A / "governance_audit_check.json"
     audit = json.loads(path.read_text())
-    next(row for row in audit["checks"] if row["id"] == "exit_code_zero").update(observed="x" * 5000, answer="error")
+    next(row for row in audit["checks"] if row["id"] == "exit_code_zero").update(
+        observed="x" * 5000, answer="error"
+    )
     path.write_text(json.dumps(audit))
     tally(archive, A)
     (row,) = archive.table(TABLE)
@@ -224,27 +256,41 @@ def test_long_words_are_cut(archive: Archive) -> None:
 @pytest.mark.parametrize(
     ("spoil", "code", "words"),
     [
-        (lambda root: layout.workspace(root, "factor_experiment_registry").unlink(), 3, f"a row for {A}"),
-        (lambda root: (root / layout.RUNS / A / "governance_audit_check.json").unlink(), 3, "expected a file"),
         (
-            lambda root: (root / layout.RUNS / A / "governance_audit_check.json").write_text("{}"),
+            lambda root: locations.workspace_path(root, "factor_experiment_registry").unlink(),
+            3,
+            f"a row for {A}",
+        ),
+        (
+            lambda root: (root / locations.RUNS / A / "governance_audit_check.json").unlink(),
+            3,
+            "expected a file",
+        ),
+        (
+            lambda root: (root / locations.RUNS / A / "governance_audit_check.json").write_text(
+                "{}"
+            ),
             4,
             "audit_check.schema",
         ),
     ],
 )
-def test_refusals(archive: Archive, capsys: pytest.CaptureFixture[str], spoil: Any, code: int, words: str) -> None:
+def test_refusals(
+    archive: Archive, capsys: pytest.CaptureFixture[str], spoil: Any, code: int, words: str
+) -> None:
     archive.close(A, "momentum")
     spoil(archive.root)
     assert tally(archive, A) == code
     assert words in capsys.readouterr().err
-    assert not layout.workspace(archive.root, TABLE).exists()
+    assert not locations.workspace_path(archive.root, TABLE).exists()
 
 
-def test_a_table_edited_by_hand_is_refused(archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_edited_by_hand_is_refused(
+    archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
     archive.close(A, "momentum", failed=("exit_code_zero",))
     tally(archive, A)
-    path = layout.workspace(archive.root, TABLE)
+    path = locations.workspace_path(archive.root, TABLE)
     path.write_text(path.read_text().replace("recurrence", "times"))
     assert tally(archive, A) == 4
     assert "expected the columns" in capsys.readouterr().err
@@ -253,7 +299,7 @@ def test_a_table_edited_by_hand_is_refused(archive: Archive, capsys: pytest.Capt
 def test_dry_run_writes_nothing(archive: Archive) -> None:
     archive.close(A, "momentum", failed=("exit_code_zero",))
     assert tally(archive, A, "--dry-run") == 0
-    assert not layout.workspace(archive.root, TABLE).exists()
+    assert not locations.workspace_path(archive.root, TABLE).exists()
 
 
 def test_summary_page(archive: Archive) -> None:

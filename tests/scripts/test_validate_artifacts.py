@@ -13,8 +13,9 @@ import pytest
 
 import validate_artifacts
 from factory import Documents, make_run
-from postrun import artifacts
-from postrun.layout import NOUNS, PROJECT, Home, Noun, Place, workspace
+from postrun.core.artifacts import ARTIFACTS, Artifact, Home
+from postrun.core.locations import PROJECT, RunPaths, workspace_path
+from postrun.store import json_files
 from validate_artifacts import files_pattern, main, noun_of
 
 RUN = "audit/workstation_runs/2026-02-21_031500_production_gates_run1"
@@ -45,7 +46,10 @@ def run1(near: Path, **changes: object) -> Documents:
         ),
         (f"{GATE}/production_gates_report.json", "production_gates_report"),
         (f"{RUN}/production_gates_report.json", "production_gates_report"),
-        (f"{GATE}/statistical/statistical_gates_x/statistical_gates_report.json", "statistical_gates_report"),
+        (
+            f"{GATE}/statistical/statistical_gates_x/statistical_gates_report.json",
+            "statistical_gates_report",
+        ),
         ("audit/stage_ledger.jsonl", "stage_ledger"),
         ("/srv/quant/runs/freeze/base.freeze.json", "freeze"),
         (f"{PROJECT}/configs/workstation.json", "workstation"),
@@ -65,13 +69,13 @@ def test_the_path_decides_the_schema(path: str, name: str | None) -> None:
     assert (found.name if found else None) == name
 
 
-MACHINE = [noun for noun in NOUNS.values() if noun.schema and noun.home is not Home.REMOTE]
+MACHINE = [noun for noun in ARTIFACTS.values() if noun.schema and noun.home is not Home.REMOTE]
 
 
 @pytest.mark.parametrize("noun", MACHINE, ids=lambda noun: noun.name)
-def test_every_noun_with_a_schema_is_found_where_it_lies(noun: Noun) -> None:
+def test_every_noun_with_a_schema_is_found_where_it_lies(noun: Artifact) -> None:
     """A new noun needs no line in the validator: the path that `layout` gives it is enough."""
-    path = Place(Path("/srv/quant"), Path(RUN).name, Path(GATE).name).path(noun.name)
+    path = RunPaths(Path("/srv/quant"), Path(RUN).name, Path(GATE).name).path(noun.name)
     assert noun_of(path) == noun
 
 
@@ -95,21 +99,34 @@ def test_everything_found_is_printed(near: Path, capsys: pytest.CaptureFixture[s
     ]
 
 
-def test_values_that_the_door_admits_are_named(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = make_run(near, lambda made: made.report["gates"].update(overall_pass="false"), tag="run1")
+def test_values_that_the_door_admits_are_named(
+    near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = make_run(
+        near, lambda made: made.report["gates"].update(overall_pass="false"), tag="run1"
+    )
     report = made.gate_dir(near) / "production_gates_report.json"
     assert main([str(report)]) == 4
-    assert f"{report}: $.gates.overall_pass: 'false' is not of type 'boolean', 'null'" in capsys.readouterr().out
+    assert (
+        f"{report}: $.gates.overall_pass: 'false' is not of type 'boolean', 'null'"
+        in capsys.readouterr().out
+    )
 
 
 def test_nan_of_other_people_is_a_remark(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = make_run(near, lambda made: made.report["risk_diagnostics"].update(beta_vs_spy=float("nan")), tag="run1")
+    made = make_run(
+        near,
+        lambda made: made.report["risk_diagnostics"].update(beta_vs_spy=float("nan")),
+        tag="run1",
+    )
     assert main([str(made.gate_dir(near) / "production_gates_report.json")]) == 0
-    assert "$.risk_diagnostics.beta_vs_spy: NaN or Infinity, read as null" in capsys.readouterr().err
+    assert (
+        "$.risk_diagnostics.beta_vs_spy: NaN or Infinity, read as null" in capsys.readouterr().err
+    )
 
 
 def test_nan_of_ours_is_a_finding(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ledger = workspace(near, "stage_ledger")
+    ledger = workspace_path(near, "stage_ledger")
     ledger.parent.mkdir()
     ledger.write_text('{"row": NaN}\n')
     assert main([str(ledger)]) == 4
@@ -117,7 +134,7 @@ def test_nan_of_ours_is_a_finding(near: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_rows_are_numbered(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ledger = workspace(near, "stage_ledger")
+    ledger = workspace_path(near, "stage_ledger")
     ledger.parent.mkdir()
     ledger.write_text('[]\n{"half')
     assert main([str(ledger)]) == 4
@@ -155,16 +172,18 @@ def test_odd_content_is_one_clear_line(
 
 
 def test_tables_are_held_row_by_row(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = workspace(near, "factor_experiment_registry")
-    columns = artifacts.columns("factor_experiment_registry")
+    path = workspace_path(near, "factor_experiment_registry")
+    columns = json_files.columns("factor_experiment_registry")
     path.parent.mkdir(parents=True)
     path.write_text(",".join(columns) + "\n" + "," * (len(columns) - 1) + "\n")
     assert main([str(path)]) == 4
     assert f"{path}: row 1: $.run: None is not of type 'string'" in capsys.readouterr().out
 
 
-def test_a_table_with_other_columns_is_one_clear_line(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = workspace(near, "factor_experiment_registry")
+def test_a_table_with_other_columns_is_one_clear_line(
+    near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = workspace_path(near, "factor_experiment_registry")
     path.parent.mkdir(parents=True)
     path.write_text("run,why\n")
     assert main([str(path)]) == 4
@@ -210,7 +229,9 @@ def test_odd_files_are_one_clear_line(
     assert capsys.readouterr().out == f"{path}: $: {words}\n"
 
 
-def test_a_linked_folder_is_named_and_not_entered(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_linked_folder_is_named_and_not_entered(
+    near: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = run1(near, result__exit_code="0").run_dir(near)
     run.rename(near / "moved")
     run.symlink_to(near / "moved")
@@ -300,10 +321,12 @@ def test_a_file_name_that_is_no_text(near: Path) -> None:
     ],
 )
 def test_hooks_are_called_for_artifacts_only(path: str, meant: bool) -> None:
-    assert bool(re.search(files_pattern(*validate_artifacts.ARTIFACTS), path)) is meant
+    assert bool(re.search(files_pattern(*validate_artifacts.VALIDATED_HOMES), path)) is meant
 
 
 def test_configs_and_schemas_are_for_the_projects_own_hook() -> None:
     own = ("configs/workstation.json", "schemas/context.schema.json")
     assert all(re.search(files_pattern(*Home), path) for path in own)
-    assert not any(re.search(files_pattern(*validate_artifacts.ARTIFACTS), path) for path in own)
+    assert not any(
+        re.search(files_pattern(*validate_artifacts.VALIDATED_HOMES), path) for path in own
+    )

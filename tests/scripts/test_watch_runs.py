@@ -21,7 +21,8 @@ import factory
 import post_run_sync_and_finalize
 import watch_runs
 from factory import Documents
-from postrun import disk, layout, policy
+from postrun.core import disk, locations
+from postrun.store import configuration
 from program import Program, on_a_terminal, wait_for
 from sshd import Sshd
 
@@ -43,7 +44,9 @@ class Yard:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def make(self, name: str, on: str = "far", ago: float = 1, whole: bool = True, work: bool = False) -> Documents:
+    def make(
+        self, name: str, on: str = "far", ago: float = 1, whole: bool = True, work: bool = False
+    ) -> Documents:
         """Put a run on a workstation, begun so many days ago; with a process at work on it if wanted."""
         stamp = (datetime.now(UTC) - timedelta(days=ago)).strftime("%Y-%m-%d_%H%M%S")
         made = factory.documents(tag=f"{MINE}_{name}", stamp=stamp)
@@ -72,7 +75,16 @@ class Yard:
             worker.wait()
 
     def flags(self, *more: str, host: str = "local") -> list[str]:
-        return ["--host", host, "--remote-root", str(self.root()), "--local-root", str(self.near), *FAST, *more]
+        return [
+            "--host",
+            host,
+            "--remote-root",
+            str(self.root()),
+            "--local-root",
+            str(self.near),
+            *FAST,
+            *more,
+        ]
 
     def main(self, *more: str) -> int:
         """Run it in this process."""
@@ -87,7 +99,9 @@ class Yard:
 
     def lock(self, name: str, held: ExitStack) -> None:
         """Be another process of this workspace that holds a lock."""
-        held.enter_context(disk.lock(self.near / layout.LOCKS / f"{name}.lock", 1, "another flow"))
+        held.enter_context(
+            disk.lock(self.near / locations.LOCKS / f"{name}.lock", 1, "another flow")
+        )
 
     def tools(self, **programs: str) -> str:
         """Give a PATH on which some programs are replaced by scripts."""
@@ -99,7 +113,9 @@ class Yard:
 
     def evidence(self) -> dict[Path, bytes]:
         """Give all bytes of the workspace but the locks and the monitors' own words."""
-        files = (path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts)
+        files = (
+            path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts
+        )
         return {path: path.read_bytes() for path in files if path.name != "monitor_events.jsonl"}
 
     def closed(self) -> list[str]:
@@ -143,7 +159,9 @@ def words(told: str, name: str) -> str:
 # --- what becomes of runs -------------------------------------------------------------------------------------------
 
 
-def test_complete_runs_are_closed_and_dead_ones_told(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_complete_runs_are_closed_and_dead_ones_told(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     second, first, dead = yard.make("b", ago=1), yard.make("a", ago=2), yard.make("c", whole=False)
     assert yard.main() == 7
     told = capsys.readouterr()
@@ -151,12 +169,18 @@ def test_complete_runs_are_closed_and_dead_ones_told(yard: Yard, capsys: pytest.
     assert words(told.out, "a") == "pass, audit passed"
     assert words(told.out, "c") == "no process of it is left and there is no result.json"
     assert yard.closed() == ["a", "b"], "in the order in which they began"
-    assert [yard.states(made) for made in (first, second, dead)] == ["settling complete"] * 2 + ["running dead"]
+    assert [yard.states(made) for made in (first, second, dead)] == ["settling complete"] * 2 + [
+        "running dead"
+    ]
     assert "  | [cost_stress] x1.0 done" in told.err
-    assert not (dead.run_dir(yard.near) / "result.json").exists(), "a dead run is never closed by itself"
+    assert not (dead.run_dir(yard.near) / "result.json").exists(), (
+        "a dead run is never closed by itself"
+    )
 
 
-def test_what_is_closed_is_not_watched_again(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_closed_is_not_watched_again(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     yard.make("a")
     assert yard.main() == 0
     capsys.readouterr()
@@ -177,7 +201,9 @@ def test_half_a_closing_is_none(yard: Yard) -> None:
     assert audit.exists()
 
 
-def test_a_ledger_that_is_broken_ends_it_at_once(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_ledger_that_is_broken_ends_it_at_once(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     yard.make("a")
     factory.put(yard.near / "audit/stage_ledger.jsonl", "{")
     assert yard.main() == 4
@@ -204,7 +230,9 @@ def test_runs_that_go_on_that_begin_and_that_end(yard: Yard) -> None:
     assert "\x1b" not in watch.talk
 
 
-def test_a_corrupt_result_is_told_and_the_others_are_closed(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_corrupt_result_is_told_and_the_others_are_closed(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = yard.make("broken", whole=False)
     (broken.run_dir(yard.root()) / "result.json").write_text("{")
     yard.make("sound")
@@ -212,7 +240,9 @@ def test_a_corrupt_result_is_told_and_the_others_are_closed(yard: Yard, capsys: 
     assert rows(capsys.readouterr().out) == ["0 closed sound", "4 corrupt broken"]
 
 
-def test_a_closing_that_says_no_is_the_worst_code(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_closing_that_says_no_is_the_worst_code(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = yard.make("a")
     report = made.gate_dir(yard.root()) / "production_gates_report.json"
     document = json.loads(report.read_text())
@@ -240,7 +270,9 @@ def test_a_run_begun_anew_under_its_tag_is_another_run(yard: Yard) -> None:
     watch.await_line(f"{again.tag}: closing")
     yard.finish(other)
     assert watch.end() == 7
-    assert rows(watch.out) == ["0 closed b", "1 closed a", "7 dead a"], "one tag, two runs: the audit says no"
+    assert rows(watch.out) == ["0 closed b", "1 closed a", "7 dead a"], (
+        "one tag, two runs: the audit says no"
+    )
 
 
 def test_a_damaged_log_of_one_run_is_told_and_the_others_are_closed(
@@ -255,7 +287,9 @@ def test_a_damaged_log_of_one_run_is_told_and_the_others_are_closed(
     assert "monitor_events.jsonl:1: expected a whole line" in told.err
 
 
-def test_a_closing_that_is_refused_does_not_stop_the_others(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_closing_that_is_refused_does_not_stop_the_others(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     changed = yard.make("changed", ago=2)
     yard.make("sound")
     factory.put(changed.run_dir(yard.near) / "evidence_manifest.json", "{")
@@ -299,7 +333,10 @@ def test_of_two_folders_the_one_that_was_watched_is_closed(yard: Yard) -> None:
     newer.result["exit_code"] = 1
     newer.write(yard.root())
     assert yard.main() == 1
-    rows = [json.loads(line) for line in (yard.near / "audit/stage_ledger.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (yard.near / "audit/stage_ledger.jsonl").read_text().splitlines()
+    ]
     assert [(row["run"], row["result"]) for row in rows] == [(newer.run_folder, "fail")]
 
 
@@ -333,7 +370,9 @@ def test_a_lock_that_is_never_free_ends_in_its_own_code(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_a_closing_that_is_stopped_is_finished_by_the_same_command(yard: Yard, how: signal.Signals) -> None:
+def test_a_closing_that_is_stopped_is_finished_by_the_same_command(
+    yard: Yard, how: signal.Signals
+) -> None:
     yard.make("a")
     with ExitStack() as held:
         yard.lock("workspace", held)
@@ -386,7 +425,9 @@ def test_an_archive_is_not_closed_by_surprise(
     assert f"local: {len(closed)} unfinished runs to watch{alone}\n" in capsys.readouterr().err
 
 
-def test_a_run_that_is_still_at_work_counts_however_old(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_is_still_at_work_counts_however_old(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     yard.make("long", ago=20, whole=False, work=True)
     yard.make("gone", ago=20, whole=False)
     assert yard.main("--once") == 10
@@ -419,14 +460,20 @@ def test_a_clock_that_is_an_hour_off_changes_nothing(yard: Yard, shift: int) -> 
     assert sorted(yard.closed()) == ["first", "right"]
 
 
-def test_two_hundred_runs_are_two_parts_of_one_poll(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_hundred_runs_are_two_parts_of_one_poll(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(199):
-        (yard.root() / f"audit/workstation_runs/{YESTERDAY:%Y-%m-%d_%H%M%S}_production_gates_{MINE}_{number}").mkdir(
-            parents=True
-        )
+        (
+            yard.root()
+            / f"audit/workstation_runs/{YESTERDAY:%Y-%m-%d_%H%M%S}_production_gates_{MINE}_{number}"
+        ).mkdir(parents=True)
     yard.make("z")
     assert yard.main("--once") == 7
-    assert rows(capsys.readouterr().out) == ["0 closed z", *sorted(f"7 dead {number}" for number in range(199))]
+    assert rows(capsys.readouterr().out) == [
+        "0 closed z",
+        *sorted(f"7 dead {number}" for number in range(199)),
+    ]
 
 
 def test_a_folder_that_is_a_link_is_followed(yard: Yard) -> None:
@@ -441,15 +488,23 @@ def test_a_folder_that_is_a_link_is_followed(yard: Yard) -> None:
 
 def test_names_that_are_no_runs_are_passed_by(yard: Yard) -> None:
     runs = yard.root() / "audit/workstation_runs"
-    for name in ("notes", "2026-02-30_000000_production_gates_x", "2026-02-21_031500_production_gates_$(touch pwned)"):
+    for name in (
+        "notes",
+        "2026-02-30_000000_production_gates_x",
+        "2026-02-21_031500_production_gates_$(touch pwned)",
+    ):
         (runs / name).mkdir(parents=True)
     (runs / f"{YESTERDAY:%Y-%m-%d_%H%M%S}_production_gates_file").write_text("")
     assert yard.main("--all") == 0
     assert yard.closed() == []
 
 
-@pytest.mark.parametrize("flags", [["--since", "soon"], ["--since", "2026-02-30"], ["--interval", "0"], ["--tag", "x"]])
-def test_wrong_usage_is_told(yard: Yard, flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "flags", [["--since", "soon"], ["--since", "2026-02-30"], ["--interval", "0"], ["--tag", "x"]]
+)
+def test_wrong_usage_is_told(
+    yard: Yard, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert yard.main(*flags) == 2
     assert flags[0] in capsys.readouterr().err
 
@@ -457,7 +512,9 @@ def test_wrong_usage_is_told(yard: Yard, flags: list[str], capsys: pytest.Captur
 # --- patience -------------------------------------------------------------------------------------------------------
 
 
-def test_once_closes_what_is_complete_and_tells_the_rest(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_once_closes_what_is_complete_and_tells_the_rest(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     yard.make("done")
     yard.make("going", whole=False, work=True)
     yard.make("dead", whole=False)
@@ -472,7 +529,9 @@ def test_once_closes_what_is_complete_and_tells_the_rest(yard: Yard, capsys: pyt
     assert told["exit_code"] == 10
 
 
-def test_a_rehearsal_looks_once_and_writes_nothing(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rehearsal_looks_once_and_writes_nothing(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     yard.make("done")
     yard.make("going", whole=False, work=True)
     assert yard.main("--dry-run") == 10
@@ -503,9 +562,19 @@ def test_ctrl_c_detaches_and_the_same_command_resumes(yard: Yard) -> None:
     assert yard.states(made) == "running settling complete"
 
 
-def test_a_root_that_is_not_there_is_missing(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_root_that_is_not_there_is_missing(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     yard.root().rmdir()
-    flags = ["--host", "local", "--remote-root", str(yard.base / "nowhere"), "--local-root", str(yard.near), *FAST]
+    flags = [
+        "--host",
+        "local",
+        "--remote-root",
+        str(yard.base / "nowhere"),
+        "--local-root",
+        str(yard.near),
+        *FAST,
+    ]
     assert watch_runs.main(flags) == 3
     assert "--remote-root" in capsys.readouterr().err
 
@@ -523,12 +592,15 @@ def test_a_terminal_gets_a_table(yard: Yard) -> None:
     for number in range(3):
         yard.make(f"n{number}", whole=False, work=True)
     yard.make("over")
-    told = on_a_terminal("watch_runs.py", yard.flags("--interval", "0.5"), "1 workstation: 1 closed, 3 running")
+    told = on_a_terminal(
+        "watch_runs.py", yard.flags("--interval", "0.5"), "1 workstation: 1 closed, 3 running"
+    )
     assert "1 workstation: 1 complete, 3 running; Ctrl-C detaches, the runs go on" in told
     assert f"  local  {MINE}_n2    running       0:00:0" in told
     assert re.search(rf"  local  {MINE}_over  complete      0:00:00  its closing is next\r\n", told)
     assert re.search(
-        rf"  local  {MINE}_n2    running .*\r\n  local  {MINE}_over  closed  .*  pass, audit passed\r\n", told
+        rf"  local  {MINE}_n2    running .*\r\n  local  {MINE}_over  closed  .*  pass, audit passed\r\n",
+        told,
     )
 
 
@@ -540,7 +612,7 @@ def two(yard: Yard, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Yard:
     """Give a yard with two roots behind one sshd, under two names."""
     sshd.alias("other")
     listed = [(sshd.host, str(yard.root("far"))), ("other", str(yard.root("far2")))]
-    monkeypatch.setattr(policy, "workstations", lambda: listed)
+    monkeypatch.setattr(configuration, "workstations", lambda: listed)
     return yard
 
 
@@ -557,7 +629,9 @@ def test_runs_everywhere_are_closed(two: Yard, capsys: pytest.CaptureFixture[str
     two.make("b", on="far2", ago=2)
     assert everywhere(two) == 0
     assert sorted(two.closed()) == ["a", "b"]
-    hosts = sorted(line.split()[2] for line in capsys.readouterr().out.splitlines() if line[:1] == "0")
+    hosts = sorted(
+        line.split()[2] for line in capsys.readouterr().out.splitlines() if line[:1] == "0"
+    )
     assert hosts == ["bench", "other"]
 
 
@@ -571,7 +645,10 @@ def test_one_connection_a_host_whatever_the_number_of_runs(two: Yard, sshd: Sshd
 def test_a_tag_on_two_workstations_is_two_runs(two: Yard) -> None:
     newer, older = two.make("same", on="far", ago=1), two.make("same", on="far2", ago=2)
     assert everywhere(two) in (0, 1)
-    ledger = [json.loads(line) for line in (two.near / "audit/stage_ledger.jsonl").read_text().splitlines()]
+    ledger = [
+        json.loads(line)
+        for line in (two.near / "audit/stage_ledger.jsonl").read_text().splitlines()
+    ]
     assert sorted(row["run"] for row in ledger) == [older.run_folder, newer.run_folder]
 
 
@@ -595,12 +672,16 @@ def test_a_run_on_two_workstations_is_unclear_and_the_others_are_closed(
     assert {row for row in rows(told.out) if row.endswith(" a")} == {"5 unclear a"}
 
 
-def test_a_copy_that_comes_later_ends_the_watch_of_its_run_alone(two: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_copy_that_comes_later_ends_the_watch_of_its_run_alone(
+    two: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
     made, other = two.make("a", whole=False, work=True), two.make("b", whole=False, work=True)
     with ThreadPoolExecutor(1) as apart:
         code = apart.submit(everywhere, two, "--deadline", "40")
         wait_for(lambda: two.states(made) == two.states(other) == "running", 15)
-        shutil.copytree(two.root(), two.root("far2"), ignore=lambda *_: [other.run_folder], dirs_exist_ok=True)
+        shutil.copytree(
+            two.root(), two.root("far2"), ignore=lambda *_: [other.run_folder], dirs_exist_ok=True
+        )
         told = ""
         while told.count("expected it on one workstation") < 2:
             assert not code.done()
@@ -616,7 +697,7 @@ def test_a_workstation_that_is_away_does_not_hold_up_the_others(
 ) -> None:
     sshd.alias("away", Port="1")
     listed = [(sshd.host, str(two.root("far"))), ("away", str(two.root("far2")))]
-    monkeypatch.setattr(policy, "workstations", lambda: listed)
+    monkeypatch.setattr(configuration, "workstations", lambda: listed)
     two.make("a", on="far")
     assert everywhere(two, "--outage-budget", "1.5") == 6
     assert two.closed() == ["a"]
@@ -624,7 +705,9 @@ def test_a_workstation_that_is_away_does_not_hold_up_the_others(
     assert everywhere(two, "--once") == 6
 
 
-@pytest.mark.parametrize(("flags", "code"), [(("--deadline", "1"), 8), (("--once", "--deadline", "1"), 6)])
+@pytest.mark.parametrize(
+    ("flags", "code"), [(("--deadline", "1"), 8), (("--once", "--deadline", "1"), 6)]
+)
 def test_a_workstation_that_never_answered_is_told_though_its_first_look_goes_on(
     yard: Yard, flags: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -646,7 +729,7 @@ def test_what_became_of_runs_is_told_whatever_ends_the_watch(yard: Yard) -> None
     yard.make("dead", whole=False, ago=2)
     watch = yard.watch()
     watch.await_line("_dead dead: ")
-    factory.put(layout.workspace(yard.near, "stage_ledger"), "{")
+    factory.put(locations.workspace_path(yard.near, "stage_ledger"), "{")
     yard.make("late", ago=0.5)
     assert watch.end() == 4
     assert rows(watch.out) == ["7 dead dead"]
@@ -696,14 +779,22 @@ def test_an_outage_between_complete_and_the_closing_is_waited_out(yard: Yard, ss
     assert yard.closed() == ["a"]
 
 
-def test_a_copy_that_is_always_cut_off_ends_in_its_own_code_and_holds_up_no_other(yard: Yard) -> None:
+def test_a_copy_that_is_always_cut_off_ends_in_its_own_code_and_holds_up_no_other(
+    yard: Yard,
+) -> None:
     """Here rsync fails for one run of two, for longer than an outage may last."""
     cut, sound = yard.make("cut", ago=2), yard.make("sound")
     broken = f'case "$*" in *{cut.tag}*) echo "rsync: connection cut" >&2; exit 12;; esac'
-    watch = yard.watch("--outage-budget", "1", PATH=yard.tools(rsync=f'{broken}; exec {shutil.which("rsync")} "$@"'))
+    watch = yard.watch(
+        "--outage-budget",
+        "1",
+        PATH=yard.tools(rsync=f'{broken}; exec {shutil.which("rsync")} "$@"'),
+    )
     assert watch.end() == 6
     assert (yard.closed(), rows(watch.out)[-1]) == (["sound"], "6 complete cut")
-    assert words(watch.out, "cut") == "its closing ended with exit code 6; no result, audit not made"
+    assert (
+        words(watch.out, "cut") == "its closing ended with exit code 6; no result, audit not made"
+    )
     order = [line.split()[2] for line in watch.lines if line.endswith(": closing\n")]
     assert order[:3] == [f"{cut.tag}:", f"{sound.tag}:", f"{cut.tag}:"]
 
@@ -746,7 +837,7 @@ def test_a_wrong_user_on_one_workstation_does_not_hold_up_the_other(
 ) -> None:
     sshd.alias("stranger", User="nobody-here")
     listed = [("stranger", str(two.root("far2"))), (sshd.host, str(two.root("far")))]
-    monkeypatch.setattr(policy, "workstations", lambda: listed)
+    monkeypatch.setattr(configuration, "workstations", lambda: listed)
     two.make("a", on="far")
     two.make("b", on="far2")
     assert everywhere(two) == 6
@@ -757,7 +848,9 @@ def test_a_wrong_user_on_one_workstation_does_not_hold_up_the_other(
 
 
 def test_a_noisy_profile_and_a_banner_are_no_answer(yard: Yard, sshd: Sshd) -> None:
-    sshd.set_profile("echo welcome; echo '+2026-01-01_000000_production_gates_x'; echo '{\"exit_code\": 0}' >&2\n")
+    sshd.set_profile(
+        "echo welcome; echo '+2026-01-01_000000_production_gates_x'; echo '{\"exit_code\": 0}' >&2\n"
+    )
     made = yard.make("a", whole=False, work=True)
     watch = yard.watch(host=sshd.host)
     watch.await_line("bench: 1 unfinished runs to watch")
@@ -776,17 +869,29 @@ def test_a_noisy_profile_and_a_banner_are_no_answer(yard: Yard, sshd: Sshd) -> N
         ({}, {}, [("local", ".")]),
         ({"host": "bench"}, {}, [("bench", ".")]),
         (
-            {"workstations": [{"host": "a", "remote_root": "x"}, {"host": "b", "remote_root": "y"}]},
+            {
+                "workstations": [
+                    {"host": "a", "remote_root": "x"},
+                    {"host": "b", "remote_root": "y"},
+                ]
+            },
             {},
             [("a", "x"), ("b", "y")],
         ),
-        ({"workstations": [{"host": "a", "remote_root": "x"}]}, {"POSTRUN_HOST": "c"}, [("c", ".")]),
+        (
+            {"workstations": [{"host": "a", "remote_root": "x"}]},
+            {"POSTRUN_HOST": "c"},
+            [("c", ".")],
+        ),
     ],
 )
 def test_the_workstations_to_watch(
-    own: dict[str, Any], environment: dict[str, str], listed: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    own: dict[str, Any],
+    environment: dict[str, str],
+    listed: list[tuple[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("postrun.artifacts.seek", lambda *_: own)
+    monkeypatch.setattr("postrun.store.json_files.seek", lambda *_: own)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert policy.workstations() == listed
+    assert configuration.workstations() == listed

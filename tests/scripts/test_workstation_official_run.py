@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from launcher import supervisor
-from postrun.errors import Missing
-from postrun.layout import PROJECT
+from postrun.core.errors import Missing
+from postrun.core.locations import PROJECT
+from postrun.launcher import supervisor
 from program import wait_for
 from workstation_official_run import main
 
@@ -70,7 +70,18 @@ def change_policy(root: Path, **changes: Any) -> None:
 
 
 def words(root: Path, tag: str, *more: str) -> list[str]:
-    own = ["--workflow", "production_gates", "--root", str(root), "--tag", tag, "--owner", "me", "--threads", "3"]
+    own = [
+        "--workflow",
+        "production_gates",
+        "--root",
+        str(root),
+        "--tag",
+        tag,
+        "--owner",
+        "me",
+        "--threads",
+        "3",
+    ]
     return [*own, "--dq-input-csv", "prices.csv", *more]
 
 
@@ -93,7 +104,9 @@ def table() -> dict[int, tuple[int, int, str]]:
     asked = ["ps", "-A", "-ww", "-o", "pid=,ppid=,pgid=,stat=,args="]
     told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     lines = (line.split(None, 4) for line in told.splitlines())
-    return {int(line[0]): (int(line[1]), int(line[2]), line[4]) for line in lines if line[3][0] != "Z"}
+    return {
+        int(line[0]): (int(line[1]), int(line[2]), line[4]) for line in lines if line[3][0] != "Z"
+    }
 
 
 def children(pid: int) -> list[int]:
@@ -127,18 +140,34 @@ def start(root: Path) -> Iterator[Callable[..., Going]]:
                 os.killpg(pid, signal.SIGKILL)
 
 
-def test_a_run_leaves_every_file_and_the_result_last(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*words(root, "run1", "--notes", "plain"), "--foreground", "--", "--exit", "0"]) == 0
+def test_a_run_leaves_every_file_and_the_result_last(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main([*words(root, "run1", "--notes", "plain"), "--foreground", "--", "--exit", "0"]) == 0
+    )
     run = run_of(root, "run1")
     assert capsys.readouterr().out.splitlines() == [str(run)]
-    order = ["preflight.json", "data_quality_command.sh", "data_quality.log", "command.sh", "context.json", "run.pid"]
+    order = [
+        "preflight.json",
+        "data_quality_command.sh",
+        "data_quality.log",
+        "command.sh",
+        "context.json",
+        "run.pid",
+    ]
     order += ["run.log", "result.json"]
     times = [(run / name).stat().st_mtime_ns for name in order]
     assert times == sorted(times)
     assert {path.name for path in run.iterdir()} == {*order, "data_quality"}
     assert (run / "run.log").read_text() == "gate program at work 3\n"
     folder = f"audit/workstation_runs/{run.name}"
-    result = {"workflow": "production_gates", "decision_tag": "run1", "exit_code": 0, "audit_dir": folder}
+    result = {
+        "workflow": "production_gates",
+        "decision_tag": "run1",
+        "exit_code": 0,
+        "audit_dir": folder,
+    }
     assert read(run / "result.json") == result
 
 
@@ -164,19 +193,25 @@ def test_the_context_says_who_runs_what(root: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("notes", ['say "no"', "it's", "two\nlines", "back\\slash $HOME `id`", "späť 你好", "", "-- x"])
+@pytest.mark.parametrize(
+    "notes", ['say "no"', "it's", "two\nlines", "back\\slash $HOME `id`", "späť 你好", "", "-- x"]
+)
 def test_notes_break_nothing(root: Path, notes: str) -> None:
     assert main([*words(root, "run1", f"--notes={notes}"), "--foreground"]) == 0
     run = run_of(root, "run1")
     assert read(run / "context.json")["notes"] == notes
     line = (run / "command.sh").read_text()
     assert line.count("\n") == 1
-    said = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True
+    ).stdout
     own = ["--decision-tag", "run1", "--owner", "me", "--notes", notes]
     assert said.split("\0")[:-1] == [sys.executable, "gate.py", *own]
 
 
-@pytest.mark.parametrize(("gate", "code"), [(["--exit", "3"], 3), (["--die", "9"], 137), (["--die", "15"], 143)])
+@pytest.mark.parametrize(
+    ("gate", "code"), [(["--exit", "3"], 3), (["--die", "9"], 137), (["--die", "15"], 143)]
+)
 def test_the_exit_code_is_the_workloads(root: Path, gate: list[str], code: int) -> None:
     assert main([*words(root, "run1"), "--foreground", "--", *gate]) == code
     assert read(run_of(root, "run1") / "result.json")["exit_code"] == code
@@ -221,7 +256,9 @@ def test_a_closed_terminal_does_not_end_the_run(root: Path) -> None:
     ended(going.run)
 
 
-def test_a_terminal_that_is_closed_while_the_data_are_checked_does_not_end_the_run(root: Path) -> None:
+def test_a_terminal_that_is_closed_while_the_data_are_checked_does_not_end_the_run(
+    root: Path,
+) -> None:
     rows = "".join(f"{2022 - number % 20}-01-31,A{number},1.5\n" for number in range(400_000))
     (root / "prices.csv").write_text(f"date,symbol,close\n{rows}")
     command = [sys.executable, str(SCRIPT), *words(root, "run1"), "--", "--exit", "4"]
@@ -240,16 +277,22 @@ def test_ctrl_c_while_the_data_are_checked_ends_the_launcher_and_its_gate(root: 
     (root / "prices.csv").write_text(f"date,symbol,close\n{rows}")
     command = [sys.executable, str(SCRIPT), *words(root, "run1"), "--", "--sleep", "60"]
     launcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    [gate] = wait_for(lambda: [pid for pid in children(launcher.pid) if "data_quality_gate" in table()[pid][2]])
+    [gate] = wait_for(
+        lambda: [pid for pid in children(launcher.pid) if "data_quality_gate" in table()[pid][2]]
+    )
     launcher.send_signal(signal.SIGINT)
     assert launcher.communicate(timeout=20)[1] == "interrupted\n"
     assert launcher.returncode == 130
     assert gate not in table()
-    assert sorted(path.name for path in run_of(root, "run1").iterdir())[-1] == "preflight.json", "it never began"
+    assert sorted(path.name for path in run_of(root, "run1").iterdir())[-1] == "preflight.json", (
+        "it never began"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
-def test_a_signal_reaches_the_whole_workload(start: Callable[..., Going], number: signal.Signals) -> None:
+def test_a_signal_reaches_the_whole_workload(
+    start: Callable[..., Going], number: signal.Signals
+) -> None:
     going = start("run1", "--child", "60", "--sleep", "60")
     wait_for(lambda: children(going.workload))
     os.kill(going.supervisor, number)
@@ -258,13 +301,16 @@ def test_a_signal_reaches_the_whole_workload(start: Callable[..., Going], number
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGUSR1, signal.SIGALRM, signal.SIGXCPU, signal.SIGIO, signal.SIGABRT, signal.SIGRTMIN]
+    "number",
+    [signal.SIGUSR1, signal.SIGALRM, signal.SIGXCPU, signal.SIGIO, signal.SIGABRT, signal.SIGRTMIN],
 )
 @pytest.mark.parametrize("used", [False, True])
 def test_a_signal_that_the_workload_may_have_a_use_for_is_its_own(
     start: Callable[..., Going], root: Path, number: signal.Signals, used: bool
 ) -> None:
-    going = start("run1", *(["--use", str(int(number))] if used else ["--child", "60"]), "--sleep", "60")
+    going = start(
+        "run1", *(["--use", str(int(number))] if used else ["--child", "60"]), "--sleep", "60"
+    )
     wait_for((root / "ready.txt").exists if used else lambda: children(going.workload))
     os.kill(going.supervisor, number)
     assert ended(going.run)["exit_code"] == (7 if used else 128 + number)
@@ -292,14 +338,18 @@ def test_a_killed_launcher_leaves_none_but_can_be_told(start: Callable[..., Goin
     assert set(record) == {"pid", "start_time", "boot_id"}
     asked = ["ps", "-o", "lstart=", "-p", str(going.supervisor)]
     plain = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
-    told = subprocess.run(asked, env=plain, capture_output=True, text=True, check=True).stdout.split()
+    told = subprocess.run(
+        asked, env=plain, capture_output=True, text=True, check=True
+    ).stdout.split()
     assert record["start_time"].startswith(told[4])
     assert abs(int(record["start_time"][17:19]) - int(told[3][6:])) in (0, 1, 59)
     os.kill(going.supervisor, signal.SIGKILL)
     wait_for(lambda: going.supervisor not in table())
     time.sleep(0.3)
     assert not (going.run / "result.json").exists()
-    assert "--decision-tag run1" in table()[going.workload][2], "what goes on can be found by its tag"
+    assert "--decision-tag run1" in table()[going.workload][2], (
+        "what goes on can be found by its tag"
+    )
 
 
 def test_the_result_waits_for_what_the_workload_left(root: Path) -> None:
@@ -333,23 +383,45 @@ cd "$1"/audit/workstation_runs/*_run1
 for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e result.json ] || sleep 0.5; done
 cat result.json
 """
-MAY_MOUNT = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+MAY_MOUNT = subprocess.run(
+    ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False
+)
 
 
-@pytest.mark.skipif(bool(MAY_MOUNT.returncode), reason="needs a small disk of its own, and nobody may make one here")
-def test_on_a_full_disk_the_result_waits_for_room(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.skipif(
+    bool(MAY_MOUNT.returncode), reason="needs a small disk of its own, and nobody may make one here"
+)
+def test_on_a_full_disk_the_result_waits_for_room(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     small = str(tmp_path_factory.mktemp("small"))
-    own = ["unshare", "-rm", "sh", "-c", FULL_DISK, "sh", small, str(root), sys.executable, str(SCRIPT)]
+    own = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        FULL_DISK,
+        "sh",
+        small,
+        str(root),
+        sys.executable,
+        str(SCRIPT),
+    ]
     done = subprocess.run(own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["exit_code"] == 28
 
 
-@pytest.mark.parametrize("streams", ["| true", "2>&1 | true", ">&-", "2>&-", ">&- 2>&-", ">/dev/full", "2>/dev/full"])
+@pytest.mark.parametrize(
+    "streams", ["| true", "2>&1 | true", ">&-", "2>&-", ">&- 2>&-", ">/dev/full", "2>/dev/full"]
+)
 def test_a_run_begins_whether_or_not_anybody_listens(root: Path, streams: str) -> None:
     line = shlex.join([sys.executable, str(SCRIPT), *words(root, "run1"), "--", "--exit", "4"])
     done = subprocess.run(
-        ["bash", "-c", f"{line} {streams}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
+        ["bash", "-c", f"{line} {streams}; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, ended(run_of(root, "run1"))["exit_code"]) == (0, 4)
     assert "Traceback" not in done.stderr
@@ -358,15 +430,22 @@ def test_a_run_begins_whether_or_not_anybody_listens(root: Path, streams: str) -
 def test_nobody_listens_any_more_when_the_run_folder_is_made(root: Path) -> None:
     """A connection may be lost before the first line: a checkout is slow to look at."""
     line = shlex.join([sys.executable, str(SCRIPT), *words(root, "run1"), "--", "--exit", "4"])
-    done = subprocess.run(["bash", "-c", f"({line}) 2>&1 | sleep 0"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", f"({line}) 2>&1 | sleep 0"], capture_output=True, text=True, check=False
+    )
     assert done.stderr == ""
     assert ended(run_of(root, "run1"))["exit_code"] == 4
 
 
-def test_a_root_that_cannot_be_written_to_is_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_root_that_cannot_be_written_to_is_one_line(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (root / "audit").write_text("a file where a folder belongs")
     assert main([*words(root, "run1"), "--", "--exit", "0"]) == 3
-    assert ": expected a place that can be written to, found Not a directory" in capsys.readouterr().err
+    assert (
+        ": expected a place that can be written to, found Not a directory"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_user_without_a_name_has_to_give_one(
@@ -380,19 +459,26 @@ def test_a_user_without_a_name_has_to_give_one(
     own = given.index("--owner")
     without = [*given[:own], *given[own + 2 :], "--foreground", "--", "--exit", "4"]
     assert main(without) == 2
-    assert capsys.readouterr().err == "--owner: expected a name, found none, and this machine knows none for you\n"
+    assert (
+        capsys.readouterr().err
+        == "--owner: expected a name, found none, and this machine knows none for you\n"
+    )
     assert main([*given, "--foreground", "--", "--exit", "4"]) == 4
 
 
 def test_half_a_result_is_never_seen(start: Callable[..., Going]) -> None:
     going = start("run1", "--sleep", "60")
     os.kill(going.workload, signal.SIGTERM)
-    seen = wait_for(lambda: (going.run / "result.json").exists() and (going.run / "result.json").read_text())
+    seen = wait_for(
+        lambda: (going.run / "result.json").exists() and (going.run / "result.json").read_text()
+    )
     assert json.loads(seen)["exit_code"] == 143
     assert not list(going.run.glob(".*"))
 
 
-def test_preflight_says_everything_that_is_wrong(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_preflight_says_everything_that_is_wrong(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     change_policy(root, preflight={"min_cores": 5000, "min_memory_gb": 90_000})
     assert main([*words(root, "run1", "--require-clean"), "--foreground"]) == 1
     run = run_of(root, "run1")
@@ -466,7 +552,9 @@ TAGS = ["../x", "x;touch pwned", "a b", "", ".hidden", "x\n", "ä", "a" * 129, "
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_a_tag_that_could_harm_is_refused(root: Path, tag: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tag_that_could_harm_is_refused(
+    root: Path, tag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*words(root, "x"), f"--tag={tag}"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (root / "audit").exists()
@@ -486,7 +574,12 @@ def test_a_tag_that_could_harm_is_refused(root: Path, tag: str, capsys: pytest.C
     ],
 )
 def test_what_cannot_become_a_run_is_refused(
-    root: Path, change: list[str], gate: list[str], code: int, line: str, capsys: pytest.CaptureFixture[str]
+    root: Path,
+    change: list[str],
+    gate: list[str],
+    code: int,
+    line: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main([*words(root, "run1"), *change, "--", *gate]) == code
     said = capsys.readouterr().err
@@ -511,7 +604,11 @@ def test_a_run_has_the_real_time(root: Path, monkeypatch: pytest.MonkeyPatch) ->
     run = run_of(root, "run1")
     [report] = run.glob("data_quality/*/data_quality_report.json")
     year = time.strftime("%Y")
-    assert [run.name[:4], read(run / "preflight.json")["timestamp"][:4], read(report)["generated_at"][:4]] == [year] * 3
+    assert [
+        run.name[:4],
+        read(run / "preflight.json")["timestamp"][:4],
+        read(report)["generated_at"][:4],
+    ] == [year] * 3
 
 
 def test_two_runs_in_one_second_have_a_folder_each(root: Path) -> None:
@@ -537,11 +634,20 @@ def test_no_signal_but_two_ends_the_supervisor_without_a_result() -> None:
     heeded = {*supervisor.ENDING, *supervisor.PASSED_ON}
     kept = {signal.Signals(number).name for number in signal.valid_signals() - heeded}
     ends = {"SIGKILL", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"}
-    ignored = {"SIGCHLD", "SIGURG", "SIGWINCH", "SIGCONT", "SIGPIPE", "SIGXFSZ"}  # the last two by Python
+    ignored = {
+        "SIGCHLD",
+        "SIGURG",
+        "SIGWINCH",
+        "SIGCONT",
+        "SIGPIPE",
+        "SIGXFSZ",
+    }  # the last two by Python
     assert kept == ends | ignored | {"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"}
 
 
-def test_a_run_that_could_not_begin_waits_for_no_room(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_could_not_begin_waits_for_no_room(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise Missing("run.pid", "room", "none") from OSError(errno.ENOSPC, "no room")
 

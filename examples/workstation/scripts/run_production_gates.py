@@ -52,11 +52,20 @@ def cost_stress(options: argparse.Namespace, tried: Trial, folder: Path) -> list
         train = tried.years < first_test
         measured = {"test_ic": number(mean(ics[test])), "train_ic": number(mean(ics[train]))}
         path = folder / "cost_stress" / f"x{multiplier:.1f}" / "run.json"
-        detail = {"factor": options.factor, "cost_multiplier": multiplier, "cost_bps": tried.cost * 10_000}
+        detail = {
+            "factor": options.factor,
+            "cost_multiplier": multiplier,
+            "cost_bps": tried.cost * 10_000,
+        }
         counts = {"train_n_dates": int(train.sum()), "test_n_dates": int(test.sum())}
         write_json(path, detail | measured | counts)
-        rows.append({"cost_multiplier": multiplier, "return_code": 0, **measured, "run_json": str(path)})
-        say("cost_stress", f"x{multiplier:.1f} test_ic={measured['test_ic']} train_ic={measured['train_ic']}")
+        rows.append(
+            {"cost_multiplier": multiplier, "return_code": 0, **measured, "run_json": str(path)}
+        )
+        say(
+            "cost_stress",
+            f"x{multiplier:.1f} test_ic={measured['test_ic']} train_ic={measured['train_ic']}",
+        )
     write_csv(folder / "cost_stress_results.csv", COST_COLUMNS, rows)
     return rows
 
@@ -72,8 +81,15 @@ def stages(
     cost, wf = cost_stress(options, tried, folder), walk_forward.run(options, argv, folder)
     exposure = SKIPPED if options.skip_risk_diagnostics else risk.run(options, tried, folder)
     bps = tried.cost * 10_000
-    luck = SKIPPED if options.skip_statistical_gates else significance.run(options, panel, bps, folder)
-    return {"cost_stress": cost, "wf_stress": wf, "risk_diagnostics": exposure, "statistical_gates": luck}
+    luck = (
+        SKIPPED if options.skip_statistical_gates else significance.run(options, panel, bps, folder)
+    )
+    return {
+        "cost_stress": cost,
+        "wf_stress": wf,
+        "risk_diagnostics": exposure,
+        "statistical_gates": luck,
+    }
 
 
 def report(options: argparse.Namespace, found: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -85,7 +101,10 @@ def report(options: argparse.Namespace, found: dict[str, Any], folder: Path) -> 
     whole = {**head, **found, "gates": gates.evaluate(options, found)}
     write_text(folder / "production_gates_report.md", gates.page(whole))
     write_json(folder / "production_gates_report.json", whole)
-    say("report", f"overall_pass={whole['gates']['overall_pass']} {folder / 'production_gates_report.json'}")
+    say(
+        "report",
+        f"overall_pass={whole['gates']['overall_pass']} {folder / 'production_gates_report.json'}",
+    )
     return whole
 
 
@@ -93,7 +112,12 @@ def register(path: Path, whole: dict[str, Any]) -> None:
     """Add this run to the workstation's own list: one line in one write, so that runs do not mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     asked = whole["inputs"]
-    row = (whole["generated_at"], asked["decision_tag"], asked["factor"], whole["gates"]["overall_pass"])
+    row = (
+        whole["generated_at"],
+        asked["decision_tag"],
+        asked["factor"],
+        whole["gates"]["overall_pass"],
+    )
     with path.open("a", encoding="utf-8", newline="") as out:
         csv.writer(out, lineterminator="\n").writerow(row)
 

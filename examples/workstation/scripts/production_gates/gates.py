@@ -9,7 +9,9 @@ Gates = dict[str, bool | None]
 
 def evaluate(options: argparse.Namespace, stages: Mapping[str, Any]) -> Gates:
     """Answer each gate: None when its stage was skipped; a value that is missing fails."""
-    wf, risk, stat = (stages[name] for name in ("wf_stress", "risk_diagnostics", "statistical_gates"))
+    wf, risk, stat = (
+        stages[name] for name in ("wf_stress", "risk_diagnostics", "statistical_gates")
+    )
     ics = {row["cost_multiplier"]: row["test_ic"] for row in stages["cost_stress"]}
     size = risk.get("size_signal_corr_log_mcap")
     gates: Gates = {
@@ -18,9 +20,13 @@ def evaluate(options: argparse.Namespace, stages: Mapping[str, Any]) -> Gates:
         "wf_gate_positive_mean": above(wf.get("test_ic_mean"), 0),
         "wf_gate_pos_ratio": at_least(wf.get("test_ic_pos_ratio"), options.min_pos_ratio),
         "risk_gate_beta_abs": within(risk.get("beta_vs_spy"), options.risk_beta_abs_max),
-        "risk_gate_turnover_overlap": at_least(risk.get("turnover_top_pct_overlap"), options.risk_turnover_overlap_min),
+        "risk_gate_turnover_overlap": at_least(
+            risk.get("turnover_top_pct_overlap"), options.risk_turnover_overlap_min
+        ),
         "risk_gate_size_corr_abs": within(size, options.risk_size_corr_abs_max),
-        "risk_gate_industry_coverage": at_least(risk.get("industry_coverage"), options.risk_industry_coverage_min),
+        "risk_gate_industry_coverage": at_least(
+            risk.get("industry_coverage"), options.risk_industry_coverage_min
+        ),
         "stat_gate_factor_pass": stat.get("factor_gate_pass") is True,
     }
     for gate in gates:

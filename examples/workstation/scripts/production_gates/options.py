@@ -51,7 +51,11 @@ SWITCH = (
     "skip-guardrails",
     "dry-run",
 )
-INTERNAL = ("shard", "gate_folder", "parent")  # how the program starts its own shards; not part of what was asked
+INTERNAL = (
+    "shard",
+    "gate_folder",
+    "parent",
+)  # how the program starts its own shards; not part of what was asked
 CANNOT = (
     "stress_min_market_cap",
     "stress_min_dollar_volume",
@@ -63,14 +67,20 @@ CANNOT = (
 
 def build_parser(description: str, factors: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("--strategy", required=True, help="strategy file, relative to the workstation's root")
+    parser.add_argument(
+        "--strategy", required=True, help="strategy file, relative to the workstation's root"
+    )
     parser.add_argument("--factor", required=True, choices=factors)
     parser.add_argument("--wf-rebalance-mode", default="monthly", choices=["monthly"])
     for kind, table in ((str, TEXT), (int, WHOLE), (float, REAL)):
         for name, value in table.items():
-            parser.add_argument(f"--{name}", type=kind, default=value, help=f"default: {value or 'none'}")
+            parser.add_argument(
+                f"--{name}", type=kind, default=value, help=f"default: {value or 'none'}"
+            )
     for name in SWITCH:
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--shard", type=int, help=argparse.SUPPRESS)
@@ -86,7 +96,9 @@ def read_strategy(path: Path) -> dict[str, str]:
     return {key.strip(): value.strip() for key, value in pairs}
 
 
-def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, str]]:
+def parse(
+    parser: argparse.ArgumentParser, argv: Sequence[str]
+) -> tuple[argparse.Namespace, dict[str, str]]:
     """Read the strategy first, since it sets defaults, then the command line, which wins. Exits with 2."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--strategy")
@@ -94,7 +106,11 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argpars
     if named and not Path(named).is_file():
         parser.error(f"--strategy: expected a file below {Path.cwd()}, found none at {named}")
     strategy = read_strategy(Path(named)) if named else {}
-    own = {key.removeprefix("gate."): value for key, value in strategy.items() if key.startswith("gate.")}
+    own = {
+        key.removeprefix("gate."): value
+        for key, value in strategy.items()
+        if key.startswith("gate.")
+    }
     parser.set_defaults(**own)
     options = parser.parse_args(argv)
     for problem in problems(options, strategy):
@@ -118,7 +134,11 @@ def problems(options: argparse.Namespace, strategy: dict[str, str]) -> list[str]
 
 def guardrail(options: argparse.Namespace, strategy: dict[str, str]) -> list[str]:
     """Compare the run with what was frozen: the strategy's digest, and every entry of run_scope."""
-    found = [] if strategy["factor"] == options.factor else [f"--factor: the strategy is for {strategy['factor']}"]
+    found = (
+        []
+        if strategy["factor"] == options.factor
+        else [f"--factor: the strategy is for {strategy['factor']}"]
+    )
     for name in filter(None, (options.freeze_file, options.wf_freeze_file)):
         if not Path(name).is_file():
             return [*found, f"freeze file: expected {name}, found nothing there"]
@@ -127,7 +147,10 @@ def guardrail(options: argparse.Namespace, strategy: dict[str, str]) -> list[str
             found.append(f"{name}: the strategy file changed after it was frozen")
         given = vars(options)
         differs = [key for key, value in frozen["run_scope"].items() if given[key] != value]
-        found += [f"{name}: {key} is frozen at {frozen['run_scope'][key]}, not {given[key]}" for key in differs]
+        found += [
+            f"{name}: {key} is frozen at {frozen['run_scope'][key]}, not {given[key]}"
+            for key in differs
+        ]
     return found
 
 

@@ -45,7 +45,9 @@ class Trial:
 
     def ics(self, multiplier: float) -> Array:
         """Spearman correlation of signal and net return, one for each month (K,)."""
-        return np.array([spearman(s, r) for s, r in zip(self.signal, self.net(multiplier), strict=True)])
+        return np.array(
+            [spearman(s, r) for s, r in zip(self.signal, self.net(multiplier), strict=True)]
+        )
 
 
 def momentum_12_1(closes: Array) -> Array:
@@ -71,17 +73,23 @@ def low_volatility(closes: Array) -> Array:
     return signal
 
 
-FACTORS: dict[str, Callable[[Array], Array]] = {f.__name__: f for f in (momentum_12_1, reversal_1, low_volatility)}
+FACTORS: dict[str, Callable[[Array], Array]] = {
+    f.__name__: f for f in (momentum_12_1, reversal_1, low_volatility)
+}
 
 
 def load(path: Path, index_symbol: str) -> Panel:
     """Read date, symbol, close. The panel must be complete: ValueError when a stock lacks a month."""
     with path.open(encoding="utf-8", newline="") as source:
-        closes = {(row["date"], row["symbol"]): float(row["close"]) for row in csv.DictReader(source)}
+        closes = {
+            (row["date"], row["symbol"]): float(row["close"]) for row in csv.DictReader(source)
+        }
     days = sorted({day for day, _ in closes})
     stocks = sorted({symbol for _, symbol in closes} - {index_symbol})
     if len(closes) != len(days) * (len(stocks) + 1):
-        raise ValueError(f"{path}: expected {len(days)} months of {len(stocks)} stocks and {index_symbol}, found gaps")
+        raise ValueError(
+            f"{path}: expected {len(days)} months of {len(stocks)} stocks and {index_symbol}, found gaps"
+        )
     table = np.array([[closes[day, symbol] for symbol in stocks] for day in days])
     return Panel(days, table, np.array([closes[day, index_symbol] for day in days]))
 
@@ -90,7 +98,9 @@ def trial(panel: Panel, factor: str, cost_bps: float) -> Trial:
     """Line up a factor with what the next month earned, from where every factor has its year of history."""
     signal = FACTORS[factor](panel.closes)[YEAR:-1]
     position = np.array([2 * (ranks(row) - 1) / (len(row) - 1) - 1 for row in signal])
-    before = np.vstack([np.zeros_like(position[:1]), position[:-1]])  # the book is opened in the first month
+    before = np.vstack(
+        [np.zeros_like(position[:1]), position[:-1]]
+    )  # the book is opened in the first month
     days = panel.days[YEAR + 1 :]
     return Trial(
         days=days,

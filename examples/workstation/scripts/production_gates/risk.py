@@ -14,7 +14,11 @@ from production_gates.walk_forward import top_count, windows
 def run(options: argparse.Namespace, trial: Trial, folder: Path) -> dict[str, Any]:
     """Measure beta and overlap, write the diagnostics, and give the report's risk_diagnostics."""
     every = windows(options)
-    chosen = (trial.years >= every[0][2]) & (trial.years <= every[-1][3]) if every else np.zeros_like(trial.years, bool)
+    chosen = (
+        (trial.years >= every[0][2]) & (trial.years <= every[-1][3])
+        if every
+        else np.zeros_like(trial.years, bool)
+    )
     held = top_members(trial.signal[chosen], options.risk_top_pct)
     active = active_return(held, trial.earned[chosen])
     measured = {
@@ -24,7 +28,10 @@ def run(options: argparse.Namespace, trial: Trial, folder: Path) -> dict[str, An
         "industry_coverage": None,  # no industries in the data
     }
     path = folder / "risk" / "risk_diagnostics.json"
-    write_json(path, {"factor": options.factor, "n_dates": int(chosen.sum()), "market": "index", **measured})
+    write_json(
+        path,
+        {"factor": options.factor, "n_dates": int(chosen.sum()), "market": "index", **measured},
+    )
     known = f"beta={measured['beta_vs_spy']} overlap={measured['turnover_top_pct_overlap']}"
     say("risk", f"{known} size=null industry=null")
     return {"ok": True, "return_code": 0, "diagnostics_json": str(path), **measured}

@@ -24,19 +24,37 @@ def run(options: argparse.Namespace, panel: Panel, cost_bps: float, folder: Path
     """Write the windows of the family, the table and the report; give the gate report's statistical_gates."""
     moment = datetime.now()
     home = folder / "statistical" / f"statistical_gates_{moment:%Y-%m-%d_%H%M%S}"
-    source = Path(options.stat_summary_csv) if options.stat_summary_csv else family(options, panel, cost_bps, home)
+    source = (
+        Path(options.stat_summary_csv)
+        if options.stat_summary_csv
+        else family(options, panel, cost_bps, home)
+    )
     table = judge(read_csv(source), options)
     write_csv(home / "statistical_gates_table.csv", TABLE, table)
     focus = next((row for row in table if row["factor"] == options.factor), {})
     passed = sum(row["gate_pass"] for row in table)
-    values = {key: focus.get(key) for key in ("ic_mean", "pos_ratio", "p_value", "q_value_bh", "gate_pass")}
+    values = {
+        key: focus.get(key)
+        for key in ("ic_mean", "pos_ratio", "p_value", "q_value_bh", "gate_pass")
+    }
     counts = {"n_factors": len(table), "n_pass": passed}
     report = {"generated_at": moment.isoformat(timespec="seconds"), "inputs": inputs(options)}
-    report |= {"summary_csv": str(source), "table_csv": str(home / "statistical_gates_table.csv"), **counts}
+    report |= {
+        "summary_csv": str(source),
+        "table_csv": str(home / "statistical_gates_table.csv"),
+        **counts,
+    }
     report["focus"] = {"factor": options.factor, "found": bool(focus), **values}
     write_json(home / "statistical_gates_report.json", report)
-    say("statistical", f"q={values['q_value_bh']} pass={values['gate_pass']}; {passed} of {len(table)} factors pass")
-    answer = {"factor_found": bool(focus), "factor_gate_pass": values["gate_pass"], "q_value_bh": values["q_value_bh"]}
+    say(
+        "statistical",
+        f"q={values['q_value_bh']} pass={values['gate_pass']}; {passed} of {len(table)} factors pass",
+    )
+    answer = {
+        "factor_found": bool(focus),
+        "factor_gate_pass": values["gate_pass"],
+        "q_value_bh": values["q_value_bh"],
+    }
     return {
         "ok": True,
         "return_code": 0,
@@ -72,12 +90,23 @@ def judge(rows: Sequence[dict[str, str]], options: argparse.Namespace) -> list[d
     ]
 
 
-def verdict(name: str, ics: Array, p: float, q: float, options: argparse.Namespace) -> dict[str, Any]:
+def verdict(
+    name: str, ics: Array, p: float, q: float, options: argparse.Namespace
+) -> dict[str, Any]:
     """Give one factor's row of the table."""
     positive = mean((ics > 0).astype(float))
     enough = positive >= options.stat_min_pos_ratio and mean(ics) > options.stat_min_ic_mean
-    row = {"factor": name, "n_windows": len(ics), "ic_mean": number(mean(ics)), "pos_ratio": number(positive)}
-    return row | {"p_value": number(p), "q_value_bh": number(q), "gate_pass": bool(q <= options.stat_alpha and enough)}
+    row = {
+        "factor": name,
+        "n_windows": len(ics),
+        "ic_mean": number(mean(ics)),
+        "pos_ratio": number(positive),
+    }
+    return row | {
+        "p_value": number(p),
+        "q_value_bh": number(q),
+        "gate_pass": bool(q <= options.stat_alpha and enough),
+    }
 
 
 def p_value(sample: Array) -> float:
@@ -92,7 +121,10 @@ def p_value(sample: Array) -> float:
     t = float(sample.mean() / sample.std(ddof=1) * np.sqrt(len(sample)))
     tail, whole = (
         np.trapezoid(np.cos(angle) ** (freedom - 1), angle)
-        for angle in (np.linspace(low, np.pi / 2, STEPS) for low in (np.arctan(t / np.sqrt(freedom)), -np.pi / 2))
+        for angle in (
+            np.linspace(low, np.pi / 2, STEPS)
+            for low in (np.arctan(t / np.sqrt(freedom)), -np.pi / 2)
+        )
     )
     return float(tail / whole)
 

@@ -20,7 +20,11 @@ from production_gates.panel import YEAR, Array, Trial, mean, spearman
 
 COLUMNS = (
     *("factor", "train_start", "train_end", "test_start", "test_end"),
-    *(f"{part}_{what}" for part in ("train", "test") for what in ("ic", "ic_overall", "n_dates", "n_signals")),
+    *(
+        f"{part}_{what}"
+        for part in ("train", "test")
+        for what in ("ic", "ic_overall", "n_dates", "n_signals")
+    ),
     *("test_year", "test_sharpe", "test_win_rate", "rebalance_freq", "holding_period"),
 )
 SUMMARY = "walk_forward_summary.csv"
@@ -39,16 +43,27 @@ def measure(trial: Trial, window: Window, multiplier: float, top_pct: float) -> 
     train, test = ((trial.years >= a) & (trial.years <= b) for a, b in (window[:2], window[2:]))
     net, ics = trial.net(multiplier), trial.ics(multiplier)
     spread = long_short(trial.signal[test], net[test], top_pct)
-    row: dict[str, Any] = {"rebalance_freq": "monthly", "holding_period": "1 month", "test_year": window[2]}
+    row: dict[str, Any] = {
+        "rebalance_freq": "monthly",
+        "holding_period": "1 month",
+        "test_year": window[2],
+    }
     for part, chosen, first, last in (("train", train, *window[:2]), ("test", test, *window[2:])):
         row |= {
             f"{part}_start": f"{first}-01-01",
             f"{part}_end": f"{last}-12-31",
             f"{part}_ic": number(mean(ics[chosen])),
         }
-        row[f"{part}_ic_overall"] = number(spearman(trial.signal[chosen].ravel(), net[chosen].ravel()))
-        row |= {f"{part}_n_dates": int(chosen.sum()), f"{part}_n_signals": trial.signal[chosen].size}
-    row["test_sharpe"] = number(mean(spread) / spread.std(ddof=1) * np.sqrt(YEAR)) if len(spread) > 1 else None
+        row[f"{part}_ic_overall"] = number(
+            spearman(trial.signal[chosen].ravel(), net[chosen].ravel())
+        )
+        row |= {
+            f"{part}_n_dates": int(chosen.sum()),
+            f"{part}_n_signals": trial.signal[chosen].size,
+        }
+    row["test_sharpe"] = (
+        number(mean(spread) / spread.std(ddof=1) * np.sqrt(YEAR)) if len(spread) > 1 else None
+    )
     row["test_win_rate"] = number(mean((spread > 0).astype(float)))
     return row
 
@@ -82,9 +97,20 @@ def run_shard(options: argparse.Namespace, trial: Trial) -> int:
         row = measure(trial, window, options.stress_cost_multiplier, options.risk_top_pct)
         rows.append({"factor": options.factor} | row)
         write_csv(folder / options.factor / SUMMARY, COLUMNS, rows)
-        say("walk_forward", f"shard {options.shard}/{len(shards)} window {window[2]} done {done}/{len(own)}")
-    meta = {"shard": options.shard, "n_shards": len(shards), "factor": options.factor, "pid": os.getpid()}
-    meta |= {"test_years": [window[2] for window in own], "cost_multiplier": options.stress_cost_multiplier}
+        say(
+            "walk_forward",
+            f"shard {options.shard}/{len(shards)} window {window[2]} done {done}/{len(own)}",
+        )
+    meta = {
+        "shard": options.shard,
+        "n_shards": len(shards),
+        "factor": options.factor,
+        "pid": os.getpid(),
+    }
+    meta |= {
+        "test_years": [window[2] for window in own],
+        "cost_multiplier": options.stress_cost_multiplier,
+    }
     span = {"started_at": started.isoformat(), "ended_at": datetime.now().isoformat()}
     write_json(folder / "run_meta.json", meta | span)
     return 0
@@ -106,13 +132,23 @@ def run(options: argparse.Namespace, argv: Sequence[str], folder: Path) -> dict[
     """Run the shards side by side, merge their copies, and give the report's wf_stress."""
     internal = ["--gate-folder", str(folder), "--parent", str(os.getpid()), "--shard"]
     program = [sys.executable, sys.argv[0], *argv, *internal]
-    processes = [subprocess.Popen([*program, str(shard)]) for shard in range(1, len(split(options)) + 1)]
+    processes = [
+        subprocess.Popen([*program, str(shard)]) for shard in range(1, len(split(options)) + 1)
+    ]
     codes = [process.wait() for process in processes]
-    failed = [f"shard {place} of {len(codes)} ended with {code}" for place, code in enumerate(codes, start=1) if code]
+    failed = [
+        f"shard {place} of {len(codes)} ended with {code}"
+        for place, code in enumerate(codes, start=1)
+        if code
+    ]
     if failed or not codes:
         reason = "; ".join(failed) or "no window fits between wf_start_year and wf_end_year"
         say("walk_forward", f"failed: {reason}")
-        return {"ok": False, "reason": reason, "return_code": next((code for code in codes if code), 1)}
+        return {
+            "ok": False,
+            "reason": reason,
+            "return_code": next((code for code in codes if code), 1),
+        }
     summary = merge(folder / "walk_forward_stress", options.factor)
     result = {"ok": True, **statistics(summary), "return_code": 0, "summary_csv": str(summary)}
     say("walk_forward", f"test_ic_mean={result['test_ic_mean']} over {result['test_ic_n']} windows")

@@ -1,0 +1,37 @@
+"""Every way of saying no: one line, and one exit code of its own, as README and DESIGN promise them."""
+
+import pytest
+
+from postrun.core import errors
+from postrun.core.errors import PostRunError
+
+CODES = {
+    "Usage": 2,
+    "Missing": 3,
+    "Invalid": 4,
+    "Unclear": 5,
+    "Unreachable": 6,
+    "Rejected": 6,
+    "RunDead": 7,
+    "DeadlineReached": 8,
+    "Locked": 9,
+    "NotFinished": 10,
+}
+KINDS = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, PostRunError) and kind is not PostRunError
+}
+
+
+def test_every_refusal_has_its_code() -> None:
+    assert {name: kind.exit_code for name, kind in KINDS.items()} == CODES
+    assert errors.INTERRUPTED not in CODES.values()
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_refusal_is_one_line(name: str) -> None:
+    assert str(KINDS[name]("run.pid", "a number", "'x'")) == "run.pid: expected a number, found 'x'"
+    assert str(KINDS[name]("run.pid", "a number", "'x'", "look there")).endswith(
+        "found 'x'; look there"
+    )

@@ -1,0 +1,121 @@
+"""Policies: complete and checked; the user's own file goes before the shipped one, the environment before both."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postrun.core import locations
+from postrun.core.errors import Invalid, Missing, Usage
+from postrun.core.locations import RunPaths
+from postrun.store import configuration
+
+SHIPPED = {
+    "connect_timeout_s": 15,
+    "host": "shipped",
+    "ignored_programs": ["less"],
+    "probe_timeout_s": 120,
+    "remote_root": "/srv/shipped",
+}
+
+
+@pytest.fixture
+def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand a project of the test's own behind the door."""
+    monkeypatch.setattr(locations, "PROJECT", tmp_path)
+    monkeypatch.setattr(configuration, "_PROJECT", RunPaths(tmp_path, "", None))
+    put(tmp_path / "configs", "workstation", SHIPPED)
+    return tmp_path / "configs"
+
+
+def put(configs: Path, name: str, document: Any) -> None:
+    configs.mkdir(exist_ok=True)
+    (configs / f"{name}.json").write_text(json.dumps(document))
+
+
+def test_the_shipped_file_counts_when_nothing_else_is_said(configs: Path) -> None:
+    assert configuration.workstation() == SHIPPED
+    assert left(configs) == ["workstation.json"], "reading makes no file"
+
+
+def left(configs: Path) -> list[str]:
+    return sorted(path.name for path in configs.iterdir())
+
+
+def test_the_users_own_file_goes_first_and_the_environment_before_it(
+    configs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(configs, "workstation.local", {"host": "mine", "probe_timeout_s": 3})
+    assert configuration.workstation() == {**SHIPPED, "host": "mine", "probe_timeout_s": 3}
+    monkeypatch.setenv("POSTRUN_HOST", "theirs")
+    assert configuration.workstation() == {**SHIPPED, "host": "theirs", "probe_timeout_s": 3}
+    monkeypatch.setenv("POSTRUN_REMOTE_ROOT", "/elsewhere")
+    assert configuration.workstation()["remote_root"] == "/elsewhere"
+
+
+@pytest.mark.usefixtures("configs")
+def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTRUN_HOST", "")
+    monkeypatch.setenv("POSTRUN_REMOTE_ROOT", "")
+    assert configuration.workstation() == SHIPPED
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "words"),
+    [
+        ("workstation", {"host": "x"}, "is a required property"),
+        ("workstation", {**SHIPPED, "hots": "x"}, "hots"),
+        ("workstation.local", {"probe_timeout_s": 0}, "$.probe_timeout_s"),
+        ("workstation.local", {"hots": "x"}, "hots"),
+        ("workstation.local", {"host": "-oProxyCommand=x"}, "$.host"),
+    ],
+)
+def test_a_wrong_policy_is_refused_never_defaulted(
+    configs: Path, name: str, document: Any, words: str
+) -> None:
+    put(configs, name, document)
+    with pytest.raises(Invalid) as caught:
+        configuration.workstation()
+    assert words in str(caught.value)
+    assert f"{name}.json" in str(caught.value)
+
+
+def test_a_policy_that_is_gone_is_missing(configs: Path) -> None:
+    (configs / "workstation.json").unlink()
+    with pytest.raises(Missing, match=r"workstation\.json"):
+        configuration.load("workstation")
+
+
+LISTED = [("bench", "/srv/a"), ("other", "/srv/b"), ("two", "/srv/c"), ("two", "/srv/d")]
+
+
+@pytest.mark.parametrize(
+    ("host", "root", "place"),
+    [
+        (None, None, ("bench", "/srv/usual")),
+        ("", "", ("bench", "/srv/usual")),
+        ("bench", None, ("bench", "/srv/usual")),
+        ("other", None, ("other", "/srv/b")),
+        ("other", "/x", ("other", "/x")),
+        ("two", "/srv/c", ("two", "/srv/c")),
+        ("new", None, ("new", "/srv/usual")),
+        (None, "/x", ("bench", "/x")),
+    ],
+)
+def test_a_listed_host_has_its_own_root(
+    host: str | None, root: str | None, place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [{"host": name, "remote_root": where} for name, where in LISTED]
+    settings = {"host": "bench", "remote_root": "/srv/usual", "workstations": listed}
+    monkeypatch.setattr(configuration, "workstation", lambda: settings)
+    monkeypatch.delenv("POSTRUN_REMOTE_ROOT", raising=False)
+    assert configuration.place(host, root) == place
+    with pytest.raises(
+        Usage, match="--remote-root: expected one of the roots of two: /srv/c, /srv/d, found none"
+    ):
+        configuration.place("two", None)
+    monkeypatch.setenv("POSTRUN_REMOTE_ROOT", "/srv/usual")
+    assert configuration.place("other", None) == ("other", "/srv/usual"), (
+        "the environment goes before the file"
+    )

@@ -1,0 +1,219 @@
+"""What counts as evidence, and how it differs from its manifest."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from factory import TAG, make_run, put
+from postrun.core import artifacts, locations
+from postrun.core.artifacts import Home
+from postrun.core.errors import Invalid, Missing
+from postrun.core.locations import RunPaths
+from postrun.store import evidence, json_files
+from postrun.store.evidence import Contents, Difference
+
+RUN = f"2026-02-21_031500_production_gates_{TAG}"
+GATE = "production_gates_2026-02-21_031700"
+RUN_PATH = f"audit/workstation_runs/{RUN}"
+GATE_PATH = f"gate_results/{GATE}"
+
+
+@pytest.fixture
+def place(near: Path) -> RunPaths:
+    """Give a run that lies in the workspace, with its manifest."""
+    make_run(near)
+    made = RunPaths(near, RUN, GATE)
+    found = evidence.contents(made)
+    rows = [
+        {"path": path, "sha256": digest, "size": (near / path).stat().st_size, "source": "bench"}
+        for path, digest in found.files.items()
+    ]
+    document = {
+        "run_folder": RUN,
+        "gate_folder": GATE,
+        "files": rows,
+        "links": [],
+        "verified": True,
+        "changes": [],
+    }
+    json_files.write(made, "evidence_manifest", document)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (f"{RUN_PATH}/result.json", True),
+        (f"{RUN_PATH}/data_quality/x/data_quality_report.json", True),
+        (f"{GATE_PATH}/production_gates_report.json", True),
+        (f"{GATE_PATH}/production_gates_report.md", True),
+        (f"{RUN_PATH}/sub/run_detection.json", True),
+        (f"{GATE_PATH}/sub/superseded_evidence/x", True),
+        (f"{RUN_PATH}/run_detection.json.bak", True),
+        (f"{RUN_PATH}/.hidden.tmp", True),
+        (f"{RUN_PATH}/sub/.run_detection.json.1.ab.tmp", True),
+        (f"{RUN_PATH}/run_detection.json", False),
+        (f"{RUN_PATH}/evidence_manifest.json", False),
+        (f"{RUN_PATH}/monitor_events.jsonl", False),
+        (f"{RUN_PATH}/governance_audit_check.md", False),
+        (f"{GATE_PATH}/production_gates_final_summary.md", False),
+        (f"{RUN_PATH}/production_gates_final_summary.md", False),
+        (f"{RUN_PATH}/.evidence_manifest.json.4711.00ff00ff.tmp", False),
+        (f"{RUN_PATH}/superseded_evidence/1/{RUN_PATH}/result.json", False),
+        (f"{GATE_PATH}/walk_forward_stress/.DS_Store", False),
+    ],
+)
+def test_what_is_evidence(path: str, expected: bool) -> None:
+    assert evidence.is_evidence(path) is expected
+
+
+def test_nothing_that_this_project_writes_is_evidence() -> None:
+    for name in artifacts.generated(Home.RUN, Home.GATE):
+        assert not evidence.is_evidence(f"{RUN_PATH}/{name}")
+        assert f"/{name}" in evidence.patterns(), (
+            "anchored: a file of this name further down is the far side's own"
+        )
+
+
+def test_contents_skip_what_is_no_regular_file(near: Path) -> None:
+    put(near / RUN_PATH / "a", b"a")
+    os.mkfifo(near / RUN_PATH / "fifo")
+    (near / RUN_PATH / "out").symlink_to("/etc/passwd")
+    (near / RUN_PATH / "folder").symlink_to("../..", target_is_directory=True)
+    (near / RUN_PATH / "empty").mkdir()
+    found = evidence.contents(RunPaths(near, RUN, GATE))
+    assert list(found.files) == [f"{RUN_PATH}/a"]
+    assert found.links == {f"{RUN_PATH}/out": "/etc/passwd", f"{RUN_PATH}/folder": "../.."}
+
+
+def test_the_gate_folder_is_left_out_when_there_is_none(near: Path) -> None:
+    make_run(near)
+    assert all(
+        path.startswith(RUN_PATH) for path in evidence.contents(RunPaths(near, RUN, None)).files
+    )
+    assert evidence.folders(RunPaths(near, RUN, None)) == (RUN_PATH,)
+    assert evidence.contents(
+        RunPaths(near, "2026-01-01_000000_production_gates_x", None)
+    ) == Contents({}, {})
+
+
+def test_untouched_evidence_does_not_differ(place: RunPaths) -> None:
+    put(place.path("run_detection"), b"{}")
+    put(place.path("production_gates_final_summary"), b"#")
+    assert evidence.differences(place) == []
+
+
+def test_differences_are_all_named(place: RunPaths, near: Path) -> None:
+    (near / RUN_PATH / "result.json").write_text("{}")
+    (near / GATE_PATH / "cost_stress_results.csv").unlink()
+    put(near / GATE_PATH / "walk_forward_stress/zzz/walk_forward_summary.csv", b"made up")
+    assert evidence.differences(place) == [
+        Difference(f"{RUN_PATH}/result.json", "changed"),
+        Difference(f"{GATE_PATH}/cost_stress_results.csv", "gone"),
+        Difference(f"{GATE_PATH}/walk_forward_stress/zzz/walk_forward_summary.csv", "added"),
+    ]
+    assert str(evidence.differences(place)[1]) == f"{GATE_PATH}/cost_stress_results.csv (gone)"
+
+
+def test_a_change_that_keeps_size_and_time_is_found(place: RunPaths, near: Path) -> None:
+    path = near / RUN_PATH / "run.log"
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [it.what for it in evidence.differences(place)] == ["changed"]
+
+
+def test_a_link_in_place_of_a_file_is_found(place: RunPaths, near: Path) -> None:
+    path = near / RUN_PATH / "result.json"
+    path.rename(near / "elsewhere.json")
+    path.symlink_to(near / "elsewhere.json")
+    assert sorted(it.what for it in evidence.differences(place)) == ["added", "gone"]
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "copied", "expected"),
+    [
+        ({"l": "t"}, {}, True, []),
+        ({"l": "t"}, {}, False, [("l", "gone")]),
+        ({"l": "t"}, {"l": "u"}, True, [("l", "changed")]),
+        ({}, {"l": "t"}, True, [("l", "added")]),
+        ({"l": "t"}, {"l": "t"}, False, []),
+    ],
+)
+def test_links(
+    known: dict[str, str], found: dict[str, str], copied: bool, expected: list[tuple[str, str]]
+) -> None:
+    differences = evidence.compare(Contents({}, known), Contents({}, found), copied)
+    assert [(it.path, it.what) for it in differences] == expected
+
+
+def test_a_file_where_a_link_was_is_no_missing_link() -> None:
+    differences = evidence.compare(
+        Contents({}, {"l": "t"}), Contents({"l": "digest"}, {}), copied=True
+    )
+    assert {it.what for it in differences} == {"added", "gone"}
+
+
+def test_without_a_manifest_nothing_can_be_said(near: Path) -> None:
+    make_run(near)
+    with pytest.raises(
+        Missing, match=r"evidence_manifest\.json: expected a file, found nothing there"
+    ):
+        evidence.differences(RunPaths(near, RUN, GATE))
+
+
+def test_a_broken_manifest_is_refused(place: RunPaths) -> None:
+    place.path("evidence_manifest").write_text('{"files": [')
+    with pytest.raises(Invalid, match=r"evidence_manifest\.json: expected a JSON document"):
+        evidence.differences(place)
+
+
+def test_evidence_that_vanishes_is_one_line(near: Path) -> None:
+    with pytest.raises(
+        Invalid, match="expected evidence that can be read, found No such file or directory"
+    ):
+        evidence.digest(near / "gone")
+
+
+def test_odd_names_come_back_as_they_were(near: Path) -> None:
+    names = [os.fsdecode(name) for name in (b"two\nlines", b"latin-\xe9", b"back\\slash", b"it's")]
+    for name in names:
+        put(near / RUN_PATH / name, b"x")
+    place = RunPaths(near, RUN, None)
+    found = evidence.contents(place)
+    rows = [
+        {"path": path, "sha256": digest, "size": 1, "source": "bench"}
+        for path, digest in found.files.items()
+    ]
+    document = {
+        "run_folder": RUN,
+        "gate_folder": None,
+        "files": rows,
+        "links": [],
+        "verified": True,
+        "changes": [],
+    }
+    json_files.write(place, "evidence_manifest", document)
+    assert evidence.recorded(json_files.read(place, "evidence_manifest")) == found
+    assert evidence.differences(place) == []
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("/srv/quant/gate_results/g1/a/b.csv", "gate_results/g1/a/b.csv"),
+        ("gate_results/g1/b.csv", "gate_results/g1/b.csv"),
+        ("gate_results/g2/b.csv", None),
+        ("gate_results/g1", None),
+        ("gate_results/g1/../g2/b.csv", None),
+        ("", None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_what_the_workstation_names_is_found_below_our_copy(
+    named: object, found: str | None
+) -> None:
+    assert evidence.local(locations.GATES, "g1", named) == found
+    assert evidence.local(locations.GATES, None, named) is None

@@ -1,0 +1,357 @@
+"""The door for JSON: what is read is strict, what is written is whole, sorted and only new when something is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postrun.core.errors import Invalid, Missing
+from postrun.core.locations import PROJECT, RunPaths
+from postrun.store import json_files
+
+RUN = "2026-02-21_031500_production_gates_run1"
+READY: dict[str, Any] = {
+    "ready": True,
+    "points": [],
+    "last_runs": [],
+    "open_high_items": [],
+    "top_candidates": [],
+    "next_command": None,
+}
+EVENT = {
+    "schema_version": 1,
+    "generated_at": "2026-02-21T05:00:00Z",
+    "tag": "run1",
+    "run": RUN,
+    "before": None,
+    "state": "running",
+    "lasted_s": None,
+    "words": "2 processes of it",
+}
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+DOCUMENTS = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.fixture
+def place(near: Path) -> RunPaths:
+    return RunPaths(near, RUN, None)
+
+
+def refusal(content: bytes) -> str:
+    with pytest.raises(Invalid) as caught:
+        json_files.parse(content, "x.json")
+    return str(caught.value)
+
+
+def put(place: RunPaths, name: str, content: bytes) -> Path:
+    path = place.path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "an empty file"),
+        (b" \n\t", "an empty file"),
+        (b"\xef\xbb\xbf", "at line 1 column 1"),
+        (b'{"workflow": "production', "Unterminated string starting at at line 1 column 14"),
+        (b'{"a": 1,\n "b"', "Expecting ':' delimiter at line 2 column 5"),
+        (b'{"a": 1}{"a": 2}', "Extra data at line 1 column 9"),
+        (b"{'a': 1}", "line 1 column 2"),
+        (b'{"a": "\x00"}', "Invalid control character"),
+        (b'{"a": 1}\x00', "Extra data"),
+        ('{"a": 1}'.encode("utf-16"), "UTF-8 text, found byte 0xff at offset 0"),
+        ('{"a": "\xe4"}'.encode("latin-1"), "UTF-8 text, found byte 0xe4 at offset 7"),
+        (b'{"a": 1, "b": 2, "a": 3}', "the key 'a' given twice"),
+        (b'[{"b": {"c": 1, "c": 1}}]', "the key 'c' given twice"),
+        (b'{"a": 1, "\\u0061": 2}', "the key 'a' given twice"),
+        (b"[" * 200_000, "recursion"),
+        (b'{"a":' * 200_000, "recursion"),
+        (b"9" * 5000, "Exceeds the limit"),
+    ],
+)
+def test_what_is_no_strict_json_is_refused(content: bytes, words: str) -> None:
+    told = refusal(content)
+    assert told.startswith("x.json: expected ")
+    assert words in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("content", "document", "odd"),
+    [
+        (b"NaN", None, ("$",)),
+        (b'{"a": NaN, "b": 1.5}', {"a": None, "b": 1.5}, ("$.a",)),
+        (
+            b'{"a": [1, Infinity, {"b": -Infinity}]}',
+            {"a": [1, None, {"b": None}]},
+            ("$.a[1]", "$.a[2].b"),
+        ),
+        (b"[1e999, -1e999, 1e308]", [None, None, 1e308], ("$[0]", "$[1]")),
+        (b'{"a": null}', {"a": None}, ()),
+        (b'["NaN", "Infinity"]', ["NaN", "Infinity"], ()),
+    ],
+)
+def test_numbers_that_are_none_become_null_and_are_named(
+    content: bytes, document: Any, odd: tuple[str, ...]
+) -> None:
+    assert json_files.parse(content, "x.json") == (document, odd)
+
+
+def test_a_mark_of_byte_order_is_no_flaw() -> None:
+    assert json_files.parse(b'\xef\xbb\xbf{"a": 1}\r\n', "x.json") == ({"a": 1}, ())
+
+
+def test_large_integers_keep_every_digit() -> None:
+    assert json_files.parse(b'{"a": 123456789012345678901234567890}', "x.json")[0] == {
+        "a": 123456789012345678901234567890
+    }
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    try:
+        document, _ = json_files.parse(content, "x.json")
+    except Invalid:
+        return
+    assert json_files.parse(json_files.encode(document), "x.json") == (document, ())
+
+
+@given(DOCUMENTS)
+def test_what_is_written_is_read_again(document: Any) -> None:
+    assert json_files.parse(json_files.encode(document), "x.json") == (document, ())
+    line = json_files.encode_line(document)
+    assert (line.count(b"\n"), line[-1:]) == (1, b"\n")
+    assert json_files.parse(line, "x.jsonl")[0] == document
+
+
+def test_a_lone_surrogate_survives_the_way_out_and_in() -> None:
+    document = json_files.parse(b'{"path": "a\\udcffb"}', "x.json")[0]
+    assert json_files.encode(document) == b'{\n  "path": "a\\udcffb"\n}\n'
+    assert json_files.parse(json_files.encode_line(document), "x.json")[0] == document
+    with pytest.raises(Invalid, match="expected a document that fits"):
+        json_files.check({**EVENT, "state": "\udcff"}, "monitor_events", "x.json")
+    assert (
+        json_files.check({**EVENT, "words": "\udcff"}, "monitor_events", "x.json")["words"]
+        == "\udcff"
+    )
+
+
+def test_the_house_writes_json_one_way() -> None:
+    assert (
+        json_files.encode({"b": [1], "a": "ä"})
+        == '{\n  "a": "ä",\n  "b": [\n    1\n  ]\n}\n'.encode()
+    )
+    assert json_files.encode_line({"b": 1, "a": "x\ny"}) == b'{"a": "x\\ny", "b": 1}\n'
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_nothing_that_is_no_number_goes_out(place: RunPaths, value: float) -> None:
+    for encode in (json_files.encode, json_files.encode_line):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            encode({"a": [value]})
+    run = {
+        "run": RUN,
+        "decision_tag": "run1",
+        "factor": None,
+        "overall_pass": None,
+        "audit_passed": True,
+    }
+    json_files.write(place, "handoff_readiness", READY)
+    before = place.path("handoff_readiness").read_bytes()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_files.write(
+            place,
+            "handoff_readiness",
+            {**READY, "last_runs": [{**run, "total": value, "decision": "x"}]},
+        )
+    assert place.path("handoff_readiness").read_bytes() == before
+
+
+def test_a_document_that_does_not_fit_is_refused_with_its_worst_flaw() -> None:
+    with pytest.raises(Invalid) as caught:
+        json_files.check({**EVENT, "state": "asleep", "lasted_s": -1}, "monitor_events", "events:3")
+    told = str(caught.value)
+    assert told.startswith(
+        "events:3: expected a document that fits schemas/monitor_events.schema.json, found $."
+    )
+    assert told.endswith("(and 1 more)")
+    flaws = json_files.findings({**EVENT, "state": "asleep", "lasted_s": -1}, "monitor_events")
+    assert sorted(flaw.partition(":")[0] for flaw in flaws) == ["$.lasted_s", "$.state"]
+    assert json_files.check(EVENT, "monitor_events", "events:3") is EVENT
+
+
+def test_an_endless_value_does_not_make_an_endless_line() -> None:
+    (flaw,) = json_files.findings({**EVENT, "state": "x" * 100_000}, "monitor_events")
+    assert len(flaw) < 400
+
+
+def test_what_a_schema_admits_comes_in_and_is_found_all_the_same() -> None:
+    context = {"decision_tag": "run1", "workflow": "production_gates", "threads": "eight"}
+    assert json_files.findings(context, "context", admitted=False) == []
+    assert json_files.check(context, "context", "context.json") is context
+    assert [flaw.partition(":")[0] for flaw in json_files.findings(context, "context")] == [
+        "$.threads"
+    ]
+
+
+def test_what_is_admitted_does_not_hide_what_is_not() -> None:
+    with pytest.raises(Invalid) as caught:
+        json_files.check({"decision_tag": 7, "threads": "eight"}, "context", "context.json")
+    assert "$.decision_tag" in str(caught.value)
+
+
+def test_load_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(Missing, match=r"nothing\.json: expected a file, found nothing there"):
+        json_files.load(tmp_path / "nothing.json", "result")
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(Missing, match="a file that can be read, found Is a directory"):
+        json_files.load(tmp_path / "folder.json", "result")
+
+
+def test_load_names_the_file_that_is_half_there(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_bytes(b'{"workflow": "prod')
+    with pytest.raises(Invalid, match="Unterminated string") as caught:
+        json_files.load(path, "result")
+    assert str(caught.value).startswith(str(path))
+
+
+def test_seek_gives_none_only_for_what_is_not_there(place: RunPaths) -> None:
+    assert json_files.seek(place, "result") is None
+    with pytest.raises(Missing):
+        json_files.read(place, "result")
+    put(place, "result", b"{")
+    with pytest.raises(Invalid):
+        json_files.seek(place, "result")
+    result = {
+        "workflow": "production_gates",
+        "decision_tag": "run1",
+        "exit_code": 0,
+        "audit_dir": "a",
+    }
+    put(place, "result", json.dumps(result).encode())
+    assert json_files.seek(place, "result") == json_files.read(place, "result") == result
+
+
+def test_a_noun_without_a_schema_is_no_json(place: RunPaths) -> None:
+    with pytest.raises(AssertionError, match="command is not JSON"):
+        json_files.read(place, "command")
+
+
+def test_write_stamps_and_gives_what_lies_there(
+    place: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771650000")
+    given = dict(READY)
+    written = json_files.write(place, "handoff_readiness", given)
+    assert given == READY, "the caller's own document stays as it is"
+    assert written == {**READY, "schema_version": 1, "generated_at": "2026-02-21T05:00:00Z"}
+    path = place.root / "audit/session_handoff/handoff_readiness.json"
+    assert path.read_bytes() == json_files.encode(written)
+    assert json_files.read(place, "handoff_readiness") == written
+
+
+def test_a_new_day_alone_changes_no_byte(place: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771650000")
+    first = json_files.write(place, "handoff_readiness", READY)
+    path = place.path("handoff_readiness")
+    before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
+    assert json_files.write(place, "handoff_readiness", READY) == first
+    assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
+
+
+def test_new_content_gets_a_new_time(place: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771650000")
+    json_files.write(place, "handoff_readiness", READY)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771736400")
+    written = json_files.write(place, "handoff_readiness", {**READY, "ready": False})
+    assert written["generated_at"] == "2026-02-22T05:00:00Z"
+    assert json_files.read(place, "handoff_readiness") == written
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b'{"ready": tr', b"[]", b"null", b"\xff\xfe", b'{"ready": 1, "ready": 1}']
+)
+def test_a_broken_file_of_ours_is_written_anew(place: RunPaths, broken: bytes) -> None:
+    path = put(place, "handoff_readiness", broken)
+    written = json_files.write(place, "handoff_readiness", READY)
+    assert path.read_bytes() == json_files.encode(written)
+
+
+def test_other_spelling_of_the_same_content_is_put_right(place: RunPaths) -> None:
+    written = json_files.write(place, "handoff_readiness", READY)
+    path = put(place, "handoff_readiness", json.dumps(written).encode())
+    assert json_files.write(place, "handoff_readiness", READY) == written
+    assert path.read_bytes() == json_files.encode(written)
+
+
+def test_what_does_not_fit_is_never_written(place: RunPaths) -> None:
+    with pytest.raises(Invalid, match=r"handoff_readiness\.json"):
+        json_files.write(place, "handoff_readiness", {**READY, "ready": "yes"})
+    assert not place.path("handoff_readiness").exists()
+    json_files.write(place, "handoff_readiness", READY)
+    before = place.path("handoff_readiness").read_bytes()
+    with pytest.raises(Invalid, match="Additional properties"):
+        json_files.write(place, "handoff_readiness", {**READY, "surplus": 1})
+    assert place.path("handoff_readiness").read_bytes() == before
+
+
+def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    assert list(json_files.lines(path, "monitor_events")) == []
+    path.write_bytes(b"")
+    assert list(json_files.lines(path, "monitor_events")) == []
+    rows = [EVENT, {**EVENT, "before": "running", "state": "dead", "words": "line\u2028one\x85"}]
+    path.write_bytes(b"".join(map(json_files.encode_line, rows)))
+    assert list(json_files.lines(path, "monitor_events")) == rows
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (b'{"tag": "run1"', "events.jsonl:2: expected a whole line, found half a line"),
+        (json_files.encode_line(EVENT)[:-1], "events.jsonl:2: expected a whole line"),
+        (b"\n", "events.jsonl:2: expected a JSON document, found an empty file"),
+        (b'{"tag": "run1"}\n', "events.jsonl:2: expected a document that fits"),
+        (b"{\n", "events.jsonl:2: expected a JSON document"),
+    ],
+)
+def test_a_line_that_is_wrong_is_named(tmp_path: Path, last: bytes, words: str) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(json_files.encode_line(EVENT) + last)
+    rows = json_files.lines(path, "monitor_events")
+    assert next(rows) == EVENT, "what stands before it is given"
+    with pytest.raises(Invalid) as caught:
+        next(rows)
+    assert words in str(caught.value)
+
+
+def test_columns_come_from_the_schema_in_its_order() -> None:
+    found = json_files.columns("factor_experiment_registry")
+    members = json.loads((PROJECT / "schemas/factor_experiment_registry.schema.json").read_bytes())
+    assert list(found) == list(members["properties"])
+    assert (found["total"], found["overall_pass"], found["decision_tag"]) == (float, bool, str)
+    assert set(found.values()) <= {str, int, float, bool}
+
+
+def test_a_schema_is_held_against_the_rules_of_schemas() -> None:
+    assert json_files.schema_findings({"type": "object"}) == []
+    (flaw,) = json_files.schema_findings({"properties": {"a": {"type": "text"}}})
+    assert flaw.startswith("$.properties.a.type")
