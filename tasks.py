@@ -144,8 +144,8 @@ ns = Collection(
     *(script_task(*row) for row in CLOSING),
     script_task("watch", "watch_runs.py", "all unfinished runs everywhere", INTERVAL, WHERE),
     *(
-        script_task(verb.name, verb.script, verb.words, OF_ONE_STEP.get(verb.name, {}))
-        for verb in STEPS
+        script_task(step.name, step.script, step.description, OF_ONE_STEP.get(step.name, {}))
+        for step in STEPS
     ),
     *(house_task(*row) for row in HOUSE),
 )

@@ -44,11 +44,11 @@ def main() -> int:
     return 0
 
 
-def _workstation(far: Path, megabytes: int) -> factory.Documents:
+def _workstation(remote: Path, megabytes: int) -> factory.Documents:
     made = factory.documents()
     made.log = os.urandom(megabytes * 2**20 // 2)
-    made.write(far)
-    shards = made.gate_dir(far) / "walk_forward_stress/shard_00"
+    made.write(remote)
+    shards = made.gate_dir(remote) / "walk_forward_stress/shard_00"
     for number in range(50):
         (shards / f"part_{number:02d}.csv").write_bytes(os.urandom(megabytes * 2**20 // 100))
     return made
@@ -68,27 +68,28 @@ def _measure(root: Path, server: Sshd, made: factory.Documents, pairs: int) -> N
         )
 
 
-def _bare(near: Path, far: Path, server: Sshd, made: factory.Documents) -> float:
+def _bare(local: Path, remote: Path, server: Sshd, made: factory.Documents) -> float:
     began = time.perf_counter()
     for folder in (made.run_dir, made.gate_dir):
-        target = folder(near)
+        target = folder(local)
         target.mkdir(parents=True)
         shell = f"ssh -F {server.client_config}"
         subprocess.run(
-            ["rsync", "-rt", "-e", shell, f"{server.host}:{folder(far)}/", f"{target}/"], check=True
+            ["rsync", "-rt", "-e", shell, f"{server.host}:{folder(remote)}/", f"{target}/"],
+            check=True,
         )
     subprocess.run(IMPORTS, check=True)
     return time.perf_counter() - began
 
 
-def _flow(near: Path, far: Path, server: Sshd) -> float:
+def _flow(local: Path, remote: Path, server: Sshd) -> float:
     command = [
         sys.executable,
         str(PROJECT / "scripts/post_run_sync_and_finalize.py"),
         "--tag",
         factory.TAG,
     ]
-    command += ["--host", server.host, "--remote-root", str(far), "--local-root", str(near)]
+    command += ["--host", server.host, "--remote-root", str(remote), "--local-root", str(local)]
     environment = {**os.environ, "POSTRUN_SSH_CONFIG": str(server.client_config)}
     began = time.perf_counter()
     subprocess.run(command, check=True, env=environment, capture_output=True)

@@ -38,18 +38,18 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10_000)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        far, near = Path(folder, "far"), Path(folder, "near")
-        grow(far, near, 0, args.runs // 10)
-        small = closing(far, near, args.runs // 10)
-        grow(far, near, args.runs // 10, args.runs)
-        large = closing(far, near, args.runs)
+        remote, local = Path(folder, "far"), Path(folder, "near")
+        grow(remote, local, 0, args.runs // 10)
+        small = closing(remote, local, args.runs // 10)
+        grow(remote, local, args.runs // 10, args.runs)
+        large = closing(remote, local, args.runs)
         print(f"closing one more, {args.runs // 10:>6} runs  {small:6.2f} s")
         print(
             f"closing one more, {args.runs:>6} runs  {large:6.2f} s   ratio {large / small:.2f} for ten times the runs"
         )
-        bare = reading(near)
+        bare = reading(local)
         for name, script in SCRIPTS.items():
-            seconds = timed(script, near, "--rebuild")
+            seconds = timed(script, local, "--rebuild")
             print(
                 f"rebuild of the {name}, {args.runs} runs  {seconds:6.2f} s   ratio to reading {seconds / bare:.2f}"
             )
@@ -57,7 +57,7 @@ def main() -> int:
     return 0
 
 
-def grow(far: Path, near: Path, first: int, last: int) -> None:
+def grow(remote: Path, local: Path, first: int, last: int) -> None:
     """Close three real runs, and copy what the tables read of them under other names; then make the tables."""
     kinds: list[dict[str, Any]] = [
         {},
@@ -69,15 +69,15 @@ def grow(far: Path, near: Path, first: int, last: int) -> None:
     ]
     models = [factory.documents(**name) for name in names]
     for name, options in zip(names, kinds, strict=True) if not first else ():
-        made = factory.make_run(far, **name, **options)
-        close(far, near, made.tag)
+        made = factory.make_run(remote, **name, **options)
+        close(remote, local, made.tag)
     for number in range(first, last):
-        copy(near, models[number % 3], number)
+        copy(local, models[number % 3], number)
     for script in SCRIPTS.values():
-        timed(script, near, "--rebuild")
+        timed(script, local, "--rebuild")
 
 
-def copy(near: Path, model: factory.Documents, number: int) -> None:
+def copy(local: Path, model: factory.Documents, number: int) -> None:
     """Give a closed run another name and another factor."""
     day = f"2024-{1 + number % 12:02d}-{1 + number // 12 % 28:02d}"
     stamp = f"{day}_{number // 336 % 24:02d}{number // 8064 % 60:02d}{number % 60:02d}"
@@ -85,35 +85,37 @@ def copy(near: Path, model: factory.Documents, number: int) -> None:
         f"{stamp}_production_gates_many{number}",
         f"production_gates_{day}_{number % 240000:06d}",
     )
-    source = near / locations.RUNS / model.run_folder
-    target = near / locations.RUNS / run
+    source = local / locations.RUNS / model.run_folder
+    target = local / locations.RUNS / run
     target.mkdir(parents=True)
-    for noun in ARTIFACTS:
-        document = json.loads((source / f"{noun}.json").read_text())
+    for artifact in ARTIFACTS:
+        document = json.loads((source / f"{artifact}.json").read_text())
         document.update(run_folder=run, decision_tag=f"many{number}", gate_folder=gate)
-        if noun == "governance_audit_check":
+        if artifact == "governance_audit_check":
             document.update(factor=f"factor{number % 300}")
-        (target / f"{noun}.json").write_bytes(json_files.encode(document))
-    folder = near / locations.GATES / gate
+        (target / f"{artifact}.json").write_bytes(json_files.encode(document))
+    folder = local / locations.GATES / gate
     folder.mkdir()
     report = (
-        near / locations.GATES / model.gate_folder / "production_gates_report.json"
+        local / locations.GATES / model.gate_folder / "production_gates_report.json"
     ).read_bytes()
     (folder / "production_gates_report.json").write_bytes(report)
 
 
-def closing(far: Path, near: Path, count: int) -> float:
+def closing(remote: Path, local: Path, count: int) -> float:
     """Give the median time of closing a new run, three times."""
     times = []
     for number in range(3):
         made = factory.make_run(
-            far, tag=f"one_more_{count}_{number}", stamp=f"2025-01-0{number + 1}_{count:06d}"[:17]
+            remote,
+            tag=f"one_more_{count}_{number}",
+            stamp=f"2025-01-0{number + 1}_{count:06d}"[:17],
         )
-        times.append(close(far, near, made.tag))
+        times.append(close(remote, local, made.tag))
     return statistics.median(times)
 
 
-def close(far: Path, near: Path, tag: str) -> float:
+def close(remote: Path, local: Path, tag: str) -> float:
     """Close one run; give the seconds."""
     began = time.perf_counter()
     command = [
@@ -125,27 +127,33 @@ def close(far: Path, near: Path, tag: str) -> float:
         "local",
     ]
     done = subprocess.run(
-        [*command, "--remote-root", str(far), "--local-root", str(near)], capture_output=True
+        [*command, "--remote-root", str(remote), "--local-root", str(local)], capture_output=True
     )
     assert done.returncode in (0, 1), done.stderr.decode()
     return time.perf_counter() - began
 
 
-def timed(script: str, near: Path, *flags: str) -> float:
+def timed(script: str, local: Path, *flags: str) -> float:
     """Run one script on the workspace; give the seconds."""
     began = time.perf_counter()
-    command = [sys.executable, str(PROJECT / "scripts" / script), *flags, "--local-root", str(near)]
+    command = [
+        sys.executable,
+        str(PROJECT / "scripts" / script),
+        *flags,
+        "--local-root",
+        str(local),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - began
 
 
-def reading(near: Path) -> float:
+def reading(local: Path) -> float:
     """Read and parse what a rebuild reads, in one process and nothing more."""
     began = time.perf_counter()
-    for noun in ARTIFACTS:
-        for path in (near / locations.RUNS).glob(f"*/{noun}.json"):
+    for artifact in ARTIFACTS:
+        for path in (local / locations.RUNS).glob(f"*/{artifact}.json"):
             json.loads(path.read_bytes())
-    for path in (near / locations.GATES).glob("*/production_gates_report.json"):
+    for path in (local / locations.GATES).glob("*/production_gates_report.json"):
         json.loads(path.read_bytes())
     return time.perf_counter() - began
 

@@ -67,12 +67,12 @@ class Proxy:
     def _accept(self) -> None:
         while True:
             try:
-                near, _ = self._listener.accept()
+                local, _ = self._listener.accept()
             except OSError:  # closed
                 return
             self.connections += 1
-            far = socket.create_connection(("127.0.0.1", self._to))
-            for pair in ((near, far), (far, near)):
+            remote = socket.create_connection(("127.0.0.1", self._to))
+            for pair in ((local, remote), (remote, local)):
                 threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
@@ -148,7 +148,7 @@ class Yard:
             server.start()
         before = self._count(), _children()
         began = time.perf_counter()
-        near = sum(_ended(command, environment) for command in commands)
+        local = sum(_ended(command, environment) for command in commands)
         seconds = time.perf_counter() - began
         time.sleep(SETTLE)
         for server in self.servers:
@@ -156,10 +156,10 @@ class Yard:
         sessions, connections, size = (
             after - then for after, then in zip(self._count(), before[0], strict=True)
         )
-        far = _children() - before[1] - near
+        remote = _children() - before[1] - local
         for server in self.servers:
             server.start()
-        return Cost(sessions, seconds, connections, size / 1024, near, far)
+        return Cost(sessions, seconds, connections, size / 1024, local, remote)
 
     def _count(self) -> tuple[int, int, int]:
         logs = [(server.folder / "sshd.log").read_text() for server in self.servers]
@@ -192,9 +192,9 @@ def _ended(command: Sequence[str], environment: dict[str, str]) -> float:
 
 def watching(yard: Yard, project: Path, seconds: float) -> Cost:
     """Watch for so long; a poll is a look at every workstation."""
-    near = yard.base / f"near{seconds:g}"
-    near.mkdir()
-    command = [sys.executable, str(project / "scripts/watch_runs.py"), "--local-root", str(near)]
+    local = yard.base / f"near{seconds:g}"
+    local.mkdir()
+    command = [sys.executable, str(project / "scripts/watch_runs.py"), "--local-root", str(local)]
     command += ["--interval", "1", "--deadline", str(seconds)]
     cost = yard.measure([command], {"POSTRUN_SSH_CONFIG": str(yard.config)})
     return replace(cost, polls=cost.polls / len(yard.servers))

@@ -61,19 +61,19 @@ class State:
     flaws: tuple[str, ...]
 
 
-def hand_over(order: RunRequest) -> StepResult:
+def hand_over(request: RunRequest, _: RunPaths) -> StepResult:
     """Ask every question, and write the page that one would want to be handed."""
-    state = _observe(order.root)
+    state = _observe(request.root)
     points = [ask(state) for ask in QUESTIONS]
     document = {
         "ready": all(point.passed for point in points),
         "points": [asdict(point) for point in points],
         **_next(state),
     }
-    lying = json_files.write(RunPaths(order.root, "", None), READINESS, document)
+    lying = json_files.write(RunPaths.of_workspace(request.root), READINESS, document)
     path, page = (
-        locations.workspace_path(order.root, READINESS),
-        locations.workspace_path(order.root, READINESS, ".md"),
+        locations.workspace_path(request.root, READINESS),
+        locations.workspace_path(request.root, READINESS, ".md"),
     )
     page_files.write(page, f"{READINESS}.md", **lying)
     missed = [point.id for point in points if not point.passed]
@@ -82,13 +82,13 @@ def hand_over(order: RunRequest) -> StepResult:
         if missed
         else f"ready; {len(points)} questions answered with yes"
     )
-    return StepResult(words, (path, page), yes=not missed)
+    return StepResult(words, (path, page), passed=not missed)
 
 
 def _observe(root: Path) -> State:
     flaws: list[str] = []
     found = {name: _try(flaws, _table, root, name) or [] for name in (REGISTRY, QUEUE, PATTERNS)}
-    plan = _try(flaws, json_files.read, RunPaths(root, "", None), PLAN) or {}
+    plan = _try(flaws, json_files.read, RunPaths.of_workspace(root), PLAN) or {}
     _try(flaws, ledger.rows, root)
     return State(
         root,
@@ -106,8 +106,8 @@ def _try(flaws: list[str], read: Callable[..., Any], *what: Any) -> Any:
         return read(*what)
     except Missing:
         return None  # the question about what is there names it
-    except PostRunError as refusal:
-        flaws.append(str(refusal))
+    except PostRunError as error:
+        flaws.append(str(error))
         return None
 
 
@@ -222,13 +222,15 @@ def _patterns_current(state: State) -> Point:
 
 def _all_closed(state: State) -> Point:
     begun = {
-        path.parent for noun in ("run_detection", *_CLOSING) for path in _runs(state.root, noun)
+        path.parent
+        for artifact in ("run_detection", *_CLOSING)
+        for path in _runs(state.root, artifact)
     }
     wanting = [
-        f"{folder.name} lacks {noun}"
+        f"{folder.name} lacks {artifact}"
         for folder in sorted(begun)
-        for noun in _CLOSING
-        if not RunPaths(state.root, folder.name, None).path(noun).is_file()
+        for artifact in _CLOSING
+        if not RunPaths(state.root, folder.name, None).path(artifact).is_file()
     ]
     return _point(
         "no_run_half_closed",
@@ -312,9 +314,9 @@ def _first_command(state: State) -> dict[str, Any] | None:
     }
 
 
-def _runs(root: Path, noun: str) -> list[Path]:
-    assert ARTIFACTS[noun].home is Home.RUN
-    return list((root / locations.RUNS).glob(f"*/{RunPaths(root, 'x', None).path(noun).name}"))
+def _runs(root: Path, artifact: str) -> list[Path]:
+    assert ARTIFACTS[artifact].home is Home.RUN
+    return list((root / locations.RUNS).glob(f"*/{RunPaths(root, 'x', None).path(artifact).name}"))
 
 
 def _digest(root: Path, name: str) -> str | None:

@@ -25,23 +25,25 @@ from postrun.remote.workstation import File, RemoteListing, open_workstation
 from postrun.store import configuration, json_files, run_lookup
 
 
-def detect(order: RunRequest) -> StepResult:
+def detect(request: RunRequest, _: RunPaths) -> StepResult:
     """Detect one run. Raises Usage, Missing, Invalid, Unclear, Unreachable, NotFinished."""
-    run, gate, tag = run_lookup.run(order), run_lookup.gate(order), run_lookup.tag(order)
-    with open_workstation(order) as door:
+    run, gate, tag = run_lookup.run(request), run_lookup.gate(request), run_lookup.tag(request)
+    with open_workstation(request) as door:
         seen = door.look(
             tag,
             run and f"{locations.RUNS}/{run}",
             gate and f"{locations.GATES}/{gate}/{run_lookup.REPORT}",
         )
     found = runs.choose(seen, tag, run)
-    ended, abandoned = runs.check_end(seen, found, order.abandoned, _abandoned_before(order, found))
+    ended, abandoned = runs.check_end(
+        seen, found, request.abandoned, _abandoned_before(request, found)
+    )
     document = judge(seen, found, ended, gate, configuration.workstation()["ignored_programs"])
     document["abandoned"] = abandoned
     document["overrides"] = {"run_folder": run, "gate_folder": gate}
-    place = RunPaths(order.root, found.name.folder, document["gate_folder"])
-    json_files.write(place, "run_detection", document)
-    return StepResult(_words(document), (place.path("run_detection"),))
+    run_paths = RunPaths(request.root, found.name.folder, document["gate_folder"])
+    json_files.write(run_paths, "run_detection", document)
+    return StepResult(_words(document), (run_paths.path("run_detection"),))
 
 
 def judge(
@@ -80,10 +82,10 @@ def judge(
     }
 
 
-def _abandoned_before(order: RunRequest, found: Finding) -> str | None:
+def _abandoned_before(request: RunRequest, found: Finding) -> str | None:
     """Give the reason for which an earlier detection let this run pass without a result."""
     try:
-        before = json_files.seek(RunPaths(order.root, found.name.folder, None), "run_detection")
+        before = json_files.seek(RunPaths(request.root, found.name.folder, None), "run_detection")
     except Invalid:  # it is written anew
         return None
     reason: str | None = before.get("abandoned") if before else None

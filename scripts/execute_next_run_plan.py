@@ -30,17 +30,17 @@ _AGAIN = "plan again: make next-run-plan"
 
 def execute(args: argparse.Namespace) -> int:
     """Start the command of this rank, when nothing that the plan rests on has changed; give the verdict as 0 or 1."""
-    order = cli.order(args, needs_run=False)
-    command = _command(order.root, args.rank)
-    order = replace(order, tag=command["tag"])
+    request = cli.parse_request(args, needs_run=False)
+    command = _command(request.root, args.rank)
+    request = replace(request, tag=command["tag"])
     return launch.start(
-        order, f"rank {args.rank}", command["argv"], command["files"], _AGAIN, args.json
+        request, f"rank {args.rank}", command["argv"], command["files"], _AGAIN, args.json
     )
 
 
 def _command(root: Path, rank: int) -> dict[str, Any]:
     """Give the planned command of this rank. Raises Missing, Invalid."""
-    plan = json_files.read(RunPaths(root, "", None), PLAN)
+    plan = json_files.read(RunPaths.of_workspace(root), PLAN)
     for name, digest in plan["made_from"].items():
         path = locations.workspace_path(root, name)
         if not path.exists() or disk.sha256(path) != digest:

@@ -23,7 +23,7 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.run_names import RunName
 from postrun.decide import gates
-from postrun.store import command_file, json_files, ledger, page_files, run_lookup
+from postrun.store import command_file, json_files, ledger, page_files
 
 _NEXT = {  # the audit comes before any promotion
     "pass": "governance audit, then committee review",
@@ -32,30 +32,34 @@ _NEXT = {  # the audit comes before any promotion
 _SYNC = "bring the run home first: make sync-run TAG=..., or close it with --no-sync when it is here already"
 
 
-def finalize(order: RunRequest) -> StepResult:
+def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Decide, record the decision, and write it down for reading. Raises Missing, Invalid, Unclear."""
-    place = run_lookup.locate(order)
-    name = _name(place)
-    manifest = _manifest(place)
-    abandoned = _abandoned(place)
-    result = json_files.read(place, "result") if abandoned is None else None
-    report = json_files.read(place, "production_gates_report") if place.gate is not None else None
+    name = _name(run_paths)
+    manifest = _manifest(run_paths)
+    abandoned = _abandoned(run_paths)
+    result = json_files.read(run_paths, "result") if abandoned is None else None
+    report = (
+        json_files.read(run_paths, "production_gates_report")
+        if run_paths.gate is not None
+        else None
+    )
     given_up = [] if abandoned is None else [f"abandoned: {abandoned}"]
     against = [*given_up, *reasons(name, result, report)]
     wanted = {
-        **_described(place, name, order.objective),
+        **_described(run_paths, name, request.objective),
         "result": "fail" if against else "pass",
         "next_action": _NEXT["fail" if against else "pass"],
         "evidence_sha256": ledger.evidence_digest(manifest),
         "reasons": against,
     }
-    row, new = _recorded(place, wanted, given_up)
-    page = place.path("production_gates_final_summary")
+    row, new = _recorded(run_paths, wanted, given_up)
+    page = run_paths.path("production_gates_final_summary")
     page_files.write(
-        page, "production_gates_final_summary.md", **_facts(place, row, report, manifest)
+        page, "production_gates_final_summary.md", **_facts(run_paths, row, report, manifest)
     )
     written = [
-        locations.workspace_path(place.root, noun) for noun in ("stage_ledger", "stage_audit_log")
+        locations.workspace_path(run_paths.root, artifact)
+        for artifact in ("stage_ledger", "stage_audit_log")
     ]
     words = f"{row['result']} ({'; '.join(row['reasons'])})" if row["reasons"] else row["result"]
     return StepResult(
@@ -99,69 +103,71 @@ def _told(value: Any) -> str:
     return json.dumps(value)[:80]
 
 
-def _name(place: RunPaths) -> RunName:
-    name = run_names.parse_run_name(place.run)
+def _name(run_paths: RunPaths) -> RunName:
+    name = run_names.parse_run_name(run_paths.run)
     if name is None:
         raise AmbiguousRun(
-            "run folder", f"a name like <time>_{run_names.WORKFLOW}_<tag>", repr(place.run)
+            "run folder", f"a name like <time>_{run_names.WORKFLOW}_<tag>", repr(run_paths.run)
         )
     return name
 
 
-def _manifest(place: RunPaths) -> dict[str, Any]:
-    path = place.path("evidence_manifest")
+def _manifest(run_paths: RunPaths) -> dict[str, Any]:
+    path = run_paths.path("evidence_manifest")
     if not path.exists():
         raise Missing(path, "the manifest of the evidence", "nothing there", _SYNC)
-    manifest: dict[str, Any] = json_files.read(place, "evidence_manifest")
+    manifest: dict[str, Any] = json_files.read(run_paths, "evidence_manifest")
     return manifest
 
 
-def _abandoned(place: RunPaths) -> str | None:
+def _abandoned(run_paths: RunPaths) -> str | None:
     """Give the reason why the run was given up without a result; None for every other run."""
-    detection = json_files.seek(place, "run_detection") or {}
+    detection = json_files.seek(run_paths, "run_detection") or {}
     reason: str | None = detection.get("abandoned")
     return reason
 
 
-def _described(place: RunPaths, name: RunName, objective: str | None) -> dict[str, Any]:
+def _described(run_paths: RunPaths, name: RunName, objective: str | None) -> dict[str, Any]:
     """Say what the row is about. A context that is gone or broken leaves its words null; the audit names it."""
     try:
-        context = json_files.seek(place, "context") or {}
+        context = json_files.seek(run_paths, "context") or {}
     except Invalid:
         context = {}
-    started_by = place.path("command")
+    started_by = run_paths.path("command")
     artifact = (
-        place.folder(artifacts.Home.RUN)
-        if place.gate is None
-        else place.path("production_gates_report")
+        run_paths.folder(artifacts.Home.RUN)
+        if run_paths.gate is None
+        else run_paths.path("production_gates_report")
     )
     return {
-        "run": place.run,
+        "run": run_paths.run,
         "date": name.started.date().isoformat(),
         "stage": run_names.WORKFLOW,
         "decision_tag": name.tag,
         "owner": context.get("owner") or None,
         "objective": objective or context.get("notes") or None,
-        "command_ref": place.relative(started_by) if started_by.exists() else None,
-        "artifact_ref": place.relative(artifact),
+        "command_ref": run_paths.relative(started_by) if started_by.exists() else None,
+        "artifact_ref": run_paths.relative(artifact),
     }
 
 
 def _recorded(
-    place: RunPaths, wanted: dict[str, Any], given_up: Sequence[str]
+    run_paths: RunPaths, wanted: dict[str, Any], given_up: Sequence[str]
 ) -> tuple[dict[str, Any], bool]:
     """Give the ledger's row for this decision, and whether it is new; bring the view up to date.
 
     `given_up` holds the reason in a person's own words, if there is one: it is a decision. The other reasons follow.
     """
-    rows = ledger.rows(place.root)
-    last = ledger.latest(rows, place.run)
+    rows = ledger.rows(run_paths.root)
+    last = ledger.latest(rows, run_paths.run)
     new = last is None or _says_other(last, wanted, given_up)
     if last is None or new:
-        last = ledger.append(place.root, {**wanted, "corrects": last["number"] if last else None})
+        last = ledger.append(
+            run_paths.root, {**wanted, "corrects": last["number"] if last else None}
+        )
         rows.append(last)
     ledger.publish(
-        place.root, page_files.page("stage_audit_log.md", columns=ledger.COLUMNS, rows=rows)
+        run_paths.root, page_files.page("stage_audit_log.md", columns=ledger.COLUMNS, rows=rows)
     )
     return last, new
 
@@ -172,12 +178,15 @@ def _says_other(row: dict[str, Any], wanted: dict[str, Any], given_up: Sequence[
 
 
 def _facts(
-    place: RunPaths, row: dict[str, Any], report: dict[str, Any] | None, manifest: dict[str, Any]
+    run_paths: RunPaths,
+    row: dict[str, Any],
+    report: dict[str, Any] | None,
+    manifest: dict[str, Any],
 ) -> dict[str, Any]:
     """Gather what the page says. Its only time is the row's, so that writing it again changes nothing."""
     options = gates.inputs(report)
     named = {
-        key: options.get(key) or command_file.option(place.path("command"), f"--{key}")
+        key: options.get(key) or command_file.option(run_paths.path("command"), f"--{key}")
         for key in ("factor", "strategy")
     }
     stages = ("wf_stress", "risk_diagnostics", "statistical_gates")

@@ -21,6 +21,7 @@ from typing import Any
 from postrun import cli
 from postrun.core import disk, locations
 from postrun.core.errors import Missing
+from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history, scoring
 from postrun.decide.failure_history import Run
@@ -53,9 +54,9 @@ _SHOWN = 10  # factors left out that the page names
 Row = dict[str, Any]
 
 
-def rank(order: RunRequest) -> StepResult:
+def rank(request: RunRequest, _: RunPaths) -> StepResult:
     """Make the queue anew from the registry."""
-    source = locations.workspace_path(order.root, REGISTRY)
+    source = locations.workspace_path(request.root, REGISTRY)
     if not source.exists():
         raise Missing(
             source,
@@ -64,7 +65,7 @@ def rank(order: RunRequest) -> StepResult:
             "register a run first: make factor-registry TAG=...",
         )
     rules = configuration.load(POLICY)
-    mode = order.mode or rules["mode"]
+    mode = request.mode or rules["mode"]
     registry = csv_files.rows(source, json_files.columns(REGISTRY))
     found = candidates(registry, rules, check_catalogue.checks())
     queue = choose(found, rules, mode)
@@ -75,8 +76,8 @@ def rank(order: RunRequest) -> StepResult:
         "catalogue_sha256": configuration.digest(configuration.load("governance_checks")),
         "made_from_registry_sha256": disk.sha256(source),
     }
-    wrote = _write(order.root, queue, made, _around(registry, found, queue, rules, mode))
-    return StepResult(f"{len(queue)} of {len(found)} factors queued, mode {mode}", wrote)
+    written = _write(request.root, queue, made, _around(registry, found, queue, rules, mode))
+    return StepResult(f"{len(queue)} of {len(found)} factors queued, mode {mode}", written)
 
 
 def candidates(

@@ -35,14 +35,15 @@ _SHOWN = 30  # lines of a difference
 def facts() -> dict[str, Any]:
     """Gather what the parts are made of, each from the one place where it is true."""
     refusals: list[type[PostRunError]] = sorted(
-        PostRunError.__subclasses__(), key=lambda refusal: refusal.exit_code
+        PostRunError.__subclasses__(), key=lambda error: error.exit_code
     )
     return {
         "verbs": STEPS,
-        "nouns": [(noun, _paths(noun), _writer(noun)) for noun in artifacts.ARTIFACTS.values()],
-        "codes": [
-            (refusal.exit_code, str(refusal.__doc__).partition("\n")[0]) for refusal in refusals
+        "nouns": [
+            (artifact, _paths(artifact), _writer(artifact))
+            for artifact in artifacts.ARTIFACTS.values()
         ],
+        "codes": [(error.exit_code, str(error.__doc__).partition("\n")[0]) for error in refusals],
         "interrupted": errors.INTERRUPTED,
         "states": [
             (state, words, states.ENDS.get(state)) for state, words in states.MEANING.items()
@@ -56,18 +57,20 @@ def facts() -> dict[str, Any]:
     }
 
 
-def _paths(noun: artifacts.Artifact) -> list[str]:
+def _paths(artifact: artifacts.Artifact) -> list[str]:
     folders = {
         artifacts.Home.RUN: f"{locations.RUNS}/<run>/",
         artifacts.Home.GATE: f"{locations.GATES}/<gate folder>/",
     }
-    return [f"{folders.get(noun.home, '')}{noun.file}{suffix}" for suffix in noun.suffixes]
+    return [
+        f"{folders.get(artifact.home, '')}{artifact.file}{suffix}" for suffix in artifact.suffixes
+    ]
 
 
-def _writer(noun: artifacts.Artifact) -> str:
-    if noun.home is artifacts.Home.PROJECT:
+def _writer(artifact: artifacts.Artifact) -> str:
+    if artifact.home is artifacts.Home.PROJECT:
         return "you"
-    return "this project" if noun.generated else "the workstation"
+    return "this project" if artifact.generated else "the workstation"
 
 
 def renew(text: str, document: str, about: dict[str, Any]) -> str:

@@ -28,15 +28,17 @@ PLAN, QUEUE, REGISTRY = "next_run_plan", "factor_candidate_queue", "factor_exper
 Row = Mapping[str, Any]
 
 
-def plan(order: RunRequest) -> StepResult:
+def plan(request: RunRequest, _: RunPaths) -> StepResult:
     """Plan the next runs. A workstation that does not answer blocks nothing, but the plan says what is unchecked."""
-    queue = _table(order.root, QUEUE)
-    registry = _table(order.root, REGISTRY)
-    sources = [_source(order.root, row) for row in queue]
-    remote_files = _survey(order, [path for source in sources for path in planning.needed(source)])
+    queue = _table(request.root, QUEUE)
+    registry = _table(request.root, REGISTRY)
+    sources = [_source(request.root, row) for row in queue]
+    remote_files = _survey(
+        request, [path for source in sources for path in planning.needed(source)]
+    )
     taken = (
         {row["decision_tag"] for row in registry}
-        | _local_tags(order.root)
+        | _local_tags(request.root)
         | (remote_files.tags if remote_files else set())
     )
     tags = planning.free_tags(max((row["started"] for row in registry), default=""), taken)
@@ -44,17 +46,17 @@ def plan(order: RunRequest) -> StepResult:
         _command(row, source, next(tags), remote_files)
         for row, source in zip(queue, sources, strict=True)
     ]
-    place = RunPaths(order.root, "", None)
+    run_paths = RunPaths.of_workspace(request.root)
     document = {
         "made_from": {
-            name: disk.sha256(locations.workspace_path(order.root, name))
+            name: disk.sha256(locations.workspace_path(request.root, name))
             for name in (QUEUE, REGISTRY)
         },
         "workstation_answered": remote_files is not None,
         "commands": commands,
     }
-    lying = json_files.write(place, PLAN, document)
-    page = locations.workspace_path(order.root, PLAN, ".md")
+    lying = json_files.write(run_paths, PLAN, document)
+    page = locations.workspace_path(request.root, PLAN, ".md")
     lines = {
         command["rank"]: planning.quoted(command["argv"] or ()) for command in lying["commands"]
     }
@@ -62,7 +64,7 @@ def plan(order: RunRequest) -> StepResult:
     ready = sum(not command["blocked_by"] for command in commands)
     return StepResult(
         f"{len(commands)} commands, {ready} not blocked",
-        (locations.workspace_path(order.root, PLAN), page),
+        (locations.workspace_path(request.root, PLAN), page),
     )
 
 
@@ -80,32 +82,32 @@ def _local_tags(root: Path) -> set[str]:
 
 def _source(root: Path, row: Row) -> planning.Source:
     """Gather what the source run left; what cannot be read is None and blocks later, by name."""
-    place = RunPaths(root, row["run"], row["gate_folder"])
-    context = _seek(place, "context")
+    run_paths = RunPaths(root, row["run"], row["gate_folder"])
+    context = _seek(run_paths, "context")
     return planning.Source(
         run=row["run"],
-        report=_seek(place, "production_gates_report") if row["gate_folder"] else None,
+        report=_seek(run_paths, "production_gates_report") if row["gate_folder"] else None,
         context=context,
-        preflight=_seek(place, "preflight"),
-        audit=_seek(place, "governance_audit_check"),
-        remediation=_seek(place, "governance_remediation_plan"),
+        preflight=_seek(run_paths, "preflight"),
+        audit=_seek(run_paths, "governance_audit_check"),
+        remediation=_seek(run_paths, "governance_remediation_plan"),
     )
 
 
-def _seek(place: RunPaths, name: str) -> Any:
+def _seek(run_paths: RunPaths, name: str) -> Any:
     try:
-        return json_files.seek(place, name)
+        return json_files.seek(run_paths, name)
     except PostRunError:  # the audit of that run has said why; here it is only unknown
         return None
 
 
-def _survey(order: RunRequest, paths: Sequence[str]) -> RemoteFiles | None:
+def _survey(request: RunRequest, paths: Sequence[str]) -> RemoteFiles | None:
     """Look once at the workstation; None when it does not answer."""
     try:
-        with open_workstation(order) as door:
+        with open_workstation(request) as door:
             return door.list_files(sorted(set(paths)))
-    except (Unreachable, Missing) as refusal:
-        terminal.say(str(refusal))
+    except (Unreachable, Missing) as error:
+        terminal.say(str(error))
         return None
 
 

@@ -31,7 +31,6 @@ from postrun.store import (
     json_files,
     ledger,
     page_files,
-    run_lookup,
 )
 
 NOUN, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
@@ -41,75 +40,78 @@ _CLOSE = "close the run first: make finalize TAG=..."
 Facts = dict[str, Any]
 
 
-def review(order: RunRequest) -> StepResult:
+def review(_: RunRequest, run_paths: RunPaths) -> StepResult:
     """Gather one run's review and write it three times over. Raises Missing, Invalid, Unclear."""
-    place = run_lookup.locate(order)
-    manifest = _needed(place, "evidence_manifest")
-    audit = _needed(place, "governance_audit_check")
-    plan = _needed(place, "governance_remediation_plan")
-    report = json_files.seek(place, "production_gates_report") if place.gate is not None else None
-    document = json_files.write(place, NOUN, gather(place, report, manifest, audit, plan))
-    pages = [place.path(NOUN, suffix) for suffix in (".md", ".html")]
+    manifest = _needed(run_paths, "evidence_manifest")
+    audit = _needed(run_paths, "governance_audit_check")
+    plan = _needed(run_paths, "governance_remediation_plan")
+    report = (
+        json_files.seek(run_paths, "production_gates_report")
+        if run_paths.gate is not None
+        else None
+    )
+    document = json_files.write(run_paths, NOUN, gather(run_paths, report, manifest, audit, plan))
+    pages = [run_paths.path(NOUN, suffix) for suffix in (".md", ".html")]
     for page in pages:
         page_files.write(page, f"{NOUN}{page.suffix}", **document)
-    return StepResult(_words(document), (place.path(NOUN), *pages))
+    return StepResult(_words(document), (run_paths.path(NOUN), *pages))
 
 
-def gather(place: RunPaths, report: Any, manifest: Facts, audit: Facts, plan: Facts) -> Facts:
+def gather(run_paths: RunPaths, report: Any, manifest: Facts, audit: Facts, plan: Facts) -> Facts:
     """Put together everything the page says. Raises Missing without a ledger row, Invalid for a broken table."""
-    row = _ledger_row(place)
-    name = run_names.parse_run_name(place.run)
+    row = _ledger_row(run_paths)
+    name = run_names.parse_run_name(run_paths.run)
     assert name is not None, "located runs have a run's name"
     return {
-        "run_folder": place.run,
-        "gate_folder": place.gate,
+        "run_folder": run_paths.run,
+        "gate_folder": run_paths.gate,
         "decision_tag": name.tag,
         "started": name.stamp,
         "factor": audit["factor"],
-        "strategy": _strategy(place, report),
+        "strategy": _strategy(run_paths, report),
         "owner": audit["owner"],
         "objective": row["objective"],
         "decision": standing.decision(row, audit, plan),
         "gates": stages.gate_rows(report),
         "cost_stress": stages.cost_rows(report),
         "walk_forward": stages.walk_forward(report),
-        "windows": _windows(place, report, manifest),
+        "windows": _windows(run_paths, report, manifest),
         "risk": stages.risk(report),
         "statistics": stages.statistics(report),
         "governance": standing.governance(audit, plan),
         "comparison": _comparison(
-            place, report if manifest.get("abandoned") is None else None, audit, plan
+            run_paths, report if manifest.get("abandoned") is None else None, audit, plan
         ),
         "follow_ups": standing.follow_ups(plan, _hypotheses()),
-        "evidence": _evidence(place, manifest),
+        "evidence": _evidence(run_paths, manifest),
     }
 
 
-def _needed(place: RunPaths, name: str) -> Any:
-    path = place.path(name)
+def _needed(run_paths: RunPaths, name: str) -> Any:
+    path = run_paths.path(name)
     if not path.exists():
-        raise Missing(path, artifacts.ARTIFACTS[name].words, "nothing there", _CLOSE)
-    return json_files.read(place, name)
+        raise Missing(path, artifacts.ARTIFACTS[name].description, "nothing there", _CLOSE)
+    return json_files.read(run_paths, name)
 
 
-def _ledger_row(place: RunPaths) -> Facts:
-    row = ledger.latest(ledger.rows(place.root), place.run)
+def _ledger_row(run_paths: RunPaths) -> Facts:
+    row = ledger.latest(ledger.rows(run_paths.root), run_paths.run)
     if row is None:
-        path = locations.workspace_path(place.root, "stage_ledger")
-        raise Missing(path, f"a row for {place.run}", "none", _CLOSE)
+        path = locations.workspace_path(run_paths.root, "stage_ledger")
+        raise Missing(path, f"a row for {run_paths.run}", "none", _CLOSE)
     return row
 
 
-def _strategy(place: RunPaths, report: Any) -> str | None:
+def _strategy(run_paths: RunPaths, report: Any) -> str | None:
     named = gates.inputs(report).get("strategy")
     return (
         named
         if isinstance(named, str) and named
-        else command_file.option(place.path("command"), "--strategy")
+        else command_file.option(run_paths.path("command"), "--strategy")
     )
 
 
-def _windows(place: RunPaths, report: Any, manifest: Facts) -> Facts:
+def _windows(run_paths: RunPaths, report: Any, manifest: Facts) -> Facts:
     """Read the windows of the table that the report names; only one that the manifest lists is evidence."""
     if report is None:
         return {
@@ -118,7 +120,7 @@ def _windows(place: RunPaths, report: Any, manifest: Facts) -> Facts:
             "problem": "there is no gate report that names the table",
         }
     path = evidence.local(
-        locations.GATES, place.gate, gates.section(report, "wf_stress").get("summary_csv")
+        locations.GATES, run_paths.gate, gates.section(report, "wf_stress").get("summary_csv")
     )
     if path is None or path not in evidence.recorded(manifest).files:
         return {
@@ -127,19 +129,19 @@ def _windows(place: RunPaths, report: Any, manifest: Facts) -> Facts:
             "problem": "the table that the report names is not among the evidence",
         }
     try:
-        frame = csv_files.read(place.root / path, (stages.WINDOW_START,), stages.MEASURES)
-    except PostRunError as refusal:
-        return {"path": path, "rows": None, "problem": str(refusal).replace(f"{place.root}/", "")}
+        frame = csv_files.read(run_paths.root / path, (stages.WINDOW_START,), stages.MEASURES)
+    except PostRunError as error:
+        return {"path": path, "rows": None, "problem": str(error).replace(f"{run_paths.root}/", "")}
     rows: Any = frame.astype(object).to_dict("records")
     return {"path": path, "rows": stages.windows(rows), "problem": None}
 
 
-def _comparison(place: RunPaths, report: Any, audit: Facts, plan: Facts) -> Facts:
+def _comparison(run_paths: RunPaths, report: Any, audit: Facts, plan: Facts) -> Facts:
     """Set the run beside the one before it. Without a report, or given up, it measured nothing: as in the registry."""
     rows = csv_files.rows(
-        locations.workspace_path(place.root, REGISTRY), json_files.columns(REGISTRY)
+        locations.workspace_path(run_paths.root, REGISTRY), json_files.columns(REGISTRY)
     )
-    before = comparison.previous(rows, place.run, audit["factor"])
+    before = comparison.previous(rows, run_paths.run, audit["factor"])
     if before is None:
         alone = (
             "no earlier run of this factor is in the registry"
@@ -168,13 +170,13 @@ def _hypotheses() -> dict[str, str]:
     }
 
 
-def _evidence(place: RunPaths, manifest: Facts) -> Facts:
+def _evidence(run_paths: RunPaths, manifest: Facts) -> Facts:
     """Cite the files that the review rests on; the digest of the whole list stands for the others."""
     cited = [
         {name: file[name] for name in ("path", "size", "sha256")} for file in manifest["files"]
     ]
     return {
-        "manifest": place.relative(place.path("evidence_manifest")),
+        "manifest": run_paths.relative(run_paths.path("evidence_manifest")),
         "verified": manifest["verified"],
         "sha256": ledger.evidence_digest(manifest),
         "files": len(manifest["files"]),
@@ -204,9 +206,15 @@ def _is_noun(path: str) -> bool:
 @cache
 def _patterns(home: Home) -> tuple[list[str], ...]:
     external = (
-        noun for noun in artifacts.ARTIFACTS.values() if not noun.generated and noun.home is home
+        artifact
+        for artifact in artifacts.ARTIFACTS.values()
+        if not artifact.generated and artifact.home is home
     )
-    return tuple(f"{noun.file}{suffix}".split("/") for noun in external for suffix in noun.suffixes)
+    return tuple(
+        f"{artifact.file}{suffix}".split("/")
+        for artifact in external
+        for suffix in artifact.suffixes
+    )
 
 
 def _words(document: Mapping[str, Any]) -> str:

@@ -18,10 +18,11 @@ from postrun.audit.facts import Answer, Ask, Facts
 from postrun.audit.observe import observe
 from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid, Missing
+from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import gates
 from postrun.decide.gates import Reading
-from postrun.store import check_catalogue, json_files, page_files, run_lookup
+from postrun.store import check_catalogue, json_files, page_files
 from postrun.store.check_catalogue import Check
 
 NOUN = "governance_audit_check"
@@ -35,23 +36,22 @@ _UNABLE = (
 )  # what odd documents do to a check
 
 
-def audit(order: RunRequest) -> StepResult:
+def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Audit one run and write down every answer. Raises Missing, Invalid, Unclear."""
-    place = run_lookup.locate(order)
-    if not place.folder(Home.RUN).is_dir():
+    if not run_paths.folder(Home.RUN).is_dir():
         raise Missing(
-            place.folder(Home.RUN),
+            run_paths.folder(Home.RUN),
             "a run folder",
             "nothing there",
             "sync the run first: make sync-run TAG=...",
         )
-    facts = observe(place, order.tag)
+    facts = observe(run_paths, request.tag)
     document = json_files.write(
-        place, NOUN, record(facts, matched(check_catalogue.checks()), QUESTIONS)
+        run_paths, NOUN, record(facts, matched(check_catalogue.checks()), QUESTIONS)
     )
-    page = place.path(NOUN, ".md")
+    page = run_paths.path(NOUN, ".md")
     page_files.write(page, f"{NOUN}.md", **document)
-    return StepResult(_words(document), (place.path(NOUN), page), yes=document["passed"])
+    return StepResult(_words(document), (run_paths.path(NOUN), page), passed=document["passed"])
 
 
 def matched(checks: Mapping[str, Check]) -> Mapping[str, Check]:
@@ -78,8 +78,8 @@ def record(
         )
     overall = gates.gates(facts.report.value).get(gates.OVERALL)
     return {
-        "run_folder": facts.place.run,
-        "gate_folder": facts.place.gate,
+        "run_folder": facts.run_paths.run,
+        "gate_folder": facts.run_paths.gate,
         "decision_tag": facts.name.tag,
         "factor": facts.factor,
         "owner": facts.owner,

@@ -13,27 +13,27 @@ from typing import Any
 
 from postrun import cli
 from postrun.core.errors import Invalid, Missing
+from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.store import check_catalogue, json_files, page_files, run_lookup
+from postrun.store import check_catalogue, json_files, page_files
 from postrun.store.check_catalogue import SEVERITIES, Check
 
 NOUN = "governance_remediation_plan"
 _COPIED = ("question", "answer", "expected", "observed", "evidence")
 
 
-def remediate(order: RunRequest) -> StepResult:
+def remediate(_: RunRequest, run_paths: RunPaths) -> StepResult:
     """Write the plan for one run. Raises Missing, Invalid, Unclear."""
-    place = run_lookup.locate(order)
-    path = place.path("governance_audit_check")
+    path = run_paths.path("governance_audit_check")
     if not path.exists():
         raise Missing(
             path, "an audit", "nothing there", "audit the run first: make governance-audit TAG=..."
         )
-    found = plan(json_files.read(place, "governance_audit_check"), check_catalogue.checks())
-    document = json_files.write(place, NOUN, found)
-    page = place.path(NOUN, ".md")
+    found = plan(json_files.read(run_paths, "governance_audit_check"), check_catalogue.checks())
+    document = json_files.write(run_paths, NOUN, found)
+    page = run_paths.path(NOUN, ".md")
     page_files.write(page, f"{NOUN}.md", **document)
-    return StepResult(_words(document), (place.path(NOUN), page))
+    return StepResult(_words(document), (run_paths.path(NOUN), page))
 
 
 def plan(audit: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:

@@ -152,14 +152,14 @@ def enough(args: argparse.Namespace, memory: MonitorState, polls: int) -> bool:
     return args.dry_run or (args.once and not pointed)
 
 
-def exactly(order: RunRequest, lookout: RunMonitor) -> RunRequest:
+def exactly(request: RunRequest, lookout: RunMonitor) -> RunRequest:
     """Name the run folder when its tag has several: by the tag alone, detection passes over one without a context."""
     if lookout.glance is None or len(lookout.glance.runs) < 2:
-        return order
-    return replace(order, run_dir_remote=f"{locations.RUNS}/{lookout.memory.run}")
+        return request
+    return replace(request, run_dir_remote=f"{locations.RUNS}/{lookout.memory.run}")
 
 
-def why(watch: Watch, order: RunRequest, resume: str) -> PostRunError:
+def why(watch: Watch, request: RunRequest, resume: str) -> PostRunError:
     """Put an end that is no completion into words."""
     memory, lookout, limits = watch.lookout.memory, watch.lookout, watch.lookout.limits
     run, found = f"run {lookout.tag}", f"{memory.state}: {memory.words}"
@@ -168,10 +168,10 @@ def why(watch: Watch, order: RunRequest, resume: str) -> PostRunError:
             run,
             "a result.json",
             memory.words,
-            f"close it with: {cli.abandoning(order, lookout.tag)}",
+            f"close it with: {cli.abandoning(request, lookout.tag)}",
         )
     if memory.over is Invalid:
-        hint = f"if it stays so, close it with: {cli.abandoning(order, lookout.tag)}"
+        hint = f"if it stays so, close it with: {cli.abandoning(request, lookout.tag)}"
         return Invalid(run, "a result.json that can be read", memory.words, hint)
     if memory.over is Missing:
         return Missing(
@@ -180,14 +180,14 @@ def why(watch: Watch, order: RunRequest, resume: str) -> PostRunError:
     if memory.over is DeadlineReached:
         return DeadlineReached(run, f"its end within {limits.deadline:g} s", found, resume)
     if memory.state is State.UNREACHABLE:
-        return Unreachable(f"workstation {order.host}", "an answer", lookout.trouble, resume)
+        return Unreachable(f"workstation {request.host}", "an answer", lookout.trouble, resume)
     return NotFinished(run, "its end", found)
 
 
-def close(args: argparse.Namespace, order: RunRequest, watch: Watch) -> int:
+def close(args: argparse.Namespace, request: RunRequest, watch: Watch) -> int:
     """Close a complete run, and try again what an outage or a late process kept from its end; give the last code."""
     while True:
-        code = conductor.close(order, STEPS, args.lock_wait, args.json)
+        code = conductor.close(request, STEPS, args.lock_wait, args.json)
         rest = None if args.once else watch.lookout.put_off(code, time.monotonic())
         if rest is None:
             return code
@@ -197,45 +197,48 @@ def close(args: argparse.Namespace, order: RunRequest, watch: Watch) -> int:
 
 
 def conclude(
-    args: argparse.Namespace, order: RunRequest, watch: Watch, herald: Notifier, resume: str
+    args: argparse.Namespace, request: RunRequest, watch: Watch, herald: Notifier, resume: str
 ) -> int:
     """Close a complete run, or tell the state on stdout and why it is an end on stderr."""
-    memory, order = watch.lookout.memory, exactly(order, watch.lookout)
+    memory, request = watch.lookout.memory, exactly(request, watch.lookout)
     complete = memory.state is State.COMPLETE
     if complete and not args.until:
-        closed = close(args, order, watch)
+        closed = close(args, request, watch)
         herald.verdict(memory.run, watch.lookout.tag, closed)
         return closed
-    refusal = None if complete else why(watch, order, resume)
-    code = refusal.exit_code if refusal else 0
+    error = None if complete else why(watch, request, resume)
+    code = error.exit_code if error else 0
     row = {"state": memory.state, "run": memory.run, "words": memory.words, "exit_code": code}
     print(json.dumps(row) if args.json else memory.state)
     for line in watch.last_lines(TOLD) if memory.state is State.DEAD else ():
         terminal.say(f"  | {line}")
-    if refusal:
-        raise refusal
+    if error:
+        raise error
     return 0
 
 
 def run(args: argparse.Namespace, resume: str) -> int:
     """Watch one run to its end and conclude."""
-    order = cli.order(args)
-    tag, run_folder = run_lookup.tag(order), run_lookup.run(order)
+    request = cli.parse_request(args)
+    tag, run_folder = run_lookup.tag(request), run_lookup.run(request)
     folder = run_folder and f"{locations.RUNS}/{run_folder}"
     station, screen = (
-        workstation.connect(order.host, order.remote_root, configuration.workstation()),
+        workstation.connect(request.host, request.remote_root, configuration.workstation()),
         Screen(),
     )
-    lookout = RunMonitor(order.root, tag, limits_of(args), time.monotonic(), args.process_pattern)
-    herald = notify.herald(order.root, lambda words: screen.tell(terminal.plain(words)))
+    lookout = RunMonitor(request.root, tag, limits_of(args), time.monotonic(), args.process_pattern)
+    herald = notify.herald(request.root, lambda words: screen.tell(terminal.plain(words)))
     watch = Watch(
-        lookout, lambda: station.glance(tag, folder), screen, partial(herald.note, order.host, tag)
+        lookout,
+        lambda: station.glance(tag, folder),
+        screen,
+        partial(herald.note, request.host, tag),
     )
     try:
         watch.follow(partial(enough, args))
         screen.clear()
         station.close()
-        return conclude(args, order, watch, herald, resume)
+        return conclude(args, request, watch, herald, resume)
     except KeyboardInterrupt:
         seen = lookout.memory.state or "not seen yet"
         then = "before it was closed" if seen is State.COMPLETE else "which goes on"

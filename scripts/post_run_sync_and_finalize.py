@@ -11,11 +11,14 @@ Exit code: the worst of the steps' codes (0 closed and clean, 1 a verdict is no,
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from postrun import cli
 from postrun.core import terminal
 from postrun.core.errors import Locked, PostRunError, Usage
+from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
+from postrun.store import run_lookup
 from steps import STEPS, Step
 
 _SCOPES = {
@@ -24,92 +27,118 @@ _SCOPES = {
 }  # every other step works in the whole workspace
 
 
-def conduct(
-    order: RunRequest, verbs: Sequence[Step], wait: float
-) -> list[tuple[Step, StepResult | PostRunError | None]]:
-    """Run the steps and give what came of each: an outcome, a refusal, or None for a step that was skipped.
+StepOutcome = StepResult | PostRunError | None  # None: the step was skipped
 
-    A lock that another process holds is the refusal of the first step that needs it; it is told by whoever asked.
+
+@dataclass
+class Closing:
+    """One closing under way: what was asked, where the run is, what could not be written."""
+
+    request: RunRequest
+    run_paths: RunPaths | None = None  # known once the run was detected
+    unwritten: dict[str, str] = field(default_factory=dict)  # artifact -> the step that lacks it
+
+    def run_step(self, step: Step) -> StepOutcome:
+        """Run one step, unless it needs what an earlier one could not write."""
+        lacking = next(
+            (self.unwritten[name] for name in step.reads if name in self.unwritten), None
+        )
+        result = None if lacking else self._attempt(step)
+        if not isinstance(result, StepResult):
+            self.unwritten |= dict.fromkeys(step.writes, lacking or step.name)
+        _tell(step, result, lacking)
+        return result
+
+    def _attempt(self, step: Step) -> StepResult | PostRunError:
+        """Run one step. An error is returned: the closing goes on with what does not need it."""
+        try:
+            return step.run(self.request, self._paths_for(step))
+        except PostRunError as error:
+            return error
+
+    def _paths_for(self, step: Step) -> RunPaths:
+        """Return where the run is; it is looked up once, by the first step after its detection."""
+        if not step.needs_run:
+            return RunPaths.of_workspace(self.request.root)
+        if self.run_paths is None:
+            self.run_paths = run_lookup.locate(self.request)
+        return self.run_paths
+
+
+def conduct(
+    request: RunRequest, chosen_steps: Sequence[Step], wait: float
+) -> list[tuple[Step, StepOutcome]]:
+    """Run the steps and return what came of each.
+
+    A lock that another process holds is the error of the first step that needs it.
     """
-    results: list[tuple[Step, StepResult | PostRunError | None]] = []
-    unwritten: dict[str, str] = {}  # noun -> the step that should have written it
+    results: list[tuple[Step, StepOutcome]] = []
+    closing = Closing(request)
     for scope in (cli.RUN, cli.WORKSPACE):
-        mine = [verb for verb in verbs if _SCOPES.get(verb.name, cli.WORKSPACE) == scope]
-        if not mine:
+        of_scope = [step for step in chosen_steps if _SCOPES.get(step.name, cli.WORKSPACE) == scope]
+        if not of_scope:
             continue
         try:
-            with cli.locked(order, scope, wait=wait):
-                results += [(verb, _step(verb, order, unwritten)) for verb in mine]
-        except Locked as refusal:
-            left = verbs[len(results) + 1 :]
-            return [*results, (mine[0], refusal), *((verb, None) for verb in left)]
+            with cli.locked(request, scope, wait=wait):
+                results += [(step, closing.run_step(step)) for step in of_scope]
+        except Locked as error:
+            left = chosen_steps[len(results) + 1 :]
+            return [*results, (of_scope[0], error), *((step, None) for step in left)]
     return results
 
 
-def _step(
-    verb: Step, order: RunRequest, unwritten: dict[str, str]
-) -> StepResult | PostRunError | None:
-    """Run one step unless it needs what is `unwritten`; note there what this one leaves unwritten."""
-    lacking = next((unwritten[noun] for noun in verb.reads if noun in unwritten), None)
-    result = None if lacking else cli.attempt(verb.do, order)
-    if not isinstance(result, StepResult):
-        unwritten |= dict.fromkeys(verb.writes, lacking or verb.name)
-    _tell(verb, result, lacking)
-    return result
-
-
-def _tell(verb: Step, result: StepResult | PostRunError | None, lacking: str | None) -> None:
+def _tell(step: Step, result: StepResult | PostRunError | None, lacking: str | None) -> None:
     if result is None:
         mark, words = "skipped", f"needs what {lacking} writes"
     elif isinstance(result, PostRunError):
         mark, words = "refused", str(result)
     else:
-        mark, words = "ok" if result.yes else "no", result.words
-    terminal.say(f"{verb.number:>4}  {verb.name:<18} {mark:<8} {words}")
+        mark, words = "ok" if result.passed else "no", result.summary
+    terminal.say(f"{step.number:>4}  {step.name:<18} {mark:<8} {words}")
 
 
 def chosen(first: str | None, last: str | None) -> Sequence[Step]:
     """Cut the table to the steps from `first` to `last`, both included. Raises Usage for a name that is no step."""
-    names = [verb.name for verb in STEPS]
+    names = [step.name for step in STEPS]
     for name in (first, last):
         if name is not None and name not in names:
             raise Usage("step", f"one of {', '.join(names)}", repr(name))
     return STEPS[names.index(first or names[0]) : names.index(last or names[-1]) + 1]
 
 
-def close(order: RunRequest, verbs: Sequence[Step], wait: float, as_json: bool) -> int:
+def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_json: bool) -> int:
     """Conduct the steps, give the results, and end with the worst code. Raises Locked, once the results are given."""
-    results = conduct(order, verbs, wait)
-    wrote = [
+    results = conduct(request, chosen_steps, wait)
+    written = [
         str(path)
         for _, result in results
         if isinstance(result, StepResult)
-        for path in result.wrote
+        for path in result.written
     ]
     code = max((result.exit_code for _, result in results if result is not None), default=0)
     if as_json:
         print(
             json.dumps(
-                {"exit_code": code, "wrote": wrote, "steps": [_row(*pair) for pair in results]}
+                {"exit_code": code, "wrote": written, "steps": [_row(*pair) for pair in results]}
             )
         )
     else:
-        print("".join(f"{path}\n" for path in wrote), end="")
+        print("".join(f"{path}\n" for path in written), end="")
     for _, result in results:
         if isinstance(result, Locked):
             raise result
     return code
 
 
-def _row(verb: Step, result: StepResult | PostRunError | None) -> dict[str, object]:
-    words = result.words if isinstance(result, StepResult) else str(result or "skipped")
-    return {"step": verb.name, "words": words, "exit_code": result.exit_code if result else None}
+def _row(step: Step, result: StepResult | PostRunError | None) -> dict[str, object]:
+    words = result.summary if isinstance(result, StepResult) else str(result or "skipped")
+    return {"step": step.name, "words": words, "exit_code": result.exit_code if result else None}
 
 
 def listing() -> str:
     """Write the table of steps for reading."""
     return "\n".join(
-        f"{verb.number:>4}  {verb.name:<18} {verb.script:<36} {verb.words}" for verb in STEPS
+        f"{step.number:>4}  {step.name:<18} {step.script:<36} {step.description}" for step in STEPS
     )
 
 
@@ -125,13 +154,13 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         print(listing())
         return 0
-    verbs = chosen(args.first, args.last)
-    order = cli.order(args)
-    if order.abandoned is not None and STEPS[0] not in verbs:
+    chosen_steps = chosen(args.first, args.last)
+    request = cli.parse_request(args)
+    if request.abandoned is not None and STEPS[0] not in chosen_steps:
         raise Usage(
             "--abandoned", f"{STEPS[0].name} among the steps, to record it", f"--from {args.first}"
         )
-    return close(order, verbs, args.lock_wait, args.json)
+    return close(request, chosen_steps, args.lock_wait, args.json)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -30,7 +30,7 @@ def start(args: argparse.Namespace) -> int:
     files = [planning.LAUNCHER, args.data]
     hint = "an audit allows one"
     return launch.start(
-        cli.order(args), f"official run {args.tag}", command(args), files, hint, args.json
+        cli.parse_request(args), f"official run {args.tag}", command(args), files, hint, args.json
     )
 
 

@@ -36,14 +36,15 @@ class Step:
     name: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    do: StepFunction
-    words: str
+    run: StepFunction
+    description: str
+    needs_run: bool = True  # false: works on the workspace, or looks for the run itself
     reads_prior: tuple[str, ...] = ()  # of other runs, as their closings left it
 
     @property
     def script(self) -> str:
         """Give the file name of the step's script, from the module its function lives in."""
-        return f"{self.do.__module__}.py"
+        return f"{self.run.__module__}.py"
 
 
 STEPS = (
@@ -54,6 +55,7 @@ STEPS = (
         ("run_detection",),
         detect_run.detect,
         "find the run and its gate report on the workstation",
+        needs_run=False,
     ),
     Step(
         "3",
@@ -130,6 +132,7 @@ STEPS = (
         ("factor_candidate_queue",),
         generate_candidate_queue.rank,
         "rank what deserves the next run",
+        needs_run=False,
     ),
     Step(
         "10",
@@ -138,6 +141,7 @@ STEPS = (
         ("next_run_plan",),
         generate_next_run_plan.plan,
         "turn the queue into commands that can be run",
+        needs_run=False,
         reads_prior=(
             "production_gates_report",
             "context",
@@ -160,5 +164,6 @@ STEPS = (
         ("handoff_readiness",),
         check_session_handoff_readiness.hand_over,
         "say whether the work can change hands",
+        needs_run=False,
     ),
 )

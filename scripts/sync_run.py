@@ -22,7 +22,7 @@ from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.remote.workstation import Workstation, open_workstation
-from postrun.store import evidence, json_files, run_lookup
+from postrun.store import evidence, json_files
 from postrun.store.evidence import Contents
 
 _ENDED = "the run had been given up, and has a result now"
@@ -30,82 +30,97 @@ _FIRST = "differed from the workstation's files before the first sync"
 _NAMED = 5  # files in one line of words
 
 
-def fetch(order: RunRequest) -> StepResult:
+def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Sync one run. Raises Missing, Invalid, Unreachable, Unclear."""
-    place = run_lookup.locate(order)
-    detection = json_files.read(place, "run_detection")
-    order = replace(order, abandoned=detection.get("abandoned"))
-    manifest = json_files.seek(place, "evidence_manifest")
-    near = evidence.contents(place)
-    if _is_here(order):
+    detection = json_files.read(run_paths, "run_detection")
+    request = replace(request, abandoned=detection.get("abandoned"))
+    manifest = json_files.seek(run_paths, "evidence_manifest")
+    local = evidence.contents(run_paths)
+    if _is_here(request):
         return _record(
-            order, place, manifest, near, _changes(order, place, manifest, near, near), []
+            request,
+            run_paths,
+            manifest,
+            local,
+            _changes(request, run_paths, manifest, local, local),
+            [],
         )
-    with open_workstation(order) as door:
-        return _bring(order, place, manifest, near, door)
+    with open_workstation(request) as door:
+        return _bring(request, run_paths, manifest, local, door)
 
 
 def _bring(
-    order: RunRequest, place: RunPaths, manifest: Any, near: Contents, door: Workstation
+    request: RunRequest, run_paths: RunPaths, manifest: Any, local: Contents, door: Workstation
 ) -> StepResult:
-    listed = door.digests(evidence.folders(place))
-    far = evidence.only_evidence(listed.files, listed.links)
-    changes = _changes(order, place, manifest, near, far)
-    wanted = sorted(path for path, digest in far.files.items() if near.files.get(path) != digest)
+    listed = door.digests(evidence.folders(run_paths))
+    remote = evidence.only_evidence(listed.files, listed.links)
+    changes = _changes(request, run_paths, manifest, local, remote)
+    wanted = sorted(
+        path for path, digest in remote.files.items() if local.files.get(path) != digest
+    )
     if not disk.DRY_RUN.get():
-        _set_aside(place, changes)
-        for folder in evidence.folders(place):
+        _set_aside(run_paths, changes)
+        for folder in evidence.folders(run_paths):
             if any(path.startswith(f"{folder}/") for path in wanted):
-                door.fetch(folder, place.root / folder, evidence.patterns(), sys.stderr.isatty())
-        _prove(place, far, wanted)
-    return _record(order, place, manifest, far, changes, wanted)
+                door.fetch(
+                    folder, run_paths.root / folder, evidence.patterns(), sys.stderr.isatty()
+                )
+        _prove(run_paths, remote, wanted)
+    return _record(request, run_paths, manifest, remote, changes, wanted)
 
 
-def _is_here(order: RunRequest) -> bool:
+def _is_here(request: RunRequest) -> bool:
     """Say whether the workstation's root is the workspace itself: then there is nothing to copy or to compare with."""
-    return order.no_sync or (
-        order.host == "local" and Path(order.remote_root).expanduser().resolve() == order.root
+    return request.no_sync or (
+        request.host == "local" and Path(request.remote_root).expanduser().resolve() == request.root
     )
 
 
 def _changes(
-    order: RunRequest, place: RunPaths, manifest: Any, near: Contents, far: Contents
+    request: RunRequest, run_paths: RunPaths, manifest: Any, local: Contents, remote: Contents
 ) -> list[dict[str, Any]]:
     """Work out what the manifest must say about changed evidence. Raises Invalid when nobody accepted the change."""
-    stale = [path for path, digest in near.files.items() if far.files.get(path) != digest]
-    stale += [path for path in near.links if path not in far.links]
+    stale = [path for path, digest in local.files.items() if remote.files.get(path) != digest]
+    stale += [path for path in local.links if path not in remote.links]
     if manifest is None:
-        return [_change(place, _FIRST, stale, stale)] if stale else []
+        return [_change(run_paths, _FIRST, stale, stale)] if stale else []
     known = evidence.recorded(manifest)
-    sides = {"here": evidence.compare(known, near, copied=True), "on the workstation": []}
-    if far is not near:
-        sides["on the workstation"] = evidence.compare(known, far, copied=False)
+    sides = {"here": evidence.compare(known, local, copied=True), "on the workstation": []}
+    if remote is not local:
+        sides["on the workstation"] = evidence.compare(known, remote, copied=False)
     found = [
         f"{it.path} {it.what} {side}" for side, differences in sides.items() for it in differences
     ]
     if not found:
         return []
-    reason = order.accept_changed_evidence
-    if reason is None and _ended_after_all(order, manifest) and (far is near or not sides["here"]):
+    reason = request.accept_changed_evidence
+    if (
+        reason is None
+        and _ended_after_all(request, manifest)
+        and (remote is local or not sides["here"])
+    ):
         reason = _ENDED
     if reason is None:
         hint = '--accept-changed-evidence "reason" takes what the workstation has and keeps the old files aside'
         raise Invalid(
-            f"evidence of {place.run}", "what evidence_manifest.json records", _some(found), hint
+            f"evidence of {run_paths.run}",
+            "what evidence_manifest.json records",
+            _some(found),
+            hint,
         )
     paths = sorted({it.path for differences in sides.values() for it in differences})
-    return [_change(place, reason, paths, stale)]
+    return [_change(run_paths, reason, paths, stale)]
 
 
-def _ended_after_all(order: RunRequest, manifest: Any) -> bool:
+def _ended_after_all(request: RunRequest, manifest: Any) -> bool:
     """Say whether a run that was closed as dead has a result by now: then its evidence may have grown."""
-    return manifest.get("abandoned") is not None and order.abandoned is None
+    return manifest.get("abandoned") is not None and request.abandoned is None
 
 
 def _change(
-    place: RunPaths, reason: str, paths: Iterable[str], stale: Sequence[str]
+    run_paths: RunPaths, reason: str, paths: Iterable[str], stale: Sequence[str]
 ) -> dict[str, Any]:
-    kept = f"{locations.SUPERSEDED}/{_next(place)}" if stale else None
+    kept = f"{locations.SUPERSEDED}/{_next(run_paths)}" if stale else None
     return {
         "reason": reason,
         "at": clock.stamp(clock.now()),
@@ -115,37 +130,40 @@ def _change(
     }
 
 
-def _next(place: RunPaths) -> int:
-    aside = place.folder(artifacts.Home.RUN) / locations.SUPERSEDED
+def _next(run_paths: RunPaths) -> int:
+    aside = run_paths.folder(artifacts.Home.RUN) / locations.SUPERSEDED
     return 1 + max((int(path.name) for path in aside.glob("*") if path.name.isdecimal()), default=0)
 
 
-def _set_aside(place: RunPaths, changes: list[dict[str, Any]]) -> None:
+def _set_aside(run_paths: RunPaths, changes: list[dict[str, Any]]) -> None:
     for change in changes:
         for path in change["kept"]:
-            kept = place.folder(artifacts.Home.RUN) / change["in"] / path
+            kept = run_paths.folder(artifacts.Home.RUN) / change["in"] / path
             kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(place.root / path, kept)
+            shutil.move(run_paths.root / path, kept)
 
 
-def _prove(place: RunPaths, far: Contents, wanted: Iterable[str]) -> None:
+def _prove(run_paths: RunPaths, remote: Contents, wanted: Iterable[str]) -> None:
     """Hold the digests of what was copied against the workstation's. Raises Invalid."""
     wrong = [
         path
         for path in wanted
-        if not (place.root / path).is_file()
-        or evidence.digest(place.root / path) != far.files[path]
+        if not (run_paths.root / path).is_file()
+        or evidence.digest(run_paths.root / path) != remote.files[path]
     ]
     if wrong:
         hint = "they changed while they were copied; is something still writing? sync again"
         raise Invalid(
-            f"copy of {place.run}", "the workstation's digests", f"others for {_some(wrong)}", hint
+            f"copy of {run_paths.run}",
+            "the workstation's digests",
+            f"others for {_some(wrong)}",
+            hint,
         )
 
 
 def _record(
-    order: RunRequest,
-    place: RunPaths,
+    request: RunRequest,
+    run_paths: RunPaths,
     manifest: Any,
     found: Contents,
     changes: list[dict[str, Any]],
@@ -158,20 +176,20 @@ def _record(
         manifest and manifest["verified"] and not changes
     )  # what was proved once stays proved
     document = {
-        "run_folder": place.run,
-        "gate_folder": place.gate,
-        "files": _rows(order, place, found, manifest["files"] if held else []),
+        "run_folder": run_paths.run,
+        "gate_folder": run_paths.gate,
+        "files": _rows(request, run_paths, found, manifest["files"] if held else []),
         "links": [{"path": path, "target": target} for path, target in sorted(found.links.items())],
-        "verified": held or not _is_here(order),
-        "abandoned": order.abandoned,
+        "verified": held or not _is_here(request),
+        "abandoned": request.abandoned,
         "changes": [*(manifest["changes"] if manifest else []), *changes],
     }
-    json_files.write(place, "evidence_manifest", document)
-    return StepResult(_words(document, len(moved)), (place.path("evidence_manifest"),))
+    json_files.write(run_paths, "evidence_manifest", document)
+    return StepResult(_words(document, len(moved)), (run_paths.path("evidence_manifest"),))
 
 
 def _rows(
-    order: RunRequest, place: RunPaths, found: Contents, held: list[dict[str, Any]]
+    request: RunRequest, run_paths: RunPaths, found: Contents, held: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Describe every file. Rows that hold stay as they are, so that another name for the host changes nothing."""
     before = {(row["path"], row["sha256"]): row for row in held}
@@ -179,9 +197,9 @@ def _rows(
         before.get((path, digest))
         or {
             "path": path,
-            "size": (place.root / path).stat().st_size,
+            "size": (run_paths.root / path).stat().st_size,
             "sha256": digest,
-            "source": order.host,
+            "source": request.host,
         }
         for path, digest in sorted(found.files.items())
     ]

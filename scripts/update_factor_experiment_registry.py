@@ -32,55 +32,57 @@ _METRICS = tuple(name for name in scoring.Measured.__dataclass_fields__ if name 
 Row = dict[str, Any]
 
 
-def register(order: RunRequest) -> StepResult:
+def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Put the run's row into the registry."""
-    place = run_lookup.locate(order)
     rules, digest = _policy()
     rows = {
-        row["run"]: row for row in csv_files.rows(_path(order.root), json_files.columns(REGISTRY))
+        row["run"]: row for row in csv_files.rows(_path(request.root), json_files.columns(REGISTRY))
     }
     outdated = [run for run, row in rows.items() if row["policy_sha256"] != digest]
     rows = {
         run: _scored(row, rules, digest) if run in outdated else row for run, row in rows.items()
     }
-    rows[place.run] = _scored(facts(place), rules, digest)
-    wrote = _write(
-        order.root, rows.values(), changed={place.run, *outdated}, version=rules["policy_version"]
+    rows[run_paths.run] = _scored(facts(run_paths), rules, digest)
+    written = _write(
+        request.root,
+        rows.values(),
+        changed={run_paths.run, *outdated},
+        version=rules["policy_version"],
     )
-    row = rows[place.run]
+    row = rows[run_paths.run]
     again = f"; the policy changed, {len(outdated)} rows scored again" if outdated else ""
     return StepResult(
-        f"{row['decision']}, score {row['total']:.1f}; {len(rows)} runs{again}", wrote
+        f"{row['decision']}, score {row['total']:.1f}; {len(rows)} runs{again}", written
     )
 
 
-def rebuild(order: RunRequest) -> StepResult:
+def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     """Make the registry anew from every closed run folder of the workspace."""
     rules, digest = _policy()
     folders = sorted(
         path.parent.name
-        for path in (order.root / locations.RUNS).glob("*/governance_remediation_plan.json")
+        for path in (request.root / locations.RUNS).glob("*/governance_remediation_plan.json")
     )
     runs = [folder for folder in folders if run_names.parse_run_name(folder)]
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-        found = workers.map(partial(_facts_of, order.root), runs, chunksize=64)
+        found = workers.map(partial(_facts_of, request.root), runs, chunksize=64)
         rows = [_scored(row, rules, digest) for row in found]
-    wrote = _write(order.root, rows, changed=set(runs), version=rules["policy_version"])
-    return StepResult(f"{len(rows)} runs, from their folders alone", wrote)
+    written = _write(request.root, rows, changed=set(runs), version=rules["policy_version"])
+    return StepResult(f"{len(rows)} runs, from their folders alone", written)
 
 
 def _facts_of(root: Path, run: str) -> Row:
     return facts(run_lookup.locate(RunRequest(root=root, run_dir=root / locations.RUNS / run)))
 
 
-def facts(place: RunPaths) -> Row:
+def facts(run_paths: RunPaths) -> Row:
     """Gather what a run's folders say: the part of its row that no policy has a say in. Raises Missing, Invalid."""
-    name = run_names.parse_run_name(place.run)
+    name = run_names.parse_run_name(run_paths.run)
     assert name is not None, "located runs have a run's name"
-    report = json_files.seek(place, "production_gates_report") if place.gate else None
-    ended = not (json_files.seek(place, "run_detection") or {}).get("abandoned")
-    audit = json_files.read(place, "governance_audit_check")
-    plan = json_files.read(place, "governance_remediation_plan")
+    report = json_files.seek(run_paths, "production_gates_report") if run_paths.gate else None
+    ended = not (json_files.seek(run_paths, "run_detection") or {}).get("abandoned")
+    audit = json_files.read(run_paths, "governance_audit_check")
+    plan = json_files.read(run_paths, "governance_remediation_plan")
     given = gates.inputs(report)
     answers = {check["id"]: check["answer"] for check in audit["checks"]}
     counted = (
@@ -89,13 +91,13 @@ def facts(place: RunPaths) -> Row:
     readings = gates.readings(counted) if counted is not None else ()
     measured = scoring.measure(counted, tuple(_COSTS.values()))
     return {
-        "run": place.run,
+        "run": run_paths.run,
         "decision_tag": name.tag,
         "started": name.stamp,
         "factor": audit["factor"],
         "strategy": _text(given.get("strategy")),
         "owner": audit["owner"],
-        "gate_folder": place.gate,
+        "gate_folder": run_paths.gate,
         "overall_pass": _boolean(gates.gates(counted).get(gates.OVERALL)),
         "audit_passed": audit["passed"],
         "data_quality_passed": answers["data_quality_passed"] == "pass",

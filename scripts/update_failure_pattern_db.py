@@ -30,7 +30,7 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history
 from postrun.decide.failure_history import Run
-from postrun.store import check_catalogue, csv_files, json_files, page_files, run_lookup
+from postrun.store import check_catalogue, csv_files, json_files, page_files
 
 TABLE, SUMMARY, REGISTRY = (
     "failure_patterns",
@@ -58,24 +58,23 @@ class Seen:
     rows: tuple[Row, ...]
 
 
-def tally(order: RunRequest) -> StepResult:
+def tally(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Put the run's failures into the table; those of runs that the registry knows otherwise are read anew too."""
-    place = run_lookup.locate(order)
-    source = locations.workspace_path(order.root, REGISTRY)
+    source = locations.workspace_path(request.root, REGISTRY)
     known = {
         row["run"]: failure_history.of_row(row)
         for row in csv_files.rows(source, json_files.columns(REGISTRY))
     }
-    if place.run not in known:
-        hint = f"register it first: make factor-registry TAG={order.tag or '...'}"
-        raise Missing(source, f"a row for {place.run}", "none", hint)
-    lying = csv_files.rows(locations.workspace_path(order.root, TABLE), json_files.columns(TABLE))
+    if run_paths.run not in known:
+        hint = f"register it first: make factor-registry TAG={request.tag or '...'}"
+        raise Missing(source, f"a row for {run_paths.run}", "none", hint)
+    lying = csv_files.rows(locations.workspace_path(request.root, TABLE), json_files.columns(TABLE))
     kept = _by_run(lying)
     seen = {run: Seen(answers, tuple(kept.get(run, ()))) for run, answers in known.items()}
-    old = {place.run} | {run for run, one in seen.items() if _differs(one)}
-    rows = settle([read_run(order.root, run) if run in old else one for run, one in seen.items()])
-    wrote = _write(order.root, rows, lying)
-    return StepResult(_words(rows, place.run), wrote)
+    old = {run_paths.run} | {run for run, one in seen.items() if _differs(one)}
+    rows = settle([read_run(request.root, run) if run in old else one for run, one in seen.items()])
+    written = _write(request.root, rows, lying)
+    return StepResult(_words(rows, run_paths.run), written)
 
 
 def _by_run(lying: Iterable[Row]) -> dict[str, list[Row]]:
@@ -93,18 +92,18 @@ def _differs(seen: Seen) -> bool:
     return lying != {(seen.answers.factor, check) for check in seen.answers.failed}
 
 
-def rebuild(order: RunRequest) -> StepResult:
+def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     """Make the table anew from every closed run folder of the workspace."""
     folders = sorted(
         path.parent.name
-        for path in (order.root / locations.RUNS).glob("*/governance_remediation_plan.json")
+        for path in (request.root / locations.RUNS).glob("*/governance_remediation_plan.json")
     )
     runs = [folder for folder in folders if run_names.parse_run_name(folder)]
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-        rows = settle(list(workers.map(partial(read_run, order.root), runs, chunksize=64)))
+        rows = settle(list(workers.map(partial(read_run, request.root), runs, chunksize=64)))
     return StepResult(
         f"{len(rows)} failures of {len(runs)} runs, from their folders alone",
-        _write(order.root, rows, ()),
+        _write(request.root, rows, ()),
     )
 
 

@@ -60,37 +60,37 @@ class Tally:
         return f"{self.checked} artifacts checked, {len(self.findings) + len(self.missing)} findings{alone}"
 
 
-def _hold(content: bytes, where: str, noun: Artifact, tally: Tally) -> None:
+def _hold(content: bytes, where: str, artifact: Artifact, tally: Tally) -> None:
     """Hold one document, or one row, against the schema of its noun."""
     try:
         document, odd = json_files.parse(content, f"{where}: $")
-    except PostRunError as refusal:
-        tally.findings.append(str(refusal))
+    except PostRunError as error:
+        tally.findings.append(str(error))
         return
     tally.findings += [
-        f"{where}: {line}" for line in json_files.findings(document, str(noun.schema))
+        f"{where}: {line}" for line in json_files.findings(document, str(artifact.schema))
     ]
     lines = (
-        tally.findings if noun.generated else tally.remarks
+        tally.findings if artifact.generated else tally.remarks
     )  # other people's programs write NaN; ours must not
     lines += [f"{where}: {place}: NaN or Infinity, read as null" for place in odd]
 
 
-def _document(path: Path, noun: Artifact, tally: Tally) -> None:
-    _hold(path.read_bytes(), str(path), noun, tally)
+def _document(path: Path, artifact: Artifact, tally: Tally) -> None:
+    _hold(path.read_bytes(), str(path), artifact, tally)
 
 
-def _rows(path: Path, noun: Artifact, tally: Tally) -> None:
+def _rows(path: Path, artifact: Artifact, tally: Tally) -> None:
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
-        _hold(line, f"{path}:{number}", noun, tally)
+        _hold(line, f"{path}:{number}", artifact, tally)
         if not line.endswith(b"\n"):
             tally.findings.append(
                 f"{path}:{number}: $: expected a whole line, found half a line at the end"
             )
 
 
-def _table(path: Path, noun: Artifact, tally: Tally) -> None:
-    schema = str(noun.schema)
+def _table(path: Path, artifact: Artifact, tally: Tally) -> None:
+    schema = str(artifact.schema)
     for number, row in enumerate(csv_files.rows(path, json_files.columns(schema)), start=1):
         tally.findings += [
             f"{path}: row {number}: {line}" for line in json_files.findings(row, schema)
@@ -108,11 +108,13 @@ _LOOKS: dict[str, RemoteListing] = {
 
 def _patterns(homes: Iterable[Home]) -> Iterator[tuple[str, Artifact]]:
     """Say where each noun that has a schema may lie, as regular expressions over the end of a POSIX path."""
-    for noun in (noun for noun in ARTIFACTS.values() if noun.schema and noun.home in homes):
-        endings = [re.escape(suffix) for suffix in noun.suffixes if suffix in _LOOKS]
-        for folder in _FOLDERS.get(noun.home, [""]):
-            stem = re.escape(folder + noun.file).replace(r"\*", "[^/]+")
-            yield from ((stem + ending, noun) for ending in endings)
+    for artifact in (
+        artifact for artifact in ARTIFACTS.values() if artifact.schema and artifact.home in homes
+    ):
+        endings = [re.escape(suffix) for suffix in artifact.suffixes if suffix in _LOOKS]
+        for folder in _FOLDERS.get(artifact.home, [""]):
+            stem = re.escape(folder + artifact.file).replace(r"\*", "[^/]+")
+            yield from ((stem + ending, artifact) for ending in endings)
 
 
 def files_pattern(*homes: Home) -> str:
@@ -125,32 +127,34 @@ def files_pattern(*homes: Home) -> str:
 @cache
 def _compiled(own: bool) -> tuple[tuple[re.Pattern[str], Artifact], ...]:
     homes = (Home.PROJECT,) if own else VALIDATED_HOMES
-    return tuple((re.compile(f"(?:.*/)?{pattern}"), noun) for pattern, noun in _patterns(homes))
+    return tuple(
+        (re.compile(f"(?:.*/)?{pattern}"), artifact) for pattern, artifact in _patterns(homes)
+    )
 
 
 def noun_of(path: Path) -> Artifact | None:
     """Say which artifact lies at a path, None when none with a schema does. Configs count here only."""
     for own in (path.is_relative_to(PROJECT / "configs"), False):
-        for pattern, noun in _compiled(own):
+        for pattern, artifact in _compiled(own):
             if pattern.fullmatch(path.as_posix()):
-                return noun
+                return artifact
     return None
 
 
 def examine(path: Path, tally: Tally) -> bool:
     """Look at one file and add to the tally; False when the file is no artifact of this project."""
     whole = Path(os.path.abspath(path))  # noqa: PTH100  (`resolve` would follow a link, which is refused)
-    noun = noun_of(whole)
-    if noun is None and not re.fullmatch(re.escape(f"{PROJECT}/") + _SCHEMAS, str(whole)):
+    artifact = noun_of(whole)
+    if artifact is None and not re.fullmatch(re.escape(f"{PROJECT}/") + _SCHEMAS, str(whole)):
         return False
     tally.checked += 1
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             kind = "a symbolic link" if path.is_symlink() else "something else"
             raise Invalid(f"{path}: $", "a file of its own", kind)
-        _LOOKS[path.suffix](path, noun, tally) if noun else _schema(path, tally)
-    except PostRunError as refusal:
-        tally.findings.append(str(refusal))
+        _LOOKS[path.suffix](path, artifact, tally) if artifact else _schema(path, tally)
+    except PostRunError as error:
+        tally.findings.append(str(error))
     except OSError as error:
         tally.findings.append(f"{path}: $: expected a readable file, found: {error.strerror}")
     return True

@@ -87,7 +87,7 @@ class Watch:
                 self._close_one()
             self._draw()
         for post in self.posts:
-            if not (post.looked or post.refusal):
+            if not (post.looked or post.error):
                 code = Unreachable.exit_code if self._single else DeadlineReached.exit_code
                 words = str(post.trouble or "no answer in time")
                 self.rows.append(Row(post.host, None, None, "not seen", words, code))
@@ -118,11 +118,11 @@ class Watch:
 
     def _given_up(self, post: HostMonitor) -> bool:
         """Say whether a post is polled no more; one without runs still looks for new ones while others have some."""
-        return post.refusal is not None or (self._single and self._rests(post))
+        return post.error is not None or (self._single and self._rests(post))
 
     def _rests(self, post: HostMonitor) -> bool:
         """Say whether a post has nothing left to wait for."""
-        if post.refusal or (self._single and post.trouble):
+        if post.error or (self._single and post.trouble):
             return True
         return post.looked and all(map(self._enough, post.runs.values()))
 
@@ -153,8 +153,8 @@ class Watch:
             self._tell(f"{post.host}: {len(post.runs)} unfinished runs to watch{_left_alone(post)}")
         elif first:
             self._tell(f"{post.host} does not answer", str(post.trouble or ""))
-        if post.refusal:
-            self._give_up(post, post.refusal)
+        if post.error:
+            self._give_up(post, post.error)
 
     def _tell(self, words: str, why: str = "") -> None:
         self.screen.tell(
@@ -175,16 +175,16 @@ class Watch:
         ):
             self.screen.tell(terminal.plain(f"  | {line}"))
 
-    def _give_up(self, post: HostMonitor, refusal: PostRunError) -> None:
+    def _give_up(self, post: HostMonitor, error: PostRunError) -> None:
         left = [one for one in post.runs.values() if not one.memory.ended]
         seen = [
             one.memory.run for one in post.runs.values() if one.memory.state is State.UNREACHABLE
         ]
-        if type(refusal) is Unreachable or post.looked:
+        if type(error) is Unreachable or post.looked:
             self.herald.tell(notify.of_outage(post.host, [run for run in seen if run]))
-        self._tell(f"{post.host}: given up", str(refusal))
-        self.rows.append(Row(post.host, None, None, "given up", str(refusal), refusal.exit_code))
-        self.rows += [row(post, one, refusal.exit_code) for one in left]
+        self._tell(f"{post.host}: given up", str(error))
+        self.rows.append(Row(post.host, None, None, "given up", str(error), error.exit_code))
+        self.rows += [row(post, one, error.exit_code) for one in left]
         post.runs = {tag: one for tag, one in post.runs.items() if one not in left}
 
     def _close_one(self) -> None:
@@ -198,9 +198,9 @@ class Watch:
         wait = self.args.lock_wait if last else min(self.args.lock_wait, HOLD)
         try:
             code = conductor.close(order_of(post, one), STEPS, wait, self.args.json)
-        except PostRunError as refusal:
-            terminal.say(str(refusal))
-            code = refusal.exit_code
+        except PostRunError as error:
+            terminal.say(str(error))
+            code = error.exit_code
         now = time.monotonic()
         rest = self.args.interval if code == Locked.exit_code else one.put_off(code, now)
         if rest is not None and not last:
@@ -241,14 +241,14 @@ def posts(args: argparse.Namespace) -> list[HostMonitor]:
     return [
         HostMonitor(
             host,
-            workstation.connect(host, far, settings),
+            workstation.connect(host, remote, settings),
             root,
             since,
             limits_of(args),
             began,
             claims,
         )
-        for host, far in listed
+        for host, remote in listed
     ]
 
 

@@ -133,11 +133,13 @@ class Archive:
             path, ordered, json_files.columns(REGISTRY), bool
         )  # any check of rows: these need none
 
-    def read(self, noun: str, suffix: str = "") -> bytes:
-        return locations.workspace_path(self.root, noun, suffix).read_bytes()
+    def read(self, artifact: str, suffix: str = "") -> bytes:
+        return locations.workspace_path(self.root, artifact, suffix).read_bytes()
 
-    def table(self, noun: str) -> list[dict[str, Any]]:
-        return csv_files.rows(locations.workspace_path(self.root, noun), json_files.columns(noun))
+    def table(self, artifact: str) -> list[dict[str, Any]]:
+        return csv_files.rows(
+            locations.workspace_path(self.root, artifact), json_files.columns(artifact)
+        )
 
 
 def _answer(check: str, failed: Sequence[str], skipped: Sequence[str]) -> dict[str, Any]:

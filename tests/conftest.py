@@ -31,7 +31,7 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def far(tmp_path: Path) -> Path:
+def remote(tmp_path: Path) -> Path:
     """Give an empty workstation root."""
     folder = tmp_path / "workstation"
     folder.mkdir()
@@ -39,7 +39,7 @@ def far(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def near(tmp_path: Path) -> Path:
+def local(tmp_path: Path) -> Path:
     """Give an empty workspace."""
     folder = tmp_path / "workspace"
     folder.mkdir()

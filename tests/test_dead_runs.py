@@ -42,17 +42,17 @@ Change = Callable[[Documents], None]
 class Desk:
     """A workstation, a workspace, and what is done between them about one run."""
 
-    def __init__(self, far: Path, near: Path, host: str = "local", tag: str = TAG) -> None:
-        self.far, self.near, self.host, self.tag = far, near, host, tag
+    def __init__(self, remote: Path, local: Path, host: str = "local", tag: str = TAG) -> None:
+        self.remote, self.local, self.host, self.tag = remote, local, host, tag
 
     def flags(self, *more: str) -> list[str]:
         where = [
             "--host",
             self.host,
             "--remote-root",
-            str(self.far),
+            str(self.remote),
             "--local-root",
-            str(self.near),
+            str(self.local),
         ]
         return ["--tag", self.tag, *where, *more]
 
@@ -64,14 +64,14 @@ class Desk:
 
     @property
     def run(self) -> Path:
-        [folder] = self.near.glob(f"audit/workstation_runs/*_production_gates_{self.tag}")
+        [folder] = self.local.glob(f"audit/workstation_runs/*_production_gates_{self.tag}")
         return folder
 
     def read(self, name: str) -> Any:
         return json.loads((self.run / name).read_text())
 
     def ledger(self) -> list[dict[str, Any]]:
-        lines = (self.near / "audit/stage_ledger.jsonl").read_text().splitlines()
+        lines = (self.local / "audit/stage_ledger.jsonl").read_text().splitlines()
         return [row for row in map(json.loads, lines) if row["decision_tag"] == self.tag]
 
     def answers(self) -> dict[str, str]:
@@ -80,7 +80,7 @@ class Desk:
         }
 
     def table(self, path: str) -> list[dict[str, str]]:
-        rows = csv.DictReader(io.StringIO((self.near / "audit" / path).read_text()))
+        rows = csv.DictReader(io.StringIO((self.local / "audit" / path).read_text()))
         return [row for row in rows if row["run"] == self.run.name]
 
     def registered(self) -> dict[str, str]:
@@ -89,7 +89,7 @@ class Desk:
 
     def bytes(self) -> dict[Path, bytes]:
         files = (
-            path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts
+            path for path in self.local.rglob("*") if path.is_file() and ".locks" not in path.parts
         )
         return {path: path.read_bytes() for path in files}
 
@@ -112,22 +112,22 @@ def whole(_: Documents) -> None:
     """Leave the run as it is: with its report and its result."""
 
 
-def put(far: Path, change: Change, stamp: str = factory.STAMP) -> Documents:
+def put(remote: Path, change: Change, stamp: str = factory.STAMP) -> Documents:
     made = factory.documents(tag=TAG, stamp=stamp)
     change(made)
-    return made.write(far)
+    return made.write(remote)
 
 
 @pytest.fixture
-def desk(far: Path, near: Path) -> Desk:
-    return Desk(far, near)
+def desk(remote: Path, local: Path) -> Desk:
+    return Desk(remote, local)
 
 
 # --- closing --------------------------------------------------------------------------------------------------------
 
 
 def test_a_dead_run_is_closed_as_a_fail_with_its_reason(desk: Desk) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     assert desk.close() == 3
     assert desk.close(*WHY) == 1
     [row] = desk.ledger()
@@ -152,7 +152,7 @@ def test_a_dead_run_is_closed_as_a_fail_with_its_reason(desk: Desk) -> None:
 def test_closing_it_again_changes_no_byte_with_and_without_the_reason(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     desk.close(*WHY)
     before = desk.bytes()
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
@@ -162,7 +162,7 @@ def test_closing_it_again_changes_no_byte_with_and_without_the_reason(
 
 
 def test_it_is_a_trial_like_any_other(desk: Desk) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     desk.close(*WHY)
     row = desk.registered()
     assert (row["decision"], row["quality"], row["factor"]) == (
@@ -174,14 +174,14 @@ def test_it_is_a_trial_like_any_other(desk: Desk) -> None:
     failed = {row["check"] for row in desk.table("failure_patterns/failure_patterns.csv")}
     assert failed == {name for name, answer in desk.answers().items() if answer in NO}
     before = desk.bytes()
-    root = ["--local-root", str(desk.near), "--rebuild"]
+    root = ["--local-root", str(desk.local), "--rebuild"]
     for script in (update_factor_experiment_registry, update_failure_pattern_db):
         assert script.main(root) == 0
     assert desk.bytes() == before
 
 
 def test_a_report_does_not_make_it_a_pass_and_is_not_scored(desk: Desk) -> None:
-    made = put(desk.far, dead_after_its_report)
+    made = put(desk.remote, dead_after_its_report)
     assert made.report["gates"]["overall_pass"] is True
     assert desk.close(*WHY) == 1
     [row] = desk.ledger()
@@ -192,10 +192,10 @@ def test_a_report_does_not_make_it_a_pass_and_is_not_scored(desk: Desk) -> None:
 
 
 def test_the_report_of_the_next_run_of_this_tag_is_not_its_own(desk: Desk) -> None:
-    first = put(desk.far, dead)
-    second = put(desk.far, whole, "2026-02-22_031500")
+    first = put(desk.remote, dead)
+    second = put(desk.remote, whole, "2026-02-22_031500")
     assert detect_run.main(desk.flags(*named(first), *WHY)) == 0
-    document = json.loads((first.run_dir(desk.near) / "run_detection.json").read_text())
+    document = json.loads((first.run_dir(desk.local) / "run_detection.json").read_text())
     [candidate] = document["report_candidates"]
     assert (document["gate_folder"], candidate["gate_folder"]) == (None, second.gate_folder)
     assert "after the run had ended (2026-02-22T03:15:00)" in candidate["objection"]
@@ -204,14 +204,14 @@ def test_the_report_of_the_next_run_of_this_tag_is_not_its_own(desk: Desk) -> No
 def test_a_run_that_its_preflight_stopped_is_closed_too(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(desk.far, stopped)
+    put(desk.remote, stopped)
     assert desk.close() == 3
     assert '--abandoned "reason" closes it' in capsys.readouterr().err
     assert desk.close(*WHY) == 1
     assert desk.ledger()[0]["owner"] is None
     assert desk.answers()["preflight_passed"] == "fail"
     assert desk.registered()["factor"] == ""
-    handoff = json.loads((desk.near / "audit/session_handoff/handoff_readiness.json").read_text())
+    handoff = json.loads((desk.local / "audit/session_handoff/handoff_readiness.json").read_text())
     assert handoff["ready"] is True, (
         "no factor is known, so there is nothing to queue, to plan or to miss"
     )
@@ -236,8 +236,8 @@ def test_a_run_that_its_preflight_stopped_is_closed_too(
     ],
 )
 def test_a_result_that_stays_broken_is_no_result(desk: Desk, text: str) -> None:
-    made = put(desk.far, dead_after_its_report)
-    (made.run_dir(desk.far) / "result.json").write_text(text)
+    made = put(desk.remote, dead_after_its_report)
+    (made.run_dir(desk.remote) / "result.json").write_text(text)
     assert desk.close() == 4
     assert desk.close(*WHY) == 1
     assert desk.ledger()[0]["reasons"] == ["abandoned: the power went in the night"]
@@ -247,21 +247,21 @@ def test_a_result_that_stays_broken_is_no_result(desk: Desk, text: str) -> None:
 
 
 def test_a_run_that_lies_here_already_can_be_given_up(desk: Desk) -> None:
-    made = put(desk.near, dead)
-    flags = ["--tag", TAG, "--local-root", str(desk.near), "--no-sync"]
+    made = put(desk.local, dead)
+    flags = ["--tag", TAG, "--local-root", str(desk.local), "--no-sync"]
     assert conductor.main([*flags, *WHY]) == 1
     assert desk.ledger()[0]["result"] == "fail"
-    put(desk.near, whole)
+    put(desk.local, whole)
     assert conductor.main(flags) == 1, "never compared with the workstation"
     assert [(row["result"], row["corrects"]) for row in desk.ledger()] == [
         ("fail", None),
         ("pass", 1),
     ]
-    assert made.run_dir(desk.near) == desk.run
+    assert made.run_dir(desk.local) == desk.run
 
 
 def test_another_reason_gets_a_row_that_corrects_the_first(desk: Desk) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     desk.close(*WHY)
     assert desk.close("--abandoned", "no, the disk was full") == 1
     given = [(row["result"], row["corrects"], row["reasons"][0]) for row in desk.ledger()]
@@ -295,11 +295,11 @@ def test_beside_other_runs_it_is_compared_and_made_anew_as_one_that_measured_not
         tag = f"{TAG}.{name}"
         made = factory.documents(tag=tag, stamp=f"2026-02-{day}_031500")
         change(made)
-        made.write(desk.far)
-        desks.append(Desk(desk.far, desk.near, tag=tag))
+        made.write(desk.remote)
+        desks.append(Desk(desk.remote, desk.local, tag=tag))
         assert desks[-1].close(*([] if change is whole else WHY)) == (0 if change is whole else 1)
     good, reported, _, _, last = desks
-    [page] = desk.near.glob(
+    [page] = desk.local.glob(
         "gate_results/production_gates_2026-02-21_*/production_gates_run_review.json"
     )
     review = json.loads(page.read_text())
@@ -318,7 +318,7 @@ def test_beside_other_runs_it_is_compared_and_made_anew_as_one_that_measured_not
     )
     before = desk.bytes()
     for script in (update_factor_experiment_registry, update_failure_pattern_db):
-        assert script.main(["--local-root", str(desk.near), "--rebuild"]) == 0
+        assert script.main(["--local-root", str(desk.local), "--rebuild"]) == 0
     assert [one.close() for one in desks] == [0, 1, 1, 1, 0]
     assert desk.bytes() == before
 
@@ -331,9 +331,12 @@ def named(made: Documents) -> tuple[str, str]:
 
 
 def test_an_older_dead_run_and_the_next_one_keep_their_evidence_apart(desk: Desk) -> None:
-    older, newer = put(desk.far, dead_after_its_report), put(desk.far, whole, "2026-02-22_031500")
+    older, newer = (
+        put(desk.remote, dead_after_its_report),
+        put(desk.remote, whole, "2026-02-22_031500"),
+    )
     assert desk.close(*named(older), *WHY) == 1
-    assert not newer.gate_dir(desk.near).exists()
+    assert not newer.gate_dir(desk.local).exists()
     kept = desk.bytes()
     assert desk.close() == 1, "the audit says that the tag was used twice"
     rows = [(row["run"], row["result"], row["artifact_ref"].split("/")[1]) for row in desk.ledger()]
@@ -341,7 +344,7 @@ def test_an_older_dead_run_and_the_next_one_keep_their_evidence_apart(desk: Desk
         (older.run_folder, "fail", older.gate_folder),
         (newer.run_folder, "pass", newer.gate_folder),
     ]
-    folders = (older.run_dir(desk.near), older.gate_dir(desk.near))
+    folders = (older.run_dir(desk.local), older.gate_dir(desk.local))
     own = {path for path in kept if any(folder in path.parents for folder in folders)}
     assert {path: path.read_bytes() for path in own} == {path: kept[path] for path in own}
     before = desk.bytes()
@@ -350,10 +353,10 @@ def test_an_older_dead_run_and_the_next_one_keep_their_evidence_apart(desk: Desk
 
 
 def test_a_report_of_the_next_run_that_is_asked_for_fails_the_audit(desk: Desk) -> None:
-    older, newer = put(desk.far, dead), put(desk.far, whole, "2026-02-22_031500")
+    older, newer = put(desk.remote, dead), put(desk.remote, whole, "2026-02-22_031500")
     report = f"gate_results/{newer.gate_folder}/production_gates_report.json"
     assert desk.close(*named(older), *WHY, "--report-json-remote", report) == 1
-    checks = json.loads((older.run_dir(desk.near) / "governance_audit_check.json").read_text())[
+    checks = json.loads((older.run_dir(desk.local) / "governance_audit_check.json").read_text())[
         "checks"
     ]
     belongs = next(check for check in checks if check["id"] == "report_belongs_to_run")
@@ -364,7 +367,7 @@ def test_a_report_of_the_next_run_that_is_asked_for_fails_the_audit(desk: Desk) 
 def test_a_rerun_that_was_stopped_is_closed_by_the_monitors_line_and_hides_the_run_before_it_from_no_step(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good, rerun = put(desk.far, whole), put(desk.far, stopped, "2026-02-22_031500")
+    good, rerun = put(desk.remote, whole), put(desk.remote, stopped, "2026-02-22_031500")
     assert desk.monitor() == 7
     assert paste(capsys.readouterr().err.splitlines()[-1], "two cores are too few") == 1
     assert desk.close() == 1, "the audit says that the tag was used twice"
@@ -372,7 +375,7 @@ def test_a_rerun_that_was_stopped_is_closed_by_the_monitors_line_and_hides_the_r
     assert rows == [(rerun.run_folder, "fail"), (good.run_folder, "pass")]
     before = desk.bytes()
     capsys.readouterr()
-    assert governance_audit_checker.main(["--tag", TAG, "--local-root", str(desk.near)]) == 1
+    assert governance_audit_checker.main(["--tag", TAG, "--local-root", str(desk.local)]) == 1
     assert capsys.readouterr().err == "audit: 1 of 26 checks failed: tag_used_once\n"
     assert desk.bytes() == before
 
@@ -393,7 +396,7 @@ def paste(line: str, reason: str) -> int:
 def test_a_run_with_a_result_is_not_to_be_given_up(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(desk.far, lambda made: made.result.update(exit_code=137))
+    put(desk.remote, lambda made: made.result.update(exit_code=137))
     assert desk.close(*WHY) == 2
     assert (
         "--abandoned: expected a run without a valid result.json, found" in capsys.readouterr().err
@@ -405,7 +408,7 @@ def test_a_run_with_a_result_is_not_to_be_given_up(
 def test_the_reason_must_be_words(
     desk: Desk, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     assert desk.close("--abandoned", reason) == 2
     assert capsys.readouterr().err == "--abandoned: expected words, found nothing\n"
     assert desk.bytes() == {}
@@ -417,14 +420,14 @@ def test_the_reason_must_be_words(
 def test_the_reason_is_recorded_by_detection_or_not_at_all(
     desk: Desk, steps: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     assert desk.close(*WHY, *steps) == 2
     assert "--abandoned: expected detect-run among the steps" in capsys.readouterr().err
     assert desk.bytes() == {}
 
 
 def test_the_steps_after_detection_need_no_reason_any_more(desk: Desk) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     assert desk.close(*WHY, "--dry-run") == 3, "nothing is here yet to rehearse the later steps on"
     assert desk.bytes() == {}
     assert desk.close(*WHY, "--to", "detect-run") == 0
@@ -446,7 +449,7 @@ def test_the_steps_after_detection_need_no_reason_any_more(desk: Desk) -> None:
     ids=["markup", "formula", "byte", "long"],
 )
 def test_any_words_are_only_words(desk: Desk, words: str) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     assert desk.close("--abandoned", words) == 1
     assert desk.ledger()[0]["reasons"][0] == f"abandoned: {words}"
     before = desk.bytes()
@@ -459,13 +462,13 @@ def test_any_words_are_only_words(desk: Desk, words: str) -> None:
     tables = [text for path, text in before.items() if path.suffix == ".csv"]
     assert tables
     assert not any(b"=cmd" in text for text in tables)
-    assert validate_artifacts.main([str(desk.near / "audit")]) == 0
+    assert validate_artifacts.main([str(desk.local / "audit")]) == 0
 
 
 def test_a_process_of_the_run_keeps_it_open_and_one_of_another_does_not(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     others = [("--decision-tag", f"{TAG}0"), ("--tag", f"a_{TAG}"), ("--notes", f"after={TAG}x")]
     workers = [worker(*words) for words in others]
     busy = worker("--decision-tag", TAG)
@@ -498,10 +501,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.parametrize("change", [dead, dead_after_its_report])
 def test_a_result_that_comes_later_corrects_the_row(desk: Desk, change: Change) -> None:
-    made = put(desk.far, change)
+    made = put(desk.remote, change)
     desk.close(*WHY)
-    (made.run_dir(desk.far) / "run.log").write_bytes(b"it went on\n")
-    made = put(desk.far, lambda made: setattr(made, "log", b"it went on to its end\n"))
+    (made.run_dir(desk.remote) / "run.log").write_bytes(b"it went on\n")
+    made = put(desk.remote, lambda made: setattr(made, "log", b"it went on to its end\n"))
     assert desk.close() == 0
     rows = desk.ledger()
     assert [(row["result"], row["corrects"]) for row in rows] == [("fail", None), ("pass", 1)]
@@ -523,10 +526,10 @@ def test_a_result_that_comes_later_corrects_the_row(desk: Desk, change: Change) 
 
 
 def test_a_broken_result_that_is_replaced_corrects_the_row(desk: Desk) -> None:
-    made = put(desk.far, dead_after_its_report)
-    (made.run_dir(desk.far) / "result.json").write_text("{")
+    made = put(desk.remote, dead_after_its_report)
+    (made.run_dir(desk.remote) / "result.json").write_text("{")
     desk.close(*WHY)
-    put(desk.far, lambda made: made.result.update(exit_code=3))
+    put(desk.remote, lambda made: made.result.update(exit_code=3))
     assert desk.close() == 1
     assert [row["reasons"] for row in desk.ledger()] == [
         ["abandoned: the power went in the night"],
@@ -535,12 +538,12 @@ def test_a_broken_result_that_is_replaced_corrects_the_row(desk: Desk) -> None:
 
 
 def test_the_monitor_still_tells_it_dead_and_closes_it_when_a_result_comes(desk: Desk) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     desk.close(*WHY)
     before = desk.ledger()
     assert desk.monitor() == 7
     assert desk.ledger() == before
-    put(desk.far, whole)
+    put(desk.remote, whole)
     assert desk.monitor() == 0
     assert [(row["result"], row["corrects"]) for row in desk.ledger()] == [
         ("fail", None),
@@ -549,28 +552,28 @@ def test_the_monitor_still_tells_it_dead_and_closes_it_when_a_result_comes(desk:
 
 
 def test_a_copy_that_was_tampered_with_meanwhile_is_still_refused(desk: Desk) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     desk.close(*WHY)
     (desk.run / "command.sh").write_text("python something_else.py\n")
-    put(desk.far, whole)
+    put(desk.remote, whole)
     assert desk.close() == 4
     assert len(desk.ledger()) == 1
 
 
 def test_evidence_that_changes_while_there_is_no_result_needs_a_word(desk: Desk) -> None:
-    made = put(desk.far, dead)
+    made = put(desk.remote, dead)
     desk.close(*WHY)
-    (made.run_dir(desk.far) / "run.log").write_bytes(b"who writes here?\n")
+    (made.run_dir(desk.remote) / "run.log").write_bytes(b"who writes here?\n")
     assert desk.close() == 4
     assert desk.close("--accept-changed-evidence", "the log was flushed late") == 1
     assert [row["corrects"] for row in desk.ledger()] == [None, 1]
 
 
 def test_the_audit_alone_knows_it_too(desk: Desk) -> None:
-    put(desk.far, dead)
+    put(desk.remote, dead)
     desk.close(*WHY)
     before = desk.bytes()
-    assert governance_audit_checker.main(["--tag", TAG, "--local-root", str(desk.near)]) == 1
+    assert governance_audit_checker.main(["--tag", TAG, "--local-root", str(desk.local)]) == 1
     assert desk.bytes() == before
 
 
@@ -603,7 +606,7 @@ class Far(Desk):
 
     @property
     def there(self) -> Path:
-        [folder] = self.far.glob(f"audit/workstation_runs/*_production_gates_{self.tag}")
+        [folder] = self.remote.glob(f"audit/workstation_runs/*_production_gates_{self.tag}")
         return folder
 
     @property
@@ -613,7 +616,7 @@ class Far(Desk):
     @property
     def workload(self) -> int:
         """Give the gate program's process, which leads its group; there once it has written so."""
-        file = self.far / f"gate.{self.tag}.pid"
+        file = self.remote / f"gate.{self.tag}.pid"
         wait_for(lambda: file.exists() and file.read_text())
         return int(file.read_text())
 
@@ -641,7 +644,7 @@ class Far(Desk):
 
 
 @pytest.fixture
-def lay_out(far: Path, near: Path, sshd: Sshd) -> Iterator[Callable[..., Far]]:
+def lay_out(remote: Path, local: Path, sshd: Sshd) -> Iterator[Callable[..., Far]]:
     """Give runs to start on a workstation behind sshd; what is left of them at the end goes."""
     policy = json.loads((PROJECT / "configs/launcher_policy.json").read_text())
     policy |= {
@@ -651,16 +654,16 @@ def lay_out(far: Path, near: Path, sshd: Sshd) -> Iterator[Callable[..., Far]]:
     }
     policy["data_quality"] |= {"min_rows": 1, "max_staleness_days": 100_000}
     for folder in ("configs", "scripts"):
-        (far / folder).mkdir()
-    (far / "configs/launcher_policy.json").write_text(json.dumps(policy))
-    (far / "gate.py").write_text(GATE_PROGRAM)
-    (far / "prices.csv").write_text("date,symbol,close\n2022-01-31,A,1.5\n")
+        (remote / folder).mkdir()
+    (remote / "configs/launcher_policy.json").write_text(json.dumps(policy))
+    (remote / "gate.py").write_text(GATE_PROGRAM)
+    (remote / "prices.csv").write_text("date,symbol,close\n2022-01-31,A,1.5\n")
     launcher = shlex.join([sys.executable, str(PROJECT / "scripts/workstation_official_run.py")])
-    (far / "scripts/workstation_official_run.sh").write_text(f'exec {launcher} "$@"\n')
+    (remote / "scripts/workstation_official_run.sh").write_text(f'exec {launcher} "$@"\n')
     runs: list[Far] = []
 
     def make(tag: str = TAG) -> Far:
-        runs.append(Far(far, near, sshd.host, tag))
+        runs.append(Far(remote, local, sshd.host, tag))
         return runs[-1]
 
     yield make
@@ -673,7 +676,7 @@ def test_a_run_started_over_ssh_outlives_the_server_that_let_it_in(
 ) -> None:
     run = lay_out()
     door = workstation.connect(
-        sshd.host, str(run.far), {"connect_timeout_s": 10, "probe_timeout_s": 30}
+        sshd.host, str(run.remote), {"connect_timeout_s": 10, "probe_timeout_s": 30}
     )
     words = [
         "bash",
@@ -693,7 +696,7 @@ def test_a_run_started_over_ssh_outlives_the_server_that_let_it_in(
     sshd.stop()
     time.sleep(0.5)
     assert set(run.alive()) == before
-    (run.far / "go").touch()
+    (run.remote / "go").touch()
     wait_for((run.there / "result.json").exists)
     sshd.start()
     door.close()
@@ -706,10 +709,10 @@ def test_a_connection_lost_while_the_data_are_checked_loses_no_run(
 ) -> None:
     run = lay_out()
     rows = "".join(f"2022-01-31,A{number},1.5\n" for number in range(600_000))
-    (run.far / "prices.csv").write_text(f"date,symbol,close\n{rows}")
+    (run.remote / "prices.csv").write_text(f"date,symbol,close\n{rows}")
     with ThreadPoolExecutor(1) as apart:
         code = apart.submit(run.start)
-        wait_for(lambda: list(run.far.glob("audit/workstation_runs/*/data_quality.log")))
+        wait_for(lambda: list(run.remote.glob("audit/workstation_runs/*/data_quality.log")))
         sshd.drop()
         assert code.result() == 6
     line = capsys.readouterr().err.splitlines()[-1]
@@ -723,7 +726,7 @@ def test_a_connection_lost_while_the_data_are_checked_loses_no_run(
     wait_for((run.there / "run.log").exists)
     run.at_work()
     assert run.monitor("--once") == 10
-    (run.far / "go").touch()
+    (run.remote / "go").touch()
     assert run.monitor("--until", "complete") == 0
 
 
@@ -733,7 +736,7 @@ def test_an_official_run_is_started_watched_and_closed(lay_out: Callable[..., Fa
     assert run.start() == 5, "its tag is taken"
     assert run.monitor("--once") == 10
     assert run.close(*WHY) == 10
-    (run.far / "go").touch()
+    (run.remote / "go").touch()
     assert run.monitor() == 1, "a gate program that leaves no report"
     assert run.ledger()[0]["reasons"] == ["no gate report"]
     assert run.close(*WHY) == 2
@@ -788,7 +791,7 @@ def test_a_workload_that_daemonizes_is_waited_for(lay_out: Callable[..., Far]) -
     assert os.getsid(daemon) == daemon != run.workload
     assert run.monitor("--once") == 10
     assert run.close() == 10
-    (run.far / "go").touch()
+    (run.remote / "go").touch()
     assert run.monitor("--until", "complete") == 0
 
 
@@ -818,7 +821,7 @@ def test_of_two_runs_of_one_factor_side_by_side_each_has_its_own_end(
     assert one.close(*WHY) == 1
     assert other.monitor("--once") == 10
     assert other.close(*WHY) == 10
-    (other.far / f"go.{other.tag}").touch()
+    (other.remote / f"go.{other.tag}").touch()
     assert other.monitor() == 1
     assert other.ledger()[0]["reasons"] == ["no gate report"]
     assert one.ledger()[0]["reasons"][0] == "abandoned: the power went in the night"
@@ -826,13 +829,13 @@ def test_of_two_runs_of_one_factor_side_by_side_each_has_its_own_end(
 
 def test_the_documented_line_closes_it(desk: Desk) -> None:
     """Make, the real one, with words that a shell or make could take for more."""
-    put(desk.far, dead)
+    put(desk.remote, dead)
     reason = "$(shell touch pwned) `touch pwned` the host's disk"
     where = {
         "TAG": TAG,
         "HOST": "local",
-        "REMOTE_ROOT": str(desk.far),
-        "LOCAL_ROOT": str(desk.near),
+        "REMOTE_ROOT": str(desk.remote),
+        "LOCAL_ROOT": str(desk.local),
     }
     clean = {
         name: value

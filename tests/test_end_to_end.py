@@ -22,43 +22,45 @@ PROJECT = Path(__file__).resolve().parents[1]
 class Bench:
     """A workstation and a workspace, and how to close a run between them."""
 
-    far: Path
-    near: Path
+    remote: Path
+    local: Path
     host: str
 
     def flags(self, tag: str) -> list[str]:
-        near, far = str(self.near), str(self.far)
-        return ["--tag", tag, "--host", self.host, "--remote-root", far, "--local-root", near]
+        local, remote = str(self.local), str(self.remote)
+        return ["--tag", tag, "--host", self.host, "--remote-root", remote, "--local-root", local]
 
     def close(self, tag: str = factory.TAG, *more: str) -> int:
         return conductor.main([*self.flags(tag), *more])
 
     def ledger(self) -> list[dict[str, Any]]:
-        lines = (self.near / "audit/stage_ledger.jsonl").read_text().splitlines()
+        lines = (self.local / "audit/stage_ledger.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
     def audit(self, made: Documents) -> dict[str, Any]:
-        document = json.loads((made.run_dir(self.near) / "governance_audit_check.json").read_text())
+        document = json.loads(
+            (made.run_dir(self.local) / "governance_audit_check.json").read_text()
+        )
         return {row["id"]: row for row in document["checks"]}
 
     def bytes(self) -> dict[str, bytes]:
         files = (
-            path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts
+            path for path in self.local.rglob("*") if path.is_file() and ".locks" not in path.parts
         )
-        return {str(path.relative_to(self.near)): path.read_bytes() for path in files}
+        return {str(path.relative_to(self.local)): path.read_bytes() for path in files}
 
 
 @pytest.fixture
-def bench(far: Path, near: Path) -> Bench:
-    return Bench(far, near, "local")
+def bench(remote: Path, local: Path) -> Bench:
+    return Bench(remote, local, "local")
 
 
 @pytest.fixture(params=["local", "ssh"])
-def either(request: pytest.FixtureRequest, far: Path, near: Path) -> Bench:
+def either(request: pytest.FixtureRequest, remote: Path, local: Path) -> Bench:
     if request.param == "local":
-        return Bench(far, near, "local")
+        return Bench(remote, local, "local")
     server: Sshd = request.getfixturevalue("sshd")
-    return Bench(far, near, server.host)
+    return Bench(remote, local, server.host)
 
 
 def failed(audit: dict[str, Any]) -> set[str]:
@@ -68,7 +70,7 @@ def failed(audit: dict[str, Any]) -> set[str]:
 def test_a_passing_run_is_closed_and_closing_again_changes_no_byte(
     either: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = factory.make_run(either.far)
+    made = factory.make_run(either.remote)
     assert either.close() == 0
     assert [row["result"] for row in either.ledger()] == ["pass"]
     before = either.bytes()
@@ -81,28 +83,28 @@ def test_a_passing_run_is_closed_and_closing_again_changes_no_byte(
 
 
 def test_every_file_of_the_evidence_comes_home_unchanged(either: Bench) -> None:
-    made = factory.make_run(either.far)
+    made = factory.make_run(either.remote)
     either.close()
     for folder in (made.run_dir, made.gate_dir):
-        for path in folder(either.far).rglob("*"):
+        for path in folder(either.remote).rglob("*"):
             if path.is_file():
-                copy = folder(either.near) / path.relative_to(folder(either.far))
+                copy = folder(either.local) / path.relative_to(folder(either.remote))
                 assert copy.read_bytes() == path.read_bytes()
 
 
 def test_a_verdict_of_no_is_closed_all_the_same(either: Bench) -> None:
-    factory.make_run(either.far, passing=False)
+    factory.make_run(either.remote, passing=False)
     assert either.close() == 0
     assert [row["result"] for row in either.ledger()] == ["fail"]
 
 
 def test_other_runs_with_similar_tags_are_never_taken(bench: Bench) -> None:
     for number, tag in enumerate(("run1", "run10", "run1_rerun4", "a_run1")):
-        factory.make_run(bench.far, tag=tag, stamp=f"2026-02-2{number}_010101")
+        factory.make_run(bench.remote, tag=tag, stamp=f"2026-02-2{number}_010101")
     assert bench.close("run1") == 0
     (row,) = bench.ledger()
     assert row["run"] == "2026-02-20_010101_production_gates_run1"
-    assert len(list((bench.near / "audit/workstation_runs").iterdir())) == 1
+    assert len(list((bench.local / "audit/workstation_runs").iterdir())) == 1
 
 
 def nan_beta(made: Documents) -> None:
@@ -156,7 +158,7 @@ def edited_verdict(made: Documents) -> None:
 def test_odd_input_ends_in_the_right_verdict(
     bench: Bench, change: Callable[[Documents], None], code: int, result: str, fails: set[str]
 ) -> None:
-    made = factory.make_run(bench.far, change=change)
+    made = factory.make_run(bench.remote, change=change)
     assert bench.close() == code
     assert [row["result"] for row in bench.ledger()] == [result]
     assert fails <= failed(bench.audit(made))
@@ -165,13 +167,13 @@ def test_odd_input_ends_in_the_right_verdict(
 def test_half_a_result_is_refused_with_one_line(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = factory.make_run(bench.far)
-    (made.run_dir(bench.far) / "result.json").write_text('{"workflow": "production')
+    made = factory.make_run(bench.remote)
+    (made.run_dir(bench.remote) / "result.json").write_text('{"workflow": "production')
     assert bench.close() == 4
     told = capsys.readouterr().err
     assert "result.json" in told.splitlines()[0]
     assert "Traceback" not in told
-    assert not (bench.near / "audit/stage_ledger.jsonl").exists()
+    assert not (bench.local / "audit/stage_ledger.jsonl").exists()
 
 
 @pytest.mark.parametrize(
@@ -180,18 +182,18 @@ def test_half_a_result_is_refused_with_one_line(
 def test_a_hostile_tag_is_refused_and_nothing_runs(
     bench: Bench, tag: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(bench.far)
+    monkeypatch.chdir(bench.remote)
     assert conductor.main([f"--tag={tag}", *bench.flags("t")[2:]]) == 2
     assert "decision tag" in capsys.readouterr().err
-    assert list(bench.far.iterdir()) == []
+    assert list(bench.remote.iterdir()) == []
 
 
 def test_an_unknown_host_key_is_refused_with_one_line(
-    sshd: Sshd, far: Path, near: Path, capfd: pytest.CaptureFixture[str]
+    sshd: Sshd, remote: Path, local: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    factory.make_run(far)
+    factory.make_run(remote)
     sshd.known_hosts.write_text("")
-    assert Bench(far, near, sshd.host).close() == 6
+    assert Bench(remote, local, sshd.host).close() == 6
     told = capfd.readouterr().err
     assert "Traceback" not in told
     assert "host key" in told
@@ -200,11 +202,11 @@ def test_an_unknown_host_key_is_refused_with_one_line(
 @pytest.mark.skipif(not peak.STATUS.exists(), reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_log(bench: Bench) -> None:
     made = factory.make_run(
-        bench.far, tag="large_log"
+        bench.remote, tag="large_log"
     )  # its command line would pass for another test's run
-    with (made.run_dir(bench.far) / "run.log").open("r+b") as log:
+    with (made.run_dir(bench.remote) / "run.log").open("r+b") as log:
         log.truncate(512 * 2**20)
-    os.utime(made.run_dir(bench.far) / "result.json", (made.result_modified,) * 2)
+    os.utime(made.run_dir(bench.remote) / "result.json", (made.result_modified,) * 2)
     code, most = peak.run("post_run_sync_and_finalize", *bench.flags(made.tag))
     assert code == 0
     assert 0 < most < 250 * 1024

@@ -29,19 +29,28 @@ TABLES = (
 PAGES = ("factor_experiment_leaderboard", "failure_pattern_summary")
 
 
-def flags(far: Path, near: Path, tag: str) -> list[str]:
-    return ["--tag", tag, "--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+def flags(remote: Path, local: Path, tag: str) -> list[str]:
+    return [
+        "--tag",
+        tag,
+        "--host",
+        "local",
+        "--remote-root",
+        str(remote),
+        "--local-root",
+        str(local),
+    ]
 
 
-def knowledge(near: Path) -> dict[str, object]:
+def knowledge(local: Path) -> dict[str, object]:
     """Give every table and page that must not depend on the order; the plan's moment of writing aside."""
     found: dict[str, object] = {
-        name: locations.workspace_path(near, name).read_bytes() for name in (*TABLES, *PAGES)
+        name: locations.workspace_path(local, name).read_bytes() for name in (*TABLES, *PAGES)
     }
-    plan = json.loads(locations.workspace_path(near, "next_run_plan").read_text())
+    plan = json.loads(locations.workspace_path(local, "next_run_plan").read_text())
     found["next_run_plan"] = {**plan, "generated_at": None}
     for name in ("factor_candidate_queue", "next_run_plan"):
-        found[f"{name}.md"] = locations.workspace_path(near, name, ".md").read_bytes()
+        found[f"{name}.md"] = locations.workspace_path(local, name, ".md").read_bytes()
     return found
 
 
@@ -53,32 +62,32 @@ def without_data(made: Documents) -> None:
     made.data_quality = None
 
 
-def test_the_order_of_closing_has_no_say(far: Path, tmp_path: Path) -> None:
-    factory.make_run(far, tag="a", change=without_data)
-    factory.make_run(far, tag="b", stamp="2026-02-22_010101", change=crashed)
-    factory.make_run(far, tag="c", stamp="2026-02-23_010101", passing=False)
+def test_the_order_of_closing_has_no_say(remote: Path, tmp_path: Path) -> None:
+    factory.make_run(remote, tag="a", change=without_data)
+    factory.make_run(remote, tag="b", stamp="2026-02-22_010101", change=crashed)
+    factory.make_run(remote, tag="c", stamp="2026-02-23_010101", passing=False)
     found = []
     for number, tags in enumerate(itertools.permutations("abc")):
-        near = tmp_path / f"near{number}"
-        near.mkdir()
+        local = tmp_path / f"near{number}"
+        local.mkdir()
         for tag in tags:
-            conductor.main(flags(far, near, tag))
-        found.append(knowledge(near))
+            conductor.main(flags(remote, local, tag))
+        found.append(knowledge(local))
     assert all(other == found[0] for other in found)
 
 
-def test_twenty_pairs_of_flows_at_once_lose_nothing(far: Path, near: Path) -> None:
+def test_twenty_pairs_of_flows_at_once_lose_nothing(remote: Path, local: Path) -> None:
     tags = [f"pair{number}_{half}" for number in range(20) for half in "ab"]
     for number, tag in enumerate(tags):
         factory.make_run(
-            far,
+            remote,
             tag=tag,
             stamp=f"2026-01-{1 + number // 2:02d}_0{number % 2}0101",
             factor=f"f{number % 7}",
         )
     for first, second in zip(tags[::2], tags[1::2], strict=True):
         commands = [
-            [sys.executable, str(SCRIPT), *flags(far, near, tag)] for tag in (first, second)
+            [sys.executable, str(SCRIPT), *flags(remote, local, tag)] for tag in (first, second)
         ]
         flows = [
             subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -88,55 +97,63 @@ def test_twenty_pairs_of_flows_at_once_lose_nothing(far: Path, near: Path) -> No
         # 1: while the first is closed, the second is on its way, and the handoff says so
         assert {flow.returncode for flow in flows} <= {0, 1}, told
         assert not [words for words in told if "refused" in words or "Traceback" in words]
-    assert sorted(row["decision_tag"] for row in ledger.rows(near)) == sorted(tags)
-    assert ledger.verify(near) == []
-    table = locations.workspace_path(near, "factor_experiment_registry").read_text().splitlines()
+    assert sorted(row["decision_tag"] for row in ledger.rows(local)) == sorted(tags)
+    assert ledger.verify(local) == []
+    table = locations.workspace_path(local, "factor_experiment_registry").read_text().splitlines()
     assert len(table) == 1 + len(tags)
-    assert handoff.main(["--local-root", str(near)]) == 0
-    grown = knowledge(near)
-    assert update_factor_experiment_registry.main(["--rebuild", "--local-root", str(near)]) == 0
-    assert knowledge(near) == grown
+    assert handoff.main(["--local-root", str(local)]) == 0
+    grown = knowledge(local)
+    assert update_factor_experiment_registry.main(["--rebuild", "--local-root", str(local)]) == 0
+    assert knowledge(local) == grown
 
 
 def test_an_archive_of_five_hundred_runs_is_taken_in(
-    near: Path, capfd: pytest.CaptureFixture[str]
+    local: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Runs that were copied by hand: each is closed without a sync up to its plan, then the tables are made at once."""
     for number in range(500):
         stamp = f"2024-{1 + number % 12:02d}-{1 + number // 12 % 28:02d}_{number % 24:02d}0101"
         change = (None, crashed, without_data)[number % 3]
-        factory.make_run(near, change, tag=f"old{number}", stamp=stamp, factor=f"f{number % 40}")
-        last = ["--no-sync", "--to", "remediation-plan", "--local-root", str(near)]
+        factory.make_run(local, change, tag=f"old{number}", stamp=stamp, factor=f"f{number % 40}")
+        last = ["--no-sync", "--to", "remediation-plan", "--local-root", str(local)]
         assert (
             conductor.main(["--tag", f"old{number}", *last]) == 1
         )  # not compared with a workstation, so not verified
     for table in (update_factor_experiment_registry, update_failure_pattern_db):
-        assert table.main(["--rebuild", "--local-root", str(near)]) == 0
+        assert table.main(["--rebuild", "--local-root", str(local)]) == 0
     capfd.readouterr()
     assert (
         conductor.main(
-            ["--tag", "old499", "--no-sync", "--from", "candidate-queue", "--local-root", str(near)]
+            [
+                "--tag",
+                "old499",
+                "--no-sync",
+                "--from",
+                "candidate-queue",
+                "--local-root",
+                str(local),
+            ]
         )
         == 0
     )
     assert (
-        len(locations.workspace_path(near, "factor_experiment_registry").read_text().splitlines())
+        len(locations.workspace_path(local, "factor_experiment_registry").read_text().splitlines())
         == 501
     )
-    assert len(ledger.rows(near)) == 500
+    assert len(ledger.rows(local)) == 500
     assert "ready" in capfd.readouterr().err
 
 
 def test_closing_again_from_a_copy_of_the_workspace_changes_nothing(
-    far: Path, near: Path, tmp_path: Path
+    remote: Path, local: Path, tmp_path: Path
 ) -> None:
-    factory.make_run(far)
-    conductor.main(flags(far, near, factory.TAG))
+    factory.make_run(remote)
+    conductor.main(flags(remote, local, factory.TAG))
     moved = tmp_path / "elsewhere"
-    shutil.copytree(near, moved)
-    conductor.main(flags(far, moved, factory.TAG))
-    assert knowledge(moved) == knowledge(near)
-    assert str(near) not in "".join(path.read_text() for path in moved.rglob("*.json")), (
+    shutil.copytree(local, moved)
+    conductor.main(flags(remote, moved, factory.TAG))
+    assert knowledge(moved) == knowledge(local)
+    assert str(local) not in "".join(path.read_text() for path in moved.rglob("*.json")), (
         "no absolute path"
     )
-    assert {path.name for path in moved.iterdir()} == {path.name for path in near.iterdir()}
+    assert {path.name for path in moved.iterdir()} == {path.name for path in local.iterdir()}

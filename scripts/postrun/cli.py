@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from postrun.core import disk, locations, run_names, terminal
 from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
+from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepFunction, StepResult
 from postrun.store import configuration, run_lookup
 
@@ -121,7 +122,7 @@ def add_rebuild(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def order(args: argparse.Namespace, needs_run: bool = True) -> RunRequest:
+def parse_request(args: argparse.Namespace, needs_run: bool = True) -> RunRequest:
     """Turn a parsed command line into an order. Raises Usage when it names no run but the step works on one."""
     if args.tag is not None:
         run_names.check_tag(args.tag)
@@ -131,30 +132,30 @@ def order(args: argparse.Namespace, needs_run: bool = True) -> RunRequest:
         if getattr(args, reason, None) is not None and not getattr(args, reason).strip():
             raise Usage(f"--{reason.replace('_', '-')}", "words", "nothing")
     root = args.local_root.resolve()
-    near = getattr(args, "no_sync", False)
+    local = getattr(args, "no_sync", False)
     host, remote_root = configuration.place(args.host, args.remote_root)
     named: dict[str, Any] = {
         key: getattr(args, key, None) for key in RunRequest.__dataclass_fields__
     }
-    named.update(root=root, no_sync=near)
-    named["host"], named["remote_root"] = ("local", str(root)) if near else (host, remote_root)
+    named.update(root=root, no_sync=local)
+    named["host"], named["remote_root"] = ("local", str(root)) if local else (host, remote_root)
     return RunRequest(**named)
 
 
-def abandoning(order: RunRequest, tag: str) -> str:
+def abandoning(request: RunRequest, tag: str) -> str:
     """Give the line that closes this run as dead, from the project's folder, without flags that settings spare."""
     settings = configuration.workstation()
-    run = run_lookup.run(order)
+    run = run_lookup.run(request)
     given = {"--tag": tag, "--run-dir-remote": run and f"{locations.RUNS}/{run}"}
-    if not order.no_sync:
-        given["--host"] = order.host if order.host != settings["host"] else None
+    if not request.no_sync:
+        given["--host"] = request.host if request.host != settings["host"] else None
         given["--remote-root"] = (
-            order.remote_root if order.remote_root != settings["remote_root"] else None
+            request.remote_root if request.remote_root != settings["remote_root"] else None
         )
-    given["--local-root"] = str(order.root) if order.root != locations.PROJECT else None
+    given["--local-root"] = str(request.root) if request.root != locations.PROJECT else None
     words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
-    near = ["--no-sync"] if order.no_sync else []
-    return f'{line("post_run_sync_and_finalize.py", [*words, *near])} --abandoned "<reason>"'
+    local = ["--no-sync"] if request.no_sync else []
+    return f'{line("post_run_sync_and_finalize.py", [*words, *local])} --abandoned "<reason>"'
 
 
 def resuming(script: str, argv: Sequence[str] | None) -> str:
@@ -168,39 +169,40 @@ def line(script: str, words: Sequence[str]) -> str:
 
 
 @contextmanager
-def locked(order: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
+def locked(request: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
     """Hold the locks of these scopes; in a rehearsal nothing is locked, since nothing is written.
 
     A run's lock has the name of its tag, however the run was named: who calls it otherwise must meet the same lock.
     """
     with ExitStack() as held:
         for scope in scopes if not disk.DRY_RUN.get() else ():
-            name = "workspace" if scope == WORKSPACE else f"run-{run_lookup.tag(order)}"
+            name = "workspace" if scope == WORKSPACE else f"run-{run_lookup.tag(request)}"
             held.enter_context(
                 disk.lock(
-                    order.root / locations.LOCKS / f"{name}.lock", wait, f"{Path(sys.argv[0]).name}"
+                    request.root / locations.LOCKS / f"{name}.lock",
+                    wait,
+                    f"{Path(sys.argv[0]).name}",
                 )
             )
         yield
 
 
-def attempt(do: StepFunction, order: RunRequest) -> StepResult | PostRunError:
-    """Run one step; a refusal comes back as a value, so that a conductor can go on with what does not need it."""
-    try:
-        return do(order)
-    except PostRunError as refusal:
-        return refusal
-
-
-def show(outcome: StepResult, step: str, as_json: bool) -> None:
+def show(step_result: StepResult, step: str, as_json: bool) -> None:
     """Give a step's outcome: the words to stderr, paths or JSON to stdout."""
-    paths = [str(path) for path in outcome.wrote]
+    paths = [str(path) for path in step_result.written]
     if as_json:
         print(
-            json.dumps({"step": step, "yes": outcome.yes, "words": outcome.words, "wrote": paths})
+            json.dumps(
+                {
+                    "step": step,
+                    "yes": step_result.passed,
+                    "words": step_result.summary,
+                    "wrote": paths,
+                }
+            )
         )
         return
-    terminal.say(f"{step}: {outcome.words}")
+    terminal.say(f"{step}: {step_result.summary}")
     for path in paths:
         print(path)
 
@@ -221,13 +223,19 @@ def step_main(
 
     def work(args: argparse.Namespace) -> int:
         whole = rebuild if getattr(args, "rebuild", False) else None
-        wanted = order(args, needs_run=needs_run and whole is None)
+        wanted = parse_request(args, needs_run=needs_run and whole is None)
         with locked(wanted, lock, wait=args.lock_wait):
-            outcome = (whole or do)(wanted)
-        show(outcome, (whole or do).__name__, args.json)
-        return outcome.exit_code
+            run_paths = _located(wanted, needs_run and whole is None)
+            step_result = (whole or do)(wanted, run_paths)
+        show(step_result, (whole or do).__name__, args.json)
+        return step_result.exit_code
 
     return script_main(work, doc, argv, add_target, *flags, *((add_rebuild,) if rebuild else ()))
+
+
+def _located(request: RunRequest, needs_run: bool) -> RunPaths:
+    """Return where the run is; a step that works on the workspace alone is told no run."""
+    return run_lookup.locate(request) if needs_run else RunPaths.of_workspace(request.root)
 
 
 def script_main(
@@ -288,9 +296,9 @@ def _guarded(work: Callable[[], int]) -> int:
         return work()
     except BrokenPipeError:
         return INTERRUPTED
-    except PostRunError as refusal:
-        terminal.say(str(refusal))
-        return refusal.exit_code
+    except PostRunError as error:
+        terminal.say(str(error))
+        return error.exit_code
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _PACKAGES:
             raise

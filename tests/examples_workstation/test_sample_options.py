@@ -58,7 +58,7 @@ def test_every_factor_has_a_strategy_and_an_unbroken_freeze(factor: str) -> None
     )
 
 
-def refusal(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def error(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as stopped:
         run_production_gates.main(words)
     assert stopped.value.code == 2
@@ -81,7 +81,7 @@ def refusal(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_what_cannot_be_done_is_refused(
     root: Path, more: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert line in refusal([*gate_words("momentum_12_1"), *more], capsys)
+    assert line in error([*gate_words("momentum_12_1"), *more], capsys)
     assert not (root / "gate_results").exists()
 
 
@@ -90,7 +90,7 @@ def test_a_strategy_that_changed_after_the_freeze_is_refused(
 ) -> None:
     with (root / "configs/strategies/reversal_1.yaml").open("a") as strategy:
         strategy.write("cost_bps: 1\n")
-    assert "changed after it was frozen" in refusal(gate_words("reversal_1"), capsys)
+    assert "changed after it was frozen" in error(gate_words("reversal_1"), capsys)
 
 
 def test_guardrails_can_be_skipped_and_that_is_recorded(root: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from postrun import cli
 from postrun.core import disk, errors, locations, terminal
-from postrun.core.errors import Locked, Missing, Usage
+from postrun.core.errors import Locked, Usage
+from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.store import configuration
 
@@ -29,7 +30,7 @@ def ordered(*words: str, needs_run: bool = True) -> RunRequest:
     parser = cli.Parser("doc")
     for add in (cli.add_target, cli.add_evidence, cli.add_decision):
         add(parser)
-    return cli.order(parser.parse_args(words), needs_run)
+    return cli.parse_request(parser.parse_args(words), needs_run)
 
 
 @pytest.mark.parametrize(
@@ -42,22 +43,22 @@ def ordered(*words: str, needs_run: bool = True) -> RunRequest:
     ],
 )
 def test_a_flag_goes_before_the_policy(words: tuple[str, ...], host: str, remote_root: str) -> None:
-    order = ordered("--tag", "run1", *words)
-    assert (order.host, order.remote_root) == (host, remote_root)
+    request = ordered("--tag", "run1", *words)
+    assert (request.host, request.remote_root) == (host, remote_root)
 
 
-def test_without_a_sync_the_workspace_stands_for_the_workstation(near: Path) -> None:
-    order = ordered("--tag", "run1", "--host", "other", "--no-sync", "--local-root", str(near))
-    assert (order.host, order.remote_root, order.no_sync) == ("local", str(near), True)
+def test_without_a_sync_the_workspace_stands_for_the_workstation(local: Path) -> None:
+    request = ordered("--tag", "run1", "--host", "other", "--no-sync", "--local-root", str(local))
+    assert (request.host, request.remote_root, request.no_sync) == ("local", str(local), True)
 
 
-def test_an_order_holds_what_was_said(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(near.parent)
-    order = ordered(
-        "--tag", "run1", "--local-root", near.name, "--objective", "why", "--run-dir-remote", "a/b"
+def test_an_order_holds_what_was_said(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(local.parent)
+    request = ordered(
+        "--tag", "run1", "--local-root", local.name, "--objective", "why", "--run-dir-remote", "a/b"
     )
-    assert order == RunRequest(
-        root=near,
+    assert request == RunRequest(
+        root=local,
         tag="run1",
         host="bench",
         remote_root="/srv/quant",
@@ -198,20 +199,6 @@ def test_the_code_of_the_work_is_the_code_of_the_script() -> None:
     assert cli.guard(lambda: 1) == 1
 
 
-def test_an_attempt_gives_a_refusal_back_but_no_bug(near: Path) -> None:
-    refusal = Missing("x", "a file", "nothing")
-
-    def refuse(_: RunRequest) -> StepResult:
-        raise refusal
-
-    def break_down(_: RunRequest) -> StepResult:
-        raise ZeroDivisionError
-
-    assert cli.attempt(refuse, RunRequest(near)) is refusal
-    with pytest.raises(ZeroDivisionError):
-        cli.attempt(break_down, RunRequest(near))
-
-
 def locks(root: Path) -> list[str]:
     return sorted(path.name for path in (root / "audit/.locks").glob("*"))
 
@@ -225,97 +212,114 @@ def locks(root: Path) -> list[str]:
     ],
 )
 def test_each_run_and_the_workspace_have_their_own_lock(
-    near: Path, named: dict[str, Any], name: str
+    local: Path, named: dict[str, Any], name: str
 ) -> None:
-    order = RunRequest(near, **named)
-    with cli.locked(order, cli.RUN, cli.WORKSPACE, wait=0):
-        assert locks(near) == [f"{name}.lock", "workspace.lock"]
+    request = RunRequest(local, **named)
+    with cli.locked(request, cli.RUN, cli.WORKSPACE, wait=0):
+        assert locks(local) == [f"{name}.lock", "workspace.lock"]
         with (
             pytest.raises(Locked, match=r"workspace\.lock.*held by detect_run\.py"),
-            cli.locked(order, cli.WORKSPACE, wait=0),
+            cli.locked(request, cli.WORKSPACE, wait=0),
         ):
             pytest.fail("held twice")
-        with cli.locked(RunRequest(near, tag="another"), cli.RUN, wait=0):
+        with cli.locked(RunRequest(local, tag="another"), cli.RUN, wait=0):
             pass
 
 
-def test_a_rehearsal_locks_nothing(near: Path) -> None:
+def test_a_rehearsal_locks_nothing(local: Path) -> None:
     disk.DRY_RUN.set(True)
-    with cli.locked(RunRequest(near, tag="run1"), cli.RUN, cli.WORKSPACE, wait=0):
-        assert list(near.iterdir()) == []
+    with cli.locked(RunRequest(local, tag="run1"), cli.RUN, cli.WORKSPACE, wait=0):
+        assert list(local.iterdir()) == []
 
 
-def judge(order: RunRequest) -> StepResult:
+def judge(request: RunRequest, _: RunPaths) -> StepResult:
     """Write one file and say no."""
-    path = order.root / "x.txt"
-    disk.replace(path, str(order.tag).encode())
-    return StepResult("it is\nso", (path,), yes=False)
+    path = request.root / "x.txt"
+    disk.replace(path, str(request.tag).encode())
+    return StepResult("it is\nso", (path,), passed=False)
 
 
-def rebuild(order: RunRequest) -> StepResult:
+def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     """Make it anew."""
-    return StepResult(f"anew, tag {order.tag}")
+    return StepResult(f"anew, tag {request.tag}")
 
 
 def test_a_script_tells_on_stderr_and_gives_on_stdout(
-    near: Path, capsys: pytest.CaptureFixture[str]
+    local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--tag", "run1", "--local-root", str(near)]
-    assert cli.step_main(judge, "doc", words) == 1
-    assert capsys.readouterr() == (f"{near / 'x.txt'}\n", "judge: it is so\n")
-    assert cli.step_main(judge, "doc", [*words, "--json"]) == 1
+    words = ["--tag", "run1", "--local-root", str(local)]
+    assert cli.step_main(judge, "doc", words, needs_run=False) == 1
+    assert capsys.readouterr() == (f"{local / 'x.txt'}\n", "judge: it is so\n")
+    assert cli.step_main(judge, "doc", [*words, "--json"], needs_run=False) == 1
     told = capsys.readouterr()
     assert told.err == ""
     assert json.loads(told.out) == {
         "step": "judge",
         "yes": False,
         "words": "it is\nso",
-        "wrote": [str(near / "x.txt")],
+        "wrote": [str(local / "x.txt")],
     }
-    assert (near / "x.txt").read_text() == "run1"
-    assert locks(near) == ["workspace.lock"]
+    assert (local / "x.txt").read_text() == "run1"
+    assert locks(local) == ["workspace.lock"]
 
 
 def test_a_dry_run_of_a_script_writes_nothing(
-    near: Path, capsys: pytest.CaptureFixture[str]
+    local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        cli.step_main(judge, "doc", ["--tag", "run1", "--local-root", str(near), "--dry-run"]) == 1
-    )
-    assert f"would write {near / 'x.txt'}" in capsys.readouterr().err
-    assert list(near.iterdir()) == []
+    words = ["--tag", "run1", "--local-root", str(local), "--dry-run"]
+    assert cli.step_main(judge, "doc", words, needs_run=False) == 1
+    assert f"would write {local / 'x.txt'}" in capsys.readouterr().err
+    assert list(local.iterdir()) == []
 
 
-def test_a_rebuild_names_no_run(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = ["--local-root", str(near)]
+def test_a_rebuild_names_no_run(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = ["--local-root", str(local)]
     assert cli.step_main(judge, "doc", ["--rebuild", *root], rebuild=rebuild) == 0
     assert capsys.readouterr().err == "rebuild: anew, tag None\n"
     assert cli.step_main(judge, "doc", root, rebuild=rebuild) == 2
     assert cli.step_main(judge, "doc", ["--rebuild", *root]) == 2
-    assert list(near.glob("x.txt")) == []
+    assert list(local.glob("x.txt")) == []
 
 
 def test_a_script_that_finds_the_lock_taken_ends_with_its_code(
-    near: Path, capsys: pytest.CaptureFixture[str]
+    local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--tag", "run1", "--local-root", str(near), "--lock-wait", "0"]
-    with cli.locked(RunRequest(near, tag="run1"), cli.WORKSPACE, wait=0):
-        assert cli.step_main(judge, "doc", words) == Locked.exit_code
-        assert cli.step_main(judge, "doc", words, lock=cli.RUN) == 1
+    words = ["--tag", "run1", "--local-root", str(local), "--lock-wait", "0"]
+    with cli.locked(RunRequest(local, tag="run1"), cli.WORKSPACE, wait=0):
+        assert cli.step_main(judge, "doc", words, needs_run=False) == Locked.exit_code
+        assert cli.step_main(judge, "doc", words, lock=cli.RUN, needs_run=False) == 1
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-def test_more_flags_can_be_added(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_step_is_told_where_its_run_is(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[RunPaths] = []
+
+    def look(_: RunRequest, run_paths: RunPaths) -> StepResult:
+        told.append(run_paths)
+        return StepResult("seen")
+
+    folder = local / "audit/workstation_runs" / RUN
+    folder.mkdir(parents=True)
+    words = ["--local-root", str(local), "--run-dir", str(folder), "--report-json"]
+    report = local / "gate_results/production_gates_2026-02-21_031700/production_gates_report.json"
+    assert cli.step_main(look, "doc", [*words, str(report)]) == 0
+    assert cli.step_main(look, "doc", ["--local-root", str(local)], needs_run=False) == 0
+    assert told == [RunPaths(local, RUN, report.parent.name), RunPaths.of_workspace(local)]
+    assert cli.step_main(look, "doc", ["--local-root", str(local), "--tag", "run1"]) == 3
+    assert "a detected run" in capsys.readouterr().err
+
+
+def test_more_flags_can_be_added(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def add(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--mode")
 
     seen: list[str | None] = []
 
-    def look(order: RunRequest) -> StepResult:
-        seen.append(order.mode)
+    def look(request: RunRequest, _: RunPaths) -> StepResult:
+        seen.append(request.mode)
         return StepResult("seen")
 
-    words = ["--local-root", str(near), "--mode", "mixed"]
+    words = ["--local-root", str(local), "--mode", "mixed"]
     assert cli.step_main(look, "doc", words, add, needs_run=False) == 0
     assert seen == ["mixed"]
     assert "seen" in capsys.readouterr().err

@@ -58,9 +58,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def run(command: str, project: Path, far: Path) -> subprocess.CompletedProcess[str]:
+def run(command: str, project: Path, remote: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the shims look for .venv, then for python3
-    env = {**os.environ, "PATH": path, "POSTRUN_HOST": "local", "POSTRUN_REMOTE_ROOT": str(far)}
+    env = {**os.environ, "PATH": path, "POSTRUN_HOST": "local", "POSTRUN_REMOTE_ROOT": str(remote)}
     return subprocess.run(
         ["bash", "-ec", command], cwd=project, env=env, capture_output=True, text=True, check=False
     )
@@ -75,9 +75,9 @@ def test_the_document_prints_the_commands_of_the_procedure() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_documented_command_closes_a_run(command: str, project: Path, far: Path) -> None:
-    made = make_run(far, tag=TAG)
-    done = run(fill(command, made), project, far)
+def test_a_documented_command_closes_a_run(command: str, project: Path, remote: Path) -> None:
+    made = make_run(remote, tag=TAG)
+    done = run(fill(command, made), project, remote)
     assert done.returncode == 0, done.stderr
     assert [path for path in checklist() if not (project / fill(path, made)).is_file()] == []
     ledger = (project / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
@@ -86,10 +86,10 @@ def test_a_documented_command_closes_a_run(command: str, project: Path, far: Pat
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_documented_command_says_no_to_a_broken_run(
-    command: str, project: Path, far: Path
+    command: str, project: Path, remote: Path
 ) -> None:
-    made = make_run(far, lambda made: made.report["gates"].update(overall_pass="false"), tag=TAG)
-    assert run(fill(command, made), project, far).returncode == 1
+    made = make_run(remote, lambda made: made.report["gates"].update(overall_pass="false"), tag=TAG)
+    assert run(fill(command, made), project, remote).returncode == 1
 
 
 def test_the_checklist_has_every_page_of_the_user() -> None:
@@ -101,4 +101,4 @@ def test_every_step_that_is_told_of_is_in_the_table() -> None:
         r"^\d+\. .*\(`scripts/(.+)\.(?:py|sh)`.*$", section("What happens"), re.MULTILINE
     )
     assert len(told) == 9
-    assert set(told) <= {verb.script.removesuffix(".py") for verb in STEPS}
+    assert set(told) <= {step.script.removesuffix(".py") for step in STEPS}

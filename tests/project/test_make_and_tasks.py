@@ -82,8 +82,8 @@ def test_invoke_has_the_names_of_make() -> None:
 
 
 def test_every_step_of_the_table_has_its_target() -> None:
-    for verb in STEPS:
-        assert scripts_of(make("-n", verb.name).stdout) == [f"scripts/{verb.script}"]
+    for step in STEPS:
+        assert scripts_of(make("-n", step.name).stdout) == [f"scripts/{step.script}"]
 
 
 @pytest.mark.parametrize("name", sorted(tasks.ns.task_names))
@@ -112,7 +112,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(
-    "target", ["finalize", "monitor-then-finalize", *(verb.name for verb in STEPS)]
+    "target", ["finalize", "monitor-then-finalize", *(step.name for step in STEPS)]
 )
 def test_a_hostile_tag_is_refused_through_make(target: str, tmp_path: Path) -> None:
     for hostile in HOSTILE:

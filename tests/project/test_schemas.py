@@ -19,17 +19,19 @@ SCHEMAS = PROJECT / "schemas"
 EXAMPLES = PROJECT / "tests" / "examples"
 STEMS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.schema.json"))
 SCHEMA_NAMES = [stem for stem in STEMS if stem != "common"]
-OURS = sorted({noun.schema for noun in ARTIFACTS.values() if noun.generated and noun.schema})
-CONFIGS = {noun.schema for noun in ARTIFACTS.values() if noun.home is Home.PROJECT}
+OURS = sorted(
+    {artifact.schema for artifact in ARTIFACTS.values() if artifact.generated and artifact.schema}
+)
+CONFIGS = {artifact.schema for artifact in ARTIFACTS.values() if artifact.home is Home.PROJECT}
 DOCUMENTS = sorted(
     set(OURS)
     - CONFIGS
-    - {noun.schema for noun in ARTIFACTS.values() if noun.suffixes[0] != ".json"}
+    - {artifact.schema for artifact in ARTIFACTS.values() if artifact.suffixes[0] != ".json"}
 )
 SHIPPED = [
-    noun
-    for noun in ARTIFACTS.values()
-    if noun.home is Home.PROJECT and not noun.name.endswith(".local")
+    artifact
+    for artifact in ARTIFACTS.values()
+    if artifact.home is Home.PROJECT and not artifact.name.endswith(".local")
 ]
 
 
@@ -112,17 +114,17 @@ def test_ours_admit_nothing_wrong(stem: str) -> None:
     assert [where for where, node in objects(schema(stem)) if "x-admitted" in node] == []
 
 
-@pytest.mark.parametrize("noun", ARTIFACTS.values(), ids=lambda noun: noun.name)
-def test_every_artifact_has_its_files(noun: Artifact) -> None:
-    if noun.schema:
-        assert noun.schema == noun.name, "one stem, every room"
-        assert noun.schema in SCHEMA_NAMES
-    if noun.generated and ".md" in noun.suffixes:
-        assert (PROJECT / "templates" / f"{noun.name}.md.j2").is_file()
+@pytest.mark.parametrize("artifact", ARTIFACTS.values(), ids=lambda artifact: artifact.name)
+def test_every_artifact_has_its_files(artifact: Artifact) -> None:
+    if artifact.schema:
+        assert artifact.schema == artifact.name, "one stem, every room"
+        assert artifact.schema in SCHEMA_NAMES
+    if artifact.generated and ".md" in artifact.suffixes:
+        assert (PROJECT / "templates" / f"{artifact.name}.md.j2").is_file()
 
 
 def test_every_schema_has_its_artifact() -> None:
-    assert set(SCHEMA_NAMES) <= {noun.schema for noun in ARTIFACTS.values()}
+    assert set(SCHEMA_NAMES) <= {artifact.schema for artifact in ARTIFACTS.values()}
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,9 @@ def valid_examples() -> Iterator[Example]:
             yield Example(path.parents[1].name, path.stem, document)
 
     # A config that is shipped is a valid example of itself: a copy would only go stale.
-    for noun in SHIPPED:
-        (document,) = documents(PROJECT / f"{noun.file}.json")
-        yield Example(str(noun.schema), "shipped", document)
+    for artifact in SHIPPED:
+        (document,) = documents(PROJECT / f"{artifact.file}.json")
+        yield Example(str(artifact.schema), "shipped", document)
 
 
 def invalid_examples() -> Iterator[Example]:

@@ -181,20 +181,20 @@ def test_every_shell_script_is_a_two_line_shim(path: Path) -> None:
     assert path.with_suffix(".py").is_file()
 
 
-@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
-def test_verbs_speak_of_nouns(verb: Step) -> None:
-    assert {*verb.reads, *verb.writes} <= set(ARTIFACTS)
-    assert [name for name in verb.writes if ARTIFACTS[name].home is Home.PROJECT] == []
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_verbs_speak_of_nouns(step: Step) -> None:
+    assert {*step.reads, *step.writes} <= set(ARTIFACTS)
+    assert [name for name in step.writes if ARTIFACTS[name].home is Home.PROJECT] == []
 
 
-@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
-def test_what_a_step_reads_is_there_by_then(verb: Step) -> None:
-    earlier = {name for before in STEPS[: STEPS.index(verb)] for name in before.writes}
-    configs = {noun.name for noun in ARTIFACTS.values() if noun.home is Home.PROJECT}
-    assert set(verb.reads) <= earlier | configs
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_what_a_step_reads_is_there_by_then(step: Step) -> None:
+    earlier = {name for before in STEPS[: STEPS.index(step)] for name in before.writes}
+    configs = {artifact.name for artifact in ARTIFACTS.values() if artifact.home is Home.PROJECT}
+    assert set(step.reads) <= earlier | configs
 
 
 def test_no_two_steps_write_the_same() -> None:
-    written = [name for verb in STEPS for name in verb.writes]
+    written = [name for step in STEPS for name in step.writes]
     assert sorted(written) == sorted(set(written))
-    assert len({verb.name for verb in STEPS}) == len(STEPS)
+    assert len({step.name for step in STEPS}) == len(STEPS)

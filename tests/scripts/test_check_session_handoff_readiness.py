@@ -16,65 +16,67 @@ from postrun.store import configuration
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
-def close(far: Path, near: Path, tag: str, *more: str) -> int:
+def close(remote: Path, local: Path, tag: str, *more: str) -> int:
     return conductor.main(
-        ["--tag", tag, "--remote-root", str(far), "--local-root", str(near), *more]
+        ["--tag", tag, "--remote-root", str(remote), "--local-root", str(local), *more]
     )
 
 
 @pytest.fixture
-def closed(far: Path, near: Path) -> Path:
+def closed(remote: Path, local: Path) -> Path:
     """Give a workspace with one closed run."""
-    factory.make_run(far)
-    assert close(far, near, factory.TAG) == 0
-    return near
+    factory.make_run(remote)
+    assert close(remote, local, factory.TAG) == 0
+    return local
 
 
-def readiness(near: Path) -> dict[str, Any]:
+def readiness(local: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(
-        locations.workspace_path(near, "handoff_readiness").read_text()
+        locations.workspace_path(local, "handoff_readiness").read_text()
     )
     return document
 
 
-def missed(near: Path) -> dict[str, str]:
+def missed(local: Path) -> dict[str, str]:
     return {
-        point["id"]: point["observed"] for point in readiness(near)["points"] if not point["passed"]
+        point["id"]: point["observed"]
+        for point in readiness(local)["points"]
+        if not point["passed"]
     }
 
 
-def add_line(near: Path, name: str) -> None:
-    path = locations.workspace_path(near, name)
+def add_line(local: Path, name: str) -> None:
+    path = locations.workspace_path(local, name)
     path.write_bytes(path.read_bytes() + b"\n")
 
 
-def take_away(near: Path, name: str) -> None:
-    path = locations.workspace_path(near, name)
+def take_away(local: Path, name: str) -> None:
+    path = locations.workspace_path(local, name)
     path.rename(path.with_suffix(".away"))
 
 
-def change_text(near: Path, name: str, old: str, new: str) -> None:
-    path = locations.workspace_path(near, name)
+def change_text(local: Path, name: str, old: str, new: str) -> None:
+    path = locations.workspace_path(local, name)
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
 
 
-def other_policy(near: Path, name: str) -> None:
+def other_policy(local: Path, name: str) -> None:
     """Have the queue made by a policy that is not today's."""
     change_text(
-        near, "factor_candidate_queue", configuration.digest(configuration.load(name)), "0" * 64
+        local, "factor_candidate_queue", configuration.digest(configuration.load(name)), "0" * 64
     )
 
 
-def half_close(near: Path) -> None:
-    folder = near / locations.RUNS / "2026-03-01_010101_production_gates_half"
+def half_close(local: Path) -> None:
+    folder = local / locations.RUNS / "2026-03-01_010101_production_gates_half"
     folder.mkdir()
     (folder / "evidence_manifest.json").write_text("{}")
 
 
-def unregistered(near: Path) -> None:
-    folder = near / locations.RUNS / "2026-03-01_010101_production_gates_new"
+def unregistered(local: Path) -> None:
+    folder = local / locations.RUNS / "2026-03-01_010101_production_gates_new"
     folder.mkdir()
     for name in ("evidence_manifest", "governance_audit_check", "governance_remediation_plan"):
         (folder / f"{name}.json").write_text("{}")
@@ -84,41 +86,45 @@ def unregistered(near: Path) -> None:
     ("spoil", "point", "words"),
     [
         (
-            lambda near: take_away(near, "failure_pattern_summary"),
+            lambda local: take_away(local, "failure_pattern_summary"),
             "state_present",
             "failure_pattern_summary",
         ),
         (
-            lambda near: change_text(near, "factor_experiment_registry", ",promote_", ",buy_"),
+            lambda local: change_text(local, "factor_experiment_registry", ",promote_", ",buy_"),
             "state_valid",
             "buy_",
         ),
         (
-            lambda near: change_text(near, "next_run_plan", '"argv"', '"args"'),
+            lambda local: change_text(local, "next_run_plan", '"argv"', '"args"'),
             "state_valid",
             "next_run_plan",
         ),
         (unregistered, "registry_current", "2026-03-01_010101_production_gates_new has no row"),
-        (lambda near: add_line(near, "factor_experiment_registry"), "queue_current", "rank 1"),
-        (lambda near: other_policy(near, "candidate_queue_policy"), "queue_current", "rank 1"),
-        (lambda near: other_policy(near, "governance_checks"), "queue_current", "rank 1"),
+        (lambda local: add_line(local, "factor_experiment_registry"), "queue_current", "rank 1"),
+        (lambda local: other_policy(local, "candidate_queue_policy"), "queue_current", "rank 1"),
+        (lambda local: other_policy(local, "governance_checks"), "queue_current", "rank 1"),
         (
-            lambda near: add_line(near, "factor_candidate_queue"),
+            lambda local: add_line(local, "factor_candidate_queue"),
             "plan_current",
             "factor_candidate_queue",
         ),
         (
-            lambda near: add_line(near, "factor_experiment_registry"),
+            lambda local: add_line(local, "factor_experiment_registry"),
             "plan_current",
             "factor_experiment_registry",
         ),
         (half_close, "no_run_half_closed", "half lacks governance_audit_check"),
         (
-            lambda near: change_text(near, "stage_ledger", '"owner": "hui"', '"owner": "bo"'),
+            lambda local: change_text(local, "stage_ledger", '"owner": "hui"', '"owner": "bo"'),
             "ledger_intact",
             "digest",
         ),
-        (lambda near: take_away(near, "next_run_plan"), "next_command_known", "no planned command"),
+        (
+            lambda local: take_away(local, "next_run_plan"),
+            "next_command_known",
+            "no planned command",
+        ),
     ],
 )
 def test_each_question_can_say_no(
@@ -134,13 +140,13 @@ def test_each_question_can_say_no(
     assert point in capsys.readouterr().err
 
 
-def test_a_pattern_that_is_missing_is_named(far: Path, near: Path) -> None:
-    factory.make_run(far, change=lambda made: made.result.update(exit_code=3))
-    close(far, near, factory.TAG)
-    path = locations.workspace_path(near, "failure_patterns")
+def test_a_pattern_that_is_missing_is_named(remote: Path, local: Path) -> None:
+    factory.make_run(remote, change=lambda made: made.result.update(exit_code=3))
+    close(remote, local, factory.TAG)
+    path = locations.workspace_path(local, "failure_patterns")
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    assert handoff.main(["--local-root", str(near)]) == 1
-    assert "exit_code_zero of" in missed(near)["patterns_current"]
+    assert handoff.main(["--local-root", str(local)]) == 1
+    assert "exit_code_zero of" in missed(local)["patterns_current"]
 
 
 @pytest.mark.parametrize(
@@ -171,15 +177,15 @@ def test_a_clean_workspace_is_ready_and_says_what_comes_next(closed: Path) -> No
     )
 
 
-def test_open_high_items_are_shown(far: Path, near: Path) -> None:
-    factory.make_run(far, change=lambda made: made.result.update(exit_code=3))
-    close(far, near, factory.TAG)
-    assert [item["check"] for item in readiness(near)["open_high_items"]] == ["exit_code_zero"]
+def test_open_high_items_are_shown(remote: Path, local: Path) -> None:
+    factory.make_run(remote, change=lambda made: made.result.update(exit_code=3))
+    close(remote, local, factory.TAG)
+    assert [item["check"] for item in readiness(local)["open_high_items"]] == ["exit_code_zero"]
 
 
-def test_an_empty_workspace_is_not_ready(near: Path) -> None:
-    assert handoff.main(["--local-root", str(near)]) == 1
-    assert "state_present" in missed(near)
+def test_an_empty_workspace_is_not_ready(local: Path) -> None:
+    assert handoff.main(["--local-root", str(local)]) == 1
+    assert "state_present" in missed(local)
 
 
 def test_the_page_is_the_golden_one(closed: Path) -> None:

@@ -28,17 +28,17 @@ make_run = functools.partial(factory.make_run, tag=TAG)
 class Desk:
     """Runs the script against one workstation, and reads what it wrote."""
 
-    def __init__(self, far: Path, near: Path, host: str) -> None:
-        self.far, self.near, self.host = far, near, host
+    def __init__(self, remote: Path, local: Path, host: str) -> None:
+        self.remote, self.local, self.host = remote, local, host
 
     def __call__(self, *flags: str, tag: str | None = TAG) -> int:
         where = [
             "--host",
             self.host,
             "--remote-root",
-            str(self.far),
+            str(self.remote),
             "--local-root",
-            str(self.near),
+            str(self.local),
         ]
         return main([*(["--tag", tag] if tag else []), *where, *flags])
 
@@ -47,19 +47,19 @@ class Desk:
         return document
 
     def path(self, run: str = RUN) -> Path:
-        return self.near / "audit/workstation_runs" / run / "run_detection.json"
+        return self.local / "audit/workstation_runs" / run / "run_detection.json"
 
 
 @pytest.fixture
-def desk(far: Path, near: Path) -> Desk:
-    return Desk(far, near, "local")
+def desk(remote: Path, local: Path) -> Desk:
+    return Desk(remote, local, "local")
 
 
 @pytest.fixture(params=["local", "ssh"])
-def both(request: pytest.FixtureRequest, far: Path, near: Path) -> Desk:
+def both(request: pytest.FixtureRequest, remote: Path, local: Path) -> Desk:
     """Give a desk for both hosts in turn."""
     return Desk(
-        far, near, "local" if request.param == "local" else request.getfixturevalue("sshd").host
+        remote, local, "local" if request.param == "local" else request.getfixturevalue("sshd").host
     )
 
 
@@ -68,15 +68,15 @@ def refused(
 ) -> tuple[int, str]:
     """Give code and line of a refusal, and see that nothing was written."""
     code = desk(*flags, tag=tag)
-    assert not list(desk.near.rglob("run_detection.json"))
+    assert not list(desk.local.rglob("run_detection.json"))
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.count("\n") == 1
     return code, shown.err.strip()
 
 
-def test_a_run_and_its_report(both: Desk, far: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_run(far)
+def test_a_run_and_its_report(both: Desk, remote: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(remote)
     assert both() == 0
     found = both.found()
     assert (found["run_folder"], found["gate_folder"], found["run_folders"]) == (RUN, GATE, [RUN])
@@ -88,9 +88,9 @@ def test_a_run_and_its_report(both: Desk, far: Path, capsys: pytest.CaptureFixtu
 
 
 def test_looking_again_changes_no_byte(
-    both: Desk, far: Path, monkeypatch: pytest.MonkeyPatch
+    both: Desk, remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_run(far)
+    make_run(remote)
     assert both() == 0
     before = both.path().read_bytes()
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "4000000000")
@@ -98,9 +98,9 @@ def test_looking_again_changes_no_byte(
     assert both.path().read_bytes() == before
 
 
-def test_tags_match_exactly(both: Desk, far: Path) -> None:
+def test_tags_match_exactly(both: Desk, remote: Path) -> None:
     for number, tag in enumerate(("run1", "run10", "run1_rerun4", "run1.2", "xrun1")):
-        make_run(far, tag=tag, stamp=f"2026-02-2{number}_031500")
+        make_run(remote, tag=tag, stamp=f"2026-02-2{number}_031500")
     assert both(tag="run1") == 0
     run = "2026-02-20_031500_production_gates_run1"
     found = both.found(run)
@@ -114,10 +114,10 @@ def test_tags_match_exactly(both: Desk, far: Path) -> None:
 
 
 def test_no_such_tag_lists_the_nearest(
-    desk: Desk, far: Path, capsys: pytest.CaptureFixture[str]
+    desk: Desk, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number, tag in enumerate(("run10", "run1_rerun4", "completely_else")):
-        make_run(far, tag=tag, stamp=f"2026-02-2{number}_031500")
+        make_run(remote, tag=tag, stamp=f"2026-02-2{number}_031500")
     assert refused(desk, capsys, tag="run1") == (
         5,
         "decision tag run1: expected a run of exactly this tag, found none; nearest: run10, run1_rerun4",
@@ -148,10 +148,10 @@ def test_a_hostile_tag_is_refused_and_nothing_runs(
 # --- which run
 
 
-def test_of_several_runs_the_newest_with_a_context_counts(desk: Desk, far: Path) -> None:
-    make_run(far, stamp="2026-02-19_031500")
-    make_run(far)
-    (far / f"audit/workstation_runs/2026-02-23_031500_production_gates_{TAG}").mkdir()
+def test_of_several_runs_the_newest_with_a_context_counts(desk: Desk, remote: Path) -> None:
+    make_run(remote, stamp="2026-02-19_031500")
+    make_run(remote)
+    (remote / f"audit/workstation_runs/2026-02-23_031500_production_gates_{TAG}").mkdir()
     assert desk() == 0
     found = desk.found()
     assert [name[:10] for name in found["run_folders"]] == [
@@ -165,22 +165,24 @@ def test_of_several_runs_the_newest_with_a_context_counts(desk: Desk, far: Path)
     ]
 
 
-def test_an_unreadable_context_does_not_hide_the_run(desk: Desk, far: Path) -> None:
-    make_run(far, change=lambda made: setattr(made, "context", '{"notes": "a "quote" in it"}'))
+def test_an_unreadable_context_does_not_hide_the_run(desk: Desk, remote: Path) -> None:
+    make_run(remote, change=lambda made: setattr(made, "context", '{"notes": "a "quote" in it"}'))
     assert desk() == 0
     assert desk.found()["notes"] == ["context.json cannot be read; the folder's name decides"]
 
 
 def test_a_context_of_another_tag_is_another_run(
-    desk: Desk, far: Path, capsys: pytest.CaptureFixture[str]
+    desk: Desk, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(far, change=lambda made: made.context.update(decision_tag="committee/2026-02-21:run4"))
+    make_run(
+        remote, change=lambda made: made.context.update(decision_tag="committee/2026-02-21:run4")
+    )
     code, line = refused(desk, capsys)
     assert (code, line.split("found ")[1]) == (
         5,
         f"only {RUN}, whose context names tag 'committee/2026-02-21:run4'",
     )
-    make_run(far, stamp="2026-02-20_031500")
+    make_run(remote, stamp="2026-02-20_031500")
     assert desk() == 0
     found = desk.found(f"2026-02-20_031500_production_gates_{TAG}")
     assert found["notes"] == [
@@ -189,9 +191,9 @@ def test_a_context_of_another_tag_is_another_run(
 
 
 def test_a_run_without_a_result_is_missing_it(
-    both: Desk, far: Path, capsys: pytest.CaptureFixture[str]
+    both: Desk, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(far, change=lambda made: setattr(made, "result", None))
+    make_run(remote, change=lambda made: setattr(made, "result", None))
     assert refused(both, capsys) == (
         3,
         f"result.json of {RUN}: expected a file, found nothing there; make monitor-then-finalize waits for its end",
@@ -213,7 +215,7 @@ def test_a_run_without_a_result_is_missing_it(
 )
 def test_a_run_that_was_stopped_says_by_what(
     desk: Desk,
-    far: Path,
+    remote: Path,
     capsys: pytest.CaptureFixture[str],
     change: Callable[[Documents], object],
     words: str,
@@ -222,7 +224,7 @@ def test_a_run_that_was_stopped_says_by_what(
         made.context = made.result = made.report = None
         change(made)
 
-    make_run(far, change=stop)
+    make_run(remote, change=stop)
     code, line = refused(desk, capsys)
     assert (code, line.split("found ")[1]) == (
         3,
@@ -246,17 +248,17 @@ def test_a_run_that_was_stopped_says_by_what(
     ],
 )
 def test_a_broken_result_is_refused(
-    desk: Desk, far: Path, content: bytes, words: str, capsys: pytest.CaptureFixture[str]
+    desk: Desk, remote: Path, content: bytes, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(far, change=lambda made: setattr(made, "result", content))
+    make_run(remote, change=lambda made: setattr(made, "result", content))
     code, line = refused(desk, capsys)
     assert code == 4
     assert line.startswith(f"audit/workstation_runs/{RUN}/result.json: expected ")
     assert words in line
 
 
-def test_a_result_of_another_tag_is_for_the_audit(desk: Desk, far: Path) -> None:
-    make_run(far, change=lambda made: made.result.update(decision_tag="other"))
+def test_a_result_of_another_tag_is_for_the_audit(desk: Desk, remote: Path) -> None:
+    make_run(remote, change=lambda made: made.result.update(decision_tag="other"))
     assert desk() == 0
     assert desk.found()["contradictions"] == [f"result.json names tag 'other', not {TAG}"]
 
@@ -274,11 +276,11 @@ def working(*arguments: str) -> "subprocess.Popen[bytes]":
     "arguments", ["--decision-tag {tag}", "--tag={tag}", "x/gate_results/{gate}/shard_01"]
 )
 def test_a_run_with_processes_is_not_finished(
-    arguments: str, both: Desk, far: Path, capsys: pytest.CaptureFixture[str]
+    arguments: str, both: Desk, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     second = os.getpid() % 86400
     made = make_run(
-        far, stamp=f"2026-02-20_{second // 3600:02d}{second // 60 % 60:02d}{second % 60:02d}"
+        remote, stamp=f"2026-02-20_{second // 3600:02d}{second // 60 % 60:02d}{second % 60:02d}"
     )
     process = working(*arguments.format(tag=TAG, gate=made.gate_folder).split())
     try:
@@ -293,8 +295,8 @@ def test_a_run_with_processes_is_not_finished(
     assert both() == 0, "and when it has ended it is"
 
 
-def test_other_processes_do_not_matter(desk: Desk, far: Path) -> None:
-    make_run(far)
+def test_other_processes_do_not_matter(desk: Desk, remote: Path) -> None:
+    make_run(remote)
     others = [
         working("--decision-tag", f"{TAG}0"),
         working("--notes", f"after-{TAG}"),
@@ -318,20 +320,20 @@ def report_at(made: Documents, **later: float) -> Documents:
 
 
 def extra_report(
-    far: Path, stamp: str, generated_at: str, tag: str = TAG, key: str = "inputs"
+    remote: Path, stamp: str, generated_at: str, tag: str = TAG, key: str = "inputs"
 ) -> str:
     report = {
         "generated_at": generated_at,
         key: {"decision_tag": tag},
         "gates": {"overall_pass": True},
     }
-    put(far / f"gate_results/production_gates_{stamp}/production_gates_report.json", report)
+    put(remote / f"gate_results/production_gates_{stamp}/production_gates_report.json", report)
     return f"production_gates_{stamp}"
 
 
-def test_the_newest_report_of_this_run_counts(desk: Desk, far: Path) -> None:
-    make_run(far)
-    second = extra_report(far, "2026-02-21_041500", "2026-02-21T05:15:10")
+def test_the_newest_report_of_this_run_counts(desk: Desk, remote: Path) -> None:
+    make_run(remote)
+    second = extra_report(remote, "2026-02-21_041500", "2026-02-21T05:15:10")
     assert desk() == 0
     found = desk.found()
     assert (found["gate_folder"], found["gate_folder_reason"]) == (
@@ -341,12 +343,12 @@ def test_the_newest_report_of_this_run_counts(desk: Desk, far: Path) -> None:
     assert found["notes"] == ["2 reports belong to this run; the newest counts"]
 
 
-def test_the_newest_report_of_another_run_is_never_taken(desk: Desk, far: Path) -> None:
-    make_run(far)
-    later = extra_report(far, "2026-02-21_060000", "2026-02-21T08:00:00")
-    earlier = extra_report(far, "2026-02-20_060000", "2026-02-20T08:00:00")
-    other = extra_report(far, "2026-02-21_050000", "2026-02-21T05:15:20", tag="other")
-    mention = far / f"gate_results/{other}/production_gates_report.json"
+def test_the_newest_report_of_another_run_is_never_taken(desk: Desk, remote: Path) -> None:
+    make_run(remote)
+    later = extra_report(remote, "2026-02-21_060000", "2026-02-21T08:00:00")
+    earlier = extra_report(remote, "2026-02-20_060000", "2026-02-20T08:00:00")
+    other = extra_report(remote, "2026-02-21_050000", "2026-02-21T05:15:20", tag="other")
+    mention = remote / f"gate_results/{other}/production_gates_report.json"
     mention.write_text(mention.read_text().replace('"gates"', f'"notes": "{TAG}", "gates"'))
     assert desk() == 0
     found = desk.found()
@@ -360,9 +362,9 @@ def test_the_newest_report_of_another_run_is_never_taken(desk: Desk, far: Path) 
     }
 
 
-def test_two_runs_of_one_tag_keep_their_own_reports(desk: Desk, far: Path) -> None:
-    older = make_run(far, stamp="2026-02-19_031500")
-    make_run(far)
+def test_two_runs_of_one_tag_keep_their_own_reports(desk: Desk, remote: Path) -> None:
+    older = make_run(remote, stamp="2026-02-19_031500")
+    make_run(remote)
     assert desk() == 0
     assert desk.found()["gate_folder"] == GATE
     assert desk("--run-dir-remote", f"audit/workstation_runs/{older.run_folder}") == 0
@@ -374,17 +376,17 @@ def test_two_runs_of_one_tag_keep_their_own_reports(desk: Desk, far: Path) -> No
     [(-3, False), (-2, True), (0, True), (7200, True), (7232, True), (7233, False)],
 )
 def test_the_window_has_two_seconds_of_slack(
-    desk: Desk, far: Path, seconds: int, belongs: bool
+    desk: Desk, remote: Path, seconds: int, belongs: bool
 ) -> None:
-    make_run(far, change=lambda made: report_at(made, seconds=seconds))
+    make_run(remote, change=lambda made: report_at(made, seconds=seconds))
     assert desk() == 0
     assert (desk.found()["gate_folder"] == GATE) is belongs
 
 
 def test_the_laptops_zone_does_not_matter(
-    desk: Desk, far: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_run(far)
+    make_run(remote)
     for zone in ("Asia/Tokyo", "America/Los_Angeles", "UTC"):
         monkeypatch.setenv("TZ", zone)
         assert desk() == 0
@@ -392,7 +394,7 @@ def test_the_laptops_zone_does_not_matter(
 
 
 def test_a_change_of_clocks_gives_an_hour(
-    desk: Desk, far: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run over the night of 8 March 2026, when Los Angeles goes from -0800 to -0700 at two o'clock."""
 
@@ -402,7 +404,7 @@ def test_a_change_of_clocks_gives_an_hour(
         made.result_modified = 1772964610.0  # 2026-03-08T10:10:10Z, 03:10:10 on the wall
 
     monkeypatch.setenv("TZ", "America/Los_Angeles")
-    made = make_run(far, stamp="2026-03-08_015000", change=change)
+    made = make_run(remote, stamp="2026-03-08_015000", change=change)
     assert desk() == 0
     found = desk.found(made.run_folder)
     assert (found["utc_offset"], found["utc_offset_at_end"]) == ("-0800", "-0700")
@@ -418,12 +420,12 @@ def test_a_change_of_clocks_gives_an_hour(
 @pytest.mark.parametrize(
     "preflight", [None, "{", {"timestamp": "2026-02-21T03:15:00"}, {"status": "pass"}, [1]]
 )
-def test_without_an_offset_only_the_start_bounds(desk: Desk, far: Path, preflight: Any) -> None:
+def test_without_an_offset_only_the_start_bounds(desk: Desk, remote: Path, preflight: Any) -> None:
     def change(made: Documents) -> None:
         made.preflight = preflight
         report_at(made, hours=9)
 
-    make_run(far, change=change)
+    make_run(remote, change=change)
     assert desk() == 0
     found = desk.found()
     assert (found["gate_folder"], found["utc_offset"]) == (GATE, None)
@@ -432,9 +434,9 @@ def test_without_an_offset_only_the_start_bounds(desk: Desk, far: Path, prefligh
     ]
 
 
-def test_older_reports_say_args(desk: Desk, far: Path) -> None:
-    make_run(far, change=lambda made: setattr(made, "report", None))
-    gate = extra_report(far, "2026-02-21_031700", "2026-02-21T05:00:00", key="args")
+def test_older_reports_say_args(desk: Desk, remote: Path) -> None:
+    make_run(remote, change=lambda made: setattr(made, "report", None))
+    gate = extra_report(remote, "2026-02-21_031700", "2026-02-21T05:00:00", key="args")
     assert desk() == 0
     assert desk.found()["gate_folder"] == gate
 
@@ -450,11 +452,11 @@ def test_older_reports_say_args(desk: Desk, far: Path) -> None:
     ],
 )
 def test_a_run_without_a_report_of_its_own(
-    desk: Desk, far: Path, report: str | None, words: str
+    desk: Desk, remote: Path, report: str | None, words: str
 ) -> None:
-    make_run(far, change=lambda made: setattr(made, "report", None))
+    make_run(remote, change=lambda made: setattr(made, "report", None))
     put(
-        far / f"gate_results/{GATE}/production_gates_report.json",
+        remote / f"gate_results/{GATE}/production_gates_report.json",
         report and report.replace("TAG", TAG),
     )
     assert desk() == 0
@@ -463,9 +465,9 @@ def test_a_run_without_a_report_of_its_own(
     assert words in found["gate_folder_reason"]
 
 
-def test_nan_in_a_report_is_no_matter(desk: Desk, far: Path) -> None:
+def test_nan_in_a_report_is_no_matter(desk: Desk, remote: Path) -> None:
     make_run(
-        far, change=lambda made: made.report["risk_diagnostics"].update(beta_vs_spy=float("nan"))
+        remote, change=lambda made: made.report["risk_diagnostics"].update(beta_vs_spy=float("nan"))
     )
     assert desk() == 0
     assert desk.found()["gate_folder"] == GATE
@@ -474,8 +476,8 @@ def test_nan_in_a_report_is_no_matter(desk: Desk, far: Path) -> None:
 # --- what the command line asks for
 
 
-def test_both_paths_can_be_given(both: Desk, far: Path) -> None:
-    make_run(far)
+def test_both_paths_can_be_given(both: Desk, remote: Path) -> None:
+    make_run(remote)
     run, report = (
         f"audit/workstation_runs/{RUN}",
         f"gate_results/{GATE}/production_gates_report.json",
@@ -486,11 +488,11 @@ def test_both_paths_can_be_given(both: Desk, far: Path) -> None:
     assert (found["gate_folder_reason"], found["contradictions"]) == ("it was asked for", [])
 
 
-def test_contradictions_are_recorded_for_the_audit(desk: Desk, far: Path) -> None:
-    make_run(far)
+def test_contradictions_are_recorded_for_the_audit(desk: Desk, remote: Path) -> None:
+    make_run(remote)
     other = factory.documents(tag="other", stamp="2026-02-23_031500")
     other.result["decision_tag"] = "third"
-    other.write(far)
+    other.write(remote)
     report = f"gate_results/{GATE}/production_gates_report.json"
     assert (
         desk(
@@ -534,50 +536,50 @@ def test_contradictions_are_recorded_for_the_audit(desk: Desk, far: Path) -> Non
     ],
 )
 def test_paths_that_lead_nowhere_are_refused(
-    flag: str, path: str, code: int, desk: Desk, far: Path, capsys: pytest.CaptureFixture[str]
+    flag: str, path: str, code: int, desk: Desk, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(far)
+    make_run(remote)
     assert refused(desk, capsys, flag, path.replace("RUN", RUN))[0] == code
-    assert not list(far.parent.rglob("pwned"))
+    assert not list(remote.parent.rglob("pwned"))
 
 
-def test_a_run_that_lies_here_is_detected_the_same_way(desk: Desk, near: Path) -> None:
-    make_run(near)
+def test_a_run_that_lies_here_is_detected_the_same_way(desk: Desk, local: Path) -> None:
+    make_run(local)
     assert desk("--no-sync") == 0
     assert desk.found()["gate_folder"] == GATE
     before = desk.path().read_bytes()
     run_dir, report = (
-        near / f"audit/workstation_runs/{RUN}",
-        near / f"gate_results/{GATE}/production_gates_report.json",
+        local / f"audit/workstation_runs/{RUN}",
+        local / f"gate_results/{GATE}/production_gates_report.json",
     )
-    assert main(["--run-dir", str(run_dir), "--no-sync", "--local-root", str(near)]) == 0
+    assert main(["--run-dir", str(run_dir), "--no-sync", "--local-root", str(local)]) == 0
     assert json.loads(before)["overrides"] == {"run_folder": None, "gate_folder": None}
     assert desk.found()["overrides"] == {"run_folder": RUN, "gate_folder": None}
     assert desk("--no-sync", "--run-dir", str(run_dir), "--report-json", str(report)) == 0
     assert desk.found()["gate_folder_reason"] == "it was asked for"
 
 
-def test_a_rehearsal_writes_nothing(desk: Desk, far: Path, near: Path) -> None:
-    make_run(far)
+def test_a_rehearsal_writes_nothing(desk: Desk, remote: Path, local: Path) -> None:
+    make_run(remote)
     assert desk("--dry-run") == 0
-    assert list(near.iterdir()) == []
+    assert list(local.iterdir()) == []
 
 
 def test_a_workstation_that_does_not_answer(
-    sshd: Sshd, far: Path, near: Path, capfd: pytest.CaptureFixture[str]
+    sshd: Sshd, remote: Path, local: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sshd.stop()
-    assert Desk(far, near, sshd.host)() == 6
+    assert Desk(remote, local, sshd.host)() == 6
     shown = capfd.readouterr()
     assert shown.out == ""
     assert shown.err.startswith("workstation bench: expected an answer over SSH, found ")
     assert shown.err.count("\n") == 1
 
 
-def test_it_runs_uninstalled_from_any_directory(far: Path, near: Path, tmp_path: Path) -> None:
-    make_run(far)
+def test_it_runs_uninstalled_from_any_directory(remote: Path, local: Path, tmp_path: Path) -> None:
+    make_run(remote)
     script = Path(__file__).resolve().parents[2] / "scripts/detect_run.py"
-    flags = ["--tag", TAG, "--remote-root", str(far), "--local-root", str(near), "--json"]
+    flags = ["--tag", TAG, "--remote-root", str(remote), "--local-root", str(local), "--json"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, str(script), *flags]
     done = subprocess.run(

@@ -10,8 +10,8 @@ import execute_next_run_plan
 from postrun.core.locations import PROJECT
 
 
-def test_without_a_plan_it_is_refused(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert execute_next_run_plan.main(["--rank", "1", "--local-root", str(near)]) == 3
+def test_without_a_plan_it_is_refused(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute_next_run_plan.main(["--rank", "1", "--local-root", str(local)]) == 3
     assert "next_run_plan.json: expected a file" in capsys.readouterr().err
 
 
@@ -21,11 +21,11 @@ def test_wrong_words_are_refused(words: list[str], capsys: pytest.CaptureFixture
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_half_a_plan_is_refused(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = near / "audit/factor_registry/next_run_plan.json"
+def test_half_a_plan_is_refused(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = local / "audit/factor_registry/next_run_plan.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"commands": [')
-    assert execute_next_run_plan.main(["--rank", "1", "--local-root", str(near)]) == 4
+    assert execute_next_run_plan.main(["--rank", "1", "--local-root", str(local)]) == 4
     assert "next_run_plan.json" in capsys.readouterr().err
 
 

@@ -21,34 +21,34 @@ Home = Callable[..., Documents]
 
 
 @pytest.fixture
-def home(near: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def home(local: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """Give a function that puts a run into the workspace, with its manifest."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
 
     def bring(change: Change | None = None, **options: Any) -> Documents:
-        made = factory.make_run(near, change=change, **options)
-        assert conductor.main([*flags(near, made.tag), "--no-sync", "--to", "sync-run"]) == 0
+        made = factory.make_run(local, change=change, **options)
+        assert conductor.main([*flags(local, made.tag), "--no-sync", "--to", "sync-run"]) == 0
         return made
 
     return bring
 
 
-def flags(near: Path, tag: str = factory.TAG) -> list[str]:
-    return ["--tag", tag, "--local-root", str(near)]
+def flags(local: Path, tag: str = factory.TAG) -> list[str]:
+    return ["--tag", tag, "--local-root", str(local)]
 
 
-def close(near: Path, *more: str, tag: str = factory.TAG) -> int:
-    return finalize_gate_run.main([*flags(near, tag), *more])
+def close(local: Path, *more: str, tag: str = factory.TAG) -> int:
+    return finalize_gate_run.main([*flags(local, tag), *more])
 
 
-def rows(near: Path) -> list[dict[str, Any]]:
+def rows(local: Path) -> list[dict[str, Any]]:
     return [
-        json.loads(line) for line in (near / "audit/stage_ledger.jsonl").read_bytes().splitlines()
+        json.loads(line) for line in (local / "audit/stage_ledger.jsonl").read_bytes().splitlines()
     ]
 
 
-def page(near: Path, made: Documents) -> str:
-    folder = made.gate_dir(near) if made.report is not None else made.run_dir(near)
+def page(local: Path, made: Documents) -> str:
+    folder = made.gate_dir(local) if made.report is not None else made.run_dir(local)
     return (folder / "production_gates_final_summary.md").read_text()
 
 
@@ -62,14 +62,14 @@ def as_crashed(made: Documents) -> None:
     made.result["exit_code"] = 137
 
 
-def test_a_pass_is_recorded(home: Home, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pass_is_recorded(home: Home, local: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = home()
     capsys.readouterr()
-    assert close(near) == 0
+    assert close(local) == 0
     run = f"audit/workstation_runs/{made.run_folder}"
-    (row,) = rows(near)
+    (row,) = rows(local)
     digest = row.pop("evidence_sha256")
-    manifest = json.loads((made.run_dir(near) / "evidence_manifest.json").read_text())
+    manifest = json.loads((made.run_dir(local) / "evidence_manifest.json").read_text())
     assert digest == ledger.evidence_digest(manifest)
     assert row == {
         "schema_version": 1,
@@ -91,33 +91,33 @@ def test_a_pass_is_recorded(home: Home, near: Path, capsys: pytest.CaptureFixtur
     }
     told = capsys.readouterr()
     assert told.err == "finalize: pass, entered as ledger row 1\n"
-    wrote = [Path(line) for line in told.out.splitlines()]
-    assert [path.name for path in wrote] == [
+    written = [Path(line) for line in told.out.splitlines()]
+    assert [path.name for path in written] == [
         "stage_ledger.jsonl",
         "STAGE_AUDIT_LOG.md",
         "production_gates_final_summary.md",
     ]
-    assert all(path.is_file() for path in wrote)
-    assert ledger.verify(near) == []
+    assert all(path.is_file() for path in written)
+    assert ledger.verify(local) == []
 
 
-def test_the_pages_are_the_golden_ones(home: Home, near: Path) -> None:
+def test_the_pages_are_the_golden_ones(home: Home, local: Path) -> None:
     made = home()
-    close(near)
-    assert page(near, made) == (GOLDEN / "production_gates_final_summary.md").read_text()
-    view = (near / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
+    close(local)
+    assert page(local, made) == (GOLDEN / "production_gates_final_summary.md").read_text()
+    view = (local / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
     assert view == (GOLDEN / "stage_audit_log.md").read_text()
 
 
 def test_a_second_time_changes_no_byte_on_another_day_either(
-    home: Home, near: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Home, local: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home()
-    close(near, "--objective", "find out")
-    before = everything(near)
+    close(local, "--objective", "find out")
+    before = everything(local)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
-    assert close(near) == 0
-    assert everything(near) == before
+    assert close(local) == 0
+    assert everything(local) == before
     assert "pass, as in ledger row 1" in capsys.readouterr().err
 
 
@@ -181,54 +181,54 @@ def put(document: str, *path: str, **values: Any) -> Change:
         ),
     ],
 )
-def test_every_reason_is_named(home: Home, near: Path, change: Change, reasons: list[str]) -> None:
+def test_every_reason_is_named(home: Home, local: Path, change: Change, reasons: list[str]) -> None:
     made = home(change)
-    assert close(near) == 0
-    (row,) = rows(near)
+    assert close(local) == 0
+    (row,) = rows(local)
     assert row["reasons"] == reasons
     assert row["result"] == ("fail" if reasons else "pass")
     assert row["next_action"].startswith("governance audit")
-    assert all(f"\n- {reason}\n" in page(near, made) for reason in reasons)
+    assert all(f"\n- {reason}\n" in page(local, made) for reason in reasons)
 
 
-def test_an_honest_fail_names_the_gates_that_failed(home: Home, near: Path) -> None:
+def test_an_honest_fail_names_the_gates_that_failed(home: Home, local: Path) -> None:
     home(passing=False)
-    close(near)
-    (row,) = rows(near)
+    close(local)
+    (row,) = rows(local)
     assert row["reasons"] == [
         "overall_pass is false",
         "failed: wf_gate_positive_mean, wf_gate_pos_ratio",
     ]
 
 
-def test_a_report_of_another_run_is_no_ground_for_a_pass(home: Home, near: Path) -> None:
+def test_a_report_of_another_run_is_no_ground_for_a_pass(home: Home, local: Path) -> None:
     home()
     other = home(tag="other", stamp="2026-02-22_010101")
-    report = other.gate_dir(near) / "production_gates_report.json"
-    assert close(near, "--report-json", str(report)) == 0
-    assert rows(near)[0]["reasons"] == ['the gate report carries the decision tag "other"']
+    report = other.gate_dir(local) / "production_gates_report.json"
+    assert close(local, "--report-json", str(report)) == 0
+    assert rows(local)[0]["reasons"] == ['the gate report carries the decision tag "other"']
 
 
-def test_a_run_without_a_report_is_closed_in_its_own_folder(home: Home, near: Path) -> None:
+def test_a_run_without_a_report_is_closed_in_its_own_folder(home: Home, local: Path) -> None:
     made = home(as_crashed)
-    assert close(near) == 0
-    (row,) = rows(near)
+    assert close(local) == 0
+    (row,) = rows(local)
     assert row["artifact_ref"] == f"audit/workstation_runs/{made.run_folder}"
-    text = page(near, made)
+    text = page(local, made)
     assert "no gate was evaluated" in text
     assert "| factor | momentum_12_1 |" in text, "the command names it"
     assert "| strategy | not known |" in text
 
 
-def test_gates_that_were_not_evaluated_are_said_so(home: Home, near: Path) -> None:
+def test_gates_that_were_not_evaluated_are_said_so(home: Home, local: Path) -> None:
     made = home(skip_risk)
-    close(near)
+    close(local)
     line = next(
-        line for line in page(near, made).splitlines() if line.startswith("| risk_gate_beta_abs")
+        line for line in page(local, made).splitlines() if line.startswith("| risk_gate_beta_abs")
     )
     assert line.count("not evaluated") == 2
     assert "not measured" in line
-    assert "The stage did not end well: skipped." in page(near, made)
+    assert "The stage did not end well: skipped." in page(local, made)
 
 
 def quoted_notes(made: Documents) -> None:
@@ -241,70 +241,73 @@ def no_context(made: Documents) -> None:
 
 @pytest.mark.parametrize("change", [quoted_notes, no_context, put("context", owner="", notes="")])
 def test_without_a_readable_context_the_words_are_null(
-    home: Home, near: Path, change: Change
+    home: Home, local: Path, change: Change
 ) -> None:
     made = home(change)
-    assert close(near) == 0
-    (row,) = rows(near)
+    assert close(local) == 0
+    (row,) = rows(local)
     assert (row["owner"], row["objective"], row["result"]) == (None, None, "pass")
-    assert "| owner | not recorded |" in page(near, made)
+    assert "| owner | not recorded |" in page(local, made)
 
 
-def test_without_a_command_there_is_no_reference_to_one(home: Home, near: Path) -> None:
+def test_without_a_command_there_is_no_reference_to_one(home: Home, local: Path) -> None:
     made = home(no_context)
-    (made.run_dir(near) / "command.sh").unlink(missing_ok=True)
-    close(near)
-    assert rows(near)[0]["command_ref"] is None
-    assert "| command | none was left |" in page(near, made)
+    (made.run_dir(local) / "command.sh").unlink(missing_ok=True)
+    close(local)
+    assert rows(local)[0]["command_ref"] is None
+    assert "| command | none was left |" in page(local, made)
 
 
-def test_the_objective_can_be_set(home: Home, near: Path) -> None:
+def test_the_objective_can_be_set(home: Home, local: Path) -> None:
     made = home()
-    assert close(near, "--objective", "does it *really* survive | costs") == 0
-    assert rows(near)[0]["objective"] == "does it *really* survive | costs"
-    assert r"does it \*really\* survive \| costs" in page(near, made)
+    assert close(local, "--objective", "does it *really* survive | costs") == 0
+    assert rows(local)[0]["objective"] == "does it *really* survive | costs"
+    assert r"does it \*really\* survive \| costs" in page(local, made)
 
 
 def test_new_evidence_gives_a_new_row_that_names_the_one_it_corrects(
-    home: Home, near: Path
+    home: Home, local: Path
 ) -> None:
     made = home()
-    close(near)
+    close(local)
     home(tag="between", stamp="2026-02-22_010101")
-    close(near, tag="between")
-    (made.gate_dir(near) / "walk_forward_stress/late.csv").write_text("a\n1\n")
+    close(local, tag="between")
+    (made.gate_dir(local) / "walk_forward_stress/late.csv").write_text("a\n1\n")
     assert (
         conductor.main(
-            [*flags(near), "--no-sync", "--to", "sync-run", "--accept-changed-evidence", "late"]
+            [*flags(local), "--no-sync", "--to", "sync-run", "--accept-changed-evidence", "late"]
         )
         == 0
     )
-    assert close(near) == 0
-    found = rows(near)
+    assert close(local) == 0
+    found = rows(local)
     assert [row["corrects"] for row in found] == [None, None, 1]
     assert found[0]["evidence_sha256"] != found[2]["evidence_sha256"]
-    assert "corrects row 1" in page(near, made)
-    assert "because: late" in page(near, made)
-    view = (near / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
+    assert "corrects row 1" in page(local, made)
+    assert "because: late" in page(local, made)
+    view = (local / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
     assert "pass (row 3, corrects row 1)" in view
-    assert close(near) == 0
-    assert len(rows(near)) == 3
+    assert close(local) == 0
+    assert len(rows(local)) == 3
 
 
-def test_another_result_gives_a_new_row(home: Home, near: Path) -> None:
+def test_another_result_gives_a_new_row(home: Home, local: Path) -> None:
     made = home()
-    close(near)
-    (made.run_dir(near) / "result.json").write_text(json.dumps({**made.result, "exit_code": 1}))
-    assert close(near) == 0
-    assert [(row["result"], row["corrects"]) for row in rows(near)] == [("pass", None), ("fail", 1)]
+    close(local)
+    (made.run_dir(local) / "result.json").write_text(json.dumps({**made.result, "exit_code": 1}))
+    assert close(local) == 0
+    assert [(row["result"], row["corrects"]) for row in rows(local)] == [
+        ("pass", None),
+        ("fail", 1),
+    ]
 
 
 def test_alone_on_paths_without_a_detection(
-    home: Home, near: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = home()
-    (made.run_dir(near) / "run_detection.json").unlink()
-    monkeypatch.chdir(near)
+    (made.run_dir(local) / "run_detection.json").unlink()
+    monkeypatch.chdir(local)
     paths = [
         f"audit/workstation_runs/{made.run_folder}",
         f"gate_results/{made.gate_folder}/production_gates_report.json",
@@ -313,7 +316,7 @@ def test_alone_on_paths_without_a_detection(
         ["--run-dir", paths[0], "--report-json", paths[1], "--local-root", "."]
     )
     assert code == 0
-    assert rows(near)[0]["result"] == "pass"
+    assert rows(local)[0]["result"] == "pass"
 
 
 @pytest.mark.parametrize(
@@ -337,54 +340,54 @@ def test_alone_on_paths_without_a_detection(
 )
 def test_what_is_missing_or_broken_is_refused_and_nothing_recorded(
     home: Home,
-    near: Path,
+    local: Path,
     spoil: Callable[[Path, Path], object],
     code: int,
     words: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     made = home()
-    spoil(made.run_dir(near), made.gate_dir(near))
+    spoil(made.run_dir(local), made.gate_dir(local))
     capsys.readouterr()
-    assert close(near) == code
+    assert close(local) == code
     told = capsys.readouterr().err
     assert words in told
     assert told.count("\n") == 1
-    assert not (near / "audit/stage_ledger.jsonl").exists()
-    assert not (near / "docs").exists()
+    assert not (local / "audit/stage_ledger.jsonl").exists()
+    assert not (local / "docs").exists()
 
 
 def test_a_broken_chain_is_not_built_upon(
-    home: Home, near: Path, capsys: pytest.CaptureFixture[str]
+    home: Home, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home(passing=False)
-    close(near)
-    path = near / "audit/stage_ledger.jsonl"
-    forged = {**rows(near)[0], "result": "pass", "reasons": []}
+    close(local)
+    path = local / "audit/stage_ledger.jsonl"
+    forged = {**rows(local)[0], "result": "pass", "reasons": []}
     path.write_text(json.dumps(forged, sort_keys=True) + "\n")
-    before = everything(near)
-    assert close(near) == 4
+    before = everything(local)
+    assert close(local) == 4
     assert "restore it from version control or a backup" in capsys.readouterr().err
-    assert everything(near) == before
+    assert everything(local) == before
 
 
-def test_damaged_marks_stop_before_anything_is_written(home: Home, near: Path) -> None:
+def test_damaged_marks_stop_before_anything_is_written(home: Home, local: Path) -> None:
     home()
-    view = near / "docs/production_research/STAGE_AUDIT_LOG.md"
+    view = local / "docs/production_research/STAGE_AUDIT_LOG.md"
     view.parent.mkdir(parents=True)
     view.write_bytes(ledger.BEGIN + b"\n")
-    before = everything(near)
-    assert close(near) == 4
-    assert everything(near) == before
+    before = everything(local)
+    assert close(local) == 4
+    assert everything(local) == before
 
 
 def test_a_dry_run_writes_nothing(
-    home: Home, near: Path, capsys: pytest.CaptureFixture[str]
+    home: Home, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home()
-    before = everything(near)
-    assert close(near, "--dry-run") == 0
-    assert everything(near) == before
+    before = everything(local)
+    assert close(local, "--dry-run") == 0
+    assert everything(local) == before
     assert "pass, entered as ledger row 1" in capsys.readouterr().err
 
 
@@ -397,28 +400,28 @@ def hostile(made: Documents) -> None:
     made.report["risk_diagnostics"].update(ok=False, reason=HOSTILE)
 
 
-def test_hostile_words_change_nothing_but_their_own_cell(home: Home, near: Path) -> None:
+def test_hostile_words_change_nothing_but_their_own_cell(home: Home, local: Path) -> None:
     made = home(hostile)
-    close(near)
-    close(near)
-    view = (near / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
-    for text in (view, page(near, made)):
+    close(local)
+    close(local)
+    view = (local / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
+    for text in (view, page(local, made)):
         assert "\x1b" not in text
         assert "\n# no" not in text
     (line,) = [line for line in view.splitlines() if line.startswith("| 2026-02-21 |")]
     assert line.replace(r"\|", "").count("|") == 10
     assert "<" not in line
     assert "](" not in line.replace(r"\]", "")
-    assert rows(near)[0]["owner"] == HOSTILE
-    assert ledger.verify(near) == []
+    assert rows(local)[0]["owner"] == HOSTILE
+    assert ledger.verify(local) == []
 
 
-def test_the_ledger_shows_every_run_in_the_order_of_recording(home: Home, near: Path) -> None:
+def test_the_ledger_shows_every_run_in_the_order_of_recording(home: Home, local: Path) -> None:
     for number in (3, 1, 2):
         tag = f"run{number}"
         home(tag=tag, stamp=f"2026-02-2{number}_010101")
-        close(near, tag=tag)
-    view = (near / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
+        close(local, tag=tag)
+    view = (local / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
     table = [line for line in view.splitlines() if line.startswith("| 2026")]
     assert [line.split(" | ")[2] for line in table] == ["run3", "run1", "run2"]
-    assert ledger.verify(near) == []
+    assert ledger.verify(local) == []

@@ -31,8 +31,8 @@ PROMOTE, WATCH, RESEARCH = "promote_candidate", "watchlist_rerun", "reject_or_re
 
 
 @pytest.fixture
-def archive(near: Path) -> Archive:
-    return Archive(near)
+def archive(local: Path) -> Archive:
+    return Archive(local)
 
 
 def rank(archive: Archive, *flags: str) -> int:
@@ -259,7 +259,8 @@ def test_equal_priorities_have_one_order() -> None:
         row(name, 70.0, day=day) for day, name in enumerate("cab")
     ]  # not the order of their runs
     orders = {
-        tuple(one["factor"] for one in candidates(*order)) for order in itertools.permutations(rows)
+        tuple(one["factor"] for one in candidates(*request))
+        for request in itertools.permutations(rows)
     }
     assert orders == {("a", "b", "c")}
 
@@ -379,37 +380,39 @@ def test_odd_factors_do_no_harm(archive: Archive) -> None:
     assert b"<script" not in archive.read(QUEUE, ".md")
 
 
-def test_every_order_of_closing_gives_the_same_bytes(far: Path, tmp_path: Path) -> None:
+def test_every_order_of_closing_gives_the_same_bytes(remote: Path, tmp_path: Path) -> None:
     """Three real runs of one factor and one of another: steps 8, 9 and 11 themselves, in all 24 orders."""
-    near = tmp_path / "closed"
+    local = tmp_path / "closed"
     made = [
-        factory.make_run(far, tag="a", stamp="2026-02-16_031500", change=spoiled.in_many_ways),
-        factory.make_run(far, tag="b", stamp="2026-02-17_031500", change=spoiled.nan_beta),
-        factory.make_run(far, tag="c", stamp="2026-02-18_031500", change=spoiled.in_many_ways),
+        factory.make_run(remote, tag="a", stamp="2026-02-16_031500", change=spoiled.in_many_ways),
+        factory.make_run(remote, tag="b", stamp="2026-02-17_031500", change=spoiled.nan_beta),
+        factory.make_run(remote, tag="c", stamp="2026-02-18_031500", change=spoiled.in_many_ways),
         factory.make_run(
-            far, tag="d", stamp="2026-02-17_031500", factor="reversal", change=spoiled.crash
+            remote, tag="d", stamp="2026-02-17_031500", factor="reversal", change=spoiled.crash
         ),
     ]
     for run in made:
-        where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+        where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
         assert conductor.main(["--tag", run.tag, *where, "--to", "remediation-plan"]) in (0, 1)
-    found = {closed(near, [run.tag for run in order]) for order in itertools.permutations(made)}
+    found = {
+        closed(local, [run.tag for run in request]) for request in itertools.permutations(made)
+    }
     assert len(found) == 1
     (tables,) = found
     assert all(tables)
     assert b"earlier_failures" in tables[0]
-    assert closed(near, ["a", "a", "b", "c", "a", "d", "d"]) == tables, (
+    assert closed(local, ["a", "a", "b", "c", "a", "d", "d"]) == tables, (
         "nor has it a say how often one is closed"
     )
 
 
-def closed(near: Path, tags: Iterable[str]) -> tuple[bytes, ...]:
+def closed(local: Path, tags: Iterable[str]) -> tuple[bytes, ...]:
     """Run the steps for each tag in turn, from empty tables; give what lies there at the end."""
     for folder in ("factor_registry", "failure_patterns"):
-        shutil.rmtree(near / "audit" / folder, ignore_errors=True)
+        shutil.rmtree(local / "audit" / folder, ignore_errors=True)
     for tag in tags:
         for step in (registry, queue, patterns):
-            assert step.main(["--tag", tag, "--local-root", str(near)]) == 0
+            assert step.main(["--tag", tag, "--local-root", str(local)]) == 0
     kept = (
         (QUEUE, ".csv"),
         (QUEUE, ".md"),
@@ -417,7 +420,9 @@ def closed(near: Path, tags: Iterable[str]) -> tuple[bytes, ...]:
         ("failure_pattern_summary", ".md"),
         (REGISTRY, ".csv"),
     )
-    return tuple(locations.workspace_path(near, noun, suffix).read_bytes() for noun, suffix in kept)
+    return tuple(
+        locations.workspace_path(local, artifact, suffix).read_bytes() for artifact, suffix in kept
+    )
 
 
 def test_page(archive: Archive) -> None:

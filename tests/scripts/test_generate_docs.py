@@ -43,18 +43,18 @@ def test_every_part_stands_in_some_document() -> None:
 
 def test_the_steps_are_those_of_the_table() -> None:
     lines = part("steps-table").splitlines()
-    for verb in STEPS:
+    for step in STEPS:
         assert (
-            f"| {verb.number} | `make {verb.name}` | {verb.words} | `scripts/{verb.script}` |"
+            f"| {step.number} | `make {step.name}` | {step.description} | `scripts/{step.script}` |"
             in lines
         )
 
 
 def test_each_step_says_what_it_reads_and_writes() -> None:
     text = part("steps")
-    for verb in STEPS:
-        section = text.partition(f"### {verb.number} {verb.name}\n")[2].partition("###")[0]
-        assert f"- writes: {', '.join(verb.writes)}\n" in section
+    for step in STEPS:
+        section = text.partition(f"### {step.number} {step.name}\n")[2].partition("###")[0]
+        assert f"- writes: {', '.join(step.writes)}\n" in section
 
 
 def test_the_exit_codes_are_those_of_the_refusals() -> None:
@@ -67,14 +67,14 @@ def test_the_exit_codes_are_those_of_the_refusals() -> None:
     assert codes == [
         0,
         1,
-        *sorted(refusal.exit_code for refusal in PostRunError.__subclasses__()),
+        *sorted(error.exit_code for error in PostRunError.__subclasses__()),
         130,
     ]
 
 
 def test_every_artifact_and_every_check_is_listed() -> None:
     artifacts, checks = part("artifacts"), part("checks")
-    assert [noun for noun in ARTIFACTS if f"| {noun} |" not in artifacts] == []
+    assert [artifact for artifact in ARTIFACTS if f"| {artifact} |" not in artifacts] == []
     assert [check for check in check_catalogue.checks() if f"| `{check}` |" not in checks] == []
 
 

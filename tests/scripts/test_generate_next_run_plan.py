@@ -25,40 +25,40 @@ exit "${LAUNCHER_CODE:-0}"
 """
 
 
-def equip(far: Path) -> None:
+def equip(remote: Path) -> None:
     """Put everything on the workstation that a command of a factory run needs."""
     files = ("data/prices.csv", "configs/strategies/base.yaml", "runs/freeze/base.freeze.json")
     for name in files:
-        factory.put(far / name, "x")
-    factory.put(far / planning.LAUNCHER, LAUNCHER)
+        factory.put(remote / name, "x")
+    factory.put(remote / planning.LAUNCHER, LAUNCHER)
 
 
-def where(far: Path, near: Path, host: str = "local") -> list[str]:
-    return ["--host", host, "--remote-root", str(far), "--local-root", str(near)]
+def where(remote: Path, local: Path, host: str = "local") -> list[str]:
+    return ["--host", host, "--remote-root", str(remote), "--local-root", str(local)]
 
 
-def close(far: Path, near: Path, tag: str) -> None:
-    conductor.main(["--tag", tag, *where(far, near)])
+def close(remote: Path, local: Path, tag: str) -> None:
+    conductor.main(["--tag", tag, *where(remote, local)])
 
 
-def plan(near: Path) -> dict[str, Any]:
+def plan(local: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(
-        locations.workspace_path(near, "next_run_plan").read_text()
+        locations.workspace_path(local, "next_run_plan").read_text()
     )
     return document
 
 
-def execute(far: Path, near: Path, *flags: str, rank: int = 1, host: str = "local") -> int:
-    return execute_next_run_plan.main(["--rank", str(rank), *where(far, near, host), *flags])
+def execute(remote: Path, local: Path, *flags: str, rank: int = 1, host: str = "local") -> int:
+    return execute_next_run_plan.main(["--rank", str(rank), *where(remote, local, host), *flags])
 
 
 @pytest.fixture
-def closed(far: Path, near: Path) -> Path:
+def closed(remote: Path, local: Path) -> Path:
     """Close one passing run of an equipped workstation; give the workspace."""
-    equip(far)
-    factory.make_run(far)
-    close(far, near, factory.TAG)
-    return near
+    equip(remote)
+    factory.make_run(remote)
+    close(remote, local, factory.TAG)
+    return local
 
 
 def test_a_command_is_made_of_the_source_runs_inputs(closed: Path) -> None:
@@ -97,15 +97,15 @@ def test_the_line_on_the_page_reads_back_as_the_arguments(closed: Path) -> None:
     "gone", ["data/prices.csv", "runs/freeze/base.freeze.json", planning.LAUNCHER]
 )
 def test_a_file_that_is_not_there_blocks_by_name(
-    far: Path, closed: Path, gone: str, capsys: pytest.CaptureFixture[str]
+    remote: Path, closed: Path, gone: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (far / gone).rename(far / "elsewhere")
-    assert planner.main(where(far, closed)) == 0
+    (remote / gone).rename(remote / "elsewhere")
+    assert planner.main(where(remote, closed)) == 0
     (command,) = plan(closed)["commands"]
     assert command["blocked_by"] == [f"{gone} is not on the workstation"]
-    assert execute(far, closed) == 3
+    assert execute(remote, closed) == 3
     assert gone in capsys.readouterr().err
-    assert not (far / "launched.txt").exists()
+    assert not (remote / "launched.txt").exists()
 
 
 def test_a_workstation_that_does_not_answer_blocks_nothing(closed: Path) -> None:
@@ -129,38 +129,38 @@ def no_threads(made: Documents) -> None:
     ("change", "unknown"), [(no_data_file, "data file"), (no_threads, "number of threads")]
 )
 def test_what_nobody_recorded_leaves_no_command(
-    far: Path,
-    near: Path,
+    remote: Path,
+    local: Path,
     change: Callable[[Documents], None],
     unknown: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    equip(far)
-    made = factory.make_run(far, change=change)
-    close(far, near, factory.TAG)
-    (command,) = plan(near)["commands"]
+    equip(remote)
+    made = factory.make_run(remote, change=change)
+    close(remote, local, factory.TAG)
+    (command,) = plan(local)["commands"]
     assert command["argv"] is None
     assert command["blocked_by"] == [f"{unknown} of {made.run_folder} is unknown"]
-    assert execute(far, near) == 3
+    assert execute(remote, local) == 3
     assert unknown in capsys.readouterr().err
 
 
-def test_a_tag_that_any_run_has_is_not_proposed(far: Path, closed: Path) -> None:
-    for number, root in ((1, far), (2, closed), (3, far)):
+def test_a_tag_that_any_run_has_is_not_proposed(remote: Path, closed: Path) -> None:
+    for number, root in ((1, remote), (2, closed), (3, remote)):
         (
             root
             / locations.RUNS
             / f"2026-02-21_09000{number}_production_gates_committee_2026-02-21_run{number}"
         ).mkdir()
-    assert planner.main(where(far, closed)) == 0
+    assert planner.main(where(remote, closed)) == 0
     (command,) = plan(closed)["commands"]
     assert command["tag"] == "committee_2026-02-21_run5"  # 4 is the source run's own
 
 
-def test_failed_gates_come_with_hypotheses(far: Path, near: Path) -> None:
-    factory.make_run(far, passing=False)
-    close(far, near, factory.TAG)
-    (command,) = plan(near)["commands"]
+def test_failed_gates_come_with_hypotheses(remote: Path, local: Path) -> None:
+    factory.make_run(remote, passing=False)
+    close(remote, local, factory.TAG)
+    (command,) = plan(local)["commands"]
     assert [gate["gate"] for gate in command["failed_gates"]] == [
         "wf_gate_positive_mean",
         "wf_gate_pos_ratio",
@@ -171,74 +171,78 @@ def test_failed_gates_come_with_hypotheses(far: Path, near: Path) -> None:
     ]
 
 
-def test_the_page_is_the_golden_one(far: Path, near: Path) -> None:
-    factory.make_run(far, passing=False)
-    close(far, near, factory.TAG)
-    page = locations.workspace_path(near, "next_run_plan", ".md").read_text()
+def test_the_page_is_the_golden_one(remote: Path, local: Path) -> None:
+    factory.make_run(remote, passing=False)
+    close(remote, local, factory.TAG)
+    page = locations.workspace_path(local, "next_run_plan", ".md").read_text()
     assert page == (GOLDEN / "next_run_plan.md").read_text()
 
 
 def test_a_plan_without_a_queue_is_refused(
-    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert planner.main(where(far, near)) == 3
+    assert planner.main(where(remote, local)) == 3
     assert "factor_candidate_queue.csv: expected a table" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("host", ["local", "ssh"])
 def test_a_planned_run_is_started_word_for_word(
-    far: Path,
+    remote: Path,
     closed: Path,
     host: str,
     request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = "local" if host == "local" else request.getfixturevalue("sshd").host
-    assert execute(far, closed, "--dry-run", host=name) == 0
-    assert not (far / "launched.txt").exists()
-    assert execute(far, closed, host=name) == 0
+    assert execute(remote, closed, "--dry-run", host=name) == 0
+    assert not (remote / "launched.txt").exists()
+    assert execute(remote, closed, host=name) == 0
     (command,) = plan(closed)["commands"]
-    assert (far / "launched.txt").read_text().splitlines() == command["argv"][2:]
+    assert (remote / "launched.txt").read_text().splitlines() == command["argv"][2:]
     assert "run folder made" in capsys.readouterr().err
 
 
-def test_hostile_words_reach_the_launcher_as_they_are(far: Path, near: Path, sshd: Sshd) -> None:
+def test_hostile_words_reach_the_launcher_as_they_are(
+    remote: Path, local: Path, sshd: Sshd
+) -> None:
     evil = "$(touch pwned) `touch pwned`; touch pwned 'a\"b"
-    equip(far)
-    factory.make_run(far, change=lambda made: made.context.update(owner=evil))
-    close(far, near, factory.TAG)
-    assert execute(far, near, host=sshd.host) == 0
-    assert evil in (far / "launched.txt").read_text().splitlines()
-    assert not list(far.rglob("pwned"))
+    equip(remote)
+    factory.make_run(remote, change=lambda made: made.context.update(owner=evil))
+    close(remote, local, factory.TAG)
+    assert execute(remote, local, host=sshd.host) == 0
+    assert evil in (remote / "launched.txt").read_text().splitlines()
+    assert not list(remote.rglob("pwned"))
 
 
 def test_a_launcher_that_says_no_gives_code_one(
-    far: Path, closed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    remote: Path, closed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LAUNCHER_CODE", "1")
-    assert execute(far, closed) == 1
+    assert execute(remote, closed) == 1
     assert "exit code 1" in capsys.readouterr().err
 
 
 def test_a_tag_taken_meanwhile_is_refused(
-    far: Path, closed: Path, capsys: pytest.CaptureFixture[str]
+    remote: Path, closed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (far / locations.RUNS / "2026-02-21_090001_production_gates_committee_2026-02-21_run1").mkdir()
-    assert execute(far, closed) == 5
+    (
+        remote / locations.RUNS / "2026-02-21_090001_production_gates_committee_2026-02-21_run1"
+    ).mkdir()
+    assert execute(remote, closed) == 5
     assert "a run that has it" in capsys.readouterr().err
 
 
 def test_an_older_plan_is_refused(
-    far: Path, closed: Path, capsys: pytest.CaptureFixture[str]
+    remote: Path, closed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue = locations.workspace_path(closed, "factor_candidate_queue")
     queue.write_bytes(queue.read_bytes() + b"\n")
-    assert execute(far, closed) == 4
+    assert execute(remote, closed) == 4
     assert "an older one" in capsys.readouterr().err
 
 
 def test_a_rank_that_is_not_planned_is_refused(
-    far: Path, closed: Path, capsys: pytest.CaptureFixture[str]
+    remote: Path, closed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert execute(far, closed, rank=9) == 3
+    assert execute(remote, closed, rank=9) == 3
     assert "ranks: 1" in capsys.readouterr().err

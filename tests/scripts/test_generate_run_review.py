@@ -27,45 +27,45 @@ HOSTILE = (
 Change = Callable[[Documents], object]
 
 
-def close(far: Path, near: Path, change: Change | None = None, **options: Any) -> Documents:
+def close(remote: Path, local: Path, change: Change | None = None, **options: Any) -> Documents:
     """Make a run and close it up to step 6."""
-    made = factory.make_run(far, change=change, **options)
-    where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+    made = factory.make_run(remote, change=change, **options)
+    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
     assert conductor.main(["--tag", made.tag, *where, "--to", "remediation-plan"]) in (0, 1)
     return made
 
 
-def review(near: Path, made: Documents) -> int:
-    return reviewer.main(["--tag", made.tag, "--local-root", str(near)])
+def review(local: Path, made: Documents) -> int:
+    return reviewer.main(["--tag", made.tag, "--local-root", str(local)])
 
 
-def register(near: Path, made: Documents) -> None:
-    assert registry.main(["--tag", made.tag, "--local-root", str(near)]) == 0
+def register(local: Path, made: Documents) -> None:
+    assert registry.main(["--tag", made.tag, "--local-root", str(local)]) == 0
 
 
-def file(near: Path, made: Documents, suffix: str = ".json") -> Path:
-    folder = made.gate_dir(near) if made.report is not None else made.run_dir(near)
+def file(local: Path, made: Documents, suffix: str = ".json") -> Path:
+    folder = made.gate_dir(local) if made.report is not None else made.run_dir(local)
     return folder / f"{STEM}{suffix}"
 
 
-def read(near: Path, made: Documents) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(file(near, made).read_text())
+def read(local: Path, made: Documents) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(file(local, made).read_text())
     return document
 
 
 def reviewed(
-    far: Path, near: Path, change: Change | None = None, **options: Any
+    remote: Path, local: Path, change: Change | None = None, **options: Any
 ) -> tuple[Documents, dict[str, Any]]:
-    made = close(far, near, change, **options)
-    assert review(near, made) == 0
-    return made, read(near, made)
+    made = close(remote, local, change, **options)
+    assert review(local, made) == 0
+    return made, read(local, made)
 
 
-def two_runs(far: Path, near: Path) -> Documents:
+def two_runs(remote: Path, local: Path) -> Documents:
     """Close a clean run and register it, then a worse one of the same factor."""
-    first = close(far, near, tag="run1", stamp="2026-02-20_031500")
-    register(near, first)
-    return close(far, near, spoiled.in_many_ways, passing=False)
+    first = close(remote, local, tag="run1", stamp="2026-02-20_031500")
+    register(local, first)
+    return close(remote, local, spoiled.in_many_ways, passing=False)
 
 
 class Page(HTMLParser):
@@ -99,23 +99,23 @@ class Page(HTMLParser):
             self.headings.append(data)
 
 
-def page(near: Path, made: Documents) -> Page:
-    return Page(file(near, made, ".html").read_text())
+def page(local: Path, made: Documents) -> Page:
+    return Page(file(local, made, ".html").read_text())
 
 
 def test_a_clean_run_is_for_approval(
-    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = close(far, near)
+    made = close(remote, local)
     capsys.readouterr()
-    assert review(near, made) == 0
+    assert review(local, made) == 0
     told = capsys.readouterr()
     alone = "compared with no run: no earlier run of this factor is in the registry"
     assert told.err == f"review: pass, approve; {alone}\n"
     assert told.out.splitlines() == [
-        str(file(near, made, suffix)) for suffix in (".json", ".md", ".html")
+        str(file(local, made, suffix)) for suffix in (".json", ".md", ".html")
     ]
-    document = read(near, made)
+    document = read(local, made)
     assert document["decision"]["recommendation"] == "approve"
     assert document["decision"]["blocking"] == []
     assert document["follow_ups"] == []
@@ -123,22 +123,22 @@ def test_a_clean_run_is_for_approval(
     assert [gate["verdict"] for gate in document["gates"]] == [True] * 10
 
 
-def test_the_pages_are_the_golden_ones(far: Path, near: Path) -> None:
-    made = two_runs(far, near)
-    assert review(near, made) == 0
+def test_the_pages_are_the_golden_ones(remote: Path, local: Path) -> None:
+    made = two_runs(remote, local)
+    assert review(local, made) == 0
     for suffix in (".md", ".html"):
-        assert file(near, made, suffix).read_text() == (GOLDEN / f"{STEM}{suffix}").read_text()
+        assert file(local, made, suffix).read_text() == (GOLDEN / f"{STEM}{suffix}").read_text()
 
 
 def test_a_failed_run_is_told_whole(
-    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = two_runs(far, near)
+    made = two_runs(remote, local)
     capsys.readouterr()
-    assert review(near, made) == 0
+    assert review(local, made) == 0
     against = "against 2026-02-20_031500_production_gates_run1: 0 better, 4 worse"
     assert capsys.readouterr().err == f"review: fail, do not promote, 7 blocking; {against}\n"
-    document = read(near, made)
+    document = read(local, made)
     decision = document["decision"]
     assert (
         decision["reasons"][0]
@@ -179,21 +179,21 @@ def test_a_failed_run_is_told_whole(
     }
 
 
-def test_gates_that_pass_with_a_faulty_record_are_repaired_first(far: Path, near: Path) -> None:
+def test_gates_that_pass_with_a_faulty_record_are_repaired_first(remote: Path, local: Path) -> None:
     """The ledger says pass; what the audit found is no reason to fail, and no reason to approve."""
     made, document = reviewed(
-        far, near, lambda made: made.report["wf_stress"].update(test_ic_std=0.5)
+        remote, local, lambda made: made.report["wf_stress"].update(test_ic_std=0.5)
     )
     assert document["decision"]["result"] == "pass"
     assert document["decision"]["recommendation"] == "repair_first"
     assert [issue["about"] for issue in document["decision"]["blocking"]] == [
         "walk_forward_recomputed"
     ]
-    assert "**Recommendation: repair the record first.**" in file(near, made, ".md").read_text()
+    assert "**Recommendation: repair the record first.**" in file(local, made, ".md").read_text()
 
 
-def test_windows_come_from_the_listed_table(far: Path, near: Path) -> None:
-    made, document = reviewed(far, near)
+def test_windows_come_from_the_listed_table(remote: Path, local: Path) -> None:
+    made, document = reviewed(remote, local)
     rows = document["windows"]["rows"]
     assert (
         document["windows"]["path"]
@@ -202,23 +202,23 @@ def test_windows_come_from_the_listed_table(far: Path, near: Path) -> None:
     assert [row["test_start"] for row in rows] == [f"{year}-01-01" for year in range(2013, 2026)]
     assert [row["test_ic"] for row in rows] == [row["test_ic"] for row in made.windows]
     assert {(row["test_n_dates"], row["test_n_signals"]) for row in rows} == {(12, 12000)}
-    assert page(near, made).tags.count("rect") == 13
+    assert page(local, made).tags.count("rect") == 13
 
 
-def test_a_window_without_a_value_is_said(far: Path, near: Path) -> None:
+def test_a_window_without_a_value_is_said(remote: Path, local: Path) -> None:
     def blank(made: Documents) -> None:
         made.windows[3]["test_ic"] = None
         made.windows[4]["train_ic"] = "n/a"
         made.windows[5]["test_n_dates"] = None
 
-    made, document = reviewed(far, near, blank)
+    made, document = reviewed(remote, local, blank)
     rows = document["windows"]["rows"]
     assert (rows[3]["test_ic"], rows[4]["train_ic"], rows[5]["test_n_dates"]) == (None, None, None)
-    assert page(near, made).tags.count("rect") == 12
-    assert "\u00d7" in page(near, made).words
+    assert page(local, made).tags.count("rect") == 12
+    assert "\u00d7" in page(local, made).words
     line = next(
         line
-        for line in file(near, made, ".md").read_text().splitlines()
+        for line in file(local, made, ".md").read_text().splitlines()
         if line.startswith("| 2016-01-01")
     )
     assert line.count("not measured") == 1
@@ -242,58 +242,58 @@ def test_a_window_without_a_value_is_said(far: Path, near: Path) -> None:
     ],
 )
 def test_windows_that_cannot_be_read_are_said(
-    far: Path, near: Path, spoil: Change, problem: str
+    remote: Path, local: Path, spoil: Change, problem: str
 ) -> None:
-    made, document = reviewed(far, near, spoil)
+    made, document = reviewed(remote, local, spoil)
     assert document["windows"]["rows"] is None
     assert problem in document["windows"]["problem"]
-    assert str(near) not in json.dumps(document)
-    lines = file(near, made, ".md").read_text().splitlines()
+    assert str(local) not in json.dumps(document)
+    lines = file(local, made, ".md").read_text().splitlines()
     assert [line for line in lines if line.startswith("Not measured: ") and problem in line]
 
 
-def test_a_run_without_a_report_is_reviewed_in_the_run_folder(far: Path, near: Path) -> None:
-    made, document = reviewed(far, near, spoiled.crash)
-    assert file(near, made).parent == made.run_dir(near)
+def test_a_run_without_a_report_is_reviewed_in_the_run_folder(remote: Path, local: Path) -> None:
+    made, document = reviewed(remote, local, spoiled.crash)
+    assert file(local, made).parent == made.run_dir(local)
     assert document["gates"] == document["cost_stress"] == []
     assert document["walk_forward"] is document["risk"] is document["statistics"] is None
     assert document["factor"] == "momentum_12_1", "from the command"
-    text = file(near, made, ".md").read_text()
+    text = file(local, made, ".md").read_text()
     assert "The run left no gate report: no gate was evaluated." in text
     assert text.count("Not measured") == 5
     assert not re.search(r"\|\s*\|\s*\|", text.replace("| what | |\n|---|---|", ""))
 
 
-def test_compared_with_the_last_earlier_run_of_the_factor(far: Path, near: Path) -> None:
+def test_compared_with_the_last_earlier_run_of_the_factor(remote: Path, local: Path) -> None:
     """A later run and a run of another factor are there, too; neither counts."""
     others = {"run1": "2026-02-18_031500", "run2": "2026-02-20_031500", "run9": "2026-02-25_031500"}
     for number, (tag, stamp) in enumerate(others.items()):
-        register(near, close(far, near, tag=tag, stamp=stamp, level=0.01 * (number + 1)))
-    register(near, close(far, near, tag="other", stamp="2026-02-20_131500", factor="reversal"))
-    _, document = reviewed(far, near, level=0.03)
+        register(local, close(remote, local, tag=tag, stamp=stamp, level=0.01 * (number + 1)))
+    register(local, close(remote, local, tag="other", stamp="2026-02-20_131500", factor="reversal"))
+    _, document = reviewed(remote, local, level=0.03)
     assert document["comparison"]["previous_run"] == "2026-02-20_031500_production_gates_run2"
     mean = next(row for row in document["comparison"]["metrics"] if row["metric"] == "wf_mean")
     assert (mean["previous"], mean["current"]) == (pytest.approx(0.02), pytest.approx(0.03))
     assert (mean["delta"], mean["change"]) == (pytest.approx(0.01), "better")
 
 
-def test_a_run_whose_factor_is_not_known_is_compared_with_none(far: Path, near: Path) -> None:
+def test_a_run_whose_factor_is_not_known_is_compared_with_none(remote: Path, local: Path) -> None:
     def nameless(made: Documents) -> None:
         spoiled.crash(made)
         made.context = None
 
     for tag, stamp in (("run1", "2026-02-18_031500"), ("run2", "2026-02-20_031500")):
-        made = close(far, near, nameless, tag=tag, stamp=stamp)
-        register(near, made)
-    assert review(near, made) == 0
-    assert read(near, made)["comparison"] == {
+        made = close(remote, local, nameless, tag=tag, stamp=stamp)
+        register(local, made)
+    assert review(local, made) == 0
+    assert read(local, made)["comparison"] == {
         "previous_run": None,
         "none_because": "the factor is not known",
         "metrics": [],
     }
 
 
-def test_hostile_words_do_no_harm(far: Path, near: Path) -> None:
+def test_hostile_words_do_no_harm(remote: Path, local: Path) -> None:
     def hostile(made: Documents) -> None:
         made.context.update(owner=HOSTILE, notes=HOSTILE)
         made.report["inputs"].update(factor=HOSTILE.replace("/", ""), strategy=HOSTILE)
@@ -302,16 +302,16 @@ def test_hostile_words_do_no_harm(far: Path, near: Path) -> None:
         for row in made.windows:
             row["test_start"] = HOSTILE
 
-    plain = reviewed(far, near, tag="plain", stamp="2026-02-20_031500")[0]
-    made, document = reviewed(far, near, hostile)
+    plain = reviewed(remote, local, tag="plain", stamp="2026-02-20_031500")[0]
+    made, document = reviewed(remote, local, hostile)
     assert document["objective"] == HOSTILE
-    found = page(near, made)
+    found = page(local, made)
     assert found.open == []
-    assert set(found.tags) <= set(page(near, plain).tags) | {"ol", "li", "br"}
+    assert set(found.tags) <= set(page(local, plain).tags) | {"ol", "li", "br"}
     assert not {name for name, _ in found.attributes} & {"onerror", "src", "href", "style"}
     assert "\u202e" not in "".join(found.words)
     assert "<script>alert(1)</script>" in "".join(found.words), "shown, not obeyed"
-    text = file(near, made, ".md").read_text()
+    text = file(local, made, ".md").read_text()
     assert "<script" not in text.replace("`", "")[: text.index("strategy")]
     assert not re.search(r"(?<!`)<(script|img)", re.sub(r"(`+)[^`].*?\1", "", text))
     rows = [line for line in text.splitlines() if line.startswith("| owner")]
@@ -319,20 +319,20 @@ def test_hostile_words_do_no_harm(far: Path, near: Path) -> None:
     assert "\\*\\*bold\\*\\*" in rows[0]
 
 
-def test_the_page_needs_nothing_from_outside(far: Path, near: Path) -> None:
-    made, _ = reviewed(far, near)
-    text = file(near, made, ".html").read_text()
+def test_the_page_needs_nothing_from_outside(remote: Path, local: Path) -> None:
+    made, _ = reviewed(remote, local)
+    text = file(local, made, ".html").read_text()
     assert not re.search(r"https?:|url\(|@import|<script|<link|<img|<iframe", text)
     assert "default-src 'none'" in text
     for media in ("prefers-color-scheme: dark", "@media print", "width=device-width"):
         assert media in text
 
 
-def test_all_three_say_the_same(far: Path, near: Path) -> None:
-    made = two_runs(far, near)
-    assert review(near, made) == 0
-    document, text = read(near, made), file(near, made, ".md").read_text()
-    found = page(near, made)
+def test_all_three_say_the_same(remote: Path, local: Path) -> None:
+    made = two_runs(remote, local)
+    assert review(local, made) == 0
+    document, text = read(local, made), file(local, made, ".md").read_text()
+    found = page(local, made)
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert found.headings == headings
     assert headings == [
@@ -355,9 +355,9 @@ def test_all_three_say_the_same(far: Path, near: Path) -> None:
     assert [fact for fact in facts if fact not in text] == []
 
 
-def test_evidence_is_cited_with_its_digest(far: Path, near: Path) -> None:
-    made, document = reviewed(far, near)
-    manifest = json.loads((made.run_dir(near) / "evidence_manifest.json").read_text())
+def test_evidence_is_cited_with_its_digest(remote: Path, local: Path) -> None:
+    made, document = reviewed(remote, local)
+    manifest = json.loads((made.run_dir(local) / "evidence_manifest.json").read_text())
     listed = {row["path"]: row["sha256"] for row in manifest["files"]}
     cited = {row["path"]: row["sha256"] for row in document["evidence"]["cited"]}
     assert cited.items() <= listed.items()
@@ -375,25 +375,25 @@ def test_evidence_is_cited_with_its_digest(far: Path, near: Path) -> None:
 
 
 def test_reviewing_twice_changes_no_byte(
-    far: Path, near: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Path, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = two_runs(far, near)
-    assert review(near, made) == 0
-    files = [file(near, made, suffix) for suffix in (".json", ".md", ".html")]
+    made = two_runs(remote, local)
+    assert review(local, made) == 0
+    files = [file(local, made, suffix) for suffix in (".json", ".md", ".html")]
     before = [path.read_bytes() for path in files]
-    register(near, made)
+    register(local, made)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
-    assert review(near, made) == 0
+    assert review(local, made) == 0
     assert [path.read_bytes() for path in files] == before
 
 
-def test_what_it_writes_is_no_evidence(far: Path, near: Path) -> None:
+def test_what_it_writes_is_no_evidence(remote: Path, local: Path) -> None:
     """The audit after a review finds the evidence as it was."""
     for change, tag in ((None, "run1"), (spoiled.crash, "run2")):
-        made, _ = reviewed(far, near, change, tag=tag)
-        where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+        made, _ = reviewed(remote, local, change, tag=tag)
+        where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
         conductor.main(["--tag", made.tag, *where, "--to", "governance-audit"])
-        audit = json.loads((made.run_dir(near) / "governance_audit_check.json").read_text())
+        audit = json.loads((made.run_dir(local) / "governance_audit_check.json").read_text())
         assert (
             next(row["answer"] for row in audit["checks"] if row["id"] == "evidence_unchanged")
             == "pass"
@@ -404,23 +404,23 @@ def test_what_it_writes_is_no_evidence(far: Path, near: Path) -> None:
     "name", ["governance_audit_check", "governance_remediation_plan", "evidence_manifest"]
 )
 def test_without_an_earlier_step_there_is_no_review(
-    far: Path, near: Path, name: str, capsys: pytest.CaptureFixture[str]
+    remote: Path, local: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = close(far, near)
-    (made.run_dir(near) / f"{name}.json").unlink()
+    made = close(remote, local)
+    (made.run_dir(local) / f"{name}.json").unlink()
     capsys.readouterr()
-    assert review(near, made) == 3
+    assert review(local, made) == 3
     assert f"{name}.json: expected " in capsys.readouterr().err
-    assert not file(near, made).exists()
+    assert not file(local, made).exists()
 
 
 def test_without_a_ledger_row_there_is_no_review(
-    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = close(far, near)
-    (near / "audit/stage_ledger.jsonl").unlink()
+    made = close(remote, local)
+    (local / "audit/stage_ledger.jsonl").unlink()
     capsys.readouterr()
-    assert review(near, made) == 3
+    assert review(local, made) == 3
     assert (
         f"stage_ledger.jsonl: expected a row for {made.run_folder}, found none"
         in capsys.readouterr().err
@@ -428,14 +428,14 @@ def test_without_a_ledger_row_there_is_no_review(
 
 
 def test_a_broken_registry_is_refused(
-    far: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = close(far, near)
-    register(near, made)
-    path = near / "audit/factor_registry/factor_experiment_registry.csv"
+    made = close(remote, local)
+    register(local, made)
+    path = local / "audit/factor_registry/factor_experiment_registry.csv"
     path.write_text(path.read_text().replace("factor,", "faktor,", 1))
     capsys.readouterr()
-    assert review(near, made) == 4
+    assert review(local, made) == 4
     assert "factor_experiment_registry.csv: expected the columns" in capsys.readouterr().err
 
 

@@ -31,20 +31,20 @@ Change = Callable[[Documents], object]
 class Closed:
     """A run that was brought home and finalized; the audit comes next."""
 
-    far: Path
-    near: Path
+    remote: Path
+    local: Path
     made: Documents
 
     @property
     def run(self) -> Path:
-        return self.made.run_dir(self.near)
+        return self.made.run_dir(self.local)
 
     @property
     def gate(self) -> Path:
-        return self.made.gate_dir(self.near)
+        return self.made.gate_dir(self.local)
 
     def audit(self, *flags: str) -> int:
-        return checker.main(["--tag", self.made.tag, "--local-root", str(self.near), *flags])
+        return checker.main(["--tag", self.made.tag, "--local-root", str(self.local), *flags])
 
     def document(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(
@@ -66,28 +66,30 @@ class Spoil:
 
     check: str
     documents: Change = bool  # which changes nothing
-    far: Callable[[Closed], object] = bool
-    near: Callable[[Closed], object] = bool
+    remote: Callable[[Closed], object] = bool
+    local: Callable[[Closed], object] = bool
     flags: tuple[str, ...] = ()
     skips: frozenset[str] = frozenset()
 
 
 @pytest.fixture
-def close(far: Path, near: Path) -> Callable[..., Closed]:
+def close(remote: Path, local: Path) -> Callable[..., Closed]:
     """Give a function that makes a run, spoils it, and closes it up to the audit."""
 
     def build(spoil: Spoil | None = None) -> Closed:
         spoil = spoil or Spoil("")
-        home = near if "--no-sync" in spoil.flags else far
-        closed = Closed(far, near, factory.make_run(home, change=spoil.documents, **spoiled.OWN))
-        spoil.far(closed)
-        where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+        home = local if "--no-sync" in spoil.flags else remote
+        closed = Closed(
+            remote, local, factory.make_run(home, change=spoil.documents, **spoiled.OWN)
+        )
+        spoil.remote(closed)
+        where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
         flags = [flag.format(gate=closed.made.gate_folder) for flag in spoil.flags]
         code = conductor.main(
             ["--tag", closed.made.tag, *where, "--to", "finalize-gate-run", *flags]
         )
         assert code in (0, 4), "identity and evidence are in order; a broken report may be refused"
-        spoil.near(closed)
+        spoil.local(closed)
         return closed
 
     return build
@@ -109,7 +111,7 @@ def drop(folder: str, pattern: str) -> Callable[[Closed], object]:
     """Take files away on the workstation."""
 
     def change(closed: Closed) -> None:
-        home = (closed.made.run_dir if folder == "run" else closed.made.gate_dir)(closed.far)
+        home = (closed.made.run_dir if folder == "run" else closed.made.gate_dir)(closed.remote)
         (found,) = home.glob(pattern)
         found.unlink()
 
@@ -122,12 +124,12 @@ def lose_a_window(made: Documents) -> None:
 
 
 def lose_the_ledger(closed: Closed) -> None:
-    (closed.near / "audit/stage_ledger.jsonl").unlink()
-    (closed.near / "docs/production_research/STAGE_AUDIT_LOG.md").unlink()
+    (closed.local / "audit/stage_ledger.jsonl").unlink()
+    (closed.local / "docs/production_research/STAGE_AUDIT_LOG.md").unlink()
 
 
 def edit_the_ledger(closed: Closed) -> None:
-    path = closed.near / "audit/stage_ledger.jsonl"
+    path = closed.local / "audit/stage_ledger.jsonl"
     path.write_text(path.read_text().replace('"owner": "hui"', '"owner": "eve"'))
 
 
@@ -144,22 +146,22 @@ def write_to(name: str, text: str) -> Callable[[Closed], object]:
 
 
 def an_earlier_run(closed: Closed) -> None:
-    factory.make_run(closed.far, tag=closed.made.tag, stamp="2026-02-19_031500")
+    factory.make_run(closed.remote, tag=closed.made.tag, stamp="2026-02-19_031500")
 
 
 DATA_QUALITY = frozenset({"data_quality_ran", "data_quality_report_found", "data_quality_passed"})
 REPORT_OF = "gate_results/{gate}/production_gates_report.json"
 SPOILS = [
     Spoil(
-        "evidence_unchanged", near=write_to("run.log", "x"), skips=frozenset({"evidence_verified"})
+        "evidence_unchanged", local=write_to("run.log", "x"), skips=frozenset({"evidence_verified"})
     ),
     Spoil("evidence_verified", flags=("--no-sync",)),
-    Spoil("run_files_present", far=drop("run", "run.log")),
+    Spoil("run_files_present", remote=drop("run", "run.log")),
     Spoil("context_readable", quote_the_notes, skips=DATA_QUALITY),
-    Spoil("report_files_present", far=drop("gate", "production_gates_report.md")),
+    Spoil("report_files_present", remote=drop("gate", "production_gates_report.md")),
     Spoil(
         "final_summary_present",
-        near=lambda closed: (closed.gate / "production_gates_final_summary.md").unlink(),
+        local=lambda closed: (closed.gate / "production_gates_final_summary.md").unlink(),
     ),
     Spoil("preflight_passed", put("preflight", status="fail", reasons=["cores 4 < 8"])),
     Spoil("exit_code_zero", put("result", exit_code=3)),
@@ -182,7 +184,7 @@ SPOILS = [
     ),
     Spoil("data_quality_passed", put("data_quality", "checks", freshness=False)),
     Spoil("tags_agree", put("result", decision_tag="committee_2026-02-21_run5")),
-    Spoil("tag_used_once", far=an_earlier_run),
+    Spoil("tag_used_once", remote=an_earlier_run),
     Spoil(
         "report_belongs_to_run",
         put("report", generated_at="2026-02-20T05:15:00"),
@@ -198,8 +200,8 @@ SPOILS = [
     Spoil("walk_forward_windows_complete", lose_a_window),
     Spoil("cost_rows_recomputed", put("report", "cost_stress", 0, train_ic=0.5)),
     Spoil("statistics_recomputed", put("statistics", "focus", q_value_bh=0.3)),
-    Spoil("ledger_chain_intact", near=edit_the_ledger, skips=frozenset({"ledger_row_present"})),
-    Spoil("ledger_row_present", near=lose_the_ledger),
+    Spoil("ledger_chain_intact", local=edit_the_ledger, skips=frozenset({"ledger_row_present"})),
+    Spoil("ledger_row_present", local=lose_the_ledger),
 ]
 
 
@@ -271,20 +273,20 @@ def test_a_catalogue_that_does_not_match_the_code_is_refused() -> None:
             checker.matched(odd)
 
 
-def test_a_verdict_of_no_is_no_fault_of_the_record(far: Path, near: Path) -> None:
-    made = factory.make_run(far, passing=False, tag="fails_honestly")
+def test_a_verdict_of_no_is_no_fault_of_the_record(remote: Path, local: Path) -> None:
+    made = factory.make_run(remote, passing=False, tag="fails_honestly")
     flags = [
         "--tag",
         made.tag,
         "--host",
         "local",
         "--remote-root",
-        str(far),
+        str(remote),
         "--local-root",
-        str(near),
+        str(local),
     ]
     assert conductor.main(flags) == 0
-    assert Closed(far, near, made).answers("pass") == set(audit.QUESTIONS)
+    assert Closed(remote, local, made).answers("pass") == set(audit.QUESTIONS)
 
 
 def test_a_run_without_a_report_is_audited_by_name(close: Callable[..., Closed]) -> None:
@@ -314,7 +316,7 @@ def test_a_run_without_a_report_is_audited_by_name(close: Callable[..., Closed])
 def test_missing_evidence_fails(
     close: Callable[..., Closed], folder: str, pattern: str, fails: set[str]
 ) -> None:
-    closed = close(Spoil("", far=drop(folder, pattern)))
+    closed = close(Spoil("", remote=drop(folder, pattern)))
     assert closed.audit() == 1
     assert closed.answers("fail") == fails
 
@@ -374,7 +376,7 @@ def test_a_file_planted_after_the_sync_answers_nothing(close: Callable[..., Clos
         folder = closed.run / f"data_quality/data_quality_{closed.made.stamp}"
         factory.put(folder / "data_quality_report.json", made.data_quality)
 
-    closed = close(Spoil("", lambda made: setattr(made, "data_quality", None), near=plant))
+    closed = close(Spoil("", lambda made: setattr(made, "data_quality", None), local=plant))
     assert closed.audit() == 1
     assert closed.answers("fail") == {"evidence_unchanged", "data_quality_report_found"}
     assert "(added)" in closed.row("evidence_unchanged")["observed"]
@@ -398,7 +400,7 @@ def test_a_table_that_is_no_table_fails_with_its_line(close: Callable[..., Close
     assert closed.answers("fail") == {"walk_forward_recomputed", "walk_forward_windows_complete"}
     observed = closed.row("walk_forward_recomputed")["observed"]
     assert "test_ic" in observed
-    assert str(closed.near) not in observed
+    assert str(closed.local) not in observed
 
 
 @pytest.mark.parametrize(
@@ -453,7 +455,7 @@ def test_a_report_in_a_folder_older_than_the_run_is_not_its_own(
 def test_a_tag_on_the_command_line_that_is_not_the_runs_fails(close: Callable[..., Closed]) -> None:
     closed = close()
     code = checker.main(
-        ["--run-dir", str(closed.run), "--tag", "run9", "--local-root", str(closed.near)]
+        ["--run-dir", str(closed.run), "--tag", "run9", "--local-root", str(closed.local)]
     )
     assert code == 1
     assert closed.answers("fail") == {"tags_agree"}
@@ -465,7 +467,7 @@ def test_it_works_alone_from_any_folder_without_a_detection(
 ) -> None:
     closed = close()
     (closed.run / "run_detection.json").unlink()
-    monkeypatch.chdir(closed.near / "audit")
+    monkeypatch.chdir(closed.local / "audit")
     run = f"workstation_runs/{closed.made.run_folder}"
     report = f"../gate_results/{closed.made.gate_folder}/production_gates_report.json"
     assert checker.main(["--run-dir", run, "--report-json", report, "--local-root", ".."]) == 0
@@ -474,14 +476,14 @@ def test_it_works_alone_from_any_folder_without_a_detection(
 def test_without_a_manifest_the_files_that_are_there_are_asked(
     close: Callable[..., Closed],
 ) -> None:
-    closed = close(Spoil("", near=lambda closed: (closed.run / "evidence_manifest.json").unlink()))
+    closed = close(Spoil("", local=lambda closed: (closed.run / "evidence_manifest.json").unlink()))
     assert closed.audit() == 1
     assert closed.answers("fail") == {"evidence_unchanged", "ledger_row_present"}
 
 
 def test_a_pass_in_the_ledger_needs_gates_that_pass(close: Callable[..., Closed]) -> None:
     closed = close(Spoil("", put("report", "gates", overall_pass=False)))
-    facts = observe.observe(run_lookup.locate(RunRequest(closed.near, tag=closed.made.tag)), None)
+    facts = observe.observe(run_lookup.locate(RunRequest(closed.local, tag=closed.made.tag)), None)
     lying = dataclasses.replace(facts.ledger, rows=({**facts.ledger.rows[-1], "result": "pass"},))
     answer = audit.QUESTIONS["ledger_row_present"](dataclasses.replace(facts, ledger=lying))
     assert not answer.passed
@@ -505,8 +507,8 @@ def test_the_document_does_not_depend_on_where_the_workspace_lies(
 ) -> None:
     closed = close(Spoil("", lambda made: made.windows[2].update(test_ic="n/a")))
     closed.audit()
-    moved = Closed(closed.far, tmp_path / "another place", closed.made)
-    shutil.copytree(closed.near, moved.near)
+    moved = Closed(closed.remote, tmp_path / "another place", closed.made)
+    shutil.copytree(closed.local, moved.local)
     (moved.run / "governance_audit_check.json").unlink()
     moved.audit()
     assert {**moved.document(), "generated_at": ""} == {**closed.document(), "generated_at": ""}
@@ -527,7 +529,7 @@ def test_a_check_that_cannot_run_says_error(
     def broken(_: Facts) -> Answer:
         raise trouble
 
-    facts = observe.observe(run_lookup.locate(RunRequest(closed.near, tag=closed.made.tag)), None)
+    facts = observe.observe(run_lookup.locate(RunRequest(closed.local, tag=closed.made.tag)), None)
     document = checker.record(
         facts, check_catalogue.checks(), {**audit.QUESTIONS, "context_readable": broken}
     )
@@ -543,15 +545,15 @@ def test_a_check_that_cannot_run_says_error(
     )
 
 
-def test_a_run_that_is_not_here_is_refused(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert checker.main(["--tag", "nobody", "--local-root", str(near)]) == 3
-    run = near / locations.RUNS / "2026-02-21_031500_production_gates_nobody"
+def test_a_run_that_is_not_here_is_refused(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert checker.main(["--tag", "nobody", "--local-root", str(local)]) == 3
+    run = local / locations.RUNS / "2026-02-21_031500_production_gates_nobody"
     report = (
-        near / locations.GATES / "production_gates_2026-02-21_031700/production_gates_report.json"
+        local / locations.GATES / "production_gates_2026-02-21_031700/production_gates_report.json"
     )
     assert (
         checker.main(
-            ["--run-dir", str(run), "--report-json", str(report), "--local-root", str(near)]
+            ["--run-dir", str(run), "--report-json", str(report), "--local-root", str(local)]
         )
         == 3
     )

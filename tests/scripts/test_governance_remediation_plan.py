@@ -18,16 +18,16 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
 @pytest.fixture
-def run(far: Path, near: Path, request: pytest.FixtureRequest) -> Path:
+def run(remote: Path, local: Path, request: pytest.FixtureRequest) -> Path:
     """Give the folder of a run that was closed with the steps up to the audit."""
-    made = factory.make_run(far, change=getattr(request, "param", None), **spoiled.OWN)
-    where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+    made = factory.make_run(remote, change=getattr(request, "param", None), **spoiled.OWN)
+    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
     assert conductor.main(["--tag", made.tag, *where, "--to", "governance-audit"]) in (0, 1)
-    return made.run_dir(near)
+    return made.run_dir(local)
 
 
-def plan(near: Path) -> int:
-    return remediation.main(["--tag", spoiled.OWN["tag"], "--local-root", str(near)])
+def plan(local: Path) -> int:
+    return remediation.main(["--tag", spoiled.OWN["tag"], "--local-root", str(local)])
 
 
 def read(run: Path) -> dict[str, Any]:
@@ -36,10 +36,10 @@ def read(run: Path) -> dict[str, Any]:
 
 
 def test_an_audit_that_passed_leaves_nothing_to_repair(
-    run: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    assert plan(near) == 0
+    assert plan(local) == 0
     told = capsys.readouterr()
     assert told.err == "remediate: nothing to repair\n"
     assert told.out.splitlines() == [
@@ -52,9 +52,9 @@ def test_an_audit_that_passed_leaves_nothing_to_repair(
 
 @pytest.mark.parametrize("run", [spoiled.in_many_ways], indirect=True)
 def test_items_come_from_audit_and_catalogue(
-    run: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert plan(near) == 0
+    assert plan(local) == 0
     assert "remediate: 4 to repair: 4 High" in capsys.readouterr().err
     document, known = read(run), check_catalogue.checks()
     assert [item["check"] for item in document["items"]] == [
@@ -78,19 +78,19 @@ def test_items_come_from_audit_and_catalogue(
 
 
 @pytest.mark.parametrize("run", [spoiled.in_many_ways], indirect=True)
-def test_the_page_is_the_golden_one(run: Path, near: Path) -> None:
-    plan(near)
+def test_the_page_is_the_golden_one(run: Path, local: Path) -> None:
+    plan(local)
     page = (run / "governance_remediation_plan.md").read_text()
     assert page == (GOLDEN / "governance_remediation_plan.md").read_text()
 
 
 @pytest.mark.parametrize("run", [spoiled.in_many_ways], indirect=True)
-def test_only_the_audit_is_read(run: Path, near: Path) -> None:
-    plan(near)
+def test_only_the_audit_is_read(run: Path, local: Path) -> None:
+    plan(local)
     before = (run / "governance_remediation_plan.json").read_bytes()
     for name in ("context.json", "result.json", "evidence_manifest.json"):
         (run / name).unlink()
-    plan(near)
+    plan(local)
     assert (run / "governance_remediation_plan.json").read_bytes() == before
 
 
@@ -148,10 +148,10 @@ def test_a_check_that_the_catalogue_does_not_have_is_refused() -> None:
 
 
 def test_without_an_audit_there_is_no_plan(
-    run: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (run / "governance_audit_check.json").unlink()
-    assert plan(near) == 3
+    assert plan(local) == 3
     assert (
         "governance_audit_check.json: expected an audit, found nothing there"
         in capsys.readouterr().err
@@ -160,20 +160,20 @@ def test_without_an_audit_there_is_no_plan(
 
 
 def test_a_broken_audit_is_refused(
-    run: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = run / "governance_audit_check.json"
     path.write_text(path.read_text().replace('"answer": "pass"', '"answer": "perhaps"', 1))
-    assert plan(near) == 4
+    assert plan(local) == 4
     assert "perhaps" in capsys.readouterr().err
 
 
 def test_planning_twice_changes_no_byte(
-    run: Path, near: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan(near)
+    plan(local)
     files = [run / f"governance_remediation_plan.{kind}" for kind in ("json", "md")]
     before = [path.read_bytes() for path in files]
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
-    plan(near)
+    plan(local)
     assert [path.read_bytes() for path in files] == before

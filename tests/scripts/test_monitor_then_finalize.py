@@ -32,10 +32,10 @@ FAST = ("--interval", "0.2", "--grace", "0.5")
 class Bench:
     """A workstation with one run on it, a workspace, and whatever was started for them."""
 
-    def __init__(self, far: Path, near: Path, host: str = "local") -> None:
-        self.far, self.near, self.host = far, near, host
+    def __init__(self, remote: Path, local: Path, host: str = "local") -> None:
+        self.remote, self.local, self.host = remote, local, host
         self.made = factory.documents(tag=TAG)
-        self.run = self.made.run_dir(far)
+        self.run = self.made.run_dir(remote)
         self._started: list[Program] = []
         self._workers: list[subprocess.Popen[bytes]] = []
 
@@ -44,9 +44,9 @@ class Bench:
             "--host",
             self.host,
             "--remote-root",
-            str(self.far),
+            str(self.remote),
             "--local-root",
-            str(self.near),
+            str(self.local),
         ]
         return ["--tag", tag, *where, *FAST, *more]
 
@@ -85,13 +85,13 @@ class Bench:
         going.result = going.report = None
         for name, value in left_out.items():
             setattr(going, name, value)
-        return going.write(self.far)
+        return going.write(self.remote)
 
     def finish(self) -> None:
         """Write what ends a run: the report, then the result."""
         whole = self.made.result
         self.made.result = None
-        self.made.write(self.far)
+        self.made.write(self.remote)
         self.made.result = whole
         self.put_result(json.dumps(whole))
 
@@ -103,14 +103,14 @@ class Bench:
         unfinished.rename(self.run / "result.json")
 
     def events(self) -> list[dict[str, Any]]:
-        path = self.made.run_dir(self.near) / "monitor_events.jsonl"
+        path = self.made.run_dir(self.local) / "monitor_events.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()]
 
     def states(self) -> str:
         return " ".join(row["state"] for row in self.events())
 
     def ledger_rows(self) -> int:
-        return len((self.near / "audit/stage_ledger.jsonl").read_text().splitlines())
+        return len((self.local / "audit/stage_ledger.jsonl").read_text().splitlines())
 
     def stop(self) -> None:
         for monitor in self._started:
@@ -134,8 +134,8 @@ def await_file(path: Path, seconds: float = 15) -> None:
 
 
 @pytest.fixture
-def bench(far: Path, near: Path) -> Iterator[Bench]:
-    made = Bench(far, near)
+def bench(remote: Path, local: Path) -> Iterator[Bench]:
+    made = Bench(remote, local)
     yield made
     made.stop()
 
@@ -187,7 +187,7 @@ def test_closing_again_changes_no_byte(bench: Bench) -> None:
     assert bench.main() == 0
     before = {
         path: path.read_bytes()
-        for path in bench.near.rglob("*")
+        for path in bench.local.rglob("*")
         if path.is_file() and ".locks" not in path.parts
     }
     assert bench.main() == 0
@@ -199,7 +199,7 @@ def test_until_complete_stops_there(bench: Bench, capsys: pytest.CaptureFixture[
     bench.finish()
     assert bench.main("--until", "complete") == 0
     assert capsys.readouterr().out == "complete\n"
-    assert not (bench.near / "audit/stage_ledger.jsonl").exists()
+    assert not (bench.local / "audit/stage_ledger.jsonl").exists()
 
 
 def test_json_tells_the_state(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,7 +215,7 @@ def test_a_run_may_be_named_by_its_folder(
 ) -> None:
     bench.finish()
     folder = f"audit/workstation_runs/{bench.run.name}"
-    path = folder if how == "--run-dir-remote" else str(bench.near / folder)
+    path = folder if how == "--run-dir-remote" else str(bench.local / folder)
     assert monitor_then_finalize.main([how, path, *bench.flags("--until", "complete")[2:]]) == 0
     assert capsys.readouterr().out == "complete\n"
 
@@ -235,12 +235,12 @@ def test_a_folder_that_is_no_runs_is_unclear(
 def test_a_run_that_lies_here_already_is_watched_here(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench.made.write(bench.near)
+    bench.made.write(bench.local)
     flags = [
         "--tag",
         TAG,
         "--local-root",
-        str(bench.near),
+        str(bench.local),
         "--no-sync",
         *FAST,
         "--until",
@@ -369,7 +369,7 @@ def test_a_result_that_stays_broken_is_corrupt(
 def test_a_gate_folder_that_still_grows_is_waited_for(bench: Bench) -> None:
     bench.finish()
     monitor = bench.monitor("--until", "complete")
-    growing = bench.made.gate_dir(bench.far) / "late.csv"
+    growing = bench.made.gate_dir(bench.remote) / "late.csv"
     for number in range(20):
         growing.write_text("x" * number)
         time.sleep(0.1)
@@ -382,7 +382,7 @@ def test_a_gate_folder_that_grows_and_has_no_report_yet_is_waited_for(bench: Ben
     bench.put_result(json.dumps(bench.made.result))
     monitor = bench.monitor("--until", "complete")
     monitor.await_line("settling: ")
-    growing = bench.made.gate_dir(bench.far) / "late.csv"
+    growing = bench.made.gate_dir(bench.remote) / "late.csv"
     for number in range(15):
         factory.put(growing, "x" * number)
         time.sleep(0.1)
@@ -399,7 +399,7 @@ def test_the_growing_gate_folder_of_another_run_holds_up_nobody(bench: Bench, fa
     else:
         bench.finish()
     monitor = bench.monitor("--until", "complete")
-    growing = bench.far / "gate_results/production_gates_2026-02-21_041700/late.csv"
+    growing = bench.remote / "gate_results/production_gates_2026-02-21_041700/late.csv"
     for number in range(40):
         factory.put(growing, "x" * number)
         time.sleep(0.1)
@@ -443,7 +443,7 @@ def test_what_is_closed_is_the_result_that_lies_there_then(
 ) -> None:
     """Between `complete` and the closing another process holds the lock, and the result is replaced."""
     bench.finish()
-    with disk.lock(bench.near / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with disk.lock(bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         monitor = bench.monitor()
         monitor.await_line("complete: ")
         monitor.await_line("waiting for another flow")
@@ -452,7 +452,7 @@ def test_what_is_closed_is_the_result_that_lies_there_then(
                 text if text == "{" else json.dumps({**bench.made.result, "exit_code": 1})
             )
     assert monitor.end() == code, monitor.talk
-    ledger = bench.near / "audit/stage_ledger.jsonl"
+    ledger = bench.local / "audit/stage_ledger.jsonl"
     rows = [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.exists() else []
     assert [row["result"] for row in rows] == decided
 
@@ -483,13 +483,13 @@ def test_a_copy_that_is_always_cut_off_ends_it(
     monitor = bench.monitor(*flags, path=cut_copy(stand_ins, tmp_path / "never"))
     assert monitor.end(15) == 6
     assert ("the next try is in " in monitor.talk) is (flags != ("--once",))
-    assert not (bench.near / "audit/stage_ledger.jsonl").exists()
+    assert not (bench.local / "audit/stage_ledger.jsonl").exists()
     assert bench.main() == 0, "the same command finishes it"
 
 
 def test_a_process_that_begins_between_complete_and_the_closing_is_waited_for(bench: Bench) -> None:
     bench.finish()
-    with disk.lock(bench.near / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with disk.lock(bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         monitor = bench.monitor()
         monitor.await_line("waiting for another flow")
         late = bench.work()
@@ -501,12 +501,15 @@ def test_a_process_that_begins_between_complete_and_the_closing_is_waited_for(be
 def test_a_result_that_is_replaced_after_the_closing_changes_no_decision(bench: Bench) -> None:
     bench.finish()
     assert bench.main() == 0
-    kept = (bench.made.run_dir(bench.near) / "result.json").read_bytes()
+    kept = (bench.made.run_dir(bench.local) / "result.json").read_bytes()
     bench.put_result(json.dumps({**bench.made.result, "exit_code": 1}))
     monitor = bench.monitor()
     assert monitor.end() == 4
     assert "--accept-changed-evidence" in monitor.talk
-    assert (bench.ledger_rows(), (bench.made.run_dir(bench.near) / "result.json").read_bytes()) == (
+    assert (
+        bench.ledger_rows(),
+        (bench.made.run_dir(bench.local) / "result.json").read_bytes(),
+    ) == (
         1,
         kept,
     )
@@ -533,12 +536,12 @@ def test_of_two_folders_the_newest_counts(bench: Bench) -> None:
     bench.finish()
     newer = factory.documents(tag=TAG, stamp="2026-02-22_031500")
     newer.result = newer.report = None
-    newer.write(bench.far)
+    newer.write(bench.remote)
     bench.work()
     monitor = bench.monitor("--once")
     assert monitor.end() == 10
     assert "running: 1 process of it; 2 folders have this tag, the newest counts" in monitor.talk
-    assert (newer.run_dir(bench.near) / "monitor_events.jsonl").is_file()
+    assert (newer.run_dir(bench.local) / "monitor_events.jsonl").is_file()
 
 
 def test_of_two_folders_the_one_that_was_watched_is_closed(bench: Bench) -> None:
@@ -547,13 +550,13 @@ def test_of_two_folders_the_one_that_was_watched_is_closed(bench: Bench) -> None
     newer = factory.documents(tag=TAG, stamp="2026-02-22_031500")
     newer.result["exit_code"] = 1
     newer.context = newer.report = None
-    newer.write(bench.far)
+    newer.write(bench.remote)
     monitor = bench.monitor()
     assert monitor.end() != 0
     assert f"detect-run         ok       {newer.run_folder}; " in monitor.talk
-    assert not (bench.near / "audit/workstation_runs" / bench.run.name).exists()
-    (newer.run_dir(bench.far) / "result.json").unlink()
-    shutil.rmtree(bench.near / "audit")
+    assert not (bench.local / "audit/workstation_runs" / bench.run.name).exists()
+    (newer.run_dir(bench.remote) / "result.json").unlink()
+    shutil.rmtree(bench.local / "audit")
     dead = bench.monitor()
     assert dead.end() == 7
     assert (
@@ -562,8 +565,8 @@ def test_of_two_folders_the_one_that_was_watched_is_closed(bench: Bench) -> None
 
 
 def test_other_runs_folders_are_not_this_run(bench: Bench) -> None:
-    factory.make_run(bench.far, tag=f"{TAG}0")
-    factory.make_run(bench.far, tag=f"{TAG}_rerun4")
+    factory.make_run(bench.remote, tag=f"{TAG}0")
+    factory.make_run(bench.remote, tag=f"{TAG}_rerun4")
     assert bench.main("--once") == 10
 
 
@@ -647,7 +650,7 @@ def test_a_rehearsal_looks_once_and_writes_nothing(
     world(bench)
     assert bench.main("--dry-run") == 10
     assert capsys.readouterr().out == f"{state}\n"
-    assert list(bench.near.iterdir()) == []
+    assert list(bench.local.iterdir()) == []
 
 
 @pytest.mark.parametrize(("world", "state"), [(_nothing, "waiting"), (_going, "running")])
@@ -704,7 +707,7 @@ def test_wrong_usage_is_told(
 def test_a_root_that_is_not_there_is_missing_at_once(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.rmtree(bench.far)
+    shutil.rmtree(bench.remote)
     assert bench.main() == 3
     assert "--remote-root" in capsys.readouterr().err
 
@@ -714,12 +717,12 @@ def test_a_root_that_goes_away_later_may_come_back(bench: Bench) -> None:
     bench.work()
     monitor = bench.monitor("--until", "complete")
     monitor.await_line("running: ")
-    aside = bench.far.with_name("unmounted")
-    bench.far.rename(aside)
+    aside = bench.remote.with_name("unmounted")
+    bench.remote.rename(aside)
     monitor.await_line(
         "unreachable: the workstation does not answer; it was running when last seen"
     )
-    aside.rename(bench.far)
+    aside.rename(bench.remote)
     monitor.await_line("running: ")
 
 
@@ -772,7 +775,7 @@ def test_nobody_who_only_waits_for_a_run_keeps_it_alive(bench: Bench, tmp_path: 
             *bench.flags()[:8],
         ),
     )
-    with disk.lock(bench.near / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with disk.lock(bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         bench.start(*lines)
         other = bench.monitor("--interval", "60")
         other.await_line("running: no process of it")
@@ -931,16 +934,16 @@ def launched(bench: Bench) -> Iterator[Path]:
         "program": "gate.py",
         "leftover_seconds": 1,
     }
-    (bench.far / "configs").mkdir()
-    (bench.far / "configs/launcher_policy.json").write_text(json.dumps(policy))
-    (bench.far / "gate.py").write_text(GATE_PROGRAM)
+    (bench.remote / "configs").mkdir()
+    (bench.remote / "configs/launcher_policy.json").write_text(json.dumps(policy))
+    (bench.remote / "gate.py").write_text(GATE_PROGRAM)
     launcher = [
         sys.executable,
         str(PROJECT / "scripts/workstation_official_run.py"),
         "--skip-data-quality-check",
     ]
-    words = [*launcher, "--root", str(bench.far), "--tag", TAG, "--"]
-    done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=bench.far)
+    words = [*launcher, "--root", str(bench.remote), "--tag", TAG, "--"]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=bench.remote)
     yield Path(done.stdout.strip())
     kill_groups(TAG)
 
@@ -1009,8 +1012,8 @@ def test_a_launcher_that_is_told_to_stop_leaves_a_result(bench: Bench, launched:
 
 
 @pytest.fixture
-def ssh_bench(far: Path, near: Path, sshd: Sshd) -> Iterator[Bench]:
-    made = Bench(far, near, sshd.host)
+def ssh_bench(remote: Path, local: Path, sshd: Sshd) -> Iterator[Bench]:
+    made = Bench(remote, local, sshd.host)
     yield made
     made.stop()
 
@@ -1054,7 +1057,7 @@ def test_an_outage_between_complete_and_the_closing_is_waited_out(
     ssh_bench: Bench, sshd: Sshd
 ) -> None:
     ssh_bench.finish()
-    with disk.lock(ssh_bench.near / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with disk.lock(ssh_bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         monitor = ssh_bench.monitor()
         monitor.await_line("waiting for another flow")
         sshd.stop()
@@ -1127,9 +1130,9 @@ def test_a_stranger_is_refused_at_once(
 
 
 def test_a_root_that_rsync_could_not_be_given_is_refused_before_anybody_waits(
-    ssh_bench: Bench, far: Path, capsys: pytest.CaptureFixture[str]
+    ssh_bench: Bench, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ssh_bench.far = far.rename(far.with_name("a root"))
+    ssh_bench.remote = remote.rename(remote.with_name("a root"))
     assert ssh_bench.main() == 2
     told = capsys.readouterr().err
     assert told.startswith(

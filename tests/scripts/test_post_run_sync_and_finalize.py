@@ -12,6 +12,7 @@ import post_run_sync_and_finalize as conductor
 from postrun import cli
 from postrun.core import disk
 from postrun.core.errors import Invalid, Locked, Missing, PostRunError, Unreachable, Usage
+from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from steps import STEPS, Step
 
@@ -21,12 +22,12 @@ class Table:
     """A small table of steps, and a record of which of them were run."""
 
     root: Path
-    verbs: list[Step] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
     locks: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def order(self) -> RunRequest:
+    def request(self) -> RunRequest:
         return RunRequest(self.root, tag="run1")
 
     def add(
@@ -37,17 +38,17 @@ class Table:
         ends: bool | Exception = True,
         prior: str = "",
     ) -> None:
-        def do(order: RunRequest) -> StepResult:
+        def do(request: RunRequest, _: RunPaths) -> StepResult:
             self.ran.append(name)
             self.locks[name] = [scope for scope in ("run-run1", "workspace") if self.taken(scope)]
             if isinstance(ends, Exception):
                 raise ends
-            disk.replace(order.root / name, b"done")
-            return StepResult(f"{name} done", (order.root / name,), yes=ends)
+            disk.replace(request.root / name, b"done")
+            return StepResult(f"{name} done", (request.root / name,), passed=ends)
 
-        number = str(len(self.verbs) + 1)
+        number = str(len(self.steps) + 1)
         cells = tuple(reads.split()), tuple(writes.split())
-        self.verbs.append(Step(number, name, *cells, do, "words", reads_prior=tuple(prior.split())))
+        self.steps.append(Step(number, name, *cells, do, "words", False, tuple(prior.split())))
 
     def taken(self, scope: str) -> bool:
         try:
@@ -58,16 +59,17 @@ class Table:
 
     def conduct(self) -> dict[str, Any]:
         return {
-            verb.name: result for verb, result in conductor.conduct(self.order, self.verbs, wait=0)
+            step.name: result
+            for step, result in conductor.conduct(self.request, self.steps, wait=0)
         }
 
     def close(self, as_json: bool = False) -> int:
-        return conductor.close(self.order, self.verbs, 0, as_json)
+        return conductor.close(self.request, self.steps, 0, as_json)
 
 
 @pytest.fixture
-def table(near: Path) -> Table:
-    return Table(near)
+def table(local: Path) -> Table:
+    return Table(local)
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def test_a_refusal_skips_only_what_hangs_on_it(
     assert forked.ran == ["first", "second", "alone"]
     assert isinstance(results["second"], Invalid)
     assert (results["third"], results["fourth"]) == (None, None)
-    assert results["alone"].yes, "what earlier closings left is no need"
+    assert results["alone"].passed, "what earlier closings left is no need"
     told = [line.split(maxsplit=3) for line in capsys.readouterr().err.splitlines()]
     assert [(name, mark) for _, name, mark, _ in told] == [
         ("first", "ok"),
@@ -156,7 +158,7 @@ def test_a_workspace_in_use_refuses_the_rest_but_not_the_sync(table: Table) -> N
     table.add("sync-run")
     table.add("finalize-gate-run")
     with (
-        cli.locked(table.order, cli.WORKSPACE, wait=0),
+        cli.locked(table.request, cli.WORKSPACE, wait=0),
         pytest.raises(Locked, match=r"workspace\.lock"),
     ):
         table.close()
@@ -172,7 +174,7 @@ def test_what_was_done_before_a_lock_that_is_held_is_given_all_the_same(
 ) -> None:
     for name in ("sync-run", "finalize-gate-run", "run-review"):
         table.add(name)
-    with cli.locked(table.order, scope, wait=0), pytest.raises(Locked):
+    with cli.locked(table.request, scope, wait=0), pytest.raises(Locked):
         table.close(as_json=True)
     told = json.loads(capsys.readouterr().out)
     refused_at_once = {"sync-run": 9, "finalize-gate-run": None, "run-review": None}
@@ -197,7 +199,7 @@ def test_the_outcome_as_json(forked: Table, capsys: pytest.CaptureFixture[str]) 
     assert words[:3] == ["first done", "a.json: expected a number, found 'x'", "skipped"]
 
 
-NAMES = [verb.name for verb in STEPS]
+NAMES = [step.name for step in STEPS]
 
 
 @pytest.mark.parametrize(
@@ -211,25 +213,25 @@ NAMES = [verb.name for verb in STEPS]
     ],
 )
 def test_steps_can_be_chosen(first: str | None, last: str | None, names: list[str]) -> None:
-    assert [verb.name for verb in conductor.chosen(first, last)] == names
+    assert [step.name for step in conductor.chosen(first, last)] == names
 
 
 @pytest.mark.parametrize("flag", ["--from", "--to"])
 def test_a_name_that_is_no_step_is_refused(
-    near: Path, flag: str, capsys: pytest.CaptureFixture[str]
+    local: Path, flag: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--tag", "run1", "--local-root", str(near), flag, "sync"]
+    words = ["--tag", "run1", "--local-root", str(local), flag, "sync"]
     assert conductor.main(words) == Usage.exit_code
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("step: expected one of detect-run, sync-run, ")
     assert line.endswith("found 'sync'")
-    assert list(near.iterdir()) == []
+    assert list(local.iterdir()) == []
 
 
 def test_the_list_needs_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert conductor.main(["--list"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [row[:3] for row in rows] == [[verb.number, verb.name, verb.script] for verb in STEPS]
+    assert [row[:3] for row in rows] == [[step.number, step.name, step.script] for step in STEPS]
 
 
 @pytest.fixture
@@ -237,7 +239,7 @@ def shown(table: Table, monkeypatch: pytest.MonkeyPatch) -> Table:
     """Let `main` conduct the small table."""
 
     def all_of_it(*_: str | None) -> Sequence[Step]:
-        return table.verbs
+        return table.steps
 
     monkeypatch.setattr(conductor, "chosen", all_of_it)
     return table
@@ -248,12 +250,12 @@ def test_a_dry_run_runs_every_step_and_writes_nothing(
 ) -> None:
     ran: list[str] = []
 
-    def do(order: RunRequest) -> StepResult:
-        ran.append(str(order.tag))
-        disk.replace(order.root / "x", b"1")
+    def do(request: RunRequest, _: RunPaths) -> StepResult:
+        ran.append(str(request.tag))
+        disk.replace(request.root / "x", b"1")
         return StepResult("done")
 
-    shown.verbs = [Step("1", "first", (), (), do, "words")]
+    shown.steps = [Step("1", "first", (), (), do, "words", needs_run=False)]
     assert conductor.main(["--tag", "run1", "--local-root", str(shown.root), "--dry-run"]) == 0
     assert ran == ["run1"]
     assert "would write" in capsys.readouterr().err
@@ -265,7 +267,7 @@ def test_a_lock_held_elsewhere_ends_with_its_code(
 ) -> None:
     shown.add("finalize-gate-run")
     words = ["--tag", "run1", "--local-root", str(shown.root), "--lock-wait", "0"]
-    with cli.locked(shown.order, cli.WORKSPACE, wait=0):
+    with cli.locked(shown.request, cli.WORKSPACE, wait=0):
         assert conductor.main(words) == Locked.exit_code
     assert shown.ran == []
     assert len(capsys.readouterr().err.splitlines()) == 1
@@ -275,16 +277,16 @@ def test_a_lock_held_elsewhere_ends_with_its_code(
 def test_an_order_reaches_the_steps_whole(shown: Table) -> None:
     seen: list[RunRequest] = []
 
-    def do(order: RunRequest) -> StepResult:
-        seen.append(order)
+    def do(request: RunRequest, _: RunPaths) -> StepResult:
+        seen.append(request)
         return StepResult("done")
 
-    shown.verbs = [Step("1", "first", (), (), do, "words")]
+    shown.steps = [Step("1", "first", (), (), do, "words", needs_run=False)]
     words = ["--tag", "run1", "--local-root", str(shown.root), "--no-sync", "--objective", "why"]
     assert conductor.main([*words, "--accept-changed-evidence", "moved"]) == 0
-    (order,) = seen
-    assert (order.tag, order.no_sync, order.objective) == ("run1", True, "why")
-    assert (order.accept_changed_evidence, order.host, order.remote_root) == (
+    (request,) = seen
+    assert (request.tag, request.no_sync, request.objective) == ("run1", True, "why")
+    assert (request.accept_changed_evidence, request.host, request.remote_root) == (
         "moved",
         "local",
         str(shown.root),

@@ -22,27 +22,29 @@ GATE = "--strategy a.yaml --factor momentum_12_1"
 
 
 @pytest.fixture
-def ready(far: Path) -> Path:
+def ready(remote: Path) -> Path:
     """Give a workstation with a launcher and a data file."""
-    (far / "scripts").mkdir()
-    (far / "scripts/workstation_official_run.sh").write_text(LAUNCHER)
-    (far / "prices.csv").write_text("date\n")
-    return far
+    (remote / "scripts").mkdir()
+    (remote / "scripts/workstation_official_run.sh").write_text(LAUNCHER)
+    (remote / "prices.csv").write_text("date\n")
+    return remote
 
 
-def words(far: Path, near: Path, *more: str, host: str = "local", tag: str = "run1") -> list[str]:
-    where = ["--host", host, "--remote-root", str(far), "--local-root", str(near)]
+def words(
+    remote: Path, local: Path, *more: str, host: str = "local", tag: str = "run1"
+) -> list[str]:
+    where = ["--host", host, "--remote-root", str(remote), "--local-root", str(local)]
     return [f"--tag={tag}", *where, "--data", "prices.csv", "--gate", GATE, *more]
 
 
-def launched(far: Path) -> list[str]:
-    return (far / "launched.txt").read_text().split("\0")[:-1]
+def launched(remote: Path) -> list[str]:
+    return (remote / "launched.txt").read_text().split("\0")[:-1]
 
 
 @pytest.mark.parametrize("host", ["local", "ssh"])
 def test_the_launcher_gets_every_word_as_it_is(
     ready: Path,
-    near: Path,
+    local: Path,
     host: str,
     request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
@@ -51,7 +53,7 @@ def test_the_launcher_gets_every_word_as_it_is(
     evil = "-- $(touch pwned) `touch pwned` 'a' \"b\"; touch pwned\nback\\slash ä"
     gate = "--factor 'two words' --x=\"$(touch pwned)\" --empty ''"
     more = ["--owner", "hui", f"--notes={evil}", "--threads", "4", f"--gate={gate}"]
-    assert main(words(ready, near, *more, host=server.host if server else "local")) == 0
+    assert main(words(ready, local, *more, host=server.host if server else "local")) == 0
     own = [
         "--workflow",
         "production_gates",
@@ -74,15 +76,15 @@ def test_the_launcher_gets_every_word_as_it_is(
     ]
 
 
-def test_what_is_not_said_is_left_to_the_launcher(ready: Path, near: Path) -> None:
-    assert main(words(ready, near)) == 0
+def test_what_is_not_said_is_left_to_the_launcher(ready: Path, local: Path) -> None:
+    assert main(words(ready, local)) == 0
     assert launched(ready)[2:6] == ["--tag", "run1", "--dq-input-csv=prices.csv", "--"]
 
 
 def test_a_rehearsal_starts_nothing(
-    ready: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    ready: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words(ready, near, "--dry-run")) == 0
+    assert main(words(ready, local, "--dry-run")) == 0
     assert "could be started now" in capsys.readouterr().err
     assert not (ready / "launched.txt").exists()
 
@@ -101,10 +103,10 @@ def test_a_rehearsal_starts_nothing(
     ],
 )
 def test_as_json_it_is_one_object(
-    ready: Path, near: Path, more: list[str], said: list[str], capsys: pytest.CaptureFixture[str]
+    ready: Path, local: Path, more: list[str], said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (ready / "code.txt").write_text("3")
-    code = main(words(ready, near, "--json", *more))
+    code = main(words(ready, local, "--json", *more))
     told = capsys.readouterr()
     found = json.loads(told.out)
     assert (found["exit_code"], found["said"], told.err) == (code, said, "")
@@ -122,19 +124,19 @@ def test_as_json_it_is_one_object(
 
 
 def test_a_launcher_that_says_no_gives_code_one(
-    ready: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    ready: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (ready / "code.txt").write_text("3")
-    assert main(words(ready, near)) == 1
+    assert main(words(ready, local)) == 1
     assert "official run run1: the launcher ended with exit code 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["scripts/workstation_official_run.sh", "prices.csv"])
 def test_what_is_not_on_the_workstation_is_named(
-    ready: Path, near: Path, name: str, capsys: pytest.CaptureFixture[str]
+    ready: Path, local: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (ready / name).unlink()
-    assert main(words(ready, near)) == 3
+    assert main(words(ready, local)) == 3
     assert (
         f"official run run1: expected its files on workstation local, found no {name}"
         in capsys.readouterr().err
@@ -143,12 +145,12 @@ def test_what_is_not_on_the_workstation_is_named(
 
 
 def test_a_tag_that_is_taken_is_refused(
-    ready: Path, near: Path, capsys: pytest.CaptureFixture[str]
+    ready: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(ready, tag="run1")
-    assert main(words(ready, near)) == 5
+    assert main(words(ready, local)) == 5
     assert "decision tag run1: expected a free one" in capsys.readouterr().err
-    assert main(words(ready, near, tag="run10")) == 0
+    assert main(words(ready, local, tag="run10")) == 0
 
 
 @pytest.mark.parametrize(
@@ -162,23 +164,23 @@ def test_a_tag_that_is_taken_is_refused(
     ],
 )
 def test_wrong_words_are_refused(
-    ready: Path, near: Path, more: list[str], line: str, capsys: pytest.CaptureFixture[str]
+    ready: Path, local: Path, more: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words(ready, near, *more)) == 2
+    assert main(words(ready, local, *more)) == 2
     told = capsys.readouterr().err
     assert line in told
     assert told.count("\n") == 1
     assert not (ready / "launched.txt").exists()
 
 
-def test_a_tag_must_be_said(ready: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(ready, near)[1:]) == 2
+def test_a_tag_must_be_said(ready: Path, local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words(ready, local)[1:]) == 2
     assert "the following arguments are required: --tag" in capsys.readouterr().err
 
 
-def test_a_workstation_that_does_not_answer(near: Path, ready: Path, sshd: Sshd) -> None:
+def test_a_workstation_that_does_not_answer(local: Path, ready: Path, sshd: Sshd) -> None:
     sshd.stop()
-    assert main(words(ready, near, host=sshd.host)) == 6
+    assert main(words(ready, local, host=sshd.host)) == 6
 
 
 def test_make_hands_every_value_on_as_typed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from postrun.core.artifacts import ARTIFACTS
-from postrun.core.locations import PROJECT
+from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
 from steps import STEPS, Step
 
@@ -27,45 +27,45 @@ ORDER = {
 
 
 def test_the_steps_stand_in_the_order_of_the_document() -> None:
-    found = {verb.number: verb.script.removesuffix(".py") for verb in STEPS}
+    found = {step.number: step.script.removesuffix(".py") for step in STEPS}
     assert list(found.items()) == list(ORDER.items())
 
 
-@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
-def test_a_step_is_the_public_function_of_its_script(verb: Step) -> None:
-    assert (PROJECT / "scripts" / verb.script).is_file()
-    function: Any = verb.do
-    module = importlib.import_module(verb.script.removesuffix(".py"))
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_a_step_is_the_public_function_of_its_script(step: Step) -> None:
+    assert (PROJECT / "scripts" / step.script).is_file()
+    function: Any = step.run
+    module = importlib.import_module(step.script.removesuffix(".py"))
     assert getattr(module, function.__name__) is function
     assert not function.__name__.startswith("_")
     assert function.__doc__
 
 
-@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
-def test_a_step_can_be_called_by_hand(verb: Step) -> None:
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", verb.name)
-    assert verb.words
-    assert not verb.words.endswith(".")
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_a_step_can_be_called_by_hand(step: Step) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", step.name)
+    assert step.description
+    assert not step.description.endswith(".")
 
 
-@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
-def test_what_is_read_from_before_is_no_need(verb: Step) -> None:
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_what_is_read_from_before_is_no_need(step: Step) -> None:
     """What earlier closings left may be lacking, so it must not stand among what a step needs."""
     written = {name for step in STEPS for name in step.writes}
-    assert set(verb.reads_prior) & set(verb.reads) == set()
+    assert set(step.reads_prior) & set(step.reads) == set()
     assert [
-        name for name in verb.reads_prior if ARTIFACTS[name].generated and name not in written
+        name for name in step.reads_prior if ARTIFACTS[name].generated and name not in written
     ] == []
 
 
-@pytest.mark.parametrize("verb", STEPS, ids=lambda verb: verb.name)
-def test_only_the_sync_brings_what_is_not_ours(verb: Step) -> None:
-    external = [name for name in verb.writes if not ARTIFACTS[name].generated]
-    assert bool(external) == (verb.name == "sync-run")
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_only_the_sync_brings_what_is_not_ours(step: Step) -> None:
+    external = [name for name in step.writes if not ARTIFACTS[name].generated]
+    assert bool(external) == (step.name == "sync-run")
 
 
 def test_the_script_of_a_step_is_where_its_function_lives() -> None:
-    def do(_: RunRequest) -> StepResult:
+    def do(_: RunRequest, __: RunPaths) -> StepResult:
         return StepResult("")
 
     assert Step("0", "x", (), (), do, "x").script == f"{__name__}.py"

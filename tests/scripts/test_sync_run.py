@@ -34,17 +34,17 @@ make_run = functools.partial(factory.make_run, tag=TAG)
 class Desk:
     """Detects and syncs one run between two roots."""
 
-    def __init__(self, far: Path, near: Path, host: str) -> None:
-        self.far, self.near, self.host = far, near, host
+    def __init__(self, remote: Path, local: Path, host: str) -> None:
+        self.remote, self.local, self.host = remote, local, host
 
     def flags(self, *more: str) -> list[str]:
         where = [
             "--host",
             self.host,
             "--remote-root",
-            str(self.far),
+            str(self.remote),
             "--local-root",
-            str(self.near),
+            str(self.local),
         ]
         return ["--tag", TAG, *where, *more]
 
@@ -56,26 +56,26 @@ class Desk:
 
     def manifest(self) -> dict[str, Any]:
         document: dict[str, Any] = json_files.read(
-            RunPaths(self.near, RUN, GATE), "evidence_manifest"
+            RunPaths(self.local, RUN, GATE), "evidence_manifest"
         )
         return document
 
 
 @pytest.fixture
-def desk(far: Path, near: Path) -> Desk:
-    made = Desk(far, near, "local")
-    make_run(far)
+def desk(remote: Path, local: Path) -> Desk:
+    made = Desk(remote, local, "local")
+    make_run(remote)
     made.detect()
     return made
 
 
 @pytest.fixture(params=["local", "ssh"])
-def both(request: pytest.FixtureRequest, far: Path, near: Path) -> Desk:
+def both(request: pytest.FixtureRequest, remote: Path, local: Path) -> Desk:
     """Give a detected run, over both hosts in turn."""
     made = Desk(
-        far, near, "local" if request.param == "local" else request.getfixturevalue("sshd").host
+        remote, local, "local" if request.param == "local" else request.getfixturevalue("sshd").host
     )
-    make_run(far)
+    make_run(remote)
     made.detect()
     return made
 
@@ -110,13 +110,15 @@ def test_everything_comes_home_and_is_recorded(
     assert both() == 0
     shown = capsys.readouterr()
     assert shown.err == f"fetch: {FILES} files (0.0 MB), {FILES} fetched, verified\n"
-    assert shown.out == f"{both.near / RUN_PATH}/evidence_manifest.json\n"
-    manifest, expected = both.manifest(), contents(both.far)
+    assert shown.out == f"{both.local / RUN_PATH}/evidence_manifest.json\n"
+    manifest, expected = both.manifest(), contents(both.remote)
     assert {row["path"]: row["sha256"] for row in manifest["files"]} == expected
     assert {
-        path: digest for path, digest in contents(both.near).items() if path in expected
+        path: digest for path, digest in contents(both.local).items() if path in expected
     } == expected
-    assert all(row["size"] == (both.far / row["path"]).stat().st_size for row in manifest["files"])
+    assert all(
+        row["size"] == (both.remote / row["path"]).stat().st_size for row in manifest["files"]
+    )
     assert {row["source"] for row in manifest["files"]} == {both.host}
     assert (manifest["verified"], manifest["links"], manifest["changes"]) == (True, [], [])
     assert (manifest["run_folder"], manifest["gate_folder"]) == (RUN, GATE)
@@ -126,28 +128,28 @@ def test_a_second_sync_moves_nothing_and_changes_no_byte(
     both: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert both() == 0
-    before = tree(both.near)
+    before = tree(both.local)
     moved: list[object] = []
     monkeypatch.setattr(workstation.Workstation, "fetch", lambda *given, **_: moved.append(given))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "4000000000")
     assert both() == 0
-    assert tree(both.near) == before
+    assert tree(both.local) == before
     assert moved == []
 
 
 def test_another_name_for_the_host_changes_no_byte(both: Desk) -> None:
     assert both() == 0
-    before = tree(both.near)
-    for other in (Desk(both.far, both.near, "local"), both):
+    before = tree(both.local)
+    for other in (Desk(both.remote, both.local, "local"), both):
         assert other() == 0
         assert other("--no-sync") == 0
-    assert tree(both.near) == before
+    assert tree(both.local) == before
 
 
 def test_the_far_side_is_never_written(desk: Desk) -> None:
-    before = tree(desk.far)
+    before = tree(desk.remote)
     assert desk() == 0
-    assert tree(desk.far) == before
+    assert tree(desk.remote) == before
 
 
 def test_files_of_this_project_stay_on_both_sides(both: Desk) -> None:
@@ -158,15 +160,15 @@ def test_files_of_this_project_stay_on_both_sides(both: Desk) -> None:
         "superseded_evidence/1/x",
     ]
     for name in external:
-        put(both.far / RUN_PATH / name, b"the far side's")
-    put(both.far / GATE_PATH / "production_gates_final_summary.md", b"the far side's")
-    put(both.far / RUN_PATH / "sub/run_detection.json", b"evidence: not at the top")
-    put(both.near / RUN_PATH / "governance_audit_check.json", b"ours")
+        put(both.remote / RUN_PATH / name, b"the far side's")
+    put(both.remote / GATE_PATH / "production_gates_final_summary.md", b"the far side's")
+    put(both.remote / RUN_PATH / "sub/run_detection.json", b"evidence: not at the top")
+    put(both.local / RUN_PATH / "governance_audit_check.json", b"ours")
     assert both() == 0
-    assert (both.near / RUN_PATH / "governance_audit_check.json").read_bytes() == b"ours"
-    assert not (both.near / RUN_PATH / "monitor_events.jsonl").exists()
-    assert not (both.near / RUN_PATH / "superseded_evidence").exists()
-    assert not (both.near / GATE_PATH / "production_gates_final_summary.md").exists()
+    assert (both.local / RUN_PATH / "governance_audit_check.json").read_bytes() == b"ours"
+    assert not (both.local / RUN_PATH / "monitor_events.jsonl").exists()
+    assert not (both.local / RUN_PATH / "superseded_evidence").exists()
+    assert not (both.local / GATE_PATH / "production_gates_final_summary.md").exists()
     paths = {row["path"] for row in both.manifest()["files"]}
     assert len(paths) == FILES + 1
     assert f"{RUN_PATH}/sub/run_detection.json" in paths
@@ -176,13 +178,13 @@ def test_files_of_this_project_stay_on_both_sides(both: Desk) -> None:
 
 
 def change_here(desk: Desk) -> str:
-    path = desk.near / RUN_PATH / "result.json"
+    path = desk.local / RUN_PATH / "result.json"
     path.write_text(path.read_text().replace('"exit_code": 0', '"exit_code": 1'))
     return f"{RUN_PATH}/result.json changed here"
 
 
 def change_here_keeping_size_and_time(desk: Desk) -> str:
-    path = desk.near / GATE_PATH / "production_gates_report.json"
+    path = desk.local / GATE_PATH / "production_gates_report.json"
     before = path.stat()
     path.write_text(path.read_text().replace('"overall_pass": true', '"overall_pass": null'))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -190,27 +192,27 @@ def change_here_keeping_size_and_time(desk: Desk) -> str:
 
 
 def remove_here(desk: Desk) -> str:
-    (desk.near / GATE_PATH / "cost_stress_results.csv").unlink()
+    (desk.local / GATE_PATH / "cost_stress_results.csv").unlink()
     return f"{GATE_PATH}/cost_stress_results.csv gone here"
 
 
 def add_here(desk: Desk) -> str:
-    put(desk.near / GATE_PATH / "walk_forward_stress/made_up.csv", b"1")
+    put(desk.local / GATE_PATH / "walk_forward_stress/made_up.csv", b"1")
     return f"{GATE_PATH}/walk_forward_stress/made_up.csv added here"
 
 
 def link_here(desk: Desk) -> str:
-    (desk.near / GATE_PATH / "link").symlink_to("/etc/passwd")
+    (desk.local / GATE_PATH / "link").symlink_to("/etc/passwd")
     return f"{GATE_PATH}/link added here"
 
 
 def change_there(desk: Desk) -> str:
-    put(desk.far / RUN_PATH / "run.log", b"more came")
+    put(desk.remote / RUN_PATH / "run.log", b"more came")
     return f"{RUN_PATH}/run.log changed on the workstation"
 
 
 def change_there_keeping_size_and_time(desk: Desk) -> str:
-    path = desk.far / RUN_PATH / "run.log"
+    path = desk.remote / RUN_PATH / "run.log"
     before = path.stat()
     path.write_bytes(path.read_bytes()[::-1])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -218,17 +220,17 @@ def change_there_keeping_size_and_time(desk: Desk) -> str:
 
 
 def remove_there(desk: Desk) -> str:
-    (desk.far / GATE_PATH / "cost_stress_results.csv").unlink()
+    (desk.remote / GATE_PATH / "cost_stress_results.csv").unlink()
     return f"{GATE_PATH}/cost_stress_results.csv gone on the workstation"
 
 
 def add_there(desk: Desk) -> str:
-    put(desk.far / GATE_PATH / "late.csv", b"1")
+    put(desk.remote / GATE_PATH / "late.csv", b"1")
     return f"{GATE_PATH}/late.csv added on the workstation"
 
 
 def link_there(desk: Desk) -> str:
-    (desk.far / GATE_PATH / "late").symlink_to("x")
+    (desk.remote / GATE_PATH / "late").symlink_to("x")
     return f"{GATE_PATH}/late added on the workstation"
 
 
@@ -242,7 +244,7 @@ def test_changed_evidence_is_refused_and_nothing_moves(
 ) -> None:
     assert desk() == 0
     words = spoil(desk)
-    before = tree(desk.near)
+    before = tree(desk.local)
     capsys.readouterr()
     assert desk() == 4
     line = last_line(capsys)
@@ -250,7 +252,7 @@ def test_changed_evidence_is_refused_and_nothing_moves(
         f"evidence of {RUN}: expected what evidence_manifest.json records, found {words}; "
     )
     assert '--accept-changed-evidence "reason"' in line
-    assert tree(desk.near) == before
+    assert tree(desk.local) == before
 
 
 @pytest.mark.parametrize("spoil", [*HERE, *THERE])
@@ -262,13 +264,13 @@ def test_changed_evidence_is_taken_with_a_reason(spoil: Any, desk: Desk) -> None
         else spoil(desk)[:-5]
     )
     path = path.rpartition(" ")[0] if spoil in HERE else path
-    old = contents(desk.near)
+    old = contents(desk.local)
     assert desk("--accept-changed-evidence", "the disk was repaired") == 0
     manifest = desk.manifest()
     (change,) = manifest["changes"]
     assert (change["reason"], change["files"]) == ("the disk was repaired", [path])
-    assert {row["path"]: row["sha256"] for row in manifest["files"]} == contents(desk.far)
-    aside = desk.near / RUN_PATH / "superseded_evidence/1"
+    assert {row["path"]: row["sha256"] for row in manifest["files"]} == contents(desk.remote)
+    aside = desk.local / RUN_PATH / "superseded_evidence/1"
     kept = contents(aside) if aside.exists() else {}
     if spoil in (remove_here, add_there, link_there):
         assert (change["in"], change["kept"], kept) == (None, [], {})
@@ -278,22 +280,22 @@ def test_changed_evidence_is_taken_with_a_reason(spoil: Any, desk: Desk) -> None
         assert (change["in"], change["kept"]) == ("superseded_evidence/1", [path])
         assert kept == {path: old[path]}, "what was there is kept as it was"
     assert manifest["verified"] is True
-    before = tree(desk.near)
+    before = tree(desk.local)
     assert desk() == 0
     assert desk("--accept-changed-evidence", "again, for no reason") == 0
-    assert tree(desk.near) == before, "accepted once, it is the evidence"
+    assert tree(desk.local) == before, "accepted once, it is the evidence"
 
 
 def test_every_accepted_change_has_a_folder_of_its_own(desk: Desk) -> None:
     assert desk() == 0
     for number in (1, 2, 3):
-        put(desk.far / RUN_PATH / "run.log", f"log {number}".encode())
+        put(desk.remote / RUN_PATH / "run.log", f"log {number}".encode())
         assert desk("--accept-changed-evidence", f"reason {number}") == 0
     changes = desk.manifest()["changes"]
     assert [change["in"] for change in changes] == [
         f"superseded_evidence/{number}" for number in (1, 2, 3)
     ]
-    aside = desk.near / RUN_PATH / "superseded_evidence"
+    aside = desk.local / RUN_PATH / "superseded_evidence"
     assert [(aside / str(number) / RUN_PATH / "run.log").read_bytes() for number in (2, 3)] == [
         b"log 1",
         b"log 2",
@@ -303,7 +305,7 @@ def test_every_accepted_change_has_a_folder_of_its_own(desk: Desk) -> None:
 def test_many_changes_are_counted(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert desk() == 0
     for number in range(9):
-        put(desk.far / GATE_PATH / f"late_{number}.csv", b"1")
+        put(desk.remote / GATE_PATH / f"late_{number}.csv", b"1")
     assert desk() == 4
     assert f"{GATE_PATH}/late_4.csv added on the workstation and 4 more; " in last_line_of(capsys)
 
@@ -318,23 +320,26 @@ def test_accepting_needs_words(desk: Desk, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_what_lay_here_before_the_first_sync_is_kept_aside(desk: Desk) -> None:
-    put(desk.near / RUN_PATH / "result.json", b"a made-up result")
-    put(desk.near / RUN_PATH / "context.json", (desk.far / RUN_PATH / "context.json").read_bytes())
-    put(desk.near / GATE_PATH / "extra.csv", b"a made-up table")
+    put(desk.local / RUN_PATH / "result.json", b"a made-up result")
+    put(
+        desk.local / RUN_PATH / "context.json",
+        (desk.remote / RUN_PATH / "context.json").read_bytes(),
+    )
+    put(desk.local / GATE_PATH / "extra.csv", b"a made-up table")
     assert desk() == 0
     (change,) = desk.manifest()["changes"]
     wrong = [f"{RUN_PATH}/result.json", f"{GATE_PATH}/extra.csv"]
     assert (change["files"], change["kept"]) == (wrong, wrong)
-    aside = desk.near / RUN_PATH / "superseded_evidence/1"
+    aside = desk.local / RUN_PATH / "superseded_evidence/1"
     assert (aside / wrong[0]).read_bytes() == b"a made-up result"
     assert (aside / wrong[1]).read_bytes() == b"a made-up table"
-    expected = contents(desk.far)
+    expected = contents(desk.remote)
     assert {row["path"]: row["sha256"] for row in desk.manifest()["files"]} == expected
 
 
 def test_a_broken_manifest_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert desk() == 0
-    (desk.near / RUN_PATH / "evidence_manifest.json").write_text("{")
+    (desk.local / RUN_PATH / "evidence_manifest.json").write_text("{")
     assert desk("--accept-changed-evidence", "why not") == 4
     assert "evidence_manifest.json: expected a JSON document" in last_line_of(capsys)
 
@@ -343,10 +348,11 @@ def test_another_gate_folder_is_changed_evidence(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert desk() == 0
-    later = json.loads((desk.far / GATE_PATH / "production_gates_report.json").read_bytes())
+    later = json.loads((desk.remote / GATE_PATH / "production_gates_report.json").read_bytes())
     later["generated_at"] = "2026-02-21T05:15:20"
     put(
-        desk.far / "gate_results/production_gates_2026-02-21_041500/production_gates_report.json",
+        desk.remote
+        / "gate_results/production_gates_2026-02-21_041500/production_gates_report.json",
         later,
     )
     desk.detect()
@@ -358,17 +364,17 @@ def test_another_gate_folder_is_changed_evidence(
 
 
 def test_links_are_recorded_and_not_followed(both: Desk) -> None:
-    secret = both.far / "secret"
+    secret = both.remote / "secret"
     put(secret / "key.txt", b"not evidence")
-    (both.far / RUN_PATH / "out").symlink_to(secret)
-    (both.far / GATE_PATH / "file").symlink_to(secret / "key.txt")
+    (both.remote / RUN_PATH / "out").symlink_to(secret)
+    (both.remote / GATE_PATH / "file").symlink_to(secret / "key.txt")
     assert both() == 0
     assert both.manifest()["links"] == [
         {"path": f"{RUN_PATH}/out", "target": str(secret)},
         {"path": f"{GATE_PATH}/file", "target": str(secret / "key.txt")},
     ]
-    assert not list(both.near.rglob("key.txt"))
-    assert not (both.near / RUN_PATH / "out").is_symlink()
+    assert not list(both.local.rglob("key.txt"))
+    assert not (both.local / RUN_PATH / "out").is_symlink()
     assert both() == 0, "a link that was not copied is not gone"
 
 
@@ -376,46 +382,46 @@ def test_odd_names_come_home(both: Desk) -> None:
     for number, name in enumerate(
         (b"two words", b"it's", b'"q"', b"two\nlines", b"a\\b", b"-n", b"\xe9", b"$(id);*")
     ):
-        put(both.far / GATE_PATH / "odd" / os.fsdecode(name) / "x.csv", f"{number}".encode())
+        put(both.remote / GATE_PATH / "odd" / os.fsdecode(name) / "x.csv", f"{number}".encode())
     assert both() == 0
-    expected = contents(both.far)
+    expected = contents(both.remote)
     assert {row["path"]: row["sha256"] for row in both.manifest()["files"]} == expected
     assert {
-        path: digest for path, digest in contents(both.near).items() if path in expected
+        path: digest for path, digest in contents(both.local).items() if path in expected
     } == expected
     assert both() == 0
 
 
-def test_a_run_without_a_report_is_its_run_folder(far: Path, near: Path) -> None:
-    desk = Desk(far, near, "local")
-    make_run(far, change=lambda made: setattr(made, "report", None))
+def test_a_run_without_a_report_is_its_run_folder(remote: Path, local: Path) -> None:
+    desk = Desk(remote, local, "local")
+    make_run(remote, change=lambda made: setattr(made, "report", None))
     desk.detect()
     assert desk() == 0
     manifest = desk.manifest()
     assert manifest["gate_folder"] is None
     assert all(row["path"].startswith(RUN_PATH) for row in manifest["files"])
-    assert not (near / "gate_results").exists()
+    assert not (local / "gate_results").exists()
 
 
 # --- without a workstation
 
 
 def test_a_run_that_lies_here_is_recorded_as_unverified(
-    near: Path, capsys: pytest.CaptureFixture[str]
+    local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(near)
-    before = tree(near)
-    desk = Desk(near, near, "local")
+    make_run(local)
+    before = tree(local)
+    desk = Desk(local, local, "local")
     desk.detect("--no-sync")
     capsys.readouterr()
     assert desk("--no-sync") == 0
     assert capsys.readouterr().err == f"fetch: {FILES} files (0.0 MB), 0 fetched, unverified\n"
     assert desk.manifest()["verified"] is False
-    assert {path: it for path, it in tree(near).items() if path in before} == before
-    again = tree(near)
+    assert {path: it for path, it in tree(local).items() if path in before} == before
+    again = tree(local)
     assert desk("--no-sync") == 0
     assert desk() == 0, "a workstation that is the workspace itself proves nothing either"
-    assert tree(near) == again
+    assert tree(local) == again
 
 
 def test_changed_evidence_is_refused_without_a_workstation_too(
@@ -433,8 +439,8 @@ def test_changed_evidence_is_refused_without_a_workstation_too(
 
 
 def test_an_unverified_run_is_verified_by_a_sync(desk: Desk) -> None:
-    make_run(desk.near)
-    os.utime(desk.near / RUN_PATH / "result.json")
+    make_run(desk.local)
+    os.utime(desk.local / RUN_PATH / "result.json")
     assert desk("--no-sync") == 0
     assert desk.manifest()["verified"] is False
     assert desk() == 0
@@ -444,14 +450,16 @@ def test_an_unverified_run_is_verified_by_a_sync(desk: Desk) -> None:
 # --- refusals
 
 
-def test_it_needs_a_detection(far: Path, near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_run(far)
-    assert Desk(far, near, "local")() == 3
+def test_it_needs_a_detection(
+    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(remote)
+    assert Desk(remote, local, "local")() == 3
     assert "expected a detected run" in last_line_of(capsys)
 
 
 def test_a_gate_folder_that_vanished(both: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    (both.far / GATE_PATH).rename(both.far / "elsewhere")
+    (both.remote / GATE_PATH).rename(both.remote / "elsewhere")
     assert both() == 3
     assert last_line_of(capsys).startswith(
         f"{GATE_PATH} on workstation {both.host}: expected a folder"
@@ -464,30 +472,32 @@ def test_a_file_that_changes_while_it_is_copied(
     fetch = workstation.Workstation.fetch
 
     def late(door: workstation.Workstation, folder: str, *given: Any) -> None:
-        put(desk.far / RUN_PATH / "run.log", b"one line more")
+        put(desk.remote / RUN_PATH / "run.log", b"one line more")
         fetch(door, folder, *given)
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(workstation.Workstation, "fetch", late)
         assert desk() == 4
     assert f"found others for {RUN_PATH}/run.log" in last_line_of(capsys)
-    assert not (desk.near / RUN_PATH / "evidence_manifest.json").exists()
+    assert not (desk.local / RUN_PATH / "evidence_manifest.json").exists()
     assert desk() == 0
 
 
 def test_a_rehearsal_copies_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    before = tree(desk.near)
+    before = tree(desk.local)
     capsys.readouterr()
     assert desk("--dry-run") == 0
     assert f"would fetch {FILES} of {FILES} files" in capsys.readouterr().err
-    assert tree(desk.near) == before
+    assert tree(desk.local) == before
 
 
-def test_a_sync_that_was_killed_goes_on(sshd: Sshd, far: Path, near: Path, tmp_path: Path) -> None:
+def test_a_sync_that_was_killed_goes_on(
+    sshd: Sshd, remote: Path, local: Path, tmp_path: Path
+) -> None:
     """rsync is killed in the middle of a large file; the next sync brings the rest, and only that."""
-    make_run(far)
-    put(far / GATE_PATH / "zz/large.bin", os.urandom(30_000_000))
-    desk = Desk(far, near, sshd.host)
+    make_run(remote)
+    put(remote / GATE_PATH / "zz/large.bin", os.urandom(30_000_000))
+    desk = Desk(remote, local, sshd.host)
     desk.detect()
     slow = tmp_path / "bin"
     put(slow / "rsync", f'#!/bin/sh\nexec {_which("rsync")} --bwlimit=4000 "$@"\n'.encode())
@@ -498,15 +508,15 @@ def test_a_sync_that_was_killed_goes_on(sshd: Sshd, far: Path, near: Path, tmp_p
         [sys.executable, str(script), *desk.flags()], env=environment, start_new_session=True
     )
     deadline = time.monotonic() + 20
-    while not list((near / GATE_PATH).rglob(".large.bin.*")) and time.monotonic() < deadline:
+    while not list((local / GATE_PATH).rglob(".large.bin.*")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, 9)
     process.wait()
-    assert not (near / RUN_PATH / "evidence_manifest.json").exists()
-    arrived = tree(near / RUN_PATH)
+    assert not (local / RUN_PATH / "evidence_manifest.json").exists()
+    arrived = tree(local / RUN_PATH)
     assert desk() == 0
-    assert {row["path"]: row["sha256"] for row in desk.manifest()["files"]} == contents(far)
-    assert {path: it for path, it in tree(near / RUN_PATH).items() if path in arrived} == arrived
+    assert {row["path"]: row["sha256"] for row in desk.manifest()["files"]} == contents(remote)
+    assert {path: it for path, it in tree(local / RUN_PATH).items() if path in arrived} == arrived
 
 
 def _which(name: str) -> str:
@@ -517,7 +527,7 @@ def _which(name: str) -> str:
 
 @pytest.mark.skipif(not peak.STATUS.exists(), reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_log(desk: Desk) -> None:
-    with (desk.far / RUN_PATH / "run.log").open("wb") as log:
+    with (desk.remote / RUN_PATH / "run.log").open("wb") as log:
         log.truncate(600 * 2**20)
     code, most = peak.run("sync_run", *desk.flags())
     assert code == 0
@@ -528,7 +538,7 @@ def test_memory_does_not_grow_with_the_log(desk: Desk) -> None:
 def test_the_lock_names_its_holder(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     code = "import sys; from postrun.core import disk; from pathlib import Path\n"
     code += "with disk.lock(Path(sys.argv[1]), 0, 'another sync'):\n    print(flush=True); sys.stdin.read()"
-    path = desk.near / f"audit/.locks/run-{TAG}.lock"
+    path = desk.local / f"audit/.locks/run-{TAG}.lock"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "scripts")}
     command = [sys.executable, "-c", code, str(path)]
     holder = subprocess.Popen(

@@ -23,25 +23,34 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 NAME = "factor_experiment_registry"
 
 
-def close(far: Path, near: Path, tag: str, *more: str) -> int:
-    flags = ["--tag", tag, "--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+def close(remote: Path, local: Path, tag: str, *more: str) -> int:
+    flags = [
+        "--tag",
+        tag,
+        "--host",
+        "local",
+        "--remote-root",
+        str(remote),
+        "--local-root",
+        str(local),
+    ]
     return conductor.main([*flags, *more])
 
 
-def rows(near: Path) -> dict[str, dict[str, str]]:
-    with locations.workspace_path(near, NAME).open(newline="") as table:
+def rows(local: Path) -> dict[str, dict[str, str]]:
+    with locations.workspace_path(local, NAME).open(newline="") as table:
         return {row["decision_tag"]: row for row in csv.DictReader(table)}
 
 
-def pages(near: Path) -> tuple[bytes, bytes]:
-    leaderboard = locations.workspace_path(near, "factor_experiment_leaderboard")
-    return locations.workspace_path(near, NAME).read_bytes(), leaderboard.read_bytes()
+def pages(local: Path) -> tuple[bytes, bytes]:
+    leaderboard = locations.workspace_path(local, "factor_experiment_leaderboard")
+    return locations.workspace_path(local, NAME).read_bytes(), leaderboard.read_bytes()
 
 
-def test_a_passing_run_is_scored_in_parts(far: Path, near: Path) -> None:
-    factory.make_run(far)
-    assert close(far, near, factory.TAG) == 0
-    row = rows(near)[factory.TAG]
+def test_a_passing_run_is_scored_in_parts(remote: Path, local: Path) -> None:
+    factory.make_run(remote)
+    assert close(remote, local, factory.TAG) == 0
+    row = rows(local)[factory.TAG]
     parts = [
         float(row[name]) for name in ("cost", "walk_forward", "risk", "statistical", "governance")
     ]
@@ -84,19 +93,19 @@ def crashed(made: Documents) -> None:
     ],
 )
 def test_what_was_not_measured_earns_nothing(
-    far: Path, near: Path, change: Callable[[Documents], None], told: dict[str, str]
+    remote: Path, local: Path, change: Callable[[Documents], None], told: dict[str, str]
 ) -> None:
-    factory.make_run(far, change=change)
-    close(far, near, factory.TAG)
-    row = rows(near)[factory.TAG]
+    factory.make_run(remote, change=change)
+    close(remote, local, factory.TAG)
+    row = rows(local)[factory.TAG]
     assert {name: row[name] for name in told} == told
     assert float(row["total"]) <= 75
 
 
-def test_failed_checks_are_in_the_row(far: Path, near: Path) -> None:
-    factory.make_run(far, change=crashed)
-    close(far, near, factory.TAG)
-    row = rows(near)[factory.TAG]
+def test_failed_checks_are_in_the_row(remote: Path, local: Path) -> None:
+    factory.make_run(remote, change=crashed)
+    close(remote, local, factory.TAG)
+    row = rows(local)[factory.TAG]
     assert row["failed_checks"].split(";") == [
         "report_files_present",
         "report_readable",
@@ -107,50 +116,50 @@ def test_failed_checks_are_in_the_row(far: Path, near: Path) -> None:
 
 
 def test_a_changed_policy_scores_every_row_again(
-    far: Path, near: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    remote: Path, local: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    factory.make_run(far, tag="a")
-    factory.make_run(far, tag="b", stamp="2026-02-22_010101")
-    close(far, near, "a")
-    before = float(rows(near)["a"]["total"])
+    factory.make_run(remote, tag="a")
+    factory.make_run(remote, tag="b", stamp="2026-02-22_010101")
+    close(remote, local, "a")
+    before = float(rows(local)["a"]["total"])
     changed = {**configuration.load("scoring_policy"), "policy_version": 2}
     changed["statistical"] = {**changed["statistical"], "gate_points": 1}
     load = configuration.load
     monkeypatch.setattr(
         configuration, "load", lambda name: changed if name == "scoring_policy" else load(name)
     )
-    close(far, near, "b")
+    close(remote, local, "b")
     assert "the policy changed, 1 rows scored again" in capsys.readouterr().err
-    assert float(rows(near)["a"]["total"]) == pytest.approx(before - 5)
-    assert {row["policy_version"] for row in rows(near).values()} == {"2"}
+    assert float(rows(local)["a"]["total"]) == pytest.approx(before - 5)
+    assert {row["policy_version"] for row in rows(local).values()} == {"2"}
 
 
 @pytest.mark.parametrize("spoil", ['{"policy_version": 1', '{"policy_version": 1, "costs": {}}'])
 def test_a_policy_with_a_flaw_is_refused(
-    far: Path,
-    near: Path,
+    remote: Path,
+    local: Path,
     spoil: str,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    factory.make_run(far)
-    close(far, near, factory.TAG, "--to", "remediation-plan")
+    factory.make_run(remote)
+    close(remote, local, factory.TAG, "--to", "remediation-plan")
     project = tmp_path / "project"
     shutil.copytree(locations.PROJECT / "configs", project / "configs")
     (project / "configs/scoring_policy.json").write_text(spoil)
     monkeypatch.setattr(locations, "PROJECT", project)
-    assert registry.main(["--tag", factory.TAG, "--local-root", str(near)]) == 4
+    assert registry.main(["--tag", factory.TAG, "--local-root", str(local)]) == 4
     assert "scoring_policy.json" in capsys.readouterr().err
-    assert not locations.workspace_path(near, NAME).exists()
+    assert not locations.workspace_path(local, NAME).exists()
 
 
-def test_an_open_run_is_refused(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert registry.main(["--tag", "nobody", "--local-root", str(near)]) == 3
+def test_an_open_run_is_refused(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert registry.main(["--tag", "nobody", "--local-root", str(local)]) == 3
     assert "expected a detected run" in capsys.readouterr().err
 
 
-def mixed(far: Path, near: Path, count: int) -> list[str]:
+def mixed(remote: Path, local: Path, count: int) -> list[str]:
     """Close three real runs (good, failing, crashed), then copy their folders under other names."""
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("good", {}),
@@ -160,9 +169,9 @@ def mixed(far: Path, near: Path, count: int) -> list[str]:
     made = []
     for number, (tag, options) in enumerate(kinds):
         made.append(
-            factory.make_run(far, tag=tag, stamp=f"2026-01-0{number + 1}_010101", **options)
+            factory.make_run(remote, tag=tag, stamp=f"2026-01-0{number + 1}_010101", **options)
         )
-        close(far, near, tag, "--to", "remediation-plan")
+        close(remote, local, tag, "--to", "remediation-plan")
     folders = []
     for number in range(count):
         source = made[number % 3]
@@ -170,61 +179,63 @@ def mixed(far: Path, near: Path, count: int) -> list[str]:
             f"2025-{1 + number % 12:02d}-{1 + number // 12 % 28:02d}_{number % 24:02d}0101",
             f"m{number}",
         )
-        _copy(near, source, folder)
+        _copy(local, source, folder)
         folders.append(folder)
     return folders
 
 
-def _copy(near: Path, source: Documents, folder: str) -> None:
+def _copy(local: Path, source: Documents, folder: str) -> None:
     """Give a closed run another name, in its folder and in what the registry reads of it."""
-    target = near / locations.RUNS / folder
+    target = local / locations.RUNS / folder
     target.mkdir()
     name = run_names.parse_run_name(folder)
     assert name is not None
-    for noun in ("run_detection", "governance_audit_check", "governance_remediation_plan"):
-        path = RunPaths(near, source.run_folder, None).path(noun)
+    for artifact in ("run_detection", "governance_audit_check", "governance_remediation_plan"):
+        path = RunPaths(local, source.run_folder, None).path(artifact)
         document = json.loads(path.read_text())
         document.update(run_folder=folder, decision_tag=name.tag)
-        RunPaths(near, folder, None).path(noun).write_bytes(json_files.encode(document))
+        RunPaths(local, folder, None).path(artifact).write_bytes(json_files.encode(document))
 
 
-def test_three_hundred_runs_in_any_order_are_the_same_as_a_rebuild(far: Path, near: Path) -> None:
-    folders = mixed(far, near, 300)
-    everything = sorted(path.name for path in (near / locations.RUNS).iterdir())
-    order = [*everything]
-    random.Random(7).shuffle(order)
-    for folder in order:
+def test_three_hundred_runs_in_any_order_are_the_same_as_a_rebuild(
+    remote: Path, local: Path
+) -> None:
+    folders = mixed(remote, local, 300)
+    everything = sorted(path.name for path in (local / locations.RUNS).iterdir())
+    request = [*everything]
+    random.Random(7).shuffle(request)
+    for folder in request:
         assert (
             registry.main(
-                ["--run-dir", str(near / locations.RUNS / folder), "--local-root", str(near)]
+                ["--run-dir", str(local / locations.RUNS / folder), "--local-root", str(local)]
             )
             == 0
         )
-    grown = pages(near)
-    assert registry.main(["--rebuild", "--local-root", str(near)]) == 0
-    assert pages(near) == grown
-    table = rows(near)
+    grown = pages(local)
+    assert registry.main(["--rebuild", "--local-root", str(local)]) == 0
+    assert pages(local) == grown
+    table = rows(local)
     assert len(table) == len(folders) + 3
     assert [row["run"] for row in table.values()] == everything
 
 
-def test_the_leaderboard_is_the_golden_one(far: Path, near: Path) -> None:
-    mixed(far, near, 0)
-    registry.main(["--rebuild", "--local-root", str(near)])
-    assert pages(near)[1].decode() == (GOLDEN / "factor_experiment_leaderboard.md").read_text()
+def test_the_leaderboard_is_the_golden_one(remote: Path, local: Path) -> None:
+    mixed(remote, local, 0)
+    registry.main(["--rebuild", "--local-root", str(local)])
+    assert pages(local)[1].decode() == (GOLDEN / "factor_experiment_leaderboard.md").read_text()
 
 
-def test_hostile_text_does_no_harm(far: Path, near: Path) -> None:
+def test_hostile_text_does_no_harm(remote: Path, local: Path) -> None:
     evil = "=cmd()|`<script>alert(1)</script>\nx"
 
     def change(made: Documents) -> None:
         made.context.update(owner=evil)
         made.report["inputs"].update(factor="=cmd()|x", strategy="@y")
 
-    factory.make_run(far, change=change)
-    close(far, near, factory.TAG)
-    _, page = pages(near)
-    row = rows(near)[factory.TAG]
+    factory.make_run(remote, change=change)
+    close(remote, local, factory.TAG)
+    _, page = pages(local)
+    row = rows(local)[factory.TAG]
     assert (row["owner"], row["factor"], row["strategy"]) == ("'" + evil, "'=cmd()|x", "'@y")
     assert b"<script>" not in page
     cells = [

@@ -20,8 +20,8 @@ A, B, C = (run_folder(stamp, "t") for stamp in (MON, TUE, WED))
 
 
 @pytest.fixture
-def archive(near: Path) -> Archive:
-    return Archive(near)
+def archive(local: Path) -> Archive:
+    return Archive(local)
 
 
 def tally(archive: Archive, run: str, *flags: str) -> int:
@@ -57,7 +57,7 @@ def test_one_failed_run(archive: Archive, capsys: pytest.CaptureFixture[str]) ->
     assert tally(archive, A) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
-        str(locations.workspace_path(archive.root, noun)) for noun in (TABLE, SUMMARY)
+        str(locations.workspace_path(archive.root, artifact)) for artifact in (TABLE, SUMMARY)
     ]
     assert "1 failures, 0 of them seen before with this factor; 1 in all" in err
     assert archive.table(TABLE) == [
@@ -185,18 +185,18 @@ def test_every_order_of_closing_gives_the_same_bytes(tmp_path: Path) -> None:
         (run_folder(MON, "n"), None, ("exit_code_zero",)),
     )
     found = set()
-    for number, order in enumerate(itertools.permutations(runs)):
+    for number, request in enumerate(itertools.permutations(runs)):
         archive = Archive(tmp_path / str(number))
-        for run, factor, failed in order:
+        for run, factor, failed in request:
             archive.close(run, factor, failed)
             tally(archive, run)
         found.add(both(archive))
     assert len(found) == 1
 
 
-def test_rebuild_of_300_mixed_runs_equals_the_increments(near: Path) -> None:
+def test_rebuild_of_300_mixed_runs_equals_the_increments(local: Path) -> None:
     dice = random.Random(11)
-    archive = Archive(near)
+    archive = Archive(local)
     runs = [
         run_folder(f"2025-{1 + i % 12:02d}-{1 + i % 28:02d}_{i % 24:02d}{i % 60:02d}00", f"r{i}")
         for i in range(300)
@@ -216,9 +216,9 @@ def test_rebuild_of_300_mixed_runs_equals_the_increments(near: Path) -> None:
     rows = archive.table(TABLE)
     assert len(rows) > 500
     assert {row["state"] for row in rows} == {"open", "resolved", "regressed"}
-    for noun in (TABLE, SUMMARY):
-        locations.workspace_path(near, noun).unlink()
-    locations.workspace_path(near, "factor_experiment_registry").unlink()
+    for artifact in (TABLE, SUMMARY):
+        locations.workspace_path(local, artifact).unlink()
+    locations.workspace_path(local, "factor_experiment_registry").unlink()
     assert rebuild(archive) == 0
     assert both(archive) == grown
     assert [

@@ -22,15 +22,15 @@ RUN = "audit/workstation_runs/2026-02-21_031500_production_gates_run1"
 GATE = "gate_results/production_gates_2026-02-21_031700"
 
 
-def run1(near: Path, **changes: object) -> Documents:
+def run1(local: Path, **changes: object) -> Documents:
     """Make a run; each change is `document__key=value`."""
 
     def spoil(made: Documents) -> None:
-        for place, value in changes.items():
-            document, _, key = place.partition("__")
+        for run_paths, value in changes.items():
+            document, _, key = run_paths.partition("__")
             getattr(made, document)[key] = value
 
-    return make_run(near, spoil, tag="run1")
+    return make_run(local, spoil, tag="run1")
 
 
 @pytest.mark.parametrize(
@@ -69,29 +69,33 @@ def test_the_path_decides_the_schema(path: str, name: str | None) -> None:
     assert (found.name if found else None) == name
 
 
-MACHINE = [noun for noun in ARTIFACTS.values() if noun.schema and noun.home is not Home.REMOTE]
+MACHINE = [
+    artifact
+    for artifact in ARTIFACTS.values()
+    if artifact.schema and artifact.home is not Home.REMOTE
+]
 
 
-@pytest.mark.parametrize("noun", MACHINE, ids=lambda noun: noun.name)
-def test_every_noun_with_a_schema_is_found_where_it_lies(noun: Artifact) -> None:
+@pytest.mark.parametrize("artifact", MACHINE, ids=lambda artifact: artifact.name)
+def test_every_noun_with_a_schema_is_found_where_it_lies(artifact: Artifact) -> None:
     """A new noun needs no line in the validator: the path that `layout` gives it is enough."""
-    path = RunPaths(Path("/srv/quant"), Path(RUN).name, Path(GATE).name).path(noun.name)
-    assert noun_of(path) == noun
+    path = RunPaths(Path("/srv/quant"), Path(RUN).name, Path(GATE).name).path(artifact.name)
+    assert noun_of(path) == artifact
 
 
-def test_a_whole_run_is_valid(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run1(near)
-    assert main([str(near)]) == 0
+def test_a_whole_run_is_valid(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run1(local)
+    assert main([str(local)]) == 0
     said = capsys.readouterr()
     assert said.out == ""
     assert "6 artifacts checked, 0 findings; 6 other files left alone" in said.err
 
 
-def test_everything_found_is_printed(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = run1(near, result__exit_code="0", context__threads="8", context__notes=["a"])
-    assert main([str(near)]) == 4
+def test_everything_found_is_printed(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = run1(local, result__exit_code="0", context__threads="8", context__notes=["a"])
+    assert main([str(local)]) == 4
     lines = capsys.readouterr().out.splitlines()
-    run = made.run_dir(near)
+    run = made.run_dir(local)
     assert sorted(lines) == [
         f"{run}/context.json: $.notes: ['a'] is not of type 'string', 'null'",
         f"{run}/context.json: $.threads: '8' is not of type 'integer', 'null'",
@@ -100,12 +104,12 @@ def test_everything_found_is_printed(near: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_values_that_the_door_admits_are_named(
-    near: Path, capsys: pytest.CaptureFixture[str]
+    local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = make_run(
-        near, lambda made: made.report["gates"].update(overall_pass="false"), tag="run1"
+        local, lambda made: made.report["gates"].update(overall_pass="false"), tag="run1"
     )
-    report = made.gate_dir(near) / "production_gates_report.json"
+    report = made.gate_dir(local) / "production_gates_report.json"
     assert main([str(report)]) == 4
     assert (
         f"{report}: $.gates.overall_pass: 'false' is not of type 'boolean', 'null'"
@@ -113,28 +117,28 @@ def test_values_that_the_door_admits_are_named(
     )
 
 
-def test_nan_of_other_people_is_a_remark(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nan_of_other_people_is_a_remark(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = make_run(
-        near,
+        local,
         lambda made: made.report["risk_diagnostics"].update(beta_vs_spy=float("nan")),
         tag="run1",
     )
-    assert main([str(made.gate_dir(near) / "production_gates_report.json")]) == 0
+    assert main([str(made.gate_dir(local) / "production_gates_report.json")]) == 0
     assert (
         "$.risk_diagnostics.beta_vs_spy: NaN or Infinity, read as null" in capsys.readouterr().err
     )
 
 
-def test_nan_of_ours_is_a_finding(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ledger = workspace_path(near, "stage_ledger")
+def test_nan_of_ours_is_a_finding(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = workspace_path(local, "stage_ledger")
     ledger.parent.mkdir()
     ledger.write_text('{"row": NaN}\n')
     assert main([str(ledger)]) == 4
     assert f"{ledger}:1: $.row: NaN or Infinity, read as null" in capsys.readouterr().out
 
 
-def test_rows_are_numbered(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ledger = workspace_path(near, "stage_ledger")
+def test_rows_are_numbered(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = workspace_path(local, "stage_ledger")
     ledger.parent.mkdir()
     ledger.write_text('[]\n{"half')
     assert main([str(ledger)]) == 4
@@ -160,9 +164,9 @@ def test_rows_are_numbered(near: Path, capsys: pytest.CaptureFixture[str]) -> No
     ],
 )
 def test_odd_content_is_one_clear_line(
-    near: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: str
+    local: Path, capsys: pytest.CaptureFixture[str], content: bytes, words: str
 ) -> None:
-    path = run1(near).run_dir(near) / "result.json"
+    path = run1(local).run_dir(local) / "result.json"
     path.write_bytes(content)
     assert main([str(path)]) == 4
     lines = capsys.readouterr().out.splitlines()
@@ -171,8 +175,8 @@ def test_odd_content_is_one_clear_line(
     assert words in lines[0]
 
 
-def test_tables_are_held_row_by_row(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = workspace_path(near, "factor_experiment_registry")
+def test_tables_are_held_row_by_row(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = workspace_path(local, "factor_experiment_registry")
     columns = json_files.columns("factor_experiment_registry")
     path.parent.mkdir(parents=True)
     path.write_text(",".join(columns) + "\n" + "," * (len(columns) - 1) + "\n")
@@ -181,9 +185,9 @@ def test_tables_are_held_row_by_row(near: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_table_with_other_columns_is_one_clear_line(
-    near: Path, capsys: pytest.CaptureFixture[str]
+    local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = workspace_path(near, "factor_experiment_registry")
+    path = workspace_path(local, "factor_experiment_registry")
     path.parent.mkdir(parents=True)
     path.write_text("run,why\n")
     assert main([str(path)]) == 4
@@ -221,53 +225,53 @@ def _forbid(path: Path) -> None:
     ],
 )
 def test_odd_files_are_one_clear_line(
-    near: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], None], words: str
+    local: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], None], words: str
 ) -> None:
-    path = run1(near).run_dir(near) / "result.json"
+    path = run1(local).run_dir(local) / "result.json"
     spoil(path)
     assert main([str(path)]) == 4
     assert capsys.readouterr().out == f"{path}: $: {words}\n"
 
 
 def test_a_linked_folder_is_named_and_not_entered(
-    near: Path, capsys: pytest.CaptureFixture[str]
+    local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = run1(near, result__exit_code="0").run_dir(near)
-    run.rename(near / "moved")
-    run.symlink_to(near / "moved")
-    assert main([str(near / "audit")]) == 0
+    run = run1(local, result__exit_code="0").run_dir(local)
+    run.rename(local / "moved")
+    run.symlink_to(local / "moved")
+    assert main([str(local / "audit")]) == 0
     assert f"{run}: a linked folder, not entered" in capsys.readouterr().err
 
 
-def test_what_is_no_artifact_is_left_alone(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    stray = near / "notes.json"
+def test_what_is_no_artifact_is_left_alone(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stray = local / "notes.json"
     stray.write_text("not even JSON")
     assert main([str(stray)]) == 0
     assert f"{stray}: not an artifact of this project" in capsys.readouterr().err
 
 
-def test_a_missing_file_is_named(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = near / RUN / "context.json"
+def test_a_missing_file_is_named(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = local / RUN / "context.json"
     assert main([str(path)]) == 3
     assert capsys.readouterr().out == f"{path}: $: expected a file, found nothing there\n"
 
 
-def test_broken_outweighs_missing(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = run1(near, result__exit_code=None).run_dir(near)
+def test_broken_outweighs_missing(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = run1(local, result__exit_code=None).run_dir(local)
     assert main([str(run / "nothing.json"), str(run / "result.json")]) == 4
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_a_local_root_that_is_not_there(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--local-root", str(near / "none")]) == 3
-    assert f"{near}/none: expected a folder, found none" in capsys.readouterr().err
+def test_a_local_root_that_is_not_there(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--local-root", str(local / "none")]) == 3
+    assert f"{local}/none: expected a folder, found none" in capsys.readouterr().err
 
 
 def test_without_arguments_configs_and_schemas_are_looked_at_too(
-    near: Path, capsys: pytest.CaptureFixture[str]
+    local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run1(near)
-    assert main(["--local-root", str(near)]) == 0
+    run1(local)
+    assert main(["--local-root", str(local)]) == 0
     checked = int(re.findall(r"(\d+) artifacts checked", capsys.readouterr().err)[0])
     assert checked >= 6 + len(list(PROJECT.glob("schemas/*.schema.json")))
 
@@ -285,11 +289,11 @@ def test_a_broken_schema_is_found(
     assert f"{broken}: $.required: 'all' is not of type 'array'" in out
 
 
-def test_findings_as_json(near: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = run1(near, result__exit_code=None)
-    assert main(["--json", str(near)]) == 4
+def test_findings_as_json(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = run1(local, result__exit_code=None)
+    assert main(["--json", str(local)]) == 4
     told = json.loads(capsys.readouterr().out)
-    line = f"{made.run_dir(near)}/result.json: $.exit_code: None is not of type 'integer'"
+    line = f"{made.run_dir(local)}/result.json: $.exit_code: None is not of type 'integer'"
     assert told == {"checked": 6, "findings": [line], "left_alone": 6}
 
 
@@ -298,13 +302,13 @@ def test_wrong_usage_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--nonsense" in capsys.readouterr().err
 
 
-def test_a_file_name_that_is_no_text(near: Path) -> None:
+def test_a_file_name_that_is_no_text(local: Path) -> None:
     """The real program, since it is the real stdout that cannot print such a name."""
-    run = run1(near, result__exit_code=None).run_dir(near)
+    run = run1(local, result__exit_code=None).run_dir(local)
     odd = Path(os.fsdecode(os.fsencode(run) + b"_\xff"))
     shutil.copytree(run, odd)
     script = [sys.executable, str(PROJECT / "scripts/validate_artifacts.py"), str(odd)]
-    done = subprocess.run(script, capture_output=True, text=True, cwd=near, check=False)
+    done = subprocess.run(script, capture_output=True, text=True, cwd=local, check=False)
     assert done.returncode == 4
     assert "run1_\\udcff/result.json: $.exit_code: None" in done.stdout
 

@@ -34,8 +34,8 @@ YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 class Yard:
     """Some workstations' roots, runs on them, and whatever was started for them."""
 
-    def __init__(self, tmp_path: Path, near: Path) -> None:
-        self.base, self.near = tmp_path, near
+    def __init__(self, tmp_path: Path, local: Path) -> None:
+        self.base, self.local = tmp_path, local
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._programs: list[Program] = []
 
@@ -81,7 +81,7 @@ class Yard:
             "--remote-root",
             str(self.root()),
             "--local-root",
-            str(self.near),
+            str(self.local),
             *FAST,
             *more,
         ]
@@ -100,7 +100,7 @@ class Yard:
     def lock(self, name: str, held: ExitStack) -> None:
         """Be another process of this workspace that holds a lock."""
         held.enter_context(
-            disk.lock(self.near / locations.LOCKS / f"{name}.lock", 1, "another flow")
+            disk.lock(self.local / locations.LOCKS / f"{name}.lock", 1, "another flow")
         )
 
     def tools(self, **programs: str) -> str:
@@ -114,18 +114,18 @@ class Yard:
     def evidence(self) -> dict[Path, bytes]:
         """Give all bytes of the workspace but the locks and the monitors' own words."""
         files = (
-            path for path in self.near.rglob("*") if path.is_file() and ".locks" not in path.parts
+            path for path in self.local.rglob("*") if path.is_file() and ".locks" not in path.parts
         )
         return {path: path.read_bytes() for path in files if path.name != "monitor_events.jsonl"}
 
     def closed(self) -> list[str]:
         """List the tags in the ledger, oldest row first, without what is this process's own of them."""
-        path = self.near / "audit/stage_ledger.jsonl"
+        path = self.local / "audit/stage_ledger.jsonl"
         rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [row["decision_tag"].removeprefix(f"{MINE}_") for row in rows]
 
     def states(self, made: Documents) -> str:
-        path = made.run_dir(self.near) / "monitor_events.jsonl"
+        path = made.run_dir(self.local) / "monitor_events.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         return " ".join(json.loads(line)["state"] for line in lines)
 
@@ -138,8 +138,8 @@ class Yard:
 
 
 @pytest.fixture
-def yard(tmp_path: Path, near: Path) -> Iterator[Yard]:
-    made = Yard(tmp_path, near)
+def yard(tmp_path: Path, local: Path) -> Iterator[Yard]:
+    made = Yard(tmp_path, local)
     yield made
     made.clear()
 
@@ -173,7 +173,7 @@ def test_complete_runs_are_closed_and_dead_ones_told(
         "running dead"
     ]
     assert "  | [cost_stress] x1.0 done" in told.err
-    assert not (dead.run_dir(yard.near) / "result.json").exists(), (
+    assert not (dead.run_dir(yard.local) / "result.json").exists(), (
         "a dead run is never closed by itself"
     )
 
@@ -184,18 +184,18 @@ def test_what_is_closed_is_not_watched_again(
     yard.make("a")
     assert yard.main() == 0
     capsys.readouterr()
-    before = {path: path.read_bytes() for path in yard.near.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in yard.local.rglob("*") if path.is_file()}
     assert yard.main() == 0
     told = capsys.readouterr()
     assert told.out == ""
     assert "local: 0 unfinished runs to watch\n" in told.err
-    assert {path: path.read_bytes() for path in yard.near.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in yard.local.rglob("*") if path.is_file()} == before
 
 
 def test_half_a_closing_is_none(yard: Yard) -> None:
     made = yard.make("a")
     assert yard.main() == 0
-    audit = made.run_dir(yard.near) / "governance_audit_check.json"
+    audit = made.run_dir(yard.local) / "governance_audit_check.json"
     audit.unlink()
     assert yard.main() == 0
     assert audit.exists()
@@ -205,7 +205,7 @@ def test_a_ledger_that_is_broken_ends_it_at_once(
     yard: Yard, capsys: pytest.CaptureFixture[str]
 ) -> None:
     yard.make("a")
-    factory.put(yard.near / "audit/stage_ledger.jsonl", "{")
+    factory.put(yard.local / "audit/stage_ledger.jsonl", "{")
     assert yard.main() == 4
     assert "stage_ledger.jsonl" in capsys.readouterr().err
 
@@ -280,7 +280,7 @@ def test_a_damaged_log_of_one_run_is_told_and_the_others_are_closed(
 ) -> None:
     damaged = yard.make("damaged", ago=2)
     yard.make("sound")
-    factory.put(damaged.run_dir(yard.near) / "monitor_events.jsonl", '{"state": "sett')
+    factory.put(damaged.run_dir(yard.local) / "monitor_events.jsonl", '{"state": "sett')
     assert yard.main() == 4
     told = capsys.readouterr()
     assert rows(told.out) == ["0 closed sound", "4 settling damaged"]
@@ -292,7 +292,7 @@ def test_a_closing_that_is_refused_does_not_stop_the_others(
 ) -> None:
     changed = yard.make("changed", ago=2)
     yard.make("sound")
-    factory.put(changed.run_dir(yard.near) / "evidence_manifest.json", "{")
+    factory.put(changed.run_dir(yard.local) / "evidence_manifest.json", "{")
     assert yard.main() == 4
     told = capsys.readouterr().out
     assert rows(told)[-1] == "4 complete changed"
@@ -335,7 +335,7 @@ def test_of_two_folders_the_one_that_was_watched_is_closed(yard: Yard) -> None:
     assert yard.main() == 1
     rows = [
         json.loads(line)
-        for line in (yard.near / "audit/stage_ledger.jsonl").read_text().splitlines()
+        for line in (yard.local / "audit/stage_ledger.jsonl").read_text().splitlines()
     ]
     assert [(row["run"], row["result"]) for row in rows] == [(newer.run_folder, "fail")]
 
@@ -536,7 +536,7 @@ def test_a_rehearsal_looks_once_and_writes_nothing(
     yard.make("going", whole=False, work=True)
     assert yard.main("--dry-run") == 10
     assert rows(capsys.readouterr().out) == ["10 settling done", "10 running going"]
-    assert list(yard.near.iterdir()) == []
+    assert list(yard.local.iterdir()) == []
 
 
 def test_a_deadline_ends_it(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
@@ -572,7 +572,7 @@ def test_a_root_that_is_not_there_is_missing(
         "--remote-root",
         str(yard.base / "nowhere"),
         "--local-root",
-        str(yard.near),
+        str(yard.local),
         *FAST,
     ]
     assert watch_runs.main(flags) == 3
@@ -617,7 +617,7 @@ def two(yard: Yard, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Yard:
 
 
 def everywhere(yard: Yard, *more: str) -> int:
-    return watch_runs.main(["--local-root", str(yard.near), *FAST, *more])
+    return watch_runs.main(["--local-root", str(yard.local), *FAST, *more])
 
 
 def sessions(sshd: Sshd) -> int:
@@ -647,7 +647,7 @@ def test_a_tag_on_two_workstations_is_two_runs(two: Yard) -> None:
     assert everywhere(two) in (0, 1)
     ledger = [
         json.loads(line)
-        for line in (two.near / "audit/stage_ledger.jsonl").read_text().splitlines()
+        for line in (two.local / "audit/stage_ledger.jsonl").read_text().splitlines()
     ]
     assert sorted(row["run"] for row in ledger) == [older.run_folder, newer.run_folder]
 
@@ -718,7 +718,7 @@ def test_a_workstation_that_never_answered_is_told_though_its_first_look_goes_on
             "--remote-root",
             "/x",
             "--local-root",
-            str(yard.near),
+            str(yard.local),
         ]
         assert watch_runs.main([*place, *FAST, *flags]) == code
     assert f"{code} not seen 127.0.0.1" in capsys.readouterr().out
@@ -729,7 +729,7 @@ def test_what_became_of_runs_is_told_whatever_ends_the_watch(yard: Yard) -> None
     yard.make("dead", whole=False, ago=2)
     watch = yard.watch()
     watch.await_line("_dead dead: ")
-    factory.put(locations.workspace_path(yard.near, "stage_ledger"), "{")
+    factory.put(locations.workspace_path(yard.local, "stage_ledger"), "{")
     yard.make("late", ago=0.5)
     assert watch.end() == 4
     assert rows(watch.out) == ["7 dead dead"]
@@ -795,8 +795,8 @@ def test_a_copy_that_is_always_cut_off_ends_in_its_own_code_and_holds_up_no_othe
     assert (
         words(watch.out, "cut") == "its closing ended with exit code 6; no result, audit not made"
     )
-    order = [line.split()[2] for line in watch.lines if line.endswith(": closing\n")]
-    assert order[:3] == [f"{cut.tag}:", f"{sound.tag}:", f"{cut.tag}:"]
+    request = [line.split()[2] for line in watch.lines if line.endswith(": closing\n")]
+    assert request[:3] == [f"{cut.tag}:", f"{sound.tag}:", f"{cut.tag}:"]
 
 
 def test_a_connection_cut_in_the_middle_of_a_look_is_made_anew(yard: Yard, sshd: Sshd) -> None:

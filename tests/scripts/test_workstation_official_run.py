@@ -148,7 +148,7 @@ def test_a_run_leaves_every_file_and_the_result_last(
     )
     run = run_of(root, "run1")
     assert capsys.readouterr().out.splitlines() == [str(run)]
-    order = [
+    request = [
         "preflight.json",
         "data_quality_command.sh",
         "data_quality.log",
@@ -156,10 +156,10 @@ def test_a_run_leaves_every_file_and_the_result_last(
         "context.json",
         "run.pid",
     ]
-    order += ["run.log", "result.json"]
-    times = [(run / name).stat().st_mtime_ns for name in order]
+    request += ["run.log", "result.json"]
+    times = [(run / name).stat().st_mtime_ns for name in request]
     assert times == sorted(times)
-    assert {path.name for path in run.iterdir()} == {*order, "data_quality"}
+    assert {path.name for path in run.iterdir()} == {*request, "data_quality"}
     assert (run / "run.log").read_text() == "gate program at work 3\n"
     folder = f"audit/workstation_runs/{run.name}"
     result = {

@@ -27,18 +27,20 @@ def evidence_verified(facts: Facts) -> Answer:
 
 def run_files_present(facts: Facts) -> Answer:
     """The launcher left all of its files."""
-    wanted = [facts.place.relative(facts.place.path(name)) for name in _OF_RUN]
+    wanted = [facts.run_paths.relative(facts.run_paths.path(name)) for name in _OF_RUN]
     return _present(facts, wanted, "preflight, context, command, log and result")
 
 
 def report_files_present(facts: Facts) -> Answer:
     """The gate report is there for programs and for readers."""
     expected = "the gate report as JSON and as Markdown"
-    if facts.place.gate is None:
+    if facts.run_paths.gate is None:
         return Answer(False, expected, "no gate report belongs to this run", None)
-    noun = ARTIFACTS["production_gates_report"]
-    folder = facts.place.relative(facts.place.folder(Home.GATE))
-    return _present(facts, [f"{folder}/{noun.file}{suffix}" for suffix in noun.suffixes], expected)
+    artifact = ARTIFACTS["production_gates_report"]
+    folder = facts.run_paths.relative(facts.run_paths.folder(Home.GATE))
+    return _present(
+        facts, [f"{folder}/{artifact.file}{suffix}" for suffix in artifact.suffixes], expected
+    )
 
 
 def _present(facts: Facts, wanted: list[str], expected: str) -> Answer:

@@ -47,7 +47,7 @@ def report_belongs_to_run(facts: Facts) -> Answer:
     span = _span(facts)
     written = facts.report.members.get("generated_at")
     wrong = report_window.why_not_this_run(span, written)
-    begun = run_names.gate_started(facts.place.gate or "")
+    begun = run_names.gate_started(facts.run_paths.gate or "")
     if wrong is None and begun is not None and begun < span.began - span.slack:
         wrong = f"its folder was made at {begun.isoformat()}, before the run began ({span.began.isoformat()})"
     fits = f"made at {written}" + (

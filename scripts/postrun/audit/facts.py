@@ -57,7 +57,7 @@ class Ledger:
 class Facts:
     """One run as it lies on disk. A file that is missing or broken is a fact, too."""
 
-    place: RunPaths
+    run_paths: RunPaths
     name: RunName
     asked: str | None  # the tag on the command line
     evidence: Evidence

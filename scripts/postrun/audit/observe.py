@@ -15,49 +15,51 @@ from postrun.store import command_file, csv_files, evidence, json_files, ledger
 _UNLISTED = "not among the evidence"
 
 
-def observe(place: RunPaths, asked: str | None) -> Facts:
+def observe(run_paths: RunPaths, asked: str | None) -> Facts:
     """Read a run. `asked` is the tag on the command line. Raises Unclear when the folder's name is no run's."""
-    name = run_names.parse_run_name(place.run)
+    name = run_names.parse_run_name(run_paths.run)
     if name is None:
         raise AmbiguousRun(
-            "run folder", f"a name like <time>_{run_names.WORKFLOW}_<tag>", repr(place.run)
+            "run folder", f"a name like <time>_{run_names.WORKFLOW}_<tag>", repr(run_paths.run)
         )
-    found = _evidence(place)
-    context, report = (_noun(place, noun, found) for noun in ("context", "production_gates_report"))
-    detection = _open(place, "run_detection", _relative(place, "run_detection"))
-    result = place.path("result")
+    found = _evidence(run_paths)
+    context, report = (
+        _noun(run_paths, artifact, found) for artifact in ("context", "production_gates_report")
+    )
+    detection = _open(run_paths, "run_detection", _relative(run_paths, "run_detection"))
+    result = run_paths.path("result")
     return Facts(
-        place=place,
+        run_paths=run_paths,
         name=name,
         asked=asked,
         evidence=found,
-        ledger=_ledger(place),
+        ledger=_ledger(run_paths),
         detection=detection,
-        preflight=_noun(place, "preflight", found),
+        preflight=_noun(run_paths, "preflight", found),
         context=context,
-        result=_noun(place, "result", found),
+        result=_noun(run_paths, "result", found),
         result_modified=result.stat().st_mtime if result.exists() else None,
         offset_at_end=report_window.offset(
             f"2000-01-01T00:00:00{detection.members.get('utc_offset_at_end')}"
         ),
-        data_quality=_data_quality(place, context, found),
+        data_quality=_data_quality(run_paths, context, found),
         report=report,
-        statistics=_statistics(place, report, found),
-        windows=_windows(place, report, found),
-        costs=_table(place, _relative(place, "cost_stress_results"), COST_COLUMNS, found),
-        summary=_relative(place, "production_gates_final_summary"),
-        has_summary=place.path("production_gates_final_summary").is_file(),
-        namesakes=_namesakes(place, name.tag, detection),
-        factor_of_command=command_file.option(place.path("command"), "--factor"),
+        statistics=_statistics(run_paths, report, found),
+        windows=_windows(run_paths, report, found),
+        costs=_table(run_paths, _relative(run_paths, "cost_stress_results"), COST_COLUMNS, found),
+        summary=_relative(run_paths, "production_gates_final_summary"),
+        has_summary=run_paths.path("production_gates_final_summary").is_file(),
+        namesakes=_namesakes(run_paths, name.tag, detection),
+        factor_of_command=command_file.option(run_paths.path("command"), "--factor"),
     )
 
 
-def _evidence(place: RunPaths) -> Evidence:
-    manifest = _open(place, "evidence_manifest", _relative(place, "evidence_manifest"))
+def _evidence(run_paths: RunPaths) -> Evidence:
+    manifest = _open(run_paths, "evidence_manifest", _relative(run_paths, "evidence_manifest"))
     try:
-        here = evidence.contents(place)
-    except Invalid as refusal:
-        return Evidence(manifest, changed=(_plain(place, refusal),))
+        here = evidence.contents(run_paths)
+    except Invalid as error:
+        return Evidence(manifest, changed=(_plain(run_paths, error),))
     if manifest.value is None:
         return Evidence(manifest, frozenset(here.files))
     listed = evidence.recorded(manifest.value)
@@ -66,101 +68,105 @@ def _evidence(place: RunPaths) -> Evidence:
     return Evidence(manifest, present, changed, ledger.evidence_digest(manifest.value))
 
 
-def _ledger(place: RunPaths) -> Ledger:
-    path = locations.workspace_path(place.root, "stage_ledger")
-    broken = [text.replace(f"{place.root}/", "") for text in ledger.verify(place.root)]
+def _ledger(run_paths: RunPaths) -> Ledger:
+    path = locations.workspace_path(run_paths.root, "stage_ledger")
+    broken = [text.replace(f"{run_paths.root}/", "") for text in ledger.verify(run_paths.root)]
     rows = (
-        () if broken else tuple(row for row in ledger.rows(place.root) if row["run"] == place.run)
+        ()
+        if broken
+        else tuple(row for row in ledger.rows(run_paths.root) if row["run"] == run_paths.run)
     )
-    return Ledger(place.relative(path), rows, "; ".join(broken[:3]))
+    return Ledger(run_paths.relative(path), rows, "; ".join(broken[:3]))
 
 
-def _relative(place: RunPaths, noun: str) -> str:
-    return place.relative(place.path(noun))
+def _relative(run_paths: RunPaths, artifact: str) -> str:
+    return run_paths.relative(run_paths.path(artifact))
 
 
-def _noun(place: RunPaths, noun: str, found: Evidence) -> Document:
-    home = artifacts.ARTIFACTS[noun].home
-    if home is Home.GATE and place.gate is None:
+def _noun(run_paths: RunPaths, artifact: str, found: Evidence) -> Document:
+    home = artifacts.ARTIFACTS[artifact].home
+    if home is Home.GATE and run_paths.gate is None:
         return Document(None, problem="no gate report belongs to this run")
-    return _listed(place, noun, _relative(place, noun), found)
+    return _listed(run_paths, artifact, _relative(run_paths, artifact), found)
 
 
-def _listed(place: RunPaths, schema: str, path: str, found: Evidence) -> Document:
+def _listed(run_paths: RunPaths, schema: str, path: str, found: Evidence) -> Document:
     return (
-        _open(place, schema, path) if path in found.present else Document(path, problem=_UNLISTED)
+        _open(run_paths, schema, path)
+        if path in found.present
+        else Document(path, problem=_UNLISTED)
     )
 
 
-def _open(place: RunPaths, schema: str, path: str) -> Document:
+def _open(run_paths: RunPaths, schema: str, path: str) -> Document:
     try:
-        value, odd = json_files.parse((place.root / path).read_bytes(), path)
+        value, odd = json_files.parse((run_paths.root / path).read_bytes(), path)
         return Document(path, json_files.check(value, schema, path), odd=odd)
     except FileNotFoundError:
         return Document(path, problem="nothing there")
-    except (OSError, PostRunError) as refusal:
-        return Document(path, problem=_plain(place, refusal))
+    except (OSError, PostRunError) as error:
+        return Document(path, problem=_plain(run_paths, error))
 
 
-def _plain(place: RunPaths, trouble: Exception) -> str:
+def _plain(run_paths: RunPaths, trouble: Exception) -> str:
     """Put a refusal into words that are the same on every machine."""
-    return str(trouble).replace(f"{place.root}/", "")
+    return str(trouble).replace(f"{run_paths.root}/", "")
 
 
-def _data_quality(place: RunPaths, context: Document, found: Evidence) -> Document:
+def _data_quality(run_paths: RunPaths, context: Document, found: Evidence) -> Document:
     named = context.members.get("data_quality_report_json")
-    path = evidence.local(locations.RUNS, place.run, named)
+    path = evidence.local(locations.RUNS, run_paths.run, named)
     if path is None:
         return Document(
             context.path, problem=f"the context names {named!r}, which is not below this run folder"
         )
-    return _listed(place, "data_quality_report", path, found)
+    return _listed(run_paths, "data_quality_report", path, found)
 
 
-def _statistics(place: RunPaths, report: Document, found: Evidence) -> Document:
+def _statistics(run_paths: RunPaths, report: Document, found: Evidence) -> Document:
     named = gates.section(report.value, "statistical_gates").get("report_json")
-    path = evidence.local(locations.GATES, place.gate, named)
+    path = evidence.local(locations.GATES, run_paths.gate, named)
     if path is None:
         return Document(
             report.path,
             problem=f"the gate report names {named!r}, which is not below this gate folder",
         )
-    return _listed(place, "statistical_gates_report", path, found)
+    return _listed(run_paths, "statistical_gates_report", path, found)
 
 
-def _windows(place: RunPaths, report: Document, found: Evidence) -> Table:
+def _windows(run_paths: RunPaths, report: Document, found: Evidence) -> Table:
     named = gates.section(report.value, "wf_stress").get("summary_csv")
-    path = evidence.local(locations.GATES, place.gate, named)
+    path = evidence.local(locations.GATES, run_paths.gate, named)
     if path is None:
         return Table(
             report.path,
             problem=f"the gate report names {named!r}, which is not below this gate folder",
         )
-    return _table(place, path, MEASURES, found, "test_start")
+    return _table(run_paths, path, MEASURES, found, "test_start")
 
 
 def _table(
-    place: RunPaths, path: str, numbers: tuple[str, ...], found: Evidence, *columns: str
+    run_paths: RunPaths, path: str, numbers: tuple[str, ...], found: Evidence, *columns: str
 ) -> Table:
     if path not in found.present:
         return Table(path, problem=_UNLISTED)
     try:
-        frame = csv_files.read(place.root / path, columns, numbers)
-    except PostRunError as refusal:
-        return Table(path, problem=_plain(place, refusal))
+        frame = csv_files.read(run_paths.root / path, columns, numbers)
+    except PostRunError as error:
+        return Table(path, problem=_plain(run_paths, error))
     wanted = frame[[*columns, *numbers]].astype(object)
     cells = wanted.where(wanted.notna(), None).to_dict("records")
     return Table(path, tuple({str(name): value for name, value in row.items()} for row in cells))
 
 
-def _namesakes(place: RunPaths, tag: str, detection: Document) -> tuple[str, ...]:
+def _namesakes(run_paths: RunPaths, tag: str, detection: Document) -> tuple[str, ...]:
     """List the other runs with this very tag: as the workstation had them, else as they lie here."""
     if detection.value is not None:
-        return tuple(folder for folder in detection.value["run_folders"] if folder != place.run)
+        return tuple(folder for folder in detection.value["run_folders"] if folder != run_paths.run)
     names = (
         run_names.parse_run_name(path.name)
-        for path in sorted((place.root / locations.RUNS).glob(f"*_{tag}"))
+        for path in sorted((run_paths.root / locations.RUNS).glob(f"*_{tag}"))
     )
     return tuple(
-        name.folder for name in names if name and name.tag == tag and name.folder != place.run
+        name.folder for name in names if name and name.tag == tag and name.folder != run_paths.run
     )

@@ -31,7 +31,7 @@ class Artifact:
     suffixes: tuple[str, ...]
     schema: str | None
     generated: bool
-    words: str
+    description: str
 
 
 def _external(
@@ -199,14 +199,14 @@ _ALL = (
     _config("handoff", "what must be there, linked and current at a handoff"),
     _config("launcher_policy", "what a machine and its data must offer before a run"),
 )
-ARTIFACTS = {noun.name: noun for noun in _ALL}
+ARTIFACTS = {artifact.name: artifact for artifact in _ALL}
 
 
 def generated(*homes: Home) -> tuple[str, ...]:
     """List the files that this project writes into these homes, relative to the home; no evidence has these names."""
     return tuple(
-        f"{noun.file}{suffix}"
-        for noun in _ALL
-        if noun.generated and noun.home in homes
-        for suffix in noun.suffixes
+        f"{artifact.file}{suffix}"
+        for artifact in _ALL
+        if artifact.generated and artifact.home in homes
+        for suffix in artifact.suffixes
     )

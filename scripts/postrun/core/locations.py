@@ -22,6 +22,11 @@ class RunPaths:
     run: str
     gate: str | None
 
+    @classmethod
+    def of_workspace(cls, root: Path) -> "RunPaths":
+        """Return the paths of a workspace, for what belongs to no single run."""
+        return cls(root, "", None)
+
     def folder(self, home: Home) -> Path:
         """Give the folder of a home. What belongs into a gate folder that is not there goes to the run folder."""
         if home is Home.RUN or (home is Home.GATE and self.gate is None):
@@ -32,8 +37,8 @@ class RunPaths:
 
     def path(self, name: str, suffix: str = "") -> Path:
         """Give the path of a noun that has one file name of its own."""
-        noun = ARTIFACTS[name]
-        return self.folder(noun.home) / f"{noun.file}{suffix or noun.suffixes[0]}"
+        artifact = ARTIFACTS[name]
+        return self.folder(artifact.home) / f"{artifact.file}{suffix or artifact.suffixes[0]}"
 
     def relative(self, path: Path) -> str:
         """Write a path the way artifacts have it: from the workspace root, POSIX."""
@@ -42,4 +47,4 @@ class RunPaths:
 
 def workspace_path(root: Path, name: str, suffix: str = "") -> Path:
     """Give the path of a noun that belongs to no single run (workspace or project)."""
-    return RunPaths(root, "", None).path(name, suffix)
+    return RunPaths.of_workspace(root).path(name, suffix)

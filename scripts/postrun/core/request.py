@@ -1,13 +1,15 @@
-"""What a step is asked, and what came of it: the only two records that cross the table of steps."""
+"""What a step is asked and what it returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from postrun.core.locations import RunPaths
+
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One run to work on, as the command line named it. Which folders that means is read from disk, step by step."""
+    """One run to work on, as the command line named it."""
 
     root: Path
     tag: str | None = None
@@ -26,16 +28,17 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class StepResult:
-    """A step that ran to its end. `yes` is its verdict; a step that judges nothing says yes."""
+    """What came of a step that ran to its end. A step that decides nothing has passed."""
 
-    words: str
-    wrote: tuple[Path, ...] = ()
-    yes: bool = True
+    summary: str
+    written: tuple[Path, ...] = ()
+    passed: bool = True
 
     @property
     def exit_code(self) -> int:
-        """Give 0 for yes and 1 for no; refusals have codes of their own."""
-        return 0 if self.yes else 1
+        """Return 0 when it passed, else 1; errors have codes of their own."""
+        return 0 if self.passed else 1
 
 
-StepFunction = Callable[[RunRequest], StepResult]
+# Every step is given the same two values: what was asked, and where that run is.
+StepFunction = Callable[[RunRequest, RunPaths], StepResult]

@@ -85,8 +85,8 @@ def _nearest(tag: str, names: Sequence[RunName], denied: Mapping[str, object]) -
     if denied:
         folder, other = next(iter(denied.items()))
         return f"only {folder}, whose context names tag {other!r}"
-    near = difflib.get_close_matches(tag, sorted({name.tag for name in names}), n=5, cutoff=0.3)
-    return f"none; nearest: {', '.join(near)}" if near else f"none among {len(names)} runs"
+    local = difflib.get_close_matches(tag, sorted({name.tag for name in names}), n=5, cutoff=0.3)
+    return f"none; nearest: {', '.join(local)}" if local else f"none among {len(names)} runs"
 
 
 def _tag_in_context(seen: RemoteListing, folder: str) -> object:
@@ -115,10 +115,10 @@ def check_end(
     """
     try:
         file = check_result(seen, found)
-    except (Missing, Invalid) as refusal:
+    except (Missing, Invalid) as error:
         if asked is None and before is None:
             raise
-        what = "without a" if isinstance(refusal, Missing) else "with a broken"
+        what = "without a" if isinstance(error, Missing) else "with a broken"
         found.notes.append(f"given up {what} result.json{_stopped(seen, found.name.folder)}")
         return None, asked or before
     if asked is not None:

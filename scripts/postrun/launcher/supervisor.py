@@ -67,8 +67,8 @@ def _conclude(job: Job, code: int, began: bool) -> None:
     while True:
         try:
             return write_json(job.run / "result.json", {**job.result, "exit_code": code})
-        except Missing as refusal:
-            if not began or getattr(refusal.__cause__, "errno", None) not in FULL:
+        except Missing as error:
+            if not began or getattr(error.__cause__, "errno", None) not in FULL:
                 raise
             time.sleep(SOON)
 

@@ -29,8 +29,8 @@ def outcome_of(post: HostMonitor, one: RunMonitor, code: int) -> Row:
     """Say what came of a closing: the run's verdict, or that it fell short of one."""
     try:
         found = str(verdict.of_run(post.root, one.memory.run or ""))
-    except PostRunError as refusal:
-        found = str(refusal)
+    except PostRunError as error:
+        found = str(error)
     if code > 1:
         return row(post, one, code, words=f"its closing ended with exit code {code}; {found}")
     return row(post, one, code, CLOSED, found)

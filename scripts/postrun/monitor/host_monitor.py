@@ -66,7 +66,7 @@ class HostMonitor:
     claims: dict[str, list[str]]  # run folder -> the roots below which it lies; shared by all posts
     runs: dict[str, RunMonitor] = field(default_factory=dict)
     older: int = 0  # unfinished runs that began too early to count
-    refusal: PostRunError | None = None  # why this workstation was given up
+    error: PostRunError | None = None  # why this workstation was given up
     trouble: PostRunError | None = None  # why the last poll brought nothing
     due: float = 0.0
     asked: bool = False
@@ -95,8 +95,8 @@ class HostMonitor:
         found: HostSnapshot | PostRunError | None = None
         try:
             found = self.door.glances(tags, self._first())
-        except PostRunError as refusal:
-            found = refusal
+        except PostRunError as error:
+            found = error
         finally:
             answers.put((self, found, time.monotonic()))
 
@@ -120,7 +120,7 @@ class HostMonitor:
             if (
                 type(found) is not Unreachable and not self.looked
             ) or self._memory.over is Unreachable:
-                self.refusal = found
+                self.error = found
         else:
             self._memory = MonitorState(began=self.began)
         self.due = now + pause(self._memory, now, self.limits, random.random())
@@ -171,8 +171,8 @@ class HostMonitor:
         try:
             self._check_alone(folder)
             return one.take(seen, now)
-        except PostRunError as refusal:
-            one.memory = replace(one.memory, run=folder, words=str(refusal), over=type(refusal))
+        except PostRunError as error:
+            one.memory = replace(one.memory, run=folder, words=str(error), over=type(error))
             return True
 
     def _check_alone(self, folder: str) -> None:

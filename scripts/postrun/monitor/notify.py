@@ -127,8 +127,8 @@ class Notifier:
             return
         try:
             self.tell(of_verdict(self._root, run, tag, exit_code))
-        except PostRunError as refusal:
-            self._say(f"nobody was told of the verdict: {refusal}")
+        except PostRunError as error:
+            self._say(f"nobody was told of the verdict: {error}")
 
     def close(self, patience: float = PATIENCE) -> None:
         """Wait for the messages on their way, but not for ever. What was not begun then is told at the next chance."""
@@ -186,15 +186,15 @@ class Notifier:
 
     def _record(self, run: str, key: str, told: bool) -> bool:
         """Write an event down as told, or strike it out; say whether that was news."""
-        place = RunPaths(self._root, run, None)
+        run_paths = RunPaths(self._root, run, None)
         with disk.lock(
             self._root / locations.LOCKS / "notifications.lock", _LOCK_WAIT, "telling somebody"
         ):
-            before = (json_files.seek(place, "notifications") or {"told": []})["told"]
+            before = (json_files.seek(run_paths, "notifications") or {"told": []})["told"]
             after = [one for one in before if one != key] + ([key] if told else [])
             if (key in before) is told:
                 return False
-            json_files.write(place, "notifications", {"run": run, "told": after})
+            json_files.write(run_paths, "notifications", {"run": run, "told": after})
             return True
 
     def _send(self, number: int, url: str, event: Event) -> bool:
@@ -226,8 +226,8 @@ def herald(root: Path, say: Callable[[str], None]) -> Notifier:
         return Notifier(root, (), say)
     try:
         return Notifier(root, configuration.notify_urls(), say)
-    except PostRunError as refusal:
-        kind = type(refusal).__name__.lower()  # its words might show an address
+    except PostRunError as error:
+        kind = type(error).__name__.lower()  # its words might show an address
         say(
             f"configs/notify.local.json: expected addresses, found a file that is {kind}; nobody will be told"
         )

@@ -130,8 +130,8 @@ class _Poll(threading.Thread):
     def run(self) -> None:
         try:
             self.answer = self._look()
-        except PostRunError as refusal:
-            self.answer = refusal
+        except PostRunError as error:
+            self.answer = error
 
 
 def ask(
@@ -179,8 +179,8 @@ class RunMonitor:
         self.memory = judge(before, facts, now, self.limits)
         try:
             self._journal.note(before, self.memory, now)
-        except Missing as refusal:  # a full disk, say: the line is kept for the next look, and the run is still watched
-            self.trouble = str(refusal)
+        except Missing as error:  # a full disk, say: the line is kept for the next look, and the run is still watched
+            self.trouble = str(error)
         return self.memory.state is not before.state or self.memory.run != before.run
 
     def put_off(self, code: int, now: float) -> float | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def start(
-    order: RunRequest,
+    request: RunRequest,
     run: str,
     words: Sequence[str],
     files: Sequence[str],
@@ -27,19 +27,21 @@ def start(
     `run` names it in messages. In a rehearsal nothing is started. Raises Missing, Unclear, Unreachable.
     """
     code, said = 0, [f"{run}: could be started now, nothing was"]
-    with open_workstation(order) as door:
+    with open_workstation(request) as door:
         remote_files = door.list_files(files)
         absent = [path for path in files if path not in remote_files.files]
         if absent:
             raise Missing(
-                run, f"its files on workstation {order.host}", f"no {', no '.join(absent)}"
+                run, f"its files on workstation {request.host}", f"no {', no '.join(absent)}"
             )
-        if order.tag in remote_files.tags:
-            raise AmbiguousRun(f"decision tag {order.tag}", "a free one", "a run that has it", hint)
+        if request.tag in remote_files.tags:
+            raise AmbiguousRun(
+                f"decision tag {request.tag}", "a free one", "a run that has it", hint
+            )
         if not as_json:
             print(planning.quoted(words), flush=True)
         if not disk.DRY_RUN.get():
-            code, output = _launched(door, words, order.tag, run)
+            code, output = _launched(door, words, request.tag, run)
             said = [*output.splitlines(), f"{run}: the launcher ended with exit code {code}"]
     verdict = min(code, 1)
     if as_json:
@@ -55,7 +57,7 @@ def _launched(
     """Run the launcher. An answer that is lost does not say that nothing was started. Raises Unreachable."""
     try:
         return door.launch(words)
-    except Unreachable as refusal:
+    except Unreachable as error:
         look = f"make monitor-then-finalize TAG={tag}"
         hint = f"it may be under way all the same: see `{look}` before it is started again"
-        raise Unreachable(run, "the launcher's own word", f"none ({refusal})", hint) from None
+        raise Unreachable(run, "the launcher's own word", f"none ({error})", hint) from None

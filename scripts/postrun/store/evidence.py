@@ -40,10 +40,10 @@ class Difference:
         return f"{self.path} ({self.what})"
 
 
-def folders(place: RunPaths) -> tuple[str, ...]:
+def folders(run_paths: RunPaths) -> tuple[str, ...]:
     """Name the folders that hold a run's evidence, relative to the root."""
-    run = f"{locations.RUNS}/{place.run}"
-    return (run, f"{locations.GATES}/{place.gate}") if place.gate else (run,)
+    run = f"{locations.RUNS}/{run_paths.run}"
+    return (run, f"{locations.GATES}/{run_paths.gate}") if run_paths.gate else (run,)
 
 
 def patterns() -> tuple[str, ...]:
@@ -73,13 +73,13 @@ def only_evidence(files: dict[str, str], links: dict[str, str]) -> Contents:
     return Contents(kept, pointed)
 
 
-def contents(place: RunPaths) -> Contents:
+def contents(run_paths: RunPaths) -> Contents:
     """Digest the local evidence of a run. A folder that is not there is empty. Raises Invalid."""
     files: dict[str, str] = {}
     links: dict[str, str] = {}
-    for folder in folders(place):
-        for entry in _walk(place.root / folder):
-            path = place.relative(Path(entry.path))
+    for folder in folders(run_paths):
+        for entry in _walk(run_paths.root / folder):
+            path = run_paths.relative(Path(entry.path))
             if not is_evidence(path):
                 continue
             if entry.is_symlink():
@@ -146,8 +146,8 @@ def _compare(expected: dict[str, str], found: dict[str, str]) -> list[Difference
     return changed + gone + [Difference(path, "added") for path in found.keys() - expected.keys()]
 
 
-def differences(place: RunPaths) -> list[Difference]:
+def differences(run_paths: RunPaths) -> list[Difference]:
     """List how the local evidence of a run differs from its manifest, if it does. Raises Missing, Invalid."""
     return compare(
-        recorded(json_files.read(place, "evidence_manifest")), contents(place), copied=True
+        recorded(json_files.read(run_paths, "evidence_manifest")), contents(run_paths), copied=True
     )

@@ -193,23 +193,23 @@ def load(path: Path, schema: str) -> Any:
     return check(parse(content, path)[0], schema, path)
 
 
-def read(place: RunPaths, name: str) -> Any:
+def read(run_paths: RunPaths, name: str) -> Any:
     """Read and check a noun of a run or of the workspace. Raises Missing, Invalid."""
-    return load(place.path(name), _schema(name))
+    return load(run_paths.path(name), _schema(name))
 
 
-def seek(place: RunPaths, name: str) -> Any | None:
+def seek(run_paths: RunPaths, name: str) -> Any | None:
     """Like `read`, but None when there is no such file."""
-    return read(place, name) if place.path(name).exists() else None
+    return read(run_paths, name) if run_paths.path(name).exists() else None
 
 
-def write(place: RunPaths, name: str, document: dict[str, Any]) -> dict[str, Any]:
+def write(run_paths: RunPaths, name: str, document: dict[str, Any]) -> dict[str, Any]:
     """Check and write a noun of ours; give the document as it now lies on disk.
 
     `schema_version` and `generated_at` are added here. When nothing else changed, the file keeps its bytes, its old
     `generated_at` included, so that closing a run twice changes nothing.
     """
-    path = place.path(name)
+    path = run_paths.path(name)
     stamped = {
         **document,
         "schema_version": SCHEMA_VERSION,

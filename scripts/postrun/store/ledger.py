@@ -93,8 +93,8 @@ def verify(root: Path) -> list[str]:
         lines = _lines(path)
         broken = [*_chain(path, lines), *_unknown_head(root, lines)]
         head = _published(root)
-    except Invalid as refusal:
-        return [str(refusal)]
+    except Invalid as error:
+        return [str(error)]
     view = locations.workspace_path(root, "stage_audit_log").name
     if lines and head is None:
         broken.append(f"{view}: expected the digest of the last row, found no ledger block")
@@ -194,8 +194,8 @@ def _chain(path: Path, lines: list[bytes]) -> list[str]:
     for index in range(len(lines)):
         try:
             row = _row(path, lines, index)
-        except Invalid as refusal:
-            broken.append(str(refusal))
+        except Invalid as error:
+            broken.append(str(error))
             continue
         before = _digest(lines[index - 1]) if index else None
         if row["previous_sha256"] != before:

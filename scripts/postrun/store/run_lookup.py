@@ -11,14 +11,14 @@ from postrun.store import json_files
 REPORT = "production_gates_report.json"
 
 
-def run(order: RunRequest) -> str | None:
+def run(request: RunRequest) -> str | None:
     """Give the run folder that is asked for, None when there is but a tag. Raises Usage, Unclear.
 
     A local folder has the same name as the workstation's.
     """
-    far = _between(order.run_dir_remote, locations.RUNS, "--run-dir-remote", "")
-    near = order.run_dir.resolve().name if order.run_dir else None
-    folder = _one(far, near, "--run-dir")
+    remote = _between(request.run_dir_remote, locations.RUNS, "--run-dir-remote", "")
+    local = request.run_dir.resolve().name if request.run_dir else None
+    folder = _one(remote, local, "--run-dir")
     name = run_names.parse_run_name(folder or "")
     if folder is not None and not (name and run_names.TAG.fullmatch(name.tag)):
         raise AmbiguousRun(
@@ -27,11 +27,13 @@ def run(order: RunRequest) -> str | None:
     return folder
 
 
-def gate(order: RunRequest) -> str | None:
+def gate(request: RunRequest) -> str | None:
     """Give the gate folder that is asked for, None when there is none. Raises Usage, Unclear."""
-    far = _between(order.report_json_remote, locations.GATES, "--report-json-remote", f"/{REPORT}")
-    near = order.report_json.resolve().parent.name if order.report_json else None
-    folder = _one(far, near, "--report-json")
+    remote = _between(
+        request.report_json_remote, locations.GATES, "--report-json-remote", f"/{REPORT}"
+    )
+    local = request.report_json.resolve().parent.name if request.report_json else None
+    folder = _one(remote, local, "--report-json")
     if folder is not None and run_names.gate_started(folder) is None:
         raise AmbiguousRun(
             f"gate folder {folder!r}", f"a name like {run_names.WORKFLOW}_<time>", "another"
@@ -53,33 +55,35 @@ def _between(path: str | None, home: str, flag: str, file: str) -> str | None:
     return parts[0]
 
 
-def _one(far: str | None, near: str | None, flag: str) -> str | None:
+def _one(remote: str | None, local: str | None, flag: str) -> str | None:
     """Give the folder that two flags name, or one of them. Raises Usage when they do not agree."""
-    if far and near and far != near:
-        raise Usage(flag, f"the folder that {flag}-remote names, {far}", near)
-    return far or near
+    if remote and local and remote != local:
+        raise Usage(flag, f"the folder that {flag}-remote names, {remote}", local)
+    return remote or local
 
 
-def tag(order: RunRequest) -> str:
+def tag(request: RunRequest) -> str:
     """Give the decision tag: the one that is named, else that of the folder. Raises Usage, Unclear."""
-    if order.tag is not None:
-        return order.tag
-    name = run_names.parse_run_name(run(order) or "")
+    if request.tag is not None:
+        return request.tag
+    name = run_names.parse_run_name(run(request) or "")
     return run_names.check_tag(name.tag if name else "")
 
 
-def locate(order: RunRequest) -> RunPaths:
+def locate(request: RunRequest) -> RunPaths:
     """Find the folders of a run that is here already, from its paths or from what detection wrote. Raises Refusal."""
-    if order.run_dir is not None:
-        _below(order.run_dir, order.root / locations.RUNS, "--run-dir")
-    place = RunPaths(order.root, run(order) or _detected(order), None)
-    if order.report_json is not None:
+    if request.run_dir is not None:
+        _below(request.run_dir, request.root / locations.RUNS, "--run-dir")
+    run_paths = RunPaths(request.root, run(request) or _detected(request), None)
+    if request.report_json is not None:
         return RunPaths(
-            order.root,
-            place.run,
-            _below(order.report_json.parent, order.root / locations.GATES, "--report-json"),
+            request.root,
+            run_paths.run,
+            _below(request.report_json.parent, request.root / locations.GATES, "--report-json"),
         )
-    return RunPaths(order.root, place.run, json_files.read(place, "run_detection")["gate_folder"])
+    return RunPaths(
+        request.root, run_paths.run, json_files.read(run_paths, "run_detection")["gate_folder"]
+    )
 
 
 def _below(path: Path, home: Path, flag: str) -> str:
@@ -92,21 +96,23 @@ def _below(path: Path, home: Path, flag: str) -> str:
     return folder.name
 
 
-def _detected(order: RunRequest) -> str:
+def _detected(request: RunRequest) -> str:
     """Give the newest detected run of this tag; as in detection, one with a context goes before any without."""
-    runs = order.root / locations.RUNS
+    runs = request.root / locations.RUNS
     found = [
         name
-        for name in (run_names.parse_run_name(path.name) for path in runs.glob(f"*_{order.tag}"))
+        for name in (run_names.parse_run_name(path.name) for path in runs.glob(f"*_{request.tag}"))
         if name
-        and name.tag == order.tag
-        and RunPaths(order.root, name.folder, None).path("run_detection").exists()
+        and name.tag == request.tag
+        and RunPaths(request.root, name.folder, None).path("run_detection").exists()
     ]
     if not found:
         hint = "detect and sync it first: make finalize"
-        raise Missing(f"run {order.tag}", f"a detected run in {runs}", "none", hint)
+        raise Missing(f"run {request.tag}", f"a detected run in {runs}", "none", hint)
     begun = (
-        [name for name in found if _has_context(order.root, name.folder)] if len(found) > 1 else []
+        [name for name in found if _has_context(request.root, name.folder)]
+        if len(found) > 1
+        else []
     )
     return max(begun or found, key=lambda name: name.started).folder
 

@@ -157,21 +157,21 @@ def test_where_nothing_can_be_written_is_one_line(
 def test_content_is_on_the_disk_before_the_name_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order: list[str] = []
+    request: list[str] = []
     sync, move = os.fsync, os.replace
 
     def synced(handle: int) -> None:
-        order.append("fsync")
+        request.append("fsync")
         sync(handle)
 
     def moved(source: Path, target: Path) -> None:
-        order.append("replace")
+        request.append("replace")
         move(source, target)
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", moved)
     disk.replace(tmp_path / "x.json", b"new")
-    assert order == ["fsync", "replace"]
+    assert request == ["fsync", "replace"]
 
 
 @pytest.mark.parametrize(

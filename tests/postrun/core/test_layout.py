@@ -158,9 +158,9 @@ def test_every_tag_makes_a_run_folder_and_comes_out_of_it(tag: str) -> None:
 def test_every_noun_has_its_place(
     tmp_path: Path, name: str, suffix: str, gate: str | None, path: str
 ) -> None:
-    place = RunPaths(tmp_path, RUN, gate)
-    assert place.path(name, suffix) == tmp_path / path
-    assert place.relative(place.path(name, suffix)) == path
+    run_paths = RunPaths(tmp_path, RUN, gate)
+    assert run_paths.path(name, suffix) == tmp_path / path
+    assert run_paths.relative(run_paths.path(name, suffix)) == path
 
 
 def test_configs_come_with_the_project_whatever_the_workspace(tmp_path: Path) -> None:
@@ -178,10 +178,10 @@ def test_a_path_outside_has_no_relative_name(tmp_path: Path) -> None:
 
 def test_ours_never_names_evidence() -> None:
     evidence = {
-        f"{noun.file}{suffix}"
-        for noun in ARTIFACTS.values()
-        if not noun.generated
-        for suffix in noun.suffixes
+        f"{artifact.file}{suffix}"
+        for artifact in ARTIFACTS.values()
+        if not artifact.generated
+        for suffix in artifact.suffixes
     }
     written = artifacts.generated(Home.RUN, Home.GATE)
     assert len(written) == len(set(written))
@@ -203,10 +203,10 @@ def test_ours_is_by_home() -> None:
 
 @pytest.mark.parametrize("name", ARTIFACTS)
 def test_a_noun_stays_below_its_home(name: str) -> None:
-    noun = ARTIFACTS[name]
-    assert noun.name == name
-    assert not PurePosixPath(noun.file).is_absolute()
-    assert ".." not in PurePosixPath(noun.file).parts
-    assert noun.suffixes
-    assert [suffix for suffix in noun.suffixes if not re.fullmatch(r"\.[a-z]+", suffix)] == []
-    assert "*" not in noun.file or not noun.generated, "we choose our own names"
+    artifact = ARTIFACTS[name]
+    assert artifact.name == name
+    assert not PurePosixPath(artifact.file).is_absolute()
+    assert ".." not in PurePosixPath(artifact.file).parts
+    assert artifact.suffixes
+    assert [suffix for suffix in artifact.suffixes if not re.fullmatch(r"\.[a-z]+", suffix)] == []
+    assert "*" not in artifact.file or not artifact.generated, "we choose our own names"

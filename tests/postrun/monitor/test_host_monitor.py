@@ -60,19 +60,22 @@ def glance(tag: str, processes: tuple[Process, ...] = ()) -> RunSnapshot:
 
 
 @pytest.fixture(params=["local", "ssh"])
-def door(request: pytest.FixtureRequest, far: Path) -> Iterator[Workstation]:
+def door(request: pytest.FixtureRequest, remote: Path) -> Iterator[Workstation]:
     """Give a workstation whose root is `far`, over both hosts in turn."""
     host = "local" if request.param == "local" else str(request.getfixturevalue("sshd").host)
-    opened = workstation.connect(host, str(far), SETTINGS)
+    opened = workstation.connect(host, str(remote), SETTINGS)
     yield opened
     opened.close()
 
 
-def test_glances_are_glances_in_one_round_trip(door: Workstation, far: Path) -> None:
+def test_glances_are_glances_in_one_round_trip(door: Workstation, remote: Path) -> None:
     tags = ["run1", "run10", "run1_rerun4", "ended"]
     for day, tag in enumerate(tags, start=10):
         make_run(
-            far, tag=tag, stamp=f"2026-02-{day}_031500", change=None if tag == "ended" else _goes_on
+            remote,
+            tag=tag,
+            stamp=f"2026-02-{day}_031500",
+            change=None if tag == "ended" else _goes_on,
         )
     seen = door.glances([*tags, "nowhere"])
     assert door.round_trips == 1
@@ -109,8 +112,8 @@ def test_glances_at_nothing_list_nothing(door: Workstation) -> None:
     assert seen.processes
 
 
-def test_only_folders_from_a_name_on_are_listed(door: Workstation, far: Path) -> None:
-    runs = far / "audit/workstation_runs"
+def test_only_folders_from_a_name_on_are_listed(door: Workstation, remote: Path) -> None:
+    runs = remote / "audit/workstation_runs"
     for name in (
         folder("a", "2026-01-01_000000"),
         folder("b"),
@@ -131,17 +134,17 @@ def test_only_folders_from_a_name_on_are_listed(door: Workstation, far: Path) ->
 
 
 def test_a_clock_that_is_put_back_over_midnight_hides_no_gate_folder(
-    door: Workstation, far: Path
+    door: Workstation, remote: Path
 ) -> None:
     made = documents(tag="run1", stamp="2026-03-01_001000")
     made.gate_stamp = "2026-02-28_231500"
-    made.write(far)
+    made.write(remote)
     seen = door.glance("run1")
     assert seen.gates == (made.gate_folder,)
-    put(made.gate_dir(far) / "late.csv", "late")
+    put(made.gate_dir(remote) / "late.csv", "late")
     assert door.glance("run1").settled != seen.settled
     make_run(
-        far,
+        remote,
         tag="run2",
         stamp="2026-01-01_001000",
         change=lambda other: setattr(other, "gate_stamp", "2025-12-31_1"),
@@ -149,11 +152,11 @@ def test_a_clock_that_is_put_back_over_midnight_hides_no_gate_folder(
     assert door.glance("run2").gates == ("production_gates_2025-12-31_1",)
 
 
-def test_the_longest_tags_go_in_parts(far: Path) -> None:
-    door = workstation.connect("local", str(far), SETTINGS)
+def test_the_longest_tags_go_in_parts(remote: Path) -> None:
+    door = workstation.connect("local", str(remote), SETTINGS)
     tags = [f"{number:03d}{'_' * 125}" for number in range(150)]
     for tag in tags:
-        (far / f"audit/workstation_runs/{folder(tag)}").mkdir(parents=True)
+        (remote / f"audit/workstation_runs/{folder(tag)}").mkdir(parents=True)
     seen = door.glances(tags)
     assert door.round_trips == 2, "a hundred at once: a command has its longest length"
     assert list(seen.glances) == tags
@@ -161,16 +164,16 @@ def test_the_longest_tags_go_in_parts(far: Path) -> None:
 
 
 @pytest.mark.parametrize("tag", ["x;touch pwned", "../x", "x\n", ""])
-def test_a_hostile_tag_reaches_no_shell(far: Path, tag: str) -> None:
-    door = workstation.connect("local", str(far), SETTINGS)
+def test_a_hostile_tag_reaches_no_shell(remote: Path, tag: str) -> None:
+    door = workstation.connect("local", str(remote), SETTINGS)
     with pytest.raises(Usage):
         door.glances(["fine", tag])
     assert door.round_trips == 0
 
 
-def test_a_root_that_is_not_there_is_missing(far: Path) -> None:
+def test_a_root_that_is_not_there_is_missing(remote: Path) -> None:
     with pytest.raises(Missing, match="--remote-root"):
-        workstation.connect("local", str(far / "x"), SETTINGS).glances([])
+        workstation.connect("local", str(remote / "x"), SETTINGS).glances([])
 
 
 # --- which runs count -----------------------------------------------------------------------------------------------
@@ -208,12 +211,12 @@ def test_an_old_run_counts_while_it_is_at_work(args: str, result: str, counts: b
     assert Since().counts(name, seen, IGNORED) is counts
 
 
-def test_a_run_is_closed_when_it_stands_in_the_ledger_and_was_audited(near: Path) -> None:
+def test_a_run_is_closed_when_it_stands_in_the_ledger_and_was_audited(local: Path) -> None:
     name = folder("a")
-    assert not is_closed(near, name, frozenset({name}))
-    put(near / f"audit/workstation_runs/{name}/governance_audit_check.json", "{}")
-    assert is_closed(near, name, frozenset({name}))
-    assert not is_closed(near, name, frozenset()), (
+    assert not is_closed(local, name, frozenset({name}))
+    put(local / f"audit/workstation_runs/{name}/governance_audit_check.json", "{}")
+    assert is_closed(local, name, frozenset({name}))
+    assert not is_closed(local, name, frozenset()), (
         "an audit by hand, before the decision, closes nothing"
     )
 
@@ -221,18 +224,18 @@ def test_a_run_is_closed_when_it_stands_in_the_ledger_and_was_audited(near: Path
 # --- one workstation ------------------------------------------------------------------------------------------------
 
 
-def post(far: Path, near: Path, host: str = "local", **patience: float) -> HostMonitor:
-    door = workstation.connect(host, str(far), SETTINGS)
+def post(remote: Path, local: Path, host: str = "local", **patience: float) -> HostMonitor:
+    door = workstation.connect(host, str(remote), SETTINGS)
     limits = Limits(interval=30.0, **patience)
-    return HostMonitor(host, door, near, Since(), limits, 0.0, {})
+    return HostMonitor(host, door, local, Since(), limits, 0.0, {})
 
 
 def take(one: HostMonitor, found: HostSnapshot | PostRunError, now: float) -> list[RunMonitor]:
     return [lookout for lookout, _ in one.take(found, now)]
 
 
-def test_the_first_look_lists_and_the_next_comes_at_once(far: Path, near: Path) -> None:
-    here = post(far, near)
+def test_the_first_look_lists_and_the_next_comes_at_once(remote: Path, local: Path) -> None:
+    here = post(remote, local)
     assert (
         take(here, sighting(folder("a"), folder("b"), folder("old", "2026-01-01_000000")), 5.0)
         == []
@@ -243,8 +246,8 @@ def test_the_first_look_lists_and_the_next_comes_at_once(far: Path, near: Path) 
     assert here.due == 36.0
 
 
-def test_what_begins_later_is_watched_too(far: Path, near: Path) -> None:
-    here = post(far, near)
+def test_what_begins_later_is_watched_too(remote: Path, local: Path) -> None:
+    here = post(remote, local)
     take(here, sighting(), 0.0)
     assert (here.looked, here.runs) == (True, {})
     take(here, sighting(folder("a")), 30.0)
@@ -264,9 +267,9 @@ def test_what_begins_later_is_watched_too(far: Path, near: Path) -> None:
     ids=["a day's slack", "a zone ahead", "the future", "the clock was put back"],
 )
 def test_new_runs_are_looked_for_from_a_name_on(
-    far: Path, near: Path, seen: list[str], now: datetime, first: str
+    remote: Path, local: Path, seen: list[str], now: datetime, first: str
 ) -> None:
-    here = post(far, near)
+    here = post(remote, local)
     take(
         here,
         replace(sighting(*(folder(f"t{stamp}", stamp) for stamp in seen)), clock=now.timestamp()),
@@ -275,27 +278,27 @@ def test_new_runs_are_looked_for_from_a_name_on(
     assert here._first() == first
 
 
-def test_a_log_that_cannot_be_written_is_told_and_written_later(far: Path, near: Path) -> None:
+def test_a_log_that_cannot_be_written_is_told_and_written_later(remote: Path, local: Path) -> None:
     """A disk that is full for a moment must not end the watch of a run that goes on for hours."""
-    here = post(far, near)
-    put(near / f"audit/workstation_runs/{folder('a')}", "a file where a folder belongs")
+    here = post(remote, local)
+    put(local / f"audit/workstation_runs/{folder('a')}", "a file where a folder belongs")
     take(here, sighting(folder("a"), folder("b")), 0.0)
     one, other = take(here, sighting(a=glance("a"), b=glance("b")), 1.0)
     assert (one.memory.over, other.memory.over, other.trouble) == (None, None, "")
     assert "monitor_events.jsonl: expected a place that can be written to, found " in one.trouble
-    (near / f"audit/workstation_runs/{folder('a')}").unlink()
+    (local / f"audit/workstation_runs/{folder('a')}").unlink()
     take(here, sighting(a=glance("a"), b=glance("b")), 31.0)
     lines = (
-        (near / f"audit/workstation_runs/{folder('a')}/monitor_events.jsonl")
+        (local / f"audit/workstation_runs/{folder('a')}/monitor_events.jsonl")
         .read_text()
         .splitlines()
     )
     assert ([json.loads(line)["state"] for line in lines], one.trouble) == (["running"], "")
 
 
-def test_a_damaged_log_ends_the_watch_of_its_run_only(far: Path, near: Path) -> None:
-    here = post(far, near)
-    put(near / f"audit/workstation_runs/{folder('a')}/monitor_events.jsonl", '{"state": "run')
+def test_a_damaged_log_ends_the_watch_of_its_run_only(remote: Path, local: Path) -> None:
+    here = post(remote, local)
+    put(local / f"audit/workstation_runs/{folder('a')}/monitor_events.jsonl", '{"state": "run')
     take(here, sighting(folder("a"), folder("b")), 0.0)
     one, other = take(here, sighting(a=glance("a"), b=glance("b")), 1.0)
     assert (one.memory.over, other.memory.over) == (Invalid, None)
@@ -303,15 +306,15 @@ def test_a_damaged_log_ends_the_watch_of_its_run_only(far: Path, near: Path) -> 
     assert take(here, sighting(a=glance("a"), b=glance("b")), 31.0) == [other]
 
 
-def test_of_one_tag_the_newest_counts(far: Path, near: Path) -> None:
-    here = post(far, near)
+def test_of_one_tag_the_newest_counts(remote: Path, local: Path) -> None:
+    here = post(remote, local)
     take(here, sighting(folder("a"), folder("a", "2026-02-28_031500")), 0.0)
     assert list(here.runs) == ["a"]
     assert list(here.claims) == [folder("a", "2026-02-28_031500")]
 
 
-def test_an_outage_is_everybodys_and_backs_off(far: Path, near: Path) -> None:
-    here = post(far, near, outage=500.0)
+def test_an_outage_is_everybodys_and_backs_off(remote: Path, local: Path) -> None:
+    here = post(remote, local, outage=500.0)
     take(here, sighting(folder("a")), 0.0)
     take(here, sighting(a=glance("a")), 1.0)
     away = Unreachable("bench", "an answer", "none")
@@ -321,26 +324,26 @@ def test_an_outage_is_everybodys_and_backs_off(far: Path, near: Path) -> None:
         pauses.append(here.due - now)
     assert one.memory.state is State.UNREACHABLE
     assert pauses[0] < pauses[1]
-    assert here.refusal is None
+    assert here.error is None
     take(here, sighting(a=glance("a")), 300.0)
     assert (one.memory.state, here.trouble) == (State.RUNNING, None)
     take(here, away, 400.0)
     take(here, away, 901.0)
-    assert here.refusal is away
+    assert here.error is away
 
 
-def test_a_wrong_root_or_key_gives_up_at_the_first_look_only(far: Path, near: Path) -> None:
-    first, later = post(far, near), post(far, near)
+def test_a_wrong_root_or_key_gives_up_at_the_first_look_only(remote: Path, local: Path) -> None:
+    first, later = post(remote, local), post(remote, local)
     gone = Missing("root", "a folder", "nothing there")
     take(first, gone, 0.0)
-    assert first.refusal is gone
+    assert first.error is gone
     take(later, sighting(), 0.0)
     take(later, gone, 30.0)
-    assert later.refusal is None, "a disk that is away for a while"
+    assert later.error is None, "a disk that is away for a while"
 
 
-def test_a_run_on_two_workstations_is_unclear(far: Path, near: Path) -> None:
-    here, there = post(far, near), post(far, near)
+def test_a_run_on_two_workstations_is_unclear(remote: Path, local: Path) -> None:
+    here, there = post(remote, local), post(remote, local)
     there.claims, there.host = here.claims, "there"
     take(here, sighting(folder("a"), folder("b")), 0.0)
     take(there, sighting(folder("a")), 0.0)
@@ -348,17 +351,17 @@ def test_a_run_on_two_workstations_is_unclear(far: Path, near: Path) -> None:
     (copy,) = take(there, sighting(a=glance("a")), 1.0)
     for ended in (one, copy):
         assert (ended.memory.over, ended.memory.run, ended.polls) == (AmbiguousRun, folder("a"), 0)
-        words = f"it on one workstation, found it on local:{far} and on there:{far}; if they share a disk, name one of"
+        words = f"it on one workstation, found it on local:{remote} and on there:{remote}; if they share a disk, name one of"
         assert words in ended.memory.words
     assert (other.memory.over, other.polls) == (None, 1)
 
 
 def test_a_post_asks_in_the_background_for_what_is_not_over(
-    far: Path, near: Path, sshd: Sshd
+    remote: Path, local: Path, sshd: Sshd
 ) -> None:
     stamp = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%d_%H%M%S")
-    make_run(far, tag="a", stamp=stamp, change=_goes_on)
-    here = post(far, near, sshd.host)
+    make_run(remote, tag="a", stamp=stamp, change=_goes_on)
+    here = post(remote, local, sshd.host)
     answers: queue.SimpleQueue[host_monitor.Answer] = queue.SimpleQueue()
     for _ in range(3):
         here.ask(answers)

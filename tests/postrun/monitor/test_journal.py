@@ -21,28 +21,28 @@ QUIET = replace(BUSY, processes=0)
 DONE = replace(QUIET, result=Result.VALID, result_text="{}")
 
 
-def watch(near: Path, *facts: Facts | None) -> None:
+def watch(local: Path, *facts: Facts | None) -> None:
     """Be one monitor: a fresh memory and a fresh journal, one look every 30 seconds."""
-    memory, journal = MonitorState(began=0.0), Journal(near, TAG)
+    memory, journal = MonitorState(began=0.0), Journal(local, TAG)
     for index, one in enumerate(facts):
         before, memory = memory, judge(memory, one, index * 30.0, Limits())
         journal.note(before, memory, index * 30.0)
 
 
-def rows(near: Path, run: str = RUN) -> list[dict[str, Any]]:
-    path = near / f"audit/workstation_runs/{run}/monitor_events.jsonl"
+def rows(local: Path, run: str = RUN) -> list[dict[str, Any]]:
+    path = local / f"audit/workstation_runs/{run}/monitor_events.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def states(near: Path, run: str = RUN) -> str:
-    return " ".join(row["state"] for row in rows(near, run))
+def states(local: Path, run: str = RUN) -> str:
+    return " ".join(row["state"] for row in rows(local, run))
 
 
-def test_every_change_is_one_line(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_change_is_one_line(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771668900")
-    watch(near, NONE, NONE, BUSY, BUSY, None, None, BUSY, DONE, DONE)
-    assert states(near) == "waiting running unreachable running settling complete"
-    assert rows(near)[1] == {
+    watch(local, NONE, NONE, BUSY, BUSY, None, None, BUSY, DONE, DONE)
+    assert states(local) == "waiting running unreachable running settling complete"
+    assert rows(local)[1] == {
         "schema_version": 1,
         "generated_at": "2026-02-21T10:15:00Z",
         "tag": TAG,
@@ -52,52 +52,52 @@ def test_every_change_is_one_line(near: Path, monkeypatch: pytest.MonkeyPatch) -
         "lasted_s": 60.0,
         "words": "2 processes of it",
     }
-    assert [row["before"] for row in rows(near)] == [None, *states(near).split()[:-1]]
+    assert [row["before"] for row in rows(local)] == [None, *states(local).split()[:-1]]
 
 
-def test_nothing_lies_anywhere_before_the_run_is_known(near: Path) -> None:
-    watch(near, NONE, None, NONE)
-    assert list(near.iterdir()) == []
+def test_nothing_lies_anywhere_before_the_run_is_known(local: Path) -> None:
+    watch(local, NONE, None, NONE)
+    assert list(local.iterdir()) == []
 
 
-def test_a_resumed_monitor_repeats_nothing(near: Path) -> None:
-    watch(near, BUSY)
-    watch(near, BUSY, BUSY)
-    assert states(near) == "running"
-    watch(near, None, BUSY)
-    assert states(near) == "running unreachable running"
-    watch(near, DONE)
-    assert states(near) == "running unreachable running settling"
-    watch(near, DONE, DONE)
-    assert states(near) == "running unreachable running settling complete"
+def test_a_resumed_monitor_repeats_nothing(local: Path) -> None:
+    watch(local, BUSY)
+    watch(local, BUSY, BUSY)
+    assert states(local) == "running"
+    watch(local, None, BUSY)
+    assert states(local) == "running unreachable running"
+    watch(local, DONE)
+    assert states(local) == "running unreachable running settling"
+    watch(local, DONE, DONE)
+    assert states(local) == "running unreachable running settling complete"
 
 
 @pytest.mark.parametrize("ends", [[DONE, DONE], [QUIET, QUIET, QUIET]])
-def test_watching_an_ended_run_again_adds_no_line(near: Path, ends: list[Facts]) -> None:
-    watch(near, *ends)
-    before = states(near)
-    watch(near, *ends)
-    watch(near, None, *ends)
-    assert states(near) == before
+def test_watching_an_ended_run_again_adds_no_line(local: Path, ends: list[Facts]) -> None:
+    watch(local, *ends)
+    before = states(local)
+    watch(local, *ends)
+    watch(local, None, *ends)
+    assert states(local) == before
 
 
-def test_an_ended_run_that_goes_on_is_told(near: Path) -> None:
-    watch(near, QUIET, QUIET, QUIET)
-    watch(near, QUIET, BUSY)
-    assert states(near) == "running dead running"
-    watch(near, DONE, DONE)
-    watch(near, DONE, replace(DONE, result_text="{2}", processes=1))
-    assert states(near) == "running dead running settling complete settling"
+def test_an_ended_run_that_goes_on_is_told(local: Path) -> None:
+    watch(local, QUIET, QUIET, QUIET)
+    watch(local, QUIET, BUSY)
+    assert states(local) == "running dead running"
+    watch(local, DONE, DONE)
+    watch(local, DONE, replace(DONE, result_text="{2}", processes=1))
+    assert states(local) == "running dead running settling complete settling"
 
 
-def test_a_newer_folder_has_a_log_of_its_own(near: Path) -> None:
-    watch(near, BUSY, replace(BUSY, runs=(RUN, NEWER)), NONE)
-    assert states(near) == "running"
-    assert states(near, NEWER) == "running waiting"
+def test_a_newer_folder_has_a_log_of_its_own(local: Path) -> None:
+    watch(local, BUSY, replace(BUSY, runs=(RUN, NEWER)), NONE)
+    assert states(local) == "running"
+    assert states(local, NEWER) == "running waiting"
 
 
-def test_two_monitors_of_one_run_write_one_log(near: Path) -> None:
-    first, second = Journal(near, TAG), Journal(near, TAG)
+def test_two_monitors_of_one_run_write_one_log(local: Path) -> None:
+    first, second = Journal(local, TAG), Journal(local, TAG)
     begin = MonitorState(began=0.0)
     running = judge(begin, BUSY, 0.0, Limits())
     for journal in (first, second):
@@ -105,19 +105,19 @@ def test_two_monitors_of_one_run_write_one_log(near: Path) -> None:
     settling = judge(running, DONE, 30.0, Limits())
     for journal in (first, second):
         journal.note(running, settling, 30.0)
-    assert states(near) == "running settling"
+    assert states(local) == "running settling"
 
 
-def test_a_rehearsal_writes_nothing(near: Path) -> None:
+def test_a_rehearsal_writes_nothing(local: Path) -> None:
     token = disk.DRY_RUN.set(True)
-    watch(near, BUSY, DONE, DONE)
+    watch(local, BUSY, DONE, DONE)
     disk.DRY_RUN.reset(token)
-    assert list(near.iterdir()) == []
+    assert list(local.iterdir()) == []
 
 
-def test_a_damaged_log_is_refused_by_name_and_line(near: Path) -> None:
-    watch(near, BUSY)
-    path = near / f"audit/workstation_runs/{RUN}/monitor_events.jsonl"
+def test_a_damaged_log_is_refused_by_name_and_line(local: Path) -> None:
+    watch(local, BUSY)
+    path = local / f"audit/workstation_runs/{RUN}/monitor_events.jsonl"
     path.write_bytes(path.read_bytes() + b'{"state": "sett')
     with pytest.raises(Invalid, match=r"monitor_events\.jsonl:2: expected a whole line"):
-        watch(near, DONE)
+        watch(local, DONE)

@@ -85,16 +85,16 @@ def said() -> list[str]:
 
 
 def tell(
-    near: Path, said: list[str], *urls: str, memory: MonitorState = DEAD, patience: float = 15
+    local: Path, said: list[str], *urls: str, memory: MonitorState = DEAD, patience: float = 15
 ) -> None:
     """Be one process: tell of one state, and end."""
-    herald = Notifier(near, urls, said.append)
+    herald = Notifier(local, urls, said.append)
     herald.note("bench", TAG, memory, changed=True)
     herald.close(patience)
 
 
-def told(near: Path, run: str = RUN) -> list[str]:
-    path = near / f"audit/workstation_runs/{run}/notifications.json"
+def told(local: Path, run: str = RUN) -> list[str]:
+    path = local / f"audit/workstation_runs/{run}/notifications.json"
     return json.loads(path.read_text())["told"] if path.exists() else []
 
 
@@ -163,24 +163,24 @@ def test_an_outage_of_a_workstation_is_one_event_of_all_its_runs() -> None:
 # --- telling --------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_says_which_run_where_and_why(near: Path, inbox: Inbox, said: list[str]) -> None:
-    tell(near, said, inbox.url)
+def test_a_message_says_which_run_where_and_why(local: Path, inbox: Inbox, said: list[str]) -> None:
+    tell(local, said, inbox.url)
     (message,) = inbox.messages
     assert message["title"] == f"dead: {TAG}"
     assert message["message"] == f"Run {RUN} on workstation bench: {DEAD.words}."
     assert message["type"] == "failure"
     assert said == []
-    assert [key.partition(" ")[0] for key in told(near)] == ["dead"]
+    assert [key.partition(" ")[0] for key in told(local)] == ["dead"]
 
 
-def test_an_event_is_told_once_whoever_meets_it(near: Path, inbox: Inbox, said: list[str]) -> None:
+def test_an_event_is_told_once_whoever_meets_it(local: Path, inbox: Inbox, said: list[str]) -> None:
     for _ in range(3):
-        tell(near, said, inbox.url)
+        tell(local, said, inbox.url)
     assert inbox.titles == [f"dead: {TAG}"]
 
 
-def test_many_heralds_at_once_tell_it_once(near: Path, inbox: Inbox, said: list[str]) -> None:
-    heralds = [Notifier(near, [inbox.url], said.append) for _ in range(8)]
+def test_many_heralds_at_once_tell_it_once(local: Path, inbox: Inbox, said: list[str]) -> None:
+    heralds = [Notifier(local, [inbox.url], said.append) for _ in range(8)]
     for herald in heralds:
         herald.note("bench", TAG, DEAD, changed=True)
     for herald in heralds:
@@ -188,28 +188,28 @@ def test_many_heralds_at_once_tell_it_once(near: Path, inbox: Inbox, said: list[
     assert (len(inbox.messages), said) == (1, [])
 
 
-def test_each_address_gets_it(near: Path, inbox: Inbox, said: list[str]) -> None:
-    tell(near, said, inbox.url, f"{inbox.url}2")
+def test_each_address_gets_it(local: Path, inbox: Inbox, said: list[str]) -> None:
+    tell(local, said, inbox.url, f"{inbox.url}2")
     assert len(inbox.messages) == 2
 
 
 def test_what_nobody_received_is_told_at_the_next_chance(
-    near: Path, inbox: Inbox, said: list[str]
+    local: Path, inbox: Inbox, said: list[str]
 ) -> None:
     inbox.status = 500
-    tell(near, said, inbox.url)
-    assert (inbox.messages, told(near)) == ([], [])
+    tell(local, said, inbox.url)
+    assert (inbox.messages, told(local)) == ([], [])
     assert said == [f"address 1 (json://…): expected to deliver `dead: {TAG}`, found no success"]
     inbox.status = 200
-    tell(near, said, inbox.url)
+    tell(local, said, inbox.url)
     assert len(inbox.messages) == 1
 
 
 def test_one_address_that_fails_does_not_keep_it_from_the_other(
-    near: Path, inbox: Inbox, said: list[str]
+    local: Path, inbox: Inbox, said: list[str]
 ) -> None:
     for _ in range(2):
-        tell(near, said, f"no-such-service://{SECRET}", inbox.url)
+        tell(local, said, f"no-such-service://{SECRET}", inbox.url)
     assert len(inbox.messages) == 1, "somebody was told; nobody is told twice"
     assert said == [
         f"address 1: expected to deliver `dead: {TAG}`, found an address that Apprise does not know"
@@ -228,24 +228,24 @@ BAD = [
 
 @pytest.mark.parametrize("url", BAD)
 def test_no_failure_shows_a_secret(
-    near: Path,
+    local: Path,
     url: str,
     said: list[str],
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    tell(near, said, url, patience=30)
+    tell(local, said, url, patience=30)
     shown = capfd.readouterr()
     assert len(said) == 1
     assert said[0].startswith("address 1")
     for secret in (SECRET, SECRET.replace("-", "")):
         assert secret not in shown.out + shown.err + caplog.text + said[0]
     assert shown.err == ""
-    assert not [path for path in near.rglob("*") if path.is_file() and SECRET in path.read_text()]
+    assert not [path for path in local.rglob("*") if path.is_file() and SECRET in path.read_text()]
 
 
 def test_a_library_that_is_not_there_is_one_line(
-    near: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch
+    local: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__
 
@@ -255,39 +255,41 @@ def test_a_library_that_is_not_there_is_one_line(
         return real(name, *more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    herald = Notifier(near, [inbox.url], said.append)
+    herald = Notifier(local, [inbox.url], said.append)
     for state in (State.DEAD, State.CORRUPT):
         herald.note("bench", TAG, replace(DEAD, state=state), changed=True)
     herald.close()
     assert said == [
         "package apprise: expected, to tell somebody, found nothing; run `make setup-notify`"
     ]
-    assert told(near) == []
+    assert told(local) == []
 
 
-def test_nobody_waits_for_a_slow_server_for_ever(near: Path, inbox: Inbox, said: list[str]) -> None:
+def test_nobody_waits_for_a_slow_server_for_ever(
+    local: Path, inbox: Inbox, said: list[str]
+) -> None:
     inbox.delay = 2
     began = time.monotonic()
-    tell(near, said, inbox.url, patience=0.3)
+    tell(local, said, inbox.url, patience=0.3)
     assert time.monotonic() - began < 1.5
     assert said == ["messages were still on their way after 0.3 s; nobody waits for them"]
 
 
 def test_slow_servers_do_not_keep_it_from_the_others(
-    near: Path, inbox: Inbox, said: list[str]
+    local: Path, inbox: Inbox, said: list[str]
 ) -> None:
     slow = Inbox()
     slow.delay = 1.5
     try:
-        tell(near, said, slow.url, f"{slow.url}2", inbox.url, patience=1)
+        tell(local, said, slow.url, f"{slow.url}2", inbox.url, patience=1)
         assert inbox.titles == [f"dead: {TAG}"]
     finally:
         slow.close()
 
 
-def test_a_damaged_record_is_one_line(near: Path, inbox: Inbox, said: list[str]) -> None:
-    factory.put(near / f"audit/workstation_runs/{RUN}/notifications.json", "{")
-    tell(near, said, inbox.url)
+def test_a_damaged_record_is_one_line(local: Path, inbox: Inbox, said: list[str]) -> None:
+    factory.put(local / f"audit/workstation_runs/{RUN}/notifications.json", "{")
+    tell(local, said, inbox.url)
     assert inbox.messages == []
     assert len(said) == 1
     assert said[0].startswith(f"nobody was told of `dead: {TAG}`: ")
@@ -316,13 +318,13 @@ def test_addresses_come_from_the_environment_or_the_users_own_file(
 
 
 def test_a_broken_file_of_addresses_tells_nobody_and_shows_nothing(
-    near: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+    local: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise Invalid("notify.local.json", "a list", f"'{SECRET}'")
 
     monkeypatch.setattr("postrun.store.json_files.seek", broken)
-    herald = notify.herald(near, said.append)
+    herald = notify.herald(local, said.append)
     herald.note("bench", TAG, DEAD, changed=True)
     herald.close()
     assert said == [
@@ -341,15 +343,15 @@ def test_no_finding_about_the_file_shows_what_is_in_it(given: object) -> None:
 
 
 def test_a_rehearsal_tells_nobody(
-    near: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch
+    local: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POSTRUN_NOTIFY_URLS", inbox.url)
     token = disk.DRY_RUN.set(True)
-    herald = notify.herald(near, said.append)
+    herald = notify.herald(local, said.append)
     disk.DRY_RUN.reset(token)
     herald.note("bench", TAG, DEAD, changed=True)
     herald.close()
-    assert (inbox.messages, list(near.iterdir())) == ([], [])
+    assert (inbox.messages, list(local.iterdir())) == ([], [])
 
 
 # --- the flow -------------------------------------------------------------------------------------------------------
@@ -357,20 +359,20 @@ def test_a_rehearsal_tells_nobody(
 Waiter = Callable[[Path, Path], int]
 
 
-def monitor(far: Path, near: Path, *more: str) -> int:
-    where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+def monitor(remote: Path, local: Path, *more: str) -> int:
+    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
     return monitor_then_finalize.main(["--tag", TAG, *where, *FAST, *more])
 
 
-def watch(far: Path, near: Path, *more: str) -> int:
+def watch(remote: Path, local: Path, *more: str) -> int:
     return watch_runs.main(
         [
             "--host",
             "local",
             "--remote-root",
-            str(far),
+            str(remote),
             "--local-root",
-            str(near),
+            str(local),
             *FAST,
             "--all",
             *more,
@@ -384,13 +386,13 @@ def without_an_end(made: factory.Documents) -> None:
 
 @pytest.mark.parametrize("wait", [monitor, watch])
 def test_a_completion_and_its_verdict_are_told_once(
-    far: Path, near: Path, inbox: Inbox, wait: Waiter, monkeypatch: pytest.MonkeyPatch
+    remote: Path, local: Path, inbox: Inbox, wait: Waiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POSTRUN_NOTIFY_URLS", inbox.url)
-    factory.make_run(far)
+    factory.make_run(remote)
     for _ in range(2):
-        assert wait(far, near) == 0
-        assert monitor(far, near) == 0
+        assert wait(remote, local) == 0
+        assert monitor(remote, local) == 0
     assert inbox.titles == [f"complete: {TAG}", f"verdict pass: {TAG}"]
     assert (
         "is closed with exit code 0: result pass, audit passed. Next action: "
@@ -401,61 +403,61 @@ def test_a_completion_and_its_verdict_are_told_once(
 
 @pytest.mark.parametrize("wait", [monitor, watch])
 def test_a_death_is_told_once(
-    far: Path, near: Path, inbox: Inbox, wait: Waiter, monkeypatch: pytest.MonkeyPatch
+    remote: Path, local: Path, inbox: Inbox, wait: Waiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POSTRUN_NOTIFY_URLS", inbox.url)
-    factory.make_run(far, change=without_an_end)
+    factory.make_run(remote, change=without_an_end)
     for again in (wait, wait, monitor, watch):
-        assert again(far, near) == 7
+        assert again(remote, local) == 7
     assert inbox.titles == [f"dead: {TAG}"]
 
 
 def test_the_flow_ends_alike_when_nobody_can_be_told(
-    far: Path, near: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    remote: Path, local: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("POSTRUN_NOTIFY_URLS", f"json://user:{SECRET}@127.0.0.1:1/")
-    factory.make_run(far)
-    assert monitor(far, near) == 0
+    factory.make_run(remote)
+    assert monitor(remote, local) == 0
     shown = capsys.readouterr()
     assert shown.err.count("address 1 (json://…): expected to deliver") == 2
     assert SECRET not in shown.err + shown.out
 
 
 def test_without_addresses_nothing_is_written_or_said(
-    far: Path, near: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    remote: Path, local: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("POSTRUN_NOTIFY_URLS", "")
-    factory.make_run(far)
-    assert monitor(far, near) == 0
-    assert not list(near.rglob("notifications.json"))
+    factory.make_run(remote)
+    assert monitor(remote, local) == 0
+    assert not list(local.rglob("notifications.json"))
     assert "told" not in capsys.readouterr().err
 
 
 def test_who_closes_a_run_by_hand_sees_it_and_nobody_else_is_told(
-    far: Path, near: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    remote: Path, local: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POSTRUN_NOTIFY_URLS", inbox.url)
-    factory.make_run(far)
-    where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+    factory.make_run(remote)
+    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
     assert conductor.main(["--tag", TAG, *where]) == 0
-    assert (inbox.messages, told(near)) == ([], [])
+    assert (inbox.messages, told(local)) == ([], [])
 
 
-def test_a_verdict_that_changes_is_another_event(far: Path, near: Path) -> None:
-    factory.make_run(far)
-    assert monitor(far, near) == 0
-    before = of_verdict(near, RUN, TAG, 0)
-    audit = near / f"audit/workstation_runs/{RUN}/governance_audit_check.json"
+def test_a_verdict_that_changes_is_another_event(remote: Path, local: Path) -> None:
+    factory.make_run(remote)
+    assert monitor(remote, local) == 0
+    before = of_verdict(local, RUN, TAG, 0)
+    audit = local / f"audit/workstation_runs/{RUN}/governance_audit_check.json"
     audit.unlink()
-    after = of_verdict(near, RUN, TAG, 1)
+    after = of_verdict(local, RUN, TAG, 1)
     assert (before.key, before.gravity) == ("verdict pass, audit passed, row 1", "success")
     assert (after.key, after.gravity) == ("verdict pass, audit not made, row 1", "warning")
     assert "is closed with exit code 0: result pass, audit passed. Next action: " in before.body
 
 
 @pytest.mark.parametrize("code", [3, 4, 6, 9, 10])
-def test_a_closing_that_stopped_is_not_told_as_closed(near: Path, code: int) -> None:
-    event = of_verdict(near, RUN, TAG, code)
+def test_a_closing_that_stopped_is_not_told_as_closed(local: Path, code: int) -> None:
+    event = of_verdict(local, RUN, TAG, code)
     assert (event.key, event.title, event.gravity) == (
         f"unclosed {code}",
         f"closing stopped: {TAG}",
@@ -467,16 +469,16 @@ def test_a_closing_that_stopped_is_not_told_as_closed(near: Path, code: int) -> 
     )
 
 
-def test_a_verdict_that_comes_back_is_told_again(far: Path, near: Path) -> None:
+def test_a_verdict_that_comes_back_is_told_again(remote: Path, local: Path) -> None:
     keys = []
     for number, passes in enumerate((True, False, True), start=1):
         made = factory.documents()
         made.result["exit_code"] = 0 if passes else 1
-        made.write(far)
+        made.write(remote)
         flags = ["--accept-changed-evidence", "a test"] if number > 1 else []
-        where = ["--host", "local", "--remote-root", str(far), "--local-root", str(near)]
+        where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
         assert conductor.main(["--tag", TAG, *where, *flags]) in (0, 1)
-        keys.append(of_verdict(near, RUN, TAG, 0).key)
+        keys.append(of_verdict(local, RUN, TAG, 0).key)
     assert [key.partition(",")[0] for key in keys] == [
         "verdict pass",
         "verdict fail",
@@ -500,36 +502,36 @@ EVERY = [
     "memory", EVERY, ids=lambda memory: f"{memory.state} {memory.over and memory.over.__name__}"
 )
 def test_every_event_can_be_recorded_and_told(
-    near: Path, inbox: Inbox, said: list[str], memory: MonitorState
+    local: Path, inbox: Inbox, said: list[str], memory: MonitorState
 ) -> None:
     for _ in range(2):
-        herald = notify.Notifier(near, [inbox.url], said.append)
+        herald = notify.Notifier(local, [inbox.url], said.append)
         herald.note("bench", TAG, memory, changed=True)
         if memory.over is not Unreachable:  # that one has the time in its key
             herald.note("bench", TAG, memory, changed=True)
         herald.close()
-    assert (said, len(told(near))) == ([], len(inbox.messages))
+    assert (said, len(told(local))) == ([], len(inbox.messages))
     assert len(inbox.messages) == 1 or memory.over is Unreachable
 
 
 @pytest.mark.parametrize("code", [0, 4])
 def test_every_end_of_a_closing_can_be_recorded_and_told(
-    near: Path, inbox: Inbox, said: list[str], code: int
+    local: Path, inbox: Inbox, said: list[str], code: int
 ) -> None:
     for _ in range(2):
-        herald = notify.Notifier(near, [inbox.url], said.append)
+        herald = notify.Notifier(local, [inbox.url], said.append)
         herald.verdict(RUN, TAG, code)
         herald.close()
     assert (said, len(inbox.messages)) == ([], 1)
 
 
 def test_a_server_that_is_slow_to_answer_is_not_told_twice(
-    near: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch
+    local: Path, inbox: Inbox, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notify, "PATIENCE", 0.3)
     inbox.delay = 1
     for _ in range(2):
-        herald = notify.Notifier(near, [inbox.url], said.append)
+        herald = notify.Notifier(local, [inbox.url], said.append)
         herald.note("bench", TAG, DEAD, changed=True)
         herald.close(patience=5)
     time.sleep(1.2)

@@ -193,8 +193,8 @@ def test_a_bug_in_a_look_is_not_an_outage(monkeypatch: pytest.MonkeyPatch) -> No
 # --- Lookout --------------------------------------------------------------------------------------------------------
 
 
-def test_a_lookout_takes_in_glances_and_silence(near: Path) -> None:
-    watched = RunMonitor(near, TAG, Limits(), began=0.0)
+def test_a_lookout_takes_in_glances_and_silence(local: Path) -> None:
+    watched = RunMonitor(local, TAG, Limits(), began=0.0)
     assert watched.take(GLANCE, 0.0)
     assert not watched.take(GLANCE, 30.0)
     assert watched.take(Unreachable("bench", "an answer", "a dead line"), 60.0)
@@ -207,7 +207,7 @@ def test_a_lookout_takes_in_glances_and_silence(near: Path) -> None:
     assert watched.trouble == "no answer in time"
     assert watched.take(GLANCE, 120.0)
     assert watched.trouble == ""
-    log = near / f"audit/workstation_runs/{RUN}/monitor_events.jsonl"
+    log = local / f"audit/workstation_runs/{RUN}/monitor_events.jsonl"
     assert [json.loads(line)["state"] for line in log.read_text().splitlines()] == [
         "running",
         "unreachable",
@@ -215,11 +215,11 @@ def test_a_lookout_takes_in_glances_and_silence(near: Path) -> None:
     ]
 
 
-def test_what_an_outage_says_of_the_network_stays_off_the_record(near: Path) -> None:
-    watched = RunMonitor(near, TAG, Limits(), began=0.0)
+def test_what_an_outage_says_of_the_network_stays_off_the_record(local: Path) -> None:
+    watched = RunMonitor(local, TAG, Limits(), began=0.0)
     watched.take(GLANCE, 0.0)
     watched.take(Unreachable("bench.example", "a key", "/home/hui/.ssh/id_ed25519 refused"), 30.0)
-    assert "hui" not in (near / f"audit/workstation_runs/{RUN}/monitor_events.jsonl").read_text()
+    assert "hui" not in (local / f"audit/workstation_runs/{RUN}/monitor_events.jsonl").read_text()
 
 
 # --- flags ----------------------------------------------------------------------------------------------------------
@@ -248,15 +248,15 @@ def test_seconds_are_positive_and_finite(text: str) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 7, 8, 9])
-def test_a_closing_that_would_get_no_further_is_not_put_off(near: Path, code: int) -> None:
-    assert RunMonitor(near, TAG, Limits(), began=0.0).put_off(code, 100.0) is None
+def test_a_closing_that_would_get_no_further_is_not_put_off(local: Path, code: int) -> None:
+    assert RunMonitor(local, TAG, Limits(), began=0.0).put_off(code, 100.0) is None
 
 
 @pytest.mark.parametrize("code", [6, 10])
 def test_a_closing_is_put_off_longer_and_longer_within_the_outage_budget(
-    near: Path, code: int
+    local: Path, code: int
 ) -> None:
-    watched = RunMonitor(near, TAG, Limits(interval=10.0, outage=300.0), began=0.0)
+    watched = RunMonitor(local, TAG, Limits(interval=10.0, outage=300.0), began=0.0)
     pauses = [
         watched.put_off(code, now)
         for now in (100.0, 120.0, 150.0, 200.0, 300.0, 390.0, 400.0, 900.0)
@@ -269,7 +269,7 @@ def test_a_closing_is_put_off_longer_and_longer_within_the_outage_budget(
     assert pauses[-2:] == [None, None]
 
 
-def test_a_deadline_ends_it_too(near: Path) -> None:
-    watched = RunMonitor(near, TAG, Limits(outage=None, deadline=50.0), began=0.0)
+def test_a_deadline_ends_it_too(local: Path) -> None:
+    watched = RunMonitor(local, TAG, Limits(outage=None, deadline=50.0), began=0.0)
     assert watched.put_off(6, 49.0) == 1.0
     assert watched.put_off(6, 50.0) is None

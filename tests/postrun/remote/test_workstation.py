@@ -47,9 +47,9 @@ def host(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def door(host: str, far: Path) -> Iterator[Workstation]:
+def door(host: str, remote: Path) -> Iterator[Workstation]:
     """Give a workstation whose root is `far`."""
-    opened = connect(host, far)
+    opened = connect(host, remote)
     yield opened
     opened.close()
 
@@ -67,13 +67,13 @@ def sha(path: Path) -> str:
 # --- the look
 
 
-def test_a_look_gives_the_files_of_the_run_and_its_report(door: Workstation, far: Path) -> None:
-    made = make_run(far)
+def test_a_look_gives_the_files_of_the_run_and_its_report(door: Workstation, remote: Path) -> None:
+    made = make_run(remote)
     seen = door.look(TAG)
     assert (seen.runs, seen.folders) == ((RUN,), (RUN,))
     result = seen.file(RUN, "result.json")
     assert result is not None
-    assert result.content == (far / RUN_PATH / "result.json").read_bytes()
+    assert result.content == (remote / RUN_PATH / "result.json").read_bytes()
     assert result.modified == made.result_modified
     assert f"{GATE_PATH}/production_gates_report.json" in seen.files
     assert (
@@ -84,60 +84,60 @@ def test_a_look_gives_the_files_of_the_run_and_its_report(door: Workstation, far
     assert door.round_trips == 1
 
 
-def test_a_look_keeps_every_byte_of_a_file(door: Workstation, far: Path) -> None:
+def test_a_look_keeps_every_byte_of_a_file(door: Workstation, remote: Path) -> None:
     content = bytes(range(256)) * 300 + b"\n\nend without newline"
-    put(far / RUN_PATH / "context.json", content)
+    put(remote / RUN_PATH / "context.json", content)
     seen = door.look(TAG).file(RUN, "context.json")
     assert seen is not None
     assert seen.content == content
 
 
-def test_a_look_matches_the_tag_exactly(door: Workstation, far: Path) -> None:
+def test_a_look_matches_the_tag_exactly(door: Workstation, remote: Path) -> None:
     for tag in ("run1", "run10", "run1_rerun4", "x_run1", "a_production_gates_run1"):
-        (far / f"audit/workstation_runs/2026-02-21_031500_production_gates_{tag}").mkdir(
+        (remote / f"audit/workstation_runs/2026-02-21_031500_production_gates_{tag}").mkdir(
             parents=True
         )
-    put(far / "audit/workstation_runs/2026-02-22_031500_production_gates_run1", b"a file")
+    put(remote / "audit/workstation_runs/2026-02-22_031500_production_gates_run1", b"a file")
     seen = door.look("run1")
     assert seen.folders == ("2026-02-21_031500_production_gates_run1",)
     assert len(seen.runs) == 6, "the others are there to be suggested"
 
 
-def test_only_reports_that_name_the_tag_come(door: Workstation, far: Path) -> None:
-    make_run(far, tag="run10", stamp="2026-02-20_010000")
-    make_run(far, tag="run1", stamp="2026-02-21_010000")
-    make_run(far, tag="run1_rerun4", stamp="2026-02-22_010000")
+def test_only_reports_that_name_the_tag_come(door: Workstation, remote: Path) -> None:
+    make_run(remote, tag="run10", stamp="2026-02-20_010000")
+    make_run(remote, tag="run1", stamp="2026-02-21_010000")
+    make_run(remote, tag="run1_rerun4", stamp="2026-02-22_010000")
     reports = [path for path in door.look("run1").files if path.startswith("gate_results/")]
     assert reports == [
         "gate_results/production_gates_2026-02-21_010200/production_gates_report.json"
     ]
 
 
-def test_a_folder_and_a_report_can_be_asked_for(door: Workstation, far: Path) -> None:
-    make_run(far, tag="run1", stamp="2026-02-21_010000")
-    other = documents(tag="other", stamp="2026-02-22_010000").write(far)
+def test_a_folder_and_a_report_can_be_asked_for(door: Workstation, remote: Path) -> None:
+    make_run(remote, tag="run1", stamp="2026-02-21_010000")
+    other = documents(tag="other", stamp="2026-02-22_010000").write(remote)
     report = f"gate_results/{other.gate_folder}/production_gates_report.json"
     seen = door.look("run1", f"audit/workstation_runs/{other.run_folder}", report)
     assert other.run_folder in seen.folders
     assert report in seen.files
 
 
-def test_links_and_fifos_are_no_files_of_the_run(door: Workstation, far: Path) -> None:
-    make_run(far, change=lambda made: setattr(made, "context", None))
-    (far / RUN_PATH / "context.json").symlink_to("/etc/hostname")
-    (far / RUN_PATH / "preflight.json").unlink()
-    os.mkfifo(far / RUN_PATH / "preflight.json")
+def test_links_and_fifos_are_no_files_of_the_run(door: Workstation, remote: Path) -> None:
+    make_run(remote, change=lambda made: setattr(made, "context", None))
+    (remote / RUN_PATH / "context.json").symlink_to("/etc/hostname")
+    (remote / RUN_PATH / "preflight.json").unlink()
+    os.mkfifo(remote / RUN_PATH / "preflight.json")
     seen = door.look(TAG)
     assert seen.file(RUN, "context.json") is None
     assert seen.file(RUN, "preflight.json") is None
 
 
-def test_a_huge_report_is_known_by_its_size(door: Workstation, far: Path) -> None:
+def test_a_huge_report_is_known_by_its_size(door: Workstation, remote: Path) -> None:
     put(
-        far / GATE_PATH / "production_gates_report.json",
+        remote / GATE_PATH / "production_gates_report.json",
         f'{{"x": "{TAG}", "y": "'.encode() + b"a" * (17 * 2**20),
     )
-    (far / RUN_PATH).mkdir(parents=True)
+    (remote / RUN_PATH).mkdir(parents=True)
     file = door.look(TAG).files[f"{GATE_PATH}/production_gates_report.json"]
     assert file.content is None
     assert file.size > 17 * 2**20
@@ -198,18 +198,20 @@ def test_a_root_without_runs_is_empty(door: Workstation) -> None:
     assert (seen.runs, seen.folders, seen.files) == ((), (), {})
 
 
-def test_five_thousand_runs_are_one_round_trip(door: Workstation, far: Path) -> None:
+def test_five_thousand_runs_are_one_round_trip(door: Workstation, remote: Path) -> None:
     report = f'{{"inputs": {{"decision_tag": "other", "notes": "{"x" * 2000}"}}}}'.encode()
     for number in range(5000):
         day, hour = f"2025-{1 + number % 12:02d}-{1 + number % 28:02d}", number // 60 % 24
         stamp = f"{day}_{hour:02d}{number % 60:02d}{number % 59:02d}"
-        (far / f"audit/workstation_runs/{stamp}_production_gates_other{number}").mkdir(parents=True)
+        (remote / f"audit/workstation_runs/{stamp}_production_gates_other{number}").mkdir(
+            parents=True
+        )
         put(
-            far
+            remote
             / f"gate_results/production_gates_{stamp[:10]}_{number:06d}/production_gates_report.json",
             report,
         )
-    make_run(far)
+    make_run(remote)
     began = time.monotonic()
     seen = door.look(TAG)
     looked = time.monotonic()
@@ -225,8 +227,8 @@ def test_five_thousand_runs_are_one_round_trip(door: Workstation, far: Path) -> 
 # --- the processes
 
 
-def test_processes_come_without_those_that_asked(door: Workstation, far: Path) -> None:
-    make_run(far)
+def test_processes_come_without_those_that_asked(door: Workstation, remote: Path) -> None:
+    make_run(remote)
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "of no run"])
     try:
         seen = door.look(TAG).processes
@@ -247,15 +249,15 @@ def test_processes_come_without_those_that_asked(door: Workstation, far: Path) -
 
 
 def test_another_monitors_probe_is_left_out_with_its_children(
-    door: Workstation, far: Path, tmp_path: Path
+    door: Workstation, remote: Path, tmp_path: Path
 ) -> None:
     """Its find and stat have the run's folder in their arguments."""
-    make_run(far)
+    make_run(remote)
     stand_in(
         tmp_path / "bin", "stat", '[ "$3" = / ] && exit 0; sleep 20'
     )  # it is asked first which kind it is
     environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
-    command = workstation._command("glances", "f" * 32, str(far), "x", 1, 1, "", RUN_PATH, TAG)
+    command = workstation._command("glances", "f" * 32, str(remote), "x", 1, 1, "", RUN_PATH, TAG)
     # Nobody reads its answer here, and a pipe would stop it in its listing of processes: some have 100 KiB of words.
     other = subprocess.Popen(
         ["sh", "-c", command], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -276,21 +278,21 @@ def test_another_monitors_probe_is_left_out_with_its_children(
     assert not [process.args for process in seen if str(tmp_path / "bin") in process.args]
 
 
-def test_a_probe_names_no_run_in_its_command_line(far: Path) -> None:
+def test_a_probe_names_no_run_in_its_command_line(remote: Path) -> None:
     """Another monitor's probe must not look like a process of the run."""
-    command = workstation._command("glances", "f" * 32, str(far), RUN_PATH, TAG)
+    command = workstation._command("glances", "f" * 32, str(remote), RUN_PATH, TAG)
     assert TAG not in command
     assert RUN not in command
     assert of_run([Process(9, 1, command.replace("'", ""))], TAG, RUN) == ()
 
 
 def test_no_list_of_processes_is_no_empty_list(
-    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_run(far)
+    make_run(remote)
     stand_in(tmp_path / "bin", "ps", "exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    door = connect("local", far)
+    door = connect("local", remote)
     for ask in (door.look, door.glance):
         with pytest.raises(
             Unreachable, match="list of processes: expected the probe itself in it, found nothing"
@@ -307,49 +309,49 @@ def test_no_list_of_processes_is_no_empty_list(
     ],
 )
 def test_tools_that_tell_nothing_are_no_answer(
-    tool: str, script: str, far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tool: str, script: str, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a run whose files are not seen would look like one in which nothing moves."""
-    make_run(far)
+    make_run(remote)
     stand_in(tmp_path / "bin", tool, script.format(shutil.which(tool)))
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with pytest.raises(Unreachable, match=r"found half of one|listing of files: expected those of"):
-        connect("local", far).glance(TAG)
+        connect("local", remote).glance(TAG)
 
 
 # --- the glance
 
 
 def test_more_reports_than_one_command_can_name_are_all_looked_into(
-    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = make_run(far)
+    made = make_run(remote)
     for number in range(3000):
         minute, second = divmod(number, 60)
         name = f"gate_results/production_gates_2026-02-22_{minute // 60:02d}{minute % 60:02d}{second:02d}"
-        put(far / name / "production_gates_report.json", "{}")
+        put(remote / name / "production_gates_report.json", "{}")
     limit = f'[ $# -lt 2500 ] || exit 126; exec {shutil.which("grep")} "$@"'  # as the kernel does, somewhere
     stand_in(tmp_path / "bin", "grep", limit)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    assert connect("local", far).glance(TAG).gates == (made.gate_folder,)
+    assert connect("local", remote).glance(TAG).gates == (made.gate_folder,)
 
 
 def test_a_probe_that_is_killed_half_way_is_no_answer(
-    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_run(far, tag=TAG)
+    make_run(remote, tag=TAG)
     stand_in(tmp_path / "bin", "tail", "kill -9 $PPID")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with pytest.raises(Unreachable, match="expected an answer to the probe, found half of one"):
-        connect("local", far).glance(TAG)
+        connect("local", remote).glance(TAG)
 
 
-def test_a_glance_gives_what_a_poll_needs(door: Workstation, far: Path) -> None:
-    made = make_run(far)
+def test_a_glance_gives_what_a_poll_needs(door: Workstation, remote: Path) -> None:
+    made = make_run(remote)
     seen = door.glance(TAG)
     assert seen.runs == (RUN,)
     assert seen.has_context
-    assert seen.result == (far / RUN_PATH / "result.json").read_text()
+    assert seen.result == (remote / RUN_PATH / "result.json").read_text()
     assert seen.result_modified == made.result_modified
     assert (seen.preflight, seen.data_quality) == (None, None), (
         "a run with a context was let in by both"
@@ -371,14 +373,16 @@ def test_a_glance_at_nothing(door: Workstation) -> None:
     assert seen.processes
 
 
-def test_a_glance_is_about_the_newest_run_of_exactly_the_tag(door: Workstation, far: Path) -> None:
+def test_a_glance_is_about_the_newest_run_of_exactly_the_tag(
+    door: Workstation, remote: Path
+) -> None:
     for stamp, tag in (
         ("2026-02-21_0315", "run1"),
         ("2026-02-23_0315", "run1"),
         ("2026-02-24_0315", "run10"),
     ):
         put(
-            far / f"audit/workstation_runs/{stamp}00_production_gates_{tag}/run.log",
+            remote / f"audit/workstation_runs/{stamp}00_production_gates_{tag}/run.log",
             f"{stamp} {tag}".encode(),
         )
     seen = door.glance("run1")
@@ -421,12 +425,12 @@ def test_a_glance_is_about_the_newest_run_of_exactly_the_tag(door: Workstation, 
         ),
     ],
 )
-def test_what_counts_as_moving(far: Path, path: str, settled: bool, activity: bool) -> None:
-    door = connect("local", far)
-    make_run(far)
+def test_what_counts_as_moving(remote: Path, path: str, settled: bool, activity: bool) -> None:
+    door = connect("local", remote)
+    make_run(remote)
     before = door.glance(TAG)
     assert door.glance(TAG).settled == before.settled, "nothing moved"
-    put(far / path, b"more than before\n" * 9)
+    put(remote / path, b"more than before\n" * 9)
     after = door.glance(TAG)
     assert (after.settled != before.settled, after.activity != before.activity) == (
         settled,
@@ -435,10 +439,10 @@ def test_what_counts_as_moving(far: Path, path: str, settled: bool, activity: bo
 
 
 def test_a_log_of_gigabytes_and_of_any_bytes_is_only_looked_at_from_behind(
-    door: Workstation, far: Path
+    door: Workstation, remote: Path
 ) -> None:
-    make_run(far)
-    with (far / RUN_PATH / "run.log").open("wb") as log:
+    make_run(remote)
+    with (remote / RUN_PATH / "run.log").open("wb") as log:
         log.truncate(2 * 2**30)
         log.seek(0, 2)
         log.write(b"\xff\x00\x1b[31m the end")
@@ -447,8 +451,8 @@ def test_a_log_of_gigabytes_and_of_any_bytes_is_only_looked_at_from_behind(
     assert len(seen.log_tail) <= 65536
 
 
-def test_bytes_that_are_no_text_do_not_pass_for_json(door: Workstation, far: Path) -> None:
-    put(far / RUN_PATH / "result.json", b'{"decision_tag": "\xff", "exit_code": 0}')
+def test_bytes_that_are_no_text_do_not_pass_for_json(door: Workstation, remote: Path) -> None:
+    put(remote / RUN_PATH / "result.json", b'{"decision_tag": "\xff", "exit_code": 0}')
     assert door.glance(TAG).result == '{"decision_tag": "\\xff", "exit_code": 0}', (
         "an escape that JSON does not have"
     )
@@ -472,14 +476,14 @@ def fill(root: Path) -> dict[str, str]:
     return expected
 
 
-def test_digests_of_every_file_whatever_its_name(door: Workstation, far: Path) -> None:
-    expected = fill(far)
+def test_digests_of_every_file_whatever_its_name(door: Workstation, remote: Path) -> None:
+    expected = fill(remote)
     assert door.digests([RUN_PATH]).files == expected
     assert door.round_trips == 1
 
 
-def test_links_are_listed_and_not_followed(door: Workstation, far: Path) -> None:
-    folder = far / RUN_PATH
+def test_links_are_listed_and_not_followed(door: Workstation, remote: Path) -> None:
+    folder = remote / RUN_PATH
     put(folder / "a", b"a")
     for name, target in (
         ("out", "/etc/passwd"),
@@ -498,8 +502,8 @@ def test_links_are_listed_and_not_followed(door: Workstation, far: Path) -> None
     }
 
 
-def test_a_folder_that_is_gone_is_named(door: Workstation, far: Path) -> None:
-    put(far / RUN_PATH / "a", b"a")
+def test_a_folder_that_is_gone_is_named(door: Workstation, remote: Path) -> None:
+    put(remote / RUN_PATH / "a", b"a")
     with pytest.raises(
         Missing, match=f"{GATE_PATH} on workstation .*: expected a folder, found nothing there"
     ):
@@ -539,19 +543,19 @@ exec {date} "$@"
 @pytest.mark.parametrize("tool", ["sha256sum", "shasum", "openssl"])
 def test_far_sides_without_gnu_tools(
     tool: str,
-    far: Path,
+    remote: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    made = make_run(far)
-    expected = fill(far)
+    made = make_run(remote)
+    expected = fill(remote)
     tools = tmp_path / "bin"
     path = narrow_path(tools, {"sha256sum", "shasum", "openssl", "stat", "date"} - {tool})
     stand_in(tools, "stat", BSD_STAT.replace("{stat}", str(shutil.which("stat"))))
     stand_in(tools, "date", BSD_DATE.format(date=shutil.which("date")))
     monkeypatch.setenv("PATH", path)
-    door = connect("local", far)
+    door = connect("local", remote)
     found = door.digests([RUN_PATH, GATE_PATH]).files
     assert {path: found[path] for path in expected} == expected
     seen = door.look(TAG)
@@ -560,65 +564,69 @@ def test_far_sides_without_gnu_tools(
     assert result.modified == made.result_modified
     assert seen.zones_at_end[RUN] == time.strftime("%z", time.localtime(made.result_modified))
     before = door.glance(TAG)
-    put(far / RUN_PATH / "run.log", b"more than before")
+    put(remote / RUN_PATH / "run.log", b"more than before")
     assert door.glance(TAG).settled != before.settled
     assert capfd.readouterr().err == ""
 
 
-def test_no_digest_tool_at_all(far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(far / RUN_PATH / "a", b"a")
+def test_no_digest_tool_at_all(
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(remote / RUN_PATH / "a", b"a")
     monkeypatch.setenv("PATH", narrow_path(tmp_path / "bin", {"sha256sum", "shasum", "openssl"}))
     with pytest.raises(Missing, match="expected sha256sum, shasum or openssl, found none"):
-        connect("local", far).digests([RUN_PATH])
+        connect("local", remote).digests([RUN_PATH])
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root reads everything")
-def test_a_file_that_cannot_be_read_is_not_left_out(door: Workstation, far: Path) -> None:
-    put(far / RUN_PATH / "secret", b"a")
-    (far / RUN_PATH / "secret").chmod(0)
+def test_a_file_that_cannot_be_read_is_not_left_out(door: Workstation, remote: Path) -> None:
+    put(remote / RUN_PATH / "secret", b"a")
+    (remote / RUN_PATH / "secret").chmod(0)
     with pytest.raises(Invalid, match="files that can all be read"):
         door.digests([RUN_PATH])
 
 
 def test_a_digest_that_fails_is_not_left_out(
-    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(far / RUN_PATH / "a", b"a")
+    put(remote / RUN_PATH / "a", b"a")
     stand_in(tmp_path / "bin", "sha256sum", 'echo "sha256sum: a: Input/output error" >&2; exit 1')
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with pytest.raises(Invalid, match="files that can all be read, found one that cannot"):
-        connect("local", far).digests([RUN_PATH])
+        connect("local", remote).digests([RUN_PATH])
 
 
 # --- the copy
 
 
 def test_a_copy_is_whole_and_leaves_out_links_and_what_is_excluded(
-    door: Workstation, far: Path, near: Path
+    door: Workstation, remote: Path, local: Path
 ) -> None:
-    expected = fill(far)
-    (far / RUN_PATH / "out").symlink_to("/etc/passwd")
-    put(far / RUN_PATH / "run_detection.json", b"ours")
-    put(far / RUN_PATH / "sub/run_detection.json", b"theirs: not at the top")
+    expected = fill(remote)
+    (remote / RUN_PATH / "out").symlink_to("/etc/passwd")
+    put(remote / RUN_PATH / "run_detection.json", b"ours")
+    put(remote / RUN_PATH / "sub/run_detection.json", b"theirs: not at the top")
     door.fetch(
         RUN_PATH,
-        near / RUN_PATH,
+        local / RUN_PATH,
         ["/run_detection.json", f"/{locations.SUPERSEDED}/"],
         show_progress=False,
     )
-    copied = connect("local", near).digests([RUN_PATH])
-    expected[f"{RUN_PATH}/sub/run_detection.json"] = sha(far / RUN_PATH / "sub/run_detection.json")
+    copied = connect("local", local).digests([RUN_PATH])
+    expected[f"{RUN_PATH}/sub/run_detection.json"] = sha(
+        remote / RUN_PATH / "sub/run_detection.json"
+    )
     assert copied.files == expected
     assert copied.links == {}
-    modified = [(root / RUN_PATH / "plain.csv").stat().st_mtime for root in (far, near)]
+    modified = [(root / RUN_PATH / "plain.csv").stat().st_mtime for root in (remote, local)]
     assert int(modified[0]) == int(modified[1])
 
 
 def test_a_copy_shows_progress_only_when_asked(
-    door: Workstation, far: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    door: Workstation, remote: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a.csv", "b.csv"):
-        put(far / RUN_PATH / name, b"a" * 1000)
+        put(remote / RUN_PATH / name, b"a" * 1000)
     door.fetch(RUN_PATH, tmp_path / "one", [], show_progress=False)
     assert capfd.readouterr() == ("", "")
     door.fetch(RUN_PATH, tmp_path / "two", [], show_progress=True)
@@ -629,36 +637,36 @@ def test_a_copy_shows_progress_only_when_asked(
 
 
 def test_an_rsync_without_a_total_tells_file_by_file(
-    far: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    put(far / RUN_PATH / "a.csv", b"a" * 1000)
+    put(remote / RUN_PATH / "a.csv", b"a" * 1000)
     stand_in(
         tmp_path / "bin",
         "rsync",
         f'case "$*" in *--info*) exit 1;; esac; exec {shutil.which("rsync")} "$@"',
     )
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    connect("local", far).fetch(RUN_PATH, tmp_path / "near", [], show_progress=True)
+    connect("local", remote).fetch(RUN_PATH, tmp_path / "near", [], show_progress=True)
     assert "a.csv" in capfd.readouterr().err
 
 
 def test_no_rsync_here(
-    far: Path, near: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Path, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(far / RUN_PATH / "a", b"a")
+    put(remote / RUN_PATH / "a", b"a")
     monkeypatch.setenv("PATH", narrow_path(tmp_path / "bin", {"rsync"}))
     with pytest.raises(Missing, match="rsync: expected a program on this machine"):
-        connect("local", far).fetch(RUN_PATH, near / RUN_PATH, [], show_progress=False)
+        connect("local", remote).fetch(RUN_PATH, local / RUN_PATH, [], show_progress=False)
 
 
-def test_no_rsync_there(sshd: Sshd, far: Path, near: Path, tmp_path: Path) -> None:
-    put(far / RUN_PATH / "a", b"a")
+def test_no_rsync_there(sshd: Sshd, remote: Path, local: Path, tmp_path: Path) -> None:
+    put(remote / RUN_PATH / "a", b"a")
     sshd.set_environment(PATH=narrow_path(tmp_path / "bin", {"rsync"}))
     sshd.set_profile(f"PATH={tmp_path / 'bin'}")
-    door = connect(sshd.host, far)
+    door = connect(sshd.host, remote)
     for ask in (
         lambda: door.digests([RUN_PATH]),
-        lambda: door.fetch(RUN_PATH, near, [], show_progress=False),
+        lambda: door.fetch(RUN_PATH, local, [], show_progress=False),
     ):
         with pytest.raises(
             Missing,
@@ -667,11 +675,11 @@ def test_no_rsync_there(sshd: Sshd, far: Path, near: Path, tmp_path: Path) -> No
             ask()
 
 
-def test_a_folder_that_vanished_is_one_line(door: Workstation, near: Path) -> None:
+def test_a_folder_that_vanished_is_one_line(door: Workstation, local: Path) -> None:
     with pytest.raises(
         Unreachable, match=r"rsync of audit/.* expected a whole copy, found exit code 23"
     ) as caught:
-        door.fetch(RUN_PATH, near / RUN_PATH, [], show_progress=False)
+        door.fetch(RUN_PATH, local / RUN_PATH, [], show_progress=False)
     assert "\n" not in str(caught.value)
 
 
@@ -685,23 +693,23 @@ def test_a_path_that_rsync_could_misread_is_refused(sshd: Sshd, tmp_path: Path) 
 # --- the connection
 
 
-def asks(host: str, far: Path) -> str:
+def asks(host: str, remote: Path) -> str:
     """Look through a fresh door; give the line of the refusal, or "answered"."""
-    door = connect(host, far)
+    door = connect(host, remote)
     try:
         door.look(TAG)
-    except Unreachable as refusal:
-        return str(refusal)
+    except Unreachable as error:
+        return str(error)
     finally:
         door.close()
     return "answered"
 
 
 def test_an_unknown_host_key_is_refused(
-    sshd: Sshd, far: Path, capfd: pytest.CaptureFixture[str]
+    sshd: Sshd, remote: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sshd.forget_host_key()
-    assert asks(sshd.host, far) == (
+    assert asks(sshd.host, remote) == (
         "workstation bench: expected a host key in known_hosts, found an unknown host; check it by: ssh bench"
     )
     assert capfd.readouterr().err == ""
@@ -709,17 +717,19 @@ def test_an_unknown_host_key_is_refused(
 
 
 def test_a_changed_host_key_is_refused(
-    sshd: Sshd, far: Path, capfd: pytest.CaptureFixture[str]
+    sshd: Sshd, remote: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sshd.change_host_key()
-    assert asks(sshd.host, far).startswith(
+    assert asks(sshd.host, remote).startswith(
         "workstation bench: expected the host key in known_hosts, found another key"
     )
     assert capfd.readouterr().err == ""
 
 
-def test_a_wrong_user_is_refused(sshd: Sshd, far: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    line = asks(sshd.alias("stranger", User="nobody-here"), far)
+def test_a_wrong_user_is_refused(
+    sshd: Sshd, remote: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = asks(sshd.alias("stranger", User="nobody-here"), remote)
     assert line.startswith("workstation stranger: expected a login by key, found refused (")
     assert capfd.readouterr().err == ""
 
@@ -734,23 +744,24 @@ def test_a_wrong_user_is_refused(sshd: Sshd, far: Path, capfd: pytest.CaptureFix
     ],
 )
 def test_what_does_not_answer_is_one_line(
-    sshd: Sshd, far: Path, options: dict[str, str], capfd: pytest.CaptureFixture[str]
+    sshd: Sshd, remote: Path, options: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    line = asks(sshd.alias("elsewhere", **options), far)
+    line = asks(sshd.alias("elsewhere", **options), remote)
     assert line.startswith("workstation elsewhere: expected ")
     assert "\n" not in line
     assert capfd.readouterr().err == ""
 
 
-def test_every_hop_must_be_known(sshd: Sshd, far: Path) -> None:
+def test_every_hop_must_be_known(sshd: Sshd, remote: Path) -> None:
     empty = sshd.folder / "empty"
     empty.write_text("")
     sshd.alias("hop", UserKnownHostsFile=str(empty))
-    assert "found an unknown host" in asks(sshd.alias("behind", ProxyJump="hop"), far)
+    assert "found an unknown host" in asks(sshd.alias("behind", ProxyJump="hop"), remote)
     sshd.alias("known-hop")
     assert (
         asks(
-            sshd.alias("beyond", ProxyJump="known-hop", HostName="localhost", HostKeyAlias="x"), far
+            sshd.alias("beyond", ProxyJump="known-hop", HostName="localhost", HostKeyAlias="x"),
+            remote,
         )
         != "answered"
     ), "localhost is not in known_hosts"
@@ -765,10 +776,10 @@ def test_a_host_that_is_no_name_is_refused(name: str) -> None:
 
 
 def test_an_outage_ends_and_the_door_works_again(
-    sshd: Sshd, far: Path, capfd: pytest.CaptureFixture[str]
+    sshd: Sshd, remote: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(far)
-    door = connect(sshd.host, far)
+    make_run(remote)
+    door = connect(sshd.host, remote)
     assert door.glance(TAG).runs == (RUN,)
     sshd.stop()
     for _ in range(2):
@@ -784,11 +795,11 @@ def test_an_outage_ends_and_the_door_works_again(
     assert capfd.readouterr().err == ""
 
 
-def test_a_connection_cut_while_the_answer_comes(sshd: Sshd, far: Path, tmp_path: Path) -> None:
-    make_run(far)
+def test_a_connection_cut_while_the_answer_comes(sshd: Sshd, remote: Path, tmp_path: Path) -> None:
+    make_run(remote)
     flag = tmp_path / "asked"
     sshd.set_profile(f"touch {flag}; sleep 60")
-    door = connect(sshd.host, far)
+    door = connect(sshd.host, remote)
     cutter = subprocess.Popen([sys.executable, "-c", CUTTER, str(flag), str(sshd.pid)])
     with pytest.raises(Unreachable):
         door.glance(TAG)
@@ -812,16 +823,16 @@ for pid, parent in (line.split() for line in children.splitlines()):
 
 
 def test_an_answer_that_takes_too_long(
-    host: str, far: Path, tmp_path: Path, request: pytest.FixtureRequest
+    host: str, remote: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    make_run(far)
+    make_run(remote)
     stand_in(tmp_path / "bin", "ps", "exec sleep 5")
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
     if host == "local":
         request.getfixturevalue("monkeypatch").setenv("PATH", path)
     else:
         request.getfixturevalue("sshd").set_profile(f"PATH={path}")
-    door = connect(host, far, probe_timeout_s=0.5)
+    door = connect(host, remote, probe_timeout_s=0.5)
     with pytest.raises(Unreachable, match=r"expected an answer within 0\.5 s, found none"):
         door.look(TAG)
     door.close()
@@ -833,14 +844,14 @@ NOISE = (
 
 
 def test_a_noisy_profile_changes_no_answer(
-    sshd: Sshd, far: Path, capfd: pytest.CaptureFixture[str]
+    sshd: Sshd, remote: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    make_run(far)
-    quiet = connect(sshd.host, far)
+    make_run(remote)
+    quiet = connect(sshd.host, remote)
     plain = quiet.look(TAG)
     quiet.close()
     sshd.set_profile(NOISE)
-    noisy = connect(sshd.host, far)
+    noisy = connect(sshd.host, remote)
     seen = noisy.look(TAG)
     assert (seen.runs, seen.files) == (plain.runs, plain.files)
     assert noisy.digests([RUN_PATH]).files
@@ -848,30 +859,30 @@ def test_a_noisy_profile_changes_no_answer(
     assert capfd.readouterr().err == ""
 
 
-def test_a_profile_that_talks_into_rsync_is_one_line(sshd: Sshd, far: Path, near: Path) -> None:
-    make_run(far)
+def test_a_profile_that_talks_into_rsync_is_one_line(sshd: Sshd, remote: Path, local: Path) -> None:
+    make_run(remote)
     sshd.set_profile("echo Welcome")
-    door = connect(sshd.host, far)
+    door = connect(sshd.host, remote)
     with pytest.raises(Unreachable, match="expected a whole copy") as caught:
-        door.fetch(RUN_PATH, near / RUN_PATH, [], show_progress=False)
+        door.fetch(RUN_PATH, local / RUN_PATH, [], show_progress=False)
     assert "\n" not in str(caught.value)
     door.close()
 
 
-def test_what_is_no_answer_is_said_so(sshd: Sshd, far: Path) -> None:
+def test_what_is_no_answer_is_said_so(sshd: Sshd, remote: Path) -> None:
     sshd.set_profile("echo this account is not for shells; exit 0")
-    assert asks(sshd.host, far).endswith(
+    assert asks(sshd.host, remote).endswith(
         "expected an answer to the probe, found something else (is there a POSIX shell?)"
     )
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "zsh", "fish", "tcsh"])
-def test_the_probe_is_one_line_that_every_shell_reads_alike(shell: str, far: Path) -> None:
+def test_the_probe_is_one_line_that_every_shell_reads_alike(shell: str, remote: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
-    make_run(far)
+    make_run(remote)
     command = workstation._command(
-        "look", "f" * 32, str(far), TAG, "", "it's $HOME `id` \\ !x\n%s", 10
+        "look", "f" * 32, str(remote), TAG, "", "it's $HOME `id` \\ !x\n%s", 10
     )
     assert "\n" not in command
     answer = subprocess.run([shell, "-c", command], capture_output=True, check=True).stdout

@@ -104,13 +104,13 @@ LISTED = [("bench", "/srv/a"), ("other", "/srv/b"), ("two", "/srv/c"), ("two", "
     ],
 )
 def test_a_listed_host_has_its_own_root(
-    host: str | None, root: str | None, place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    host: str | None, root: str | None, run_paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = [{"host": name, "remote_root": where} for name, where in LISTED]
     settings = {"host": "bench", "remote_root": "/srv/usual", "workstations": listed}
     monkeypatch.setattr(configuration, "workstation", lambda: settings)
     monkeypatch.delenv("POSTRUN_REMOTE_ROOT", raising=False)
-    assert configuration.place(host, root) == place
+    assert configuration.place(host, root) == run_paths
     with pytest.raises(
         Usage, match="--remote-root: expected one of the roots of two: /srv/c, /srv/d, found none"
     ):

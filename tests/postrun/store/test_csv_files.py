@@ -90,10 +90,10 @@ def test_a_table_that_is_not_as_it_must_be_is_refused(
     path: Path, content: bytes, words: str
 ) -> None:
     path.write_bytes(content)
-    with pytest.raises(Invalid, match=r".") as refusal:
+    with pytest.raises(Invalid, match=r".") as error:
         csv_files.read(path, ["c"], ["d"])
-    assert words in str(refusal.value)
-    assert "table.csv" in str(refusal.value)
+    assert words in str(error.value)
+    assert "table.csv" in str(error.value)
 
 
 def test_no_table_is_missing(path: Path) -> None:
@@ -244,9 +244,9 @@ def test_a_cell_too_long_to_be_read_again_is_refused(path: Path) -> None:
 )
 def test_a_table_of_ours_that_was_edited_is_refused(path: Path, content: str, words: str) -> None:
     path.write_text(content)
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(Invalid) as error:
         csv_files.rows(path, COLUMNS)
-    assert words in str(refusal.value)
+    assert words in str(error.value)
 
 
 def test_windows_line_ends_of_a_spreadsheet_do_no_harm(path: Path) -> None:

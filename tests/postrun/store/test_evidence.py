@@ -20,13 +20,13 @@ GATE_PATH = f"gate_results/{GATE}"
 
 
 @pytest.fixture
-def place(near: Path) -> RunPaths:
+def place(local: Path) -> RunPaths:
     """Give a run that lies in the workspace, with its manifest."""
-    make_run(near)
-    made = RunPaths(near, RUN, GATE)
+    make_run(local)
+    made = RunPaths(local, RUN, GATE)
     found = evidence.contents(made)
     rows = [
-        {"path": path, "sha256": digest, "size": (near / path).stat().st_size, "source": "bench"}
+        {"path": path, "sha256": digest, "size": (local / path).stat().st_size, "source": "bench"}
         for path, digest in found.files.items()
     ]
     document = {
@@ -76,59 +76,59 @@ def test_nothing_that_this_project_writes_is_evidence() -> None:
         )
 
 
-def test_contents_skip_what_is_no_regular_file(near: Path) -> None:
-    put(near / RUN_PATH / "a", b"a")
-    os.mkfifo(near / RUN_PATH / "fifo")
-    (near / RUN_PATH / "out").symlink_to("/etc/passwd")
-    (near / RUN_PATH / "folder").symlink_to("../..", target_is_directory=True)
-    (near / RUN_PATH / "empty").mkdir()
-    found = evidence.contents(RunPaths(near, RUN, GATE))
+def test_contents_skip_what_is_no_regular_file(local: Path) -> None:
+    put(local / RUN_PATH / "a", b"a")
+    os.mkfifo(local / RUN_PATH / "fifo")
+    (local / RUN_PATH / "out").symlink_to("/etc/passwd")
+    (local / RUN_PATH / "folder").symlink_to("../..", target_is_directory=True)
+    (local / RUN_PATH / "empty").mkdir()
+    found = evidence.contents(RunPaths(local, RUN, GATE))
     assert list(found.files) == [f"{RUN_PATH}/a"]
     assert found.links == {f"{RUN_PATH}/out": "/etc/passwd", f"{RUN_PATH}/folder": "../.."}
 
 
-def test_the_gate_folder_is_left_out_when_there_is_none(near: Path) -> None:
-    make_run(near)
+def test_the_gate_folder_is_left_out_when_there_is_none(local: Path) -> None:
+    make_run(local)
     assert all(
-        path.startswith(RUN_PATH) for path in evidence.contents(RunPaths(near, RUN, None)).files
+        path.startswith(RUN_PATH) for path in evidence.contents(RunPaths(local, RUN, None)).files
     )
-    assert evidence.folders(RunPaths(near, RUN, None)) == (RUN_PATH,)
+    assert evidence.folders(RunPaths(local, RUN, None)) == (RUN_PATH,)
     assert evidence.contents(
-        RunPaths(near, "2026-01-01_000000_production_gates_x", None)
+        RunPaths(local, "2026-01-01_000000_production_gates_x", None)
     ) == Contents({}, {})
 
 
-def test_untouched_evidence_does_not_differ(place: RunPaths) -> None:
-    put(place.path("run_detection"), b"{}")
-    put(place.path("production_gates_final_summary"), b"#")
-    assert evidence.differences(place) == []
+def test_untouched_evidence_does_not_differ(run_paths: RunPaths) -> None:
+    put(run_paths.path("run_detection"), b"{}")
+    put(run_paths.path("production_gates_final_summary"), b"#")
+    assert evidence.differences(run_paths) == []
 
 
-def test_differences_are_all_named(place: RunPaths, near: Path) -> None:
-    (near / RUN_PATH / "result.json").write_text("{}")
-    (near / GATE_PATH / "cost_stress_results.csv").unlink()
-    put(near / GATE_PATH / "walk_forward_stress/zzz/walk_forward_summary.csv", b"made up")
-    assert evidence.differences(place) == [
+def test_differences_are_all_named(run_paths: RunPaths, local: Path) -> None:
+    (local / RUN_PATH / "result.json").write_text("{}")
+    (local / GATE_PATH / "cost_stress_results.csv").unlink()
+    put(local / GATE_PATH / "walk_forward_stress/zzz/walk_forward_summary.csv", b"made up")
+    assert evidence.differences(run_paths) == [
         Difference(f"{RUN_PATH}/result.json", "changed"),
         Difference(f"{GATE_PATH}/cost_stress_results.csv", "gone"),
         Difference(f"{GATE_PATH}/walk_forward_stress/zzz/walk_forward_summary.csv", "added"),
     ]
-    assert str(evidence.differences(place)[1]) == f"{GATE_PATH}/cost_stress_results.csv (gone)"
+    assert str(evidence.differences(run_paths)[1]) == f"{GATE_PATH}/cost_stress_results.csv (gone)"
 
 
-def test_a_change_that_keeps_size_and_time_is_found(place: RunPaths, near: Path) -> None:
-    path = near / RUN_PATH / "run.log"
+def test_a_change_that_keeps_size_and_time_is_found(run_paths: RunPaths, local: Path) -> None:
+    path = local / RUN_PATH / "run.log"
     before = path.stat()
     path.write_bytes(path.read_bytes()[::-1])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert [it.what for it in evidence.differences(place)] == ["changed"]
+    assert [it.what for it in evidence.differences(run_paths)] == ["changed"]
 
 
-def test_a_link_in_place_of_a_file_is_found(place: RunPaths, near: Path) -> None:
-    path = near / RUN_PATH / "result.json"
-    path.rename(near / "elsewhere.json")
-    path.symlink_to(near / "elsewhere.json")
-    assert sorted(it.what for it in evidence.differences(place)) == ["added", "gone"]
+def test_a_link_in_place_of_a_file_is_found(run_paths: RunPaths, local: Path) -> None:
+    path = local / RUN_PATH / "result.json"
+    path.rename(local / "elsewhere.json")
+    path.symlink_to(local / "elsewhere.json")
+    assert sorted(it.what for it in evidence.differences(run_paths)) == ["added", "gone"]
 
 
 @pytest.mark.parametrize(
@@ -155,33 +155,33 @@ def test_a_file_where_a_link_was_is_no_missing_link() -> None:
     assert {it.what for it in differences} == {"added", "gone"}
 
 
-def test_without_a_manifest_nothing_can_be_said(near: Path) -> None:
-    make_run(near)
+def test_without_a_manifest_nothing_can_be_said(local: Path) -> None:
+    make_run(local)
     with pytest.raises(
         Missing, match=r"evidence_manifest\.json: expected a file, found nothing there"
     ):
-        evidence.differences(RunPaths(near, RUN, GATE))
+        evidence.differences(RunPaths(local, RUN, GATE))
 
 
-def test_a_broken_manifest_is_refused(place: RunPaths) -> None:
-    place.path("evidence_manifest").write_text('{"files": [')
+def test_a_broken_manifest_is_refused(run_paths: RunPaths) -> None:
+    run_paths.path("evidence_manifest").write_text('{"files": [')
     with pytest.raises(Invalid, match=r"evidence_manifest\.json: expected a JSON document"):
-        evidence.differences(place)
+        evidence.differences(run_paths)
 
 
-def test_evidence_that_vanishes_is_one_line(near: Path) -> None:
+def test_evidence_that_vanishes_is_one_line(local: Path) -> None:
     with pytest.raises(
         Invalid, match="expected evidence that can be read, found No such file or directory"
     ):
-        evidence.digest(near / "gone")
+        evidence.digest(local / "gone")
 
 
-def test_odd_names_come_back_as_they_were(near: Path) -> None:
+def test_odd_names_come_back_as_they_were(local: Path) -> None:
     names = [os.fsdecode(name) for name in (b"two\nlines", b"latin-\xe9", b"back\\slash", b"it's")]
     for name in names:
-        put(near / RUN_PATH / name, b"x")
-    place = RunPaths(near, RUN, None)
-    found = evidence.contents(place)
+        put(local / RUN_PATH / name, b"x")
+    run_paths = RunPaths(local, RUN, None)
+    found = evidence.contents(run_paths)
     rows = [
         {"path": path, "sha256": digest, "size": 1, "source": "bench"}
         for path, digest in found.files.items()
@@ -194,9 +194,9 @@ def test_odd_names_come_back_as_they_were(near: Path) -> None:
         "verified": True,
         "changes": [],
     }
-    json_files.write(place, "evidence_manifest", document)
-    assert evidence.recorded(json_files.read(place, "evidence_manifest")) == found
-    assert evidence.differences(place) == []
+    json_files.write(run_paths, "evidence_manifest", document)
+    assert evidence.recorded(json_files.read(run_paths, "evidence_manifest")) == found
+    assert evidence.differences(run_paths) == []
 
 
 @pytest.mark.parametrize(

@@ -46,18 +46,18 @@ DOCUMENTS = st.recursive(
 
 
 @pytest.fixture
-def place(near: Path) -> RunPaths:
-    return RunPaths(near, RUN, None)
+def place(local: Path) -> RunPaths:
+    return RunPaths(local, RUN, None)
 
 
-def refusal(content: bytes) -> str:
+def error(content: bytes) -> str:
     with pytest.raises(Invalid) as caught:
         json_files.parse(content, "x.json")
     return str(caught.value)
 
 
-def put(place: RunPaths, name: str, content: bytes) -> Path:
-    path = place.path(name)
+def put(run_paths: RunPaths, name: str, content: bytes) -> Path:
+    path = run_paths.path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
@@ -86,7 +86,7 @@ def put(place: RunPaths, name: str, content: bytes) -> Path:
     ],
 )
 def test_what_is_no_strict_json_is_refused(content: bytes, words: str) -> None:
-    told = refusal(content)
+    told = error(content)
     assert told.startswith("x.json: expected ")
     assert words in told
     assert "\n" not in told
@@ -161,7 +161,7 @@ def test_the_house_writes_json_one_way() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_nothing_that_is_no_number_goes_out(place: RunPaths, value: float) -> None:
+def test_nothing_that_is_no_number_goes_out(run_paths: RunPaths, value: float) -> None:
     for encode in (json_files.encode, json_files.encode_line):
         with pytest.raises(ValueError, match="not JSON compliant"):
             encode({"a": [value]})
@@ -172,15 +172,15 @@ def test_nothing_that_is_no_number_goes_out(place: RunPaths, value: float) -> No
         "overall_pass": None,
         "audit_passed": True,
     }
-    json_files.write(place, "handoff_readiness", READY)
-    before = place.path("handoff_readiness").read_bytes()
+    json_files.write(run_paths, "handoff_readiness", READY)
+    before = run_paths.path("handoff_readiness").read_bytes()
     with pytest.raises(ValueError, match="not JSON compliant"):
         json_files.write(
-            place,
+            run_paths,
             "handoff_readiness",
             {**READY, "last_runs": [{**run, "total": value, "decision": "x"}]},
         )
-    assert place.path("handoff_readiness").read_bytes() == before
+    assert run_paths.path("handoff_readiness").read_bytes() == before
 
 
 def test_a_document_that_does_not_fit_is_refused_with_its_worst_flaw() -> None:
@@ -232,85 +232,87 @@ def test_load_names_the_file_that_is_half_there(tmp_path: Path) -> None:
     assert str(caught.value).startswith(str(path))
 
 
-def test_seek_gives_none_only_for_what_is_not_there(place: RunPaths) -> None:
-    assert json_files.seek(place, "result") is None
+def test_seek_gives_none_only_for_what_is_not_there(run_paths: RunPaths) -> None:
+    assert json_files.seek(run_paths, "result") is None
     with pytest.raises(Missing):
-        json_files.read(place, "result")
-    put(place, "result", b"{")
+        json_files.read(run_paths, "result")
+    put(run_paths, "result", b"{")
     with pytest.raises(Invalid):
-        json_files.seek(place, "result")
+        json_files.seek(run_paths, "result")
     result = {
         "workflow": "production_gates",
         "decision_tag": "run1",
         "exit_code": 0,
         "audit_dir": "a",
     }
-    put(place, "result", json.dumps(result).encode())
-    assert json_files.seek(place, "result") == json_files.read(place, "result") == result
+    put(run_paths, "result", json.dumps(result).encode())
+    assert json_files.seek(run_paths, "result") == json_files.read(run_paths, "result") == result
 
 
-def test_a_noun_without_a_schema_is_no_json(place: RunPaths) -> None:
+def test_a_noun_without_a_schema_is_no_json(run_paths: RunPaths) -> None:
     with pytest.raises(AssertionError, match="command is not JSON"):
-        json_files.read(place, "command")
+        json_files.read(run_paths, "command")
 
 
 def test_write_stamps_and_gives_what_lies_there(
-    place: RunPaths, monkeypatch: pytest.MonkeyPatch
+    run_paths: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771650000")
     given = dict(READY)
-    written = json_files.write(place, "handoff_readiness", given)
+    written = json_files.write(run_paths, "handoff_readiness", given)
     assert given == READY, "the caller's own document stays as it is"
     assert written == {**READY, "schema_version": 1, "generated_at": "2026-02-21T05:00:00Z"}
-    path = place.root / "audit/session_handoff/handoff_readiness.json"
+    path = run_paths.root / "audit/session_handoff/handoff_readiness.json"
     assert path.read_bytes() == json_files.encode(written)
-    assert json_files.read(place, "handoff_readiness") == written
+    assert json_files.read(run_paths, "handoff_readiness") == written
 
 
-def test_a_new_day_alone_changes_no_byte(place: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_day_alone_changes_no_byte(
+    run_paths: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771650000")
-    first = json_files.write(place, "handoff_readiness", READY)
-    path = place.path("handoff_readiness")
+    first = json_files.write(run_paths, "handoff_readiness", READY)
+    path = run_paths.path("handoff_readiness")
     before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
-    assert json_files.write(place, "handoff_readiness", READY) == first
+    assert json_files.write(run_paths, "handoff_readiness", READY) == first
     assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
 
 
-def test_new_content_gets_a_new_time(place: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_content_gets_a_new_time(run_paths: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771650000")
-    json_files.write(place, "handoff_readiness", READY)
+    json_files.write(run_paths, "handoff_readiness", READY)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771736400")
-    written = json_files.write(place, "handoff_readiness", {**READY, "ready": False})
+    written = json_files.write(run_paths, "handoff_readiness", {**READY, "ready": False})
     assert written["generated_at"] == "2026-02-22T05:00:00Z"
-    assert json_files.read(place, "handoff_readiness") == written
+    assert json_files.read(run_paths, "handoff_readiness") == written
 
 
 @pytest.mark.parametrize(
     "broken", [b"", b'{"ready": tr', b"[]", b"null", b"\xff\xfe", b'{"ready": 1, "ready": 1}']
 )
-def test_a_broken_file_of_ours_is_written_anew(place: RunPaths, broken: bytes) -> None:
-    path = put(place, "handoff_readiness", broken)
-    written = json_files.write(place, "handoff_readiness", READY)
+def test_a_broken_file_of_ours_is_written_anew(run_paths: RunPaths, broken: bytes) -> None:
+    path = put(run_paths, "handoff_readiness", broken)
+    written = json_files.write(run_paths, "handoff_readiness", READY)
     assert path.read_bytes() == json_files.encode(written)
 
 
-def test_other_spelling_of_the_same_content_is_put_right(place: RunPaths) -> None:
-    written = json_files.write(place, "handoff_readiness", READY)
-    path = put(place, "handoff_readiness", json.dumps(written).encode())
-    assert json_files.write(place, "handoff_readiness", READY) == written
+def test_other_spelling_of_the_same_content_is_put_right(run_paths: RunPaths) -> None:
+    written = json_files.write(run_paths, "handoff_readiness", READY)
+    path = put(run_paths, "handoff_readiness", json.dumps(written).encode())
+    assert json_files.write(run_paths, "handoff_readiness", READY) == written
     assert path.read_bytes() == json_files.encode(written)
 
 
-def test_what_does_not_fit_is_never_written(place: RunPaths) -> None:
+def test_what_does_not_fit_is_never_written(run_paths: RunPaths) -> None:
     with pytest.raises(Invalid, match=r"handoff_readiness\.json"):
-        json_files.write(place, "handoff_readiness", {**READY, "ready": "yes"})
-    assert not place.path("handoff_readiness").exists()
-    json_files.write(place, "handoff_readiness", READY)
-    before = place.path("handoff_readiness").read_bytes()
+        json_files.write(run_paths, "handoff_readiness", {**READY, "ready": "yes"})
+    assert not run_paths.path("handoff_readiness").exists()
+    json_files.write(run_paths, "handoff_readiness", READY)
+    before = run_paths.path("handoff_readiness").read_bytes()
     with pytest.raises(Invalid, match="Additional properties"):
-        json_files.write(place, "handoff_readiness", {**READY, "surplus": 1})
-    assert place.path("handoff_readiness").read_bytes() == before
+        json_files.write(run_paths, "handoff_readiness", {**READY, "surplus": 1})
+    assert run_paths.path("handoff_readiness").read_bytes() == before
 
 
 def test_lines_are_read_one_by_one(tmp_path: Path) -> None:

@@ -52,10 +52,10 @@ def filled(root: Path, count: int = 3) -> Path:
     return root
 
 
-def test_rows_form_a_chain(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_form_a_chain(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1771650000")
-    filled(near)
-    lines = truth(near).read_bytes().splitlines()
+    filled(local)
+    lines = truth(local).read_bytes().splitlines()
     rows = [json.loads(line) for line in lines]
     assert [row["number"] for row in rows] == [1, 2, 3]
     assert rows[0]["previous_sha256"] is None
@@ -63,39 +63,39 @@ def test_rows_form_a_chain(near: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         hashlib.sha256(line).hexdigest() for line in lines[:2]
     ]
     assert rows[0]["recorded_at"] == "2026-02-21T05:00:00Z"
-    assert ledger.rows(near) == rows
-    assert ledger.verify(near) == []
+    assert ledger.rows(local) == rows
+    assert ledger.verify(local) == []
 
 
-def test_rows_before_an_appended_one_keep_their_bytes(near: Path) -> None:
-    before = truth(filled(near)).read_bytes()
-    ledger.append(near, entry("run9"))
-    assert truth(near).read_bytes().startswith(before)
+def test_rows_before_an_appended_one_keep_their_bytes(local: Path) -> None:
+    before = truth(filled(local)).read_bytes()
+    ledger.append(local, entry("run9"))
+    assert truth(local).read_bytes().startswith(before)
 
 
-def test_no_ledger_has_no_rows_and_no_problems(near: Path) -> None:
-    assert ledger.rows(near) == []
-    assert ledger.verify(near) == []
+def test_no_ledger_has_no_rows_and_no_problems(local: Path) -> None:
+    assert ledger.rows(local) == []
+    assert ledger.verify(local) == []
 
 
 @pytest.mark.parametrize("changed", [0, 1, 2])
 @pytest.mark.parametrize("member", ["result", "owner", "evidence_sha256", "recorded_at"])
 def test_a_changed_row_is_found_and_nothing_is_built_on_it(
-    near: Path, changed: int, member: str
+    local: Path, changed: int, member: str
 ) -> None:
-    lines = truth(filled(near)).read_bytes().splitlines(keepends=True)
+    lines = truth(filled(local)).read_bytes().splitlines(keepends=True)
     row = json.loads(lines[changed])
     row[member] = {"result": "fail", "owner": "eve", "evidence_sha256": "cd" * 32}.get(
         member, "2020-01-01T00:00:00Z"
     )
     row["reasons"] = ["edited"] if member == "result" else []
     lines[changed] = json_files.encode_line(row)
-    truth(near).write_bytes(b"".join(lines))
-    before = truth(near).read_bytes()
-    assert ledger.verify(near)
+    truth(local).write_bytes(b"".join(lines))
+    before = truth(local).read_bytes()
+    assert ledger.verify(local)
     with pytest.raises(Invalid, match="restore it from version control or a backup"):
-        ledger.append(near, entry("run9"))
-    assert truth(near).read_bytes() == before
+        ledger.append(local, entry("run9"))
+    assert truth(local).read_bytes() == before
 
 
 @given(st.data())
@@ -105,8 +105,8 @@ def test_a_changed_row_is_found_and_nothing_is_built_on_it(
 def test_any_tampering_is_found(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    near = filled(tmp_path_factory.mktemp("ledger"), 4)
-    lines = truth(near).read_bytes().splitlines(keepends=True)
+    local = filled(tmp_path_factory.mktemp("ledger"), 4)
+    lines = truth(local).read_bytes().splitlines(keepends=True)
     how = data.draw(st.sampled_from(["flip", "drop", "swap", "repeat", "insert", "cut"]))
     at = data.draw(st.integers(0, 3))
     if how == "flip":
@@ -123,73 +123,73 @@ def test_any_tampering_is_found(
         lines.insert(at, b"\n")
     else:
         lines[at] = lines[at][: data.draw(st.integers(0, len(lines[at]) - 1))]
-    truth(near).write_bytes(b"".join(lines))
-    assert ledger.verify(near)
+    truth(local).write_bytes(b"".join(lines))
+    assert ledger.verify(local)
 
 
-def test_all_rows_taken_away_are_missed(near: Path) -> None:
-    truth(filled(near)).unlink()
-    assert "found it changed or gone" in ledger.verify(near)[0]
+def test_all_rows_taken_away_are_missed(local: Path) -> None:
+    truth(filled(local)).unlink()
+    assert "found it changed or gone" in ledger.verify(local)[0]
     with pytest.raises(Invalid, match="changed or gone"):
-        ledger.append(near, entry())
+        ledger.append(local, entry())
 
 
-def test_a_view_that_is_behind_or_gone_is_told_but_repaired_by_the_next_row(near: Path) -> None:
-    filled(near, 2)
-    ledger.append(near, entry("run9"))
-    assert ledger.verify(near) == ["STAGE_AUDIT_LOG.md: expected all 3 rows, found fewer"]
-    view(near).unlink()
-    assert ledger.verify(near) == [
+def test_a_view_that_is_behind_or_gone_is_told_but_repaired_by_the_next_row(local: Path) -> None:
+    filled(local, 2)
+    ledger.append(local, entry("run9"))
+    assert ledger.verify(local) == ["STAGE_AUDIT_LOG.md: expected all 3 rows, found fewer"]
+    view(local).unlink()
+    assert ledger.verify(local) == [
         "STAGE_AUDIT_LOG.md: expected the digest of the last row, found no ledger block"
     ]
-    ledger.append(near, entry("run10"))
-    ledger.publish(near, BLOCK)
-    assert ledger.verify(near) == []
+    ledger.append(local, entry("run10"))
+    ledger.publish(local, BLOCK)
+    assert ledger.verify(local) == []
 
 
-def test_line_ends_changed_by_a_checkout_break_nothing(near: Path) -> None:
-    truth(filled(near)).write_bytes(truth(near).read_bytes().replace(b"\n", b"\r\n"))
-    assert ledger.verify(near) == []
-    ledger.append(near, entry("run9"))
-    ledger.publish(near, BLOCK)
-    assert ledger.verify(near) == []
+def test_line_ends_changed_by_a_checkout_break_nothing(local: Path) -> None:
+    truth(filled(local)).write_bytes(truth(local).read_bytes().replace(b"\n", b"\r\n"))
+    assert ledger.verify(local) == []
+    ledger.append(local, entry("run9"))
+    ledger.publish(local, BLOCK)
+    assert ledger.verify(local) == []
 
 
-def test_half_a_line_at_the_end_is_refused(near: Path) -> None:
-    with truth(filled(near)).open("ab") as out:
+def test_half_a_line_at_the_end_is_refused(local: Path) -> None:
+    with truth(filled(local)).open("ab") as out:
         out.write(b'{"number": 4')
     with pytest.raises(Invalid, match="half a line at the end"):
-        ledger.rows(near)
-    assert "half a line" in ledger.verify(near)[0]
+        ledger.rows(local)
+    assert "half a line" in ledger.verify(local)[0]
 
 
 @pytest.mark.parametrize("line", [b"[]\n", b"{}\n", b"not json\n", b"\xff\n", b'{"number": 1}\n'])
-def test_a_line_that_is_no_row_is_named(near: Path, line: bytes) -> None:
-    lines = truth(filled(near)).read_bytes().splitlines(keepends=True)
-    truth(near).write_bytes(lines[0] + line + lines[2])
+def test_a_line_that_is_no_row_is_named(local: Path, line: bytes) -> None:
+    lines = truth(filled(local)).read_bytes().splitlines(keepends=True)
+    truth(local).write_bytes(lines[0] + line + lines[2])
     with pytest.raises(Invalid, match=r"stage_ledger\.jsonl:2"):
-        ledger.rows(near)
-    assert "stage_ledger.jsonl:2" in ledger.verify(near)[0]
+        ledger.rows(local)
+    assert "stage_ledger.jsonl:2" in ledger.verify(local)[0]
 
 
 @pytest.mark.parametrize(
     "changes",
     [{"result": "in_progress"}, {"reasons": [""]}, {"artifact_ref": "/srv/x"}, {"more": 1}],
 )
-def test_a_row_that_does_not_fit_is_not_added(near: Path, changes: dict[str, Any]) -> None:
+def test_a_row_that_does_not_fit_is_not_added(local: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(Invalid, match=r"stage_ledger\.schema\.json"):
-        ledger.append(near, entry(**changes))
-    assert not truth(near).exists()
+        ledger.append(local, entry(**changes))
+    assert not truth(local).exists()
 
 
-def test_a_rehearsal_writes_nothing(near: Path) -> None:
+def test_a_rehearsal_writes_nothing(local: Path) -> None:
     disk.DRY_RUN.set(True)
     try:
-        assert ledger.append(near, entry())["number"] == 1
-        ledger.publish(near, BLOCK)
+        assert ledger.append(local, entry())["number"] == 1
+        ledger.publish(local, BLOCK)
     finally:
         disk.DRY_RUN.set(False)
-    assert list(near.iterdir()) == []
+    assert list(local.iterdir()) == []
 
 
 def test_the_evidence_digest_rests_on_the_files_alone() -> None:
@@ -201,13 +201,13 @@ def test_the_evidence_digest_rests_on_the_files_alone() -> None:
         assert ledger.evidence_digest({"files": [{**files[0], member: value}, files[1]]}) != one
 
 
-def test_a_document_is_made_where_there_is_none(near: Path) -> None:
-    filled(near)
-    text = view(near).read_text()
+def test_a_document_is_made_where_there_is_none(local: Path) -> None:
+    filled(local)
+    text = view(local).read_text()
     assert text.startswith("# Stage audit log\n\n<!-- stage-ledger:begin")
     assert text.endswith("| 2026-02-21 |\n\n<!-- stage-ledger:end -->\n")
-    assert ledger.publish(near, BLOCK) is False
-    assert ledger.publish(near, "other\n") is True
+    assert ledger.publish(local, BLOCK) is False
+    assert ledger.publish(local, "other\n") is True
 
 
 USERS = (
@@ -224,52 +224,52 @@ USERS = (
 
 @pytest.mark.parametrize("text", USERS)
 def test_the_block_goes_to_the_end_and_the_users_text_keeps_every_byte(
-    near: Path, text: bytes
+    local: Path, text: bytes
 ) -> None:
-    view(near).parent.mkdir(parents=True)
-    view(near).write_bytes(text)
-    filled(near)
-    once = view(near).read_bytes()
+    view(local).parent.mkdir(parents=True)
+    view(local).write_bytes(text)
+    filled(local)
+    once = view(local).read_bytes()
     assert once.startswith(text)
     assert (b"\n" not in once.replace(b"\r\n", b"")) == (b"\r\n" in text)
-    assert ledger.publish(near, BLOCK) is False
-    ledger.publish(near, "longer\n\nblock\n")
-    ledger.publish(near, BLOCK)
-    assert view(near).read_bytes() == once
-    assert ledger.verify(near) == []
+    assert ledger.publish(local, BLOCK) is False
+    ledger.publish(local, "longer\n\nblock\n")
+    ledger.publish(local, BLOCK)
+    assert view(local).read_bytes() == once
+    assert ledger.verify(local) == []
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("heading", [b"## Update Rule", b"## Update Rule  ", b"## Update Rule ##"])
-def test_the_block_goes_before_the_update_rule(near: Path, heading: bytes, end: bytes) -> None:
+def test_the_block_goes_before_the_update_rule(local: Path, heading: bytes, end: bytes) -> None:
     above = end.join(
         (b"# Log", b"", b"```", b"## Update Rule", b"```", b"## Update Rules", b"", b"")
     )
     below = end.join((heading, b"append only", b"## Update Rule"))
-    view(near).parent.mkdir(parents=True)
-    view(near).write_bytes(above + below)
-    filled(near)
-    text = view(near).read_bytes()
+    view(local).parent.mkdir(parents=True)
+    view(local).write_bytes(above + below)
+    filled(local)
+    text = view(local).read_bytes()
     assert text.startswith(above + ledger.BEGIN)
     assert text.endswith(ledger.END + end + end + below)
 
 
-def test_words_around_the_block_stay_when_it_changes(near: Path) -> None:
-    filled(near, 1)
+def test_words_around_the_block_stay_when_it_changes(local: Path) -> None:
+    filled(local, 1)
     mine = (
         b"\xef\xbb\xbfabove"
         + b"\r\n"
-        + view(near).read_bytes().split(b"\n\n", 1)[1]
+        + view(local).read_bytes().split(b"\n\n", 1)[1]
         + b"\nbelow, no end"
     )
-    view(near).write_bytes(mine)
-    ledger.append(near, entry("run9"))
-    ledger.publish(near, "new\n")
-    text = view(near).read_bytes()
+    view(local).write_bytes(mine)
+    ledger.append(local, entry("run9"))
+    ledger.publish(local, "new\n")
+    text = view(local).read_bytes()
     assert text.startswith(b"\xef\xbb\xbfabove\r\n" + ledger.BEGIN)
     assert text.endswith(ledger.END + b"\n\nbelow, no end")
     assert b"\nnew\r\n" in text
-    assert ledger.verify(near) == []
+    assert ledger.verify(local) == []
 
 
 B, E = ledger.BEGIN, ledger.END
@@ -287,29 +287,29 @@ B, E = ledger.BEGIN, ledger.END
     ],
 )
 def test_damaged_marks_are_refused_and_nothing_is_touched(
-    near: Path, marks: tuple[bytes, ...], seen: str
+    local: Path, marks: tuple[bytes, ...], seen: str
 ) -> None:
     text = b"# Log\n" + b"\nwords\n".join(marks) + b"\n"
-    view(near).parent.mkdir(parents=True)
-    view(near).write_bytes(text)
-    for attempt in (lambda: ledger.publish(near, BLOCK), lambda: ledger.append(near, entry())):
+    view(local).parent.mkdir(parents=True)
+    view(local).write_bytes(text)
+    for attempt in (lambda: ledger.publish(local, BLOCK), lambda: ledger.append(local, entry())):
         with pytest.raises(Invalid, match=f"found {seen}; repair it by hand"):
             attempt()
-    assert view(near).read_bytes() == text
-    assert not truth(near).exists()
-    assert "repair it by hand" in ledger.verify(near)[0]
+    assert view(local).read_bytes() == text
+    assert not truth(local).exists()
+    assert "repair it by hand" in ledger.verify(local)[0]
 
 
-def test_marks_inside_a_line_are_no_marks(near: Path) -> None:
+def test_marks_inside_a_line_are_no_marks(local: Path) -> None:
     text = b"see `" + B + b"` and " + E + b"\n"
-    view(near).parent.mkdir(parents=True)
-    view(near).write_bytes(text)
-    filled(near)
-    assert view(near).read_bytes().startswith(text)
+    view(local).parent.mkdir(parents=True)
+    view(local).write_bytes(text)
+    filled(local)
+    assert view(local).read_bytes().startswith(text)
 
 
-def test_a_block_whose_digest_line_was_taken_out_is_refused(near: Path) -> None:
-    lines = view(filled(near)).read_bytes().splitlines(keepends=True)
-    view(near).write_bytes(b"".join(line for line in lines if b"last-row" not in line))
+def test_a_block_whose_digest_line_was_taken_out_is_refused(local: Path) -> None:
+    lines = view(filled(local)).read_bytes().splitlines(keepends=True)
+    view(local).write_bytes(b"".join(line for line in lines if b"last-row" not in line))
     with pytest.raises(Invalid, match="one stage-ledger:last-row line"):
-        ledger.append(near, entry("run9"))
+        ledger.append(local, entry("run9"))
