@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import disk, locations, run_names, terminal
+from postrun.core import disk, locations, run_names, terminal, values
 from postrun.core.errors import Missing, PostRunError, Unreachable
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -141,7 +141,7 @@ def _failed_gates(source: planning.Source) -> Iterator[dict[str, Any]]:
     for reading in gates.readings(source.report) if source.report is not None else ():
         if reading.recomputed is False and reading.gate != gates.OVERALL:
             numbers = {
-                name: gates.number(getattr(reading, name))
+                name: values.number(getattr(reading, name))
                 for name in ("observed", "threshold", "margin")
             }
             yield {

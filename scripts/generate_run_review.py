@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from postrun import cli
-from postrun.core import artifacts, locations, run_names
+from postrun.core import artifacts, locations, run_names, values
 from postrun.core.artifacts import Home
 from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import RunPaths
@@ -103,12 +103,8 @@ def _ledger_row(run_paths: RunPaths) -> Facts:
 
 
 def _strategy(run_paths: RunPaths, report: Any) -> str | None:
-    named = gates.inputs(report).get("strategy")
-    return (
-        named
-        if isinstance(named, str) and named
-        else command_file.option(run_paths.path("command"), "--strategy")
-    )
+    of_report = values.text(gates.inputs(report).get("strategy"))
+    return of_report or command_file.option(run_paths.path("command"), "--strategy")
 
 
 def _windows(run_paths: RunPaths, report: Any, manifest: Facts) -> Facts:

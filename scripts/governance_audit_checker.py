@@ -16,6 +16,7 @@ from postrun import cli
 from postrun.audit import QUESTIONS
 from postrun.audit.facts import Answer, Ask, Facts
 from postrun.audit.observe import observe
+from postrun.core import values
 from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
@@ -76,14 +77,14 @@ def record(
         rows[check.id] = (
             _skip(check, lacking) if lacking else _ask(check, questions[check.id], facts)
         )
-    overall = gates.gates(facts.report.value).get(gates.OVERALL)
+    overall = values.boolean(gates.gates(facts.report.value).get(gates.OVERALL))
     return {
         "run_folder": facts.run_paths.run,
         "gate_folder": facts.run_paths.gate,
         "decision_tag": facts.name.tag,
         "factor": facts.factor,
         "owner": facts.owner,
-        "overall_pass": overall if isinstance(overall, bool) else None,
+        "overall_pass": overall,
         "failed_gates": [_gate(reading) for reading in gates.failed(facts.report.value)],
         "passed": all(row["answer"] == PASS for row in rows.values()),
         "checks": list(rows.values()),

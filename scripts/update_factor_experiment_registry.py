@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import locations, run_names
+from postrun.core import locations, run_names, values
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import gates, scoring
@@ -95,10 +95,10 @@ def facts(run_paths: RunPaths) -> Row:
         "decision_tag": name.tag,
         "started": name.stamp,
         "factor": audit["factor"],
-        "strategy": _text(given.get("strategy")),
+        "strategy": values.text(given.get("strategy")),
         "owner": audit["owner"],
         "gate_folder": run_paths.gate,
-        "overall_pass": _boolean(gates.gates(counted).get(gates.OVERALL)),
+        "overall_pass": values.boolean(gates.gates(counted).get(gates.OVERALL)),
         "audit_passed": audit["passed"],
         "data_quality_passed": answers["data_quality_passed"] == "pass",
         "ledger_row_present": answers["ledger_row_present"] == "pass",
@@ -177,14 +177,6 @@ def _path(root: Path) -> Path:
 
 def _joined(names: Iterable[str]) -> str | None:
     return ";".join(names) or None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _boolean(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

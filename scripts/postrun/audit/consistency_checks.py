@@ -1,12 +1,11 @@
 """Do the parts of the record agree with each other, and does every number follow from what lies beside it?"""
 
-from collections.abc import Mapping
 from typing import Any
 
 from postrun.audit import recompute
 from postrun.audit.facts import Answer, Facts, several, unread
 from postrun.audit.recompute import shown
-from postrun.core import run_names
+from postrun.core import run_names, values
 from postrun.decide import gates, report_window
 from postrun.decide.report_window import Window
 
@@ -132,18 +131,11 @@ def statistics_recomputed(facts: Facts) -> Answer:
     if facts.statistics.value is None:
         return unread(facts.statistics, expected)
     found = facts.statistics.members
-    measured = {name: _member(found, path) for name, path in _STATISTICS.items()}
+    measured = {name: values.member(found, *path) for name, path in _STATISTICS.items()}
     wrong = recompute.differences(gates.section(facts.report.value, "statistical_gates"), measured)
-    factor, focus = facts.inputs.get("factor"), _member(found, ("focus", "factor"))
+    factor, focus = facts.inputs.get("factor"), values.member(found, "focus", "factor")
     wrong += [] if factor == focus else [f"factor: reported {shown(factor)}, found {shown(focus)}"]
     return Answer(not wrong, expected, several(wrong, "as found"), facts.statistics.path)
-
-
-def _member(document: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    value: Any = document
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
 
 
 CHECKS = (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from postrun.core import values
 from postrun.core.locations import RunPaths
 from postrun.core.run_names import RunName
 from postrun.decide import gates
@@ -22,7 +23,7 @@ class Document:
     @property
     def members(self) -> dict[str, Any]:
         """Give its members; none when it could not be read."""
-        return self.value if isinstance(self.value, dict) else {}
+        return values.mapping(self.value)
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,13 @@ class Facts:
     @property
     def factor(self) -> str | None:
         """Give the factor from the report, else from the command; None when neither says."""
-        named = self.inputs.get("factor")
-        return named if isinstance(named, str) and named else self.factor_of_command
+        return values.text(self.inputs.get("factor")) or self.factor_of_command
 
     @property
     def owner(self) -> str | None:
         """Give the owner from the context, else from the report; None when neither says."""
-        named = (self.context.members.get("owner"), self.inputs.get("owner"))
-        return next((owner for owner in named if isinstance(owner, str) and owner), None)
+        of_context = values.text(self.context.members.get("owner"))
+        return of_context or values.text(self.inputs.get("owner"))
 
     def is_skipped(self, option: str) -> bool:
         """Say whether a stage was left out by its option."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from postrun.decide import gates
+from postrun.core import values
 
 Row = Mapping[str, Any]
 Statistics = dict[str, float | int | None]
@@ -18,7 +18,7 @@ _RELATIVE, _ABSOLUTE = 1e-9, 1e-15  # the absolute part is for means that cancel
 
 def same(one: Any, other: Any) -> bool:
     """Compare two reported values: numbers to a relative 1e-9; what was not measured equals only its like."""
-    left, right = gates.number(one), gates.number(other)
+    left, right = values.number(one), values.number(other)
     if left is None or right is None:
         return left is right and type(one) is type(other) and bool(one == other)
     return math.isclose(left, right, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
@@ -28,15 +28,12 @@ def walk_forward(rows: Sequence[Row]) -> Statistics:
     """Summarise windows: mean, sample standard deviation (ddof 1), share of positives and count of non-empty cells."""
     found: Statistics = {"rows": len(rows)}
     for measure in MEASURES:
-        values = [
-            value for value in (gates.number(row.get(measure)) for row in rows) if value is not None
-        ]
-        found[f"{measure}_mean"] = statistics.fmean(values) if values else None
-        found[f"{measure}_std"] = statistics.stdev(values) if len(values) > 1 else None
-        found[f"{measure}_pos_ratio"] = (
-            sum(value > 0 for value in values) / len(values) if values else None
-        )
-        found[f"{measure}_n"] = len(values)
+        cells = [values.number(row.get(measure)) for row in rows]
+        ics = [ic for ic in cells if ic is not None]
+        found[f"{measure}_mean"] = statistics.fmean(ics) if ics else None
+        found[f"{measure}_std"] = statistics.stdev(ics) if len(ics) > 1 else None
+        found[f"{measure}_pos_ratio"] = sum(ic > 0 for ic in ics) / len(ics) if ics else None
+        found[f"{measure}_n"] = len(ics)
     return found
 
 
@@ -66,7 +63,7 @@ def window_years(options: Row) -> list[int] | None:
         options.get(f"wf_{name}")
         for name in ("start_year", "end_year", "train_years", "test_years")
     )
-    years = [gates.number(value) for value in wanted]
+    years = [values.number(value) for value in wanted]
     whole = [
         int(year) for year in years if year is not None and year == int(year) and 0 <= year <= 9999
     ]
@@ -127,7 +124,7 @@ def cost_faults(
 def _by_multiplier(rows: Sequence[Row]) -> dict[float, list[Row]]:
     found: dict[float, list[Row]] = {}
     for row in rows:
-        multiplier = gates.number(row.get("cost_multiplier"))
+        multiplier = values.number(row.get("cost_multiplier"))
         if multiplier is not None:
             found.setdefault(multiplier, []).append(row)
     return found

@@ -4,9 +4,10 @@ A value that is missing, not finite or of another type was not measured, and wha
 Gates of a stage that was skipped on purpose have no verdict (None). Reports of every shape are read without a crash.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
+
+from postrun.core import values
 
 OVERALL = "overall_pass"
 ABOVE, AT_LEAST, AT_MOST, TRUE = ">", ">=", "|x| <=", "is"
@@ -89,8 +90,11 @@ class Disagreement:
 
 def section(report: Any, *names: str) -> dict[str, Any]:
     """Give the first of these members of a report that is an object; empty when none is."""
-    members = report if isinstance(report, dict) else {}
-    return next((members[name] for name in names if isinstance(members.get(name), dict)), {})
+    for name in names:
+        value = values.member(report, name)
+        if isinstance(value, dict):
+            return value
+    return {}
 
 
 def inputs(report: Any) -> dict[str, Any]:
@@ -105,19 +109,8 @@ def gates(report: Any) -> dict[str, Any]:
 
 def cost_rows(report: Any) -> tuple[dict[str, Any], ...]:
     """Give the rows of the cost stress; what is no row is left out."""
-    rows = report.get("cost_stress") if isinstance(report, dict) else None
+    rows = values.member(report, "cost_stress")
     return tuple(row for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
-
-
-def number(value: Any) -> float | None:
-    """Give a finite number as a float; None for everything else, booleans and text included."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        plain = float(value)
-    except OverflowError:  # an integer of more than 308 digits
-        return None
-    return plain if math.isfinite(plain) else None
 
 
 def skipped(report: Any, rule: Rule) -> bool:
@@ -187,12 +180,12 @@ def _read(report: Any, rule: Rule) -> Reading:
     )
     reported = gates(report).get(rule.gate)
     if rule.comparison == TRUE:
-        observed = value if isinstance(value, bool) else None
+        observed = values.boolean(value)
         verdict = None if skipped(report, rule) else observed is True
         return Reading(
             rule.gate, _metric(rule), observed, True, rule.comparison, None, verdict, reported
         )
-    measured, threshold = number(value), number(limit)
+    measured, threshold = values.number(value), values.number(limit)
     margin = _margin(rule.comparison, measured, threshold)
     verdict = None if skipped(report, rule) else _holds(rule.comparison, measured, threshold)
     return Reading(
@@ -204,7 +197,9 @@ def _stage(report: Any, rule: Rule) -> dict[str, Any]:
     if rule.multiplier is None:
         return section(report, rule.stage)
     rows = [
-        row for row in cost_rows(report) if number(row.get("cost_multiplier")) == rule.multiplier
+        row
+        for row in cost_rows(report)
+        if values.number(row.get("cost_multiplier")) == rule.multiplier
     ]
     return (
         rows[0] if len(rows) == 1 else {}
@@ -219,7 +214,9 @@ def _metric(rule: Rule) -> str:
 def _margin(comparison: str, measured: float | None, threshold: float | None) -> float | None:
     if measured is None or threshold is None:
         return None
-    return number(threshold - abs(measured) if comparison == AT_MOST else measured - threshold)
+    return values.number(
+        threshold - abs(measured) if comparison == AT_MOST else measured - threshold
+    )
 
 
 def _holds(comparison: str, measured: float | None, threshold: float | None) -> bool:

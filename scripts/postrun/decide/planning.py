@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
+from postrun.core import values
 from postrun.decide import gates
 
 LAUNCHER = "scripts/workstation_official_run.sh"
@@ -106,18 +107,14 @@ def _text(value: Any) -> str:
 
 def data_file(source: Source) -> str | None:
     """Name the data file that the source run's data-quality gate read; None when it read none."""
-    name = (source.context or {}).get("data_quality_input_csv")
-    return name if isinstance(name, str) and name else None
+    return values.text(values.member(source.context, "data_quality_input_csv"))
 
 
 def needed(source: Source) -> list[str]:
     """List the files that the command needs, the launcher first, as paths on the workstation."""
     options = gates.inputs(source.report)
-    named = [options.get(name) for name in _FILES]
-    return [
-        LAUNCHER,
-        *(path for path in (data_file(source), *named) if isinstance(path, str) and path),
-    ]
+    named = [values.text(options.get(name)) for name in _FILES]
+    return [LAUNCHER, *filter(None, [data_file(source), *named])]
 
 
 def blockers(files: Sequence[str], remote_files: RemoteFiles | None) -> tuple[list[str], list[str]]:

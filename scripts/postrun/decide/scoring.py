@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from postrun.core import values
 from postrun.decide import gates
 
 PROMOTE, WATCH, RESEARCH = "promote_candidate", "watchlist_rerun", "reject_or_research"
@@ -70,22 +71,21 @@ class Score:
 def measure(report: Any, multipliers: Sequence[float]) -> Measured:
     """Take the scored metrics out of a gate report of any shape; None (no report) gives nothing measured."""
     rows = {
-        gates.number(row.get("cost_multiplier")): row.get("test_ic")
+        values.number(row.get("cost_multiplier")): row.get("test_ic")
         for row in gates.cost_rows(report)
     }
     walk, risk = gates.section(report, "wf_stress"), gates.section(report, "risk_diagnostics")
     statistical = gates.section(report, "statistical_gates")
-    passed = statistical.get("factor_gate_pass")
     return Measured(
-        cost_ics=tuple(gates.number(rows.get(multiplier)) for multiplier in multipliers),
-        wf_mean=gates.number(walk.get("test_ic_mean")),
-        wf_pos_ratio=gates.number(walk.get("test_ic_pos_ratio")),
-        beta=gates.number(risk.get("beta_vs_spy")),
-        turnover_overlap=gates.number(risk.get("turnover_top_pct_overlap")),
-        size_corr=gates.number(risk.get("size_signal_corr_log_mcap")),
-        industry_coverage=gates.number(risk.get("industry_coverage")),
-        factor_gate_pass=passed if isinstance(passed, bool) else None,
-        q_value=gates.number(statistical.get("q_value_bh")),
+        cost_ics=tuple(values.number(rows.get(multiplier)) for multiplier in multipliers),
+        wf_mean=values.number(walk.get("test_ic_mean")),
+        wf_pos_ratio=values.number(walk.get("test_ic_pos_ratio")),
+        beta=values.number(risk.get("beta_vs_spy")),
+        turnover_overlap=values.number(risk.get("turnover_top_pct_overlap")),
+        size_corr=values.number(risk.get("size_signal_corr_log_mcap")),
+        industry_coverage=values.number(risk.get("industry_coverage")),
+        factor_gate_pass=values.boolean(statistical.get("factor_gate_pass")),
+        q_value=values.number(statistical.get("q_value_bh")),
     )
 
 

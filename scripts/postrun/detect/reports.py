@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from postrun.core import locations
+from postrun.core import locations, values
 from postrun.core.errors import Invalid, Missing
-from postrun.decide import report_window
+from postrun.decide import gates, report_window
 from postrun.decide.report_window import Window
 from postrun.detect.runs import Finding
 from postrun.remote.workstation import File, RemoteListing
@@ -37,22 +37,13 @@ def _judged(file: File, tag: str, span: Window) -> dict[str, Any]:
         report = json_files.parse(file.content, file.path)[0]
     except Invalid as invalid:
         return {**row, "belongs": False, "objection": str(invalid)}
-    inputs = _member(report, "inputs") or _member(report, "args")  # `args`: older reports
-    row["decision_tag"] = _text(_member(inputs, "decision_tag"))
-    row["generated_at"] = _text(_member(report, "generated_at"))
+    row["decision_tag"] = values.text(gates.inputs(report).get("decision_tag"))
+    row["generated_at"] = values.text(values.member(report, "generated_at"))
     if row["decision_tag"] != tag:
         why_not_this_run: str | None = f"its inputs name tag {row['decision_tag']!r}"
     else:
         why_not_this_run = report_window.why_not_this_run(span, row["generated_at"])
     return {**row, "belongs": why_not_this_run is None, "objection": why_not_this_run}
-
-
-def _member(document: Any, key: str) -> Any:
-    return document.get(key) if isinstance(document, dict) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def choose(rows: list[dict[str, Any]], asked: str | None, found: Finding) -> tuple[str | None, str]:
@@ -61,7 +52,7 @@ def choose(rows: list[dict[str, Any]], asked: str | None, found: Finding) -> tup
         return _asked_for(rows, asked, found)
     mine = [row for row in rows if row["belongs"]]
     if not mine:
-        objections = [f"{row['gate_folder']}: {row['why_not_this_run']}" for row in rows]
+        objections = [f"{row['gate_folder']}: {row['objection']}" for row in rows]
         return None, "; ".join(["no report belongs to this run", *objections])
     newest = max(mine, key=lambda row: (_moment(row["generated_at"]), row["gate_folder"]))
     if len(mine) > 1:
@@ -77,7 +68,7 @@ def _asked_for(rows: list[dict[str, Any]], asked: str, found: Finding) -> tuple[
             f"{locations.GATES}/{asked}/{REPORT} on the workstation", "a file", "nothing there"
         )
     if row["objection"]:
-        found.contradictions.append(f"report {asked} was asked for, but {row['why_not_this_run']}")
+        found.contradictions.append(f"report {asked} was asked for, but {row['objection']}")
     return asked, "it was asked for"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from postrun.core import locations, run_names
+from postrun.core import locations, run_names, values
 from postrun.core.errors import AmbiguousRun, Invalid, Missing, NotFinished, Usage
 from postrun.core.run_names import RunName
 from postrun.decide import report_window
@@ -92,7 +92,7 @@ def _nearest(tag: str, names: Sequence[RunName], denied: Mapping[str, object]) -
 def _tag_in_context(seen: RemoteListing, folder: str) -> object:
     """Give the tag in a run's context; None when there is no context, or it cannot be read: the name decides then."""
     document = readable(seen.file(folder, "context.json"))
-    return document.get("decision_tag") if isinstance(document, dict) else None
+    return values.member(document, "decision_tag")
 
 
 def readable(file: File | None) -> Any:
@@ -159,16 +159,16 @@ def _stopped(seen: RemoteListing, folder: str) -> str:
     """Say which gate before the run stopped it, if one did: then there is no context, and no result to wait for."""
     if seen.file(folder, "context.json"):
         return ""
-    preflight = readable(seen.file(folder, "preflight.json"))
-    if isinstance(preflight, dict) and preflight.get("status") == "fail":
+    preflight = values.mapping(readable(seen.file(folder, "preflight.json")))
+    if preflight.get("status") == "fail":
         return f" (its preflight failed: {preflight.get('reasons')})"
     reports = [
         file
         for path, file in sorted(seen.files.items())
         if path.startswith(f"{locations.RUNS}/{folder}/data_")
     ]
-    quality = readable(reports[-1]) if reports else None
-    if isinstance(quality, dict) and quality.get("overall_pass") is False:
+    quality = values.mapping(readable(reports[-1])) if reports else {}
+    if quality.get("overall_pass") is False:
         return f" (its data-quality gate failed: {quality.get('failures')})"
     return ""
 
@@ -180,9 +180,7 @@ def offsets(seen: RemoteListing, folder: str) -> tuple[timedelta | None, timedel
     means that we were answered in another zone than the run's.
     """
     preflight = readable(seen.file(folder, "preflight.json"))
-    at_start = (
-        report_window.offset(preflight.get("timestamp")) if isinstance(preflight, dict) else None
-    )
+    at_start = report_window.offset(values.member(preflight, "timestamp"))
     at_end = report_window.offset(f"2000-01-01T00:00:00{seen.zones_at_end.get(folder, '')}")
     plausible = (
         at_start is not None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postrun.core import values
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import PROJECT
 
@@ -98,8 +99,8 @@ def load(path: Path) -> Policy:
         raise Invalid(path, "JSON", str(error)) from None
     for where, content, fields in (
         ("policy", given, WHOLE_POLICY),
-        ("preflight", _part(given, "preflight"), PREFLIGHT),
-        ("data_quality", _part(given, "data_quality"), DATA_QUALITY),
+        ("preflight", values.member(given, "preflight"), PREFLIGHT),
+        ("data_quality", values.member(given, "data_quality"), DATA_QUALITY),
     ):
         _check(f"{path} {where}", content, fields)
     quality = given["data_quality"]
@@ -111,10 +112,6 @@ def load(path: Path) -> Policy:
         data_quality=thresholds,
         leftover_seconds=given["leftover_seconds"],
     )
-
-
-def _part(given: Any, name: str) -> Any:
-    return given.get(name) if isinstance(given, dict) else None
 
 
 def _check(where: str, content: Any, fields: Mapping[str, _Kind]) -> None:

@@ -4,7 +4,6 @@ The judgment itself is `states`; here is what it needs from the doors.
 """
 
 import argparse
-import json
 import math
 import random
 import threading
@@ -14,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from postrun.core import values
 from postrun.core.errors import (
     DeadlineReached,
     Invalid,
@@ -98,20 +98,13 @@ def _result(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
 
 def _stopped(glance: RunSnapshot) -> str | None:
     """Say which gate in front of the run stopped it, with that gate's own reasons."""
-    preflight, quality = _object(glance.preflight), _object(glance.data_quality)
+    preflight = values.mapping(values.parse_json(glance.preflight))
+    quality = values.mapping(values.parse_json(glance.data_quality))
     if preflight.get("status") == "fail":
         return _because("the preflight failed", preflight.get("reasons"))
     if quality.get("overall_pass") is False:
         return _because("the data-quality gate failed", quality.get("failures"))
     return None
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _because(words: str, reasons: object) -> str:

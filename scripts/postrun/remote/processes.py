@@ -4,7 +4,6 @@ A command line comes as one line without its quotes, so it is read by words: whi
 this run's tag or one of its folders. A word that merely contains the tag is no proof.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from postrun.core import values
 from postrun.core.errors import Usage
 from postrun.remote.snapshots import Process
 
@@ -142,10 +142,7 @@ def _wrote_pid_file(process: Process, pid_file: str | None, boot_id: str | None)
 
 def _record(pid_file: str | None) -> dict[str, Any]:
     """Read run.pid: JSON, or the bare number of older launchers. What cannot be read names no process."""
-    try:
-        found = json.loads(pid_file or "{}")
-    except (ValueError, RecursionError):
-        return {}
+    found = values.parse_json(pid_file)
     return found if isinstance(found, dict) else {"pid": found}
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from postrun.core import values
 from postrun.decide import gates
 
 WINDOW_START, MEASURES = (
@@ -46,8 +47,8 @@ def cost_rows(report: Any) -> list[Values]:
     numbers = ("cost_multiplier", "test_ic", "train_ic")
     return [
         {
-            **{name: gates.number(row.get(name)) for name in numbers},
-            "return_code": _count(row.get("return_code")),
+            **{name: values.number(row.get(name)) for name in numbers},
+            "return_code": values.count(row.get("return_code")),
         }
         for row in gates.cost_rows(report)
     ]
@@ -60,17 +61,21 @@ def walk_forward(report: Any) -> Values | None:
         f"{measure}_{statistic}": statistic for measure in MEASURES for statistic in _STATISTICS
     }
     found = {
-        name: (_count if kind == "n" else gates.number)(stage.get(name))
+        name: (values.count if kind == "n" else values.number)(stage.get(name))
         for name, kind in names.items()
     }
-    return {**_ending(stage), "rows": _count(stage.get("rows")), **found} if stage else None
+    return {**_ending(stage), "rows": values.count(stage.get("rows")), **found} if stage else None
 
 
 def window(row: Mapping[str, Any]) -> Values:
     """Give one row of the table of windows; a column that this table does not have was not measured."""
-    dates = {name: _text(row.get(name)) for name in _DATES}
-    ics = {name: _numeral(row.get(name)) for name in ("train_ic", *MEASURES)}
-    return {**dates, **ics, **{name: _count(_numeral(row.get(name))) for name in _COUNTS}}
+    dates = {name: values.text(row.get(name)) for name in _DATES}
+    ics = {name: values.cell_number(row.get(name)) for name in ("train_ic", *MEASURES)}
+    return {
+        **dates,
+        **ics,
+        **{name: values.count(values.cell_number(row.get(name))) for name in _COUNTS},
+    }
 
 
 def windows(rows: Iterable[Mapping[str, Any]]) -> list[Values]:
@@ -85,7 +90,7 @@ def risk(report: Any) -> Values | None:
     """Give the risk diagnostics; None when the report has nothing on this stage."""
     stage = gates.section(report, "risk_diagnostics")
     return (
-        {**_ending(stage), **{name: gates.number(stage.get(name)) for name in _RISKS}}
+        {**_ending(stage), **{name: values.number(stage.get(name)) for name in _RISKS}}
         if stage
         else None
     )
@@ -96,41 +101,21 @@ def statistics(report: Any) -> Values | None:
     stage = gates.section(report, "statistical_gates")
     if not stage:
         return None
-    verdicts = {name: _boolean(stage.get(name)) for name in ("factor_found", "factor_gate_pass")}
-    counts = {name: _count(stage.get(name)) for name in ("n_factors", "n_pass")}
+    verdicts = {
+        name: values.boolean(stage.get(name)) for name in ("factor_found", "factor_gate_pass")
+    }
+    counts = {name: values.count(stage.get(name)) for name in ("n_factors", "n_pass")}
     return {
         **_ending(stage),
         **verdicts,
-        "q_value_bh": gates.number(stage.get("q_value_bh")),
+        "q_value_bh": values.number(stage.get("q_value_bh")),
         **counts,
     }
 
 
 def _ending(stage: Mapping[str, Any]) -> Values:
     return {
-        "ok": _boolean(stage.get("ok")),
-        "reason": _text(stage.get("reason")),
-        "return_code": _count(stage.get("return_code")),
+        "ok": values.boolean(stage.get("ok")),
+        "reason": values.text(stage.get("reason")),
+        "return_code": values.count(stage.get("return_code")),
     }
-
-
-def _numeral(cell: Any) -> float | None:
-    """Give the number in a cell; one in a column that need not hold numbers comes as text."""
-    try:
-        return gates.number(float(cell) if isinstance(cell, str) else cell)
-    except ValueError:
-        return None
-
-
-def _boolean(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _count(value: Any) -> int | None:
-    """Give a whole number; 12.0 counts."""
-    plain = gates.number(value)
-    return int(plain) if plain is not None and plain == int(plain) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
