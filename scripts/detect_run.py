@@ -27,9 +27,13 @@ from postrun.store import configuration, json_files, run_lookup
 
 def detect(request: RunRequest, _: RunPaths) -> StepResult:
     """Detect one run. Raises Usage, Missing, Invalid, Unclear, Unreachable, NotFinished."""
-    run, gate, tag = run_lookup.run(request), run_lookup.gate(request), run_lookup.tag(request)
+    run, gate, tag = (
+        run_lookup.requested_run(request),
+        run_lookup.requested_gate(request),
+        run_lookup.requested_tag(request),
+    )
     with open_workstation(request) as door:
-        seen = door.look(
+        seen = door.list_run(
             tag,
             run and f"{locations.RUNS}/{run}",
             gate and f"{locations.GATES}/{gate}/{run_lookup.REPORT}",

@@ -115,10 +115,10 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Facts) -> Facts:
             "rows": None,
             "problem": "there is no gate report that names the table",
         }
-    path = evidence.local(
+    path = evidence.local_path(
         locations.GATES, run_paths.gate, gates.section(report, "wf_stress").get("summary_csv")
     )
-    if path is None or path not in evidence.recorded(manifest).files:
+    if path is None or path not in evidence.FileDigests.from_manifest(manifest).files:
         return {
             "path": path,
             "rows": None,

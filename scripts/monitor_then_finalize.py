@@ -220,7 +220,7 @@ def conclude(
 def run(args: argparse.Namespace, resume: str) -> int:
     """Watch one run to its end and conclude."""
     request = cli.parse_request(args)
-    tag, run_folder = run_lookup.tag(request), run_lookup.run(request)
+    tag, run_folder = run_lookup.requested_tag(request), run_lookup.requested_run(request)
     folder = run_folder and f"{locations.RUNS}/{run_folder}"
     station, screen = (
         workstation.connect(request.host, request.remote_root, configuration.workstation()),
@@ -230,7 +230,7 @@ def run(args: argparse.Namespace, resume: str) -> int:
     herald = notify.herald(request.root, lambda words: screen.tell(terminal.plain(words)))
     watch = Watch(
         lookout,
-        lambda: station.glance(tag, folder),
+        lambda: station.take_run_snapshot(tag, folder),
         screen,
         partial(herald.note, request.host, tag),
     )

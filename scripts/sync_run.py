@@ -23,7 +23,7 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.remote.workstation import Workstation, open_workstation
 from postrun.store import evidence, json_files
-from postrun.store.evidence import Contents
+from postrun.store.evidence import FileDigests
 
 _ENDED = "the run had been given up, and has a result now"
 _FIRST = "differed from the workstation's files before the first sync"
@@ -35,7 +35,7 @@ def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
     detection = json_files.read(run_paths, "run_detection")
     request = replace(request, abandoned=detection.get("abandoned"))
     manifest = json_files.seek(run_paths, "evidence_manifest")
-    local = evidence.contents(run_paths)
+    local = evidence.digest_local(run_paths)
     if _is_here(request):
         return _record(
             request,
@@ -50,7 +50,7 @@ def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
 
 
 def _bring(
-    request: RunRequest, run_paths: RunPaths, manifest: Any, local: Contents, door: Workstation
+    request: RunRequest, run_paths: RunPaths, manifest: Any, local: FileDigests, door: Workstation
 ) -> StepResult:
     listed = door.digests(evidence.folders(run_paths))
     remote = evidence.only_evidence(listed.files, listed.links)
@@ -77,14 +77,14 @@ def _is_here(request: RunRequest) -> bool:
 
 
 def _changes(
-    request: RunRequest, run_paths: RunPaths, manifest: Any, local: Contents, remote: Contents
+    request: RunRequest, run_paths: RunPaths, manifest: Any, local: FileDigests, remote: FileDigests
 ) -> list[dict[str, Any]]:
     """Work out what the manifest must say about changed evidence. Raises Invalid when nobody accepted the change."""
     stale = [path for path, digest in local.files.items() if remote.files.get(path) != digest]
     stale += [path for path in local.links if path not in remote.links]
     if manifest is None:
         return [_change(run_paths, _FIRST, stale, stale)] if stale else []
-    known = evidence.recorded(manifest)
+    known = evidence.FileDigests.from_manifest(manifest)
     sides = {"here": evidence.compare(known, local, copied=True), "on the workstation": []}
     if remote is not local:
         sides["on the workstation"] = evidence.compare(known, remote, copied=False)
@@ -143,7 +143,7 @@ def _set_aside(run_paths: RunPaths, changes: list[dict[str, Any]]) -> None:
             shutil.move(run_paths.root / path, kept)
 
 
-def _prove(run_paths: RunPaths, remote: Contents, wanted: Iterable[str]) -> None:
+def _prove(run_paths: RunPaths, remote: FileDigests, wanted: Iterable[str]) -> None:
     """Hold the digests of what was copied against the workstation's. Raises Invalid."""
     wrong = [
         path
@@ -165,7 +165,7 @@ def _record(
     request: RunRequest,
     run_paths: RunPaths,
     manifest: Any,
-    found: Contents,
+    found: FileDigests,
     changes: list[dict[str, Any]],
     moved: Sequence[str],
 ) -> StepResult:
@@ -189,7 +189,7 @@ def _record(
 
 
 def _rows(
-    request: RunRequest, run_paths: RunPaths, found: Contents, held: list[dict[str, Any]]
+    request: RunRequest, run_paths: RunPaths, found: FileDigests, held: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Describe every file. Rows that hold stay as they are, so that another name for the host changes nothing."""
     before = {(row["path"], row["sha256"]): row for row in held}

@@ -145,7 +145,7 @@ def parse_request(args: argparse.Namespace, needs_run: bool = True) -> RunReques
 def abandoning(request: RunRequest, tag: str) -> str:
     """Give the line that closes this run as dead, from the project's folder, without flags that settings spare."""
     settings = configuration.workstation()
-    run = run_lookup.run(request)
+    run = run_lookup.requested_run(request)
     given = {"--tag": tag, "--run-dir-remote": run and f"{locations.RUNS}/{run}"}
     if not request.no_sync:
         given["--host"] = request.host if request.host != settings["host"] else None
@@ -176,7 +176,7 @@ def locked(request: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
     """
     with ExitStack() as held:
         for scope in scopes if not disk.DRY_RUN.get() else ():
-            name = "workspace" if scope == WORKSPACE else f"run-{run_lookup.tag(request)}"
+            name = "workspace" if scope == WORKSPACE else f"run-{run_lookup.requested_tag(request)}"
             held.enter_context(
                 disk.lock(
                     request.root / locations.LOCKS / f"{name}.lock",

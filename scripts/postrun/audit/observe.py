@@ -57,12 +57,12 @@ def observe(run_paths: RunPaths, asked: str | None) -> Facts:
 def _evidence(run_paths: RunPaths) -> Evidence:
     manifest = _open(run_paths, "evidence_manifest", _relative(run_paths, "evidence_manifest"))
     try:
-        here = evidence.contents(run_paths)
+        here = evidence.digest_local(run_paths)
     except Invalid as error:
         return Evidence(manifest, changed=(_plain(run_paths, error),))
     if manifest.value is None:
         return Evidence(manifest, frozenset(here.files))
-    listed = evidence.recorded(manifest.value)
+    listed = evidence.FileDigests.from_manifest(manifest.value)
     changed = tuple(str(odd) for odd in evidence.compare(listed, here, copied=True))
     present = frozenset(listed.files.keys() & here.files.keys())
     return Evidence(manifest, present, changed, ledger.evidence_digest(manifest.value))
@@ -115,7 +115,7 @@ def _plain(run_paths: RunPaths, trouble: Exception) -> str:
 
 def _data_quality(run_paths: RunPaths, context: Document, found: Evidence) -> Document:
     named = context.members.get("data_quality_report_json")
-    path = evidence.local(locations.RUNS, run_paths.run, named)
+    path = evidence.local_path(locations.RUNS, run_paths.run, named)
     if path is None:
         return Document(
             context.path, problem=f"the context names {named!r}, which is not below this run folder"
@@ -125,7 +125,7 @@ def _data_quality(run_paths: RunPaths, context: Document, found: Evidence) -> Do
 
 def _statistics(run_paths: RunPaths, report: Document, found: Evidence) -> Document:
     named = gates.section(report.value, "statistical_gates").get("report_json")
-    path = evidence.local(locations.GATES, run_paths.gate, named)
+    path = evidence.local_path(locations.GATES, run_paths.gate, named)
     if path is None:
         return Document(
             report.path,
@@ -136,7 +136,7 @@ def _statistics(run_paths: RunPaths, report: Document, found: Evidence) -> Docum
 
 def _windows(run_paths: RunPaths, report: Document, found: Evidence) -> Table:
     named = gates.section(report.value, "wf_stress").get("summary_csv")
-    path = evidence.local(locations.GATES, run_paths.gate, named)
+    path = evidence.local_path(locations.GATES, run_paths.gate, named)
     if path is None:
         return Table(
             report.path,

@@ -94,7 +94,7 @@ class HostMonitor:
     def _poll(self, tags: Sequence[str], answers: "queue.SimpleQueue[Answer]") -> None:
         found: HostSnapshot | PostRunError | None = None
         try:
-            found = self.door.glances(tags, self._first())
+            found = self.door.take_host_snapshot(tags, self._first())
         except PostRunError as error:
             found = error
         finally:
@@ -125,7 +125,7 @@ class HostMonitor:
             self._memory = MonitorState(began=self.began)
         self.due = now + pause(self._memory, now, self.limits, random.random())
         for tag, one in self.runs.items():
-            seen = found.glances.get(tag) if isinstance(found, HostSnapshot) else found
+            seen = found.run_snapshots.get(tag) if isinstance(found, HostSnapshot) else found
             if seen is not None and not one.memory.ended:
                 yield one, self._fold(one, seen, now)
         if isinstance(found, HostSnapshot) and self._discover(found):

@@ -101,7 +101,7 @@ class Sections:
         )
 
 
-def look(found: Sections, limit: int) -> RemoteListing:
+def list_run(found: Sections, limit: int) -> RemoteListing:
     """Read the answer to the probe `look`."""
     return RemoteListing(
         clock=_clock(found),
@@ -118,7 +118,7 @@ def look(found: Sections, limit: int) -> RemoteListing:
     )
 
 
-def sighting(found: Sections) -> HostSnapshot:
+def read_host_snapshot(found: Sections) -> HostSnapshot:
     """Read the answer to the probe `glances`."""
     machine: dict[str, Any] = {
         "clock": _clock(found),
@@ -136,7 +136,7 @@ def sighting(found: Sections) -> HostSnapshot:
     sums = {name: total for total, _, name in _pairs(found, "sums", " ")}
     return HostSnapshot(
         folders={line[1:]: line.startswith("+") for line in found.lines("folders")},
-        glances=dict(
+        run_snapshots=dict(
             _glance(Sections(parts, found.nonce), written, sums, machine) for parts in runs
         ),
         **machine,

@@ -49,4 +49,4 @@ class HostSnapshot:
     boot_id: str | None
     folders: dict[str, bool]  # name of a run folder -> whether it has a result.json
     processes: tuple[Process, ...]
-    glances: dict[str, RunSnapshot]  # by tag
+    run_snapshots: dict[str, RunSnapshot]  # by tag

@@ -67,7 +67,7 @@ class Workstation:
         self._timeout = timeout
         self.round_trips = 0
 
-    def look(
+    def list_run(
         self, tag: str, run_dir: str | None = None, report_json: str | None = None
     ) -> RemoteListing:
         """Find out everything that detection asks, in one round trip. Paths are relative to the root.
@@ -76,15 +76,17 @@ class Workstation:
         """
         run_names.check_tag(tag)
         blocks = _REPORT_LIMIT // _BLOCK + 1
-        return answers.look(
-            self._ask("look", tag, run_dir or "", report_json or "", blocks), _REPORT_LIMIT
+        return answers.list_run(
+            self._ask("list_run", tag, run_dir or "", report_json or "", blocks), _REPORT_LIMIT
         )
 
-    def glance(self, tag: str, run_dir: str | None = None) -> RunSnapshot:
+    def take_run_snapshot(self, tag: str, run_dir: str | None = None) -> RunSnapshot:
         """Take one poll of a run, in one small round trip. Raises Unreachable, Missing."""
-        return self._sight([run_names.check_tag(tag)], "", run_dir or "", _LOG_TAIL).glances[tag]
+        return self._sight([run_names.check_tag(tag)], "", run_dir or "", _LOG_TAIL).run_snapshots[
+            tag
+        ]
 
-    def glances(self, tags: Sequence[str], first: str = "0") -> HostSnapshot:
+    def take_host_snapshot(self, tags: Sequence[str], first: str = "0") -> HostSnapshot:
         """Take one poll of many runs, and list the run folders whose names are not before `first`.
 
         One round trip for up to a hundred tags, since a command has its longest length. Raises Unreachable, Missing.
@@ -96,18 +98,19 @@ class Workstation:
             for number, part in enumerate(parts)
         ]
         return replace(
-            seen[0], glances={tag: one for part in seen for tag, one in part.glances.items()}
+            seen[0],
+            run_snapshots={tag: one for part in seen for tag, one in part.run_snapshots.items()},
         )
 
     def _sight(self, tags: Sequence[str], first: str, run_dir: str, tail: int) -> HostSnapshot:
         blocks = _REPORT_LIMIT // _BLOCK + 1
-        return answers.sighting(
-            self._ask("glances", _our_lines(), blocks, tail, first, run_dir, *tags)
+        return answers.read_host_snapshot(
+            self._ask("snapshots", _our_lines(), blocks, tail, first, run_dir, *tags)
         )
 
     def list_files(self, paths: Sequence[str]) -> RemoteFiles:
         """Find out which of these paths are files there, and which tags are taken. Raises Unreachable, Missing."""
-        return answers.list_files(self._ask("survey", *paths), paths)
+        return answers.list_files(self._ask("list_files", *paths), paths)
 
     def launch(self, words: Sequence[str]) -> tuple[int, str]:
         """Run one command from the root, without a shell reading its words; give exit code and output.

@@ -22,11 +22,18 @@ _OURS = artifacts.generated(Home.RUN, Home.GATE)
 
 
 @dataclass(frozen=True)
-class Contents:
+class FileDigests:
     """The evidence of a run on one side; paths are relative to the root. Names that are not UTF-8 keep their bytes."""
 
     files: dict[str, str]  # path -> SHA-256
     links: dict[str, str]  # path -> target
+
+    @classmethod
+    def from_manifest(cls, manifest: dict[str, Any]) -> "FileDigests":
+        """Return what a manifest says the evidence is."""
+        files = {row["path"]: row["sha256"] for row in manifest["files"]}
+        links = {row["path"]: row["target"] for row in manifest["links"]}
+        return cls(files, links)
 
 
 @dataclass(frozen=True)
@@ -65,15 +72,15 @@ def _depth(path: str) -> int:
     return home.count("/") + 2  # the home, and the folder's own name
 
 
-def only_evidence(files: dict[str, str], links: dict[str, str]) -> Contents:
+def only_evidence(files: dict[str, str], links: dict[str, str]) -> FileDigests:
     """Keep what is evidence of a listing."""
     kept, pointed = (
         {path: it for path, it in listed.items() if is_evidence(path)} for listed in (files, links)
     )
-    return Contents(kept, pointed)
+    return FileDigests(kept, pointed)
 
 
-def contents(run_paths: RunPaths) -> Contents:
+def digest_local(run_paths: RunPaths) -> FileDigests:
     """Digest the local evidence of a run. A folder that is not there is empty. Raises Invalid."""
     files: dict[str, str] = {}
     links: dict[str, str] = {}
@@ -86,7 +93,7 @@ def contents(run_paths: RunPaths) -> Contents:
                 links[path] = os.readlink(entry.path)  # noqa: PTH115  (Path would tidy the target up)
             elif entry.is_file():
                 files[path] = digest(Path(entry.path))
-    return Contents(files, links)
+    return FileDigests(files, links)
 
 
 def digest(path: Path) -> str:
@@ -112,7 +119,7 @@ def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
-def local(home: str, folder: str | None, named: Any) -> str | None:
+def local_path(home: str, folder: str | None, named: Any) -> str | None:
     """Find what the workstation names (from its root, or absolute there) below our copy of the folder; None if not."""
     parts = PurePosixPath(named).parts if isinstance(named, str) else ()
     if folder not in parts:
@@ -121,15 +128,7 @@ def local(home: str, folder: str | None, named: Any) -> str | None:
     return None if not rest or ".." in rest else "/".join((home, str(folder), *rest))
 
 
-def recorded(manifest: dict[str, Any]) -> Contents:
-    """Read what a manifest says the evidence is."""
-    return Contents(
-        {row["path"]: row["sha256"] for row in manifest["files"]},
-        {row["path"]: row["target"] for row in manifest["links"]},
-    )
-
-
-def compare(manifest: Contents, found: Contents, copied: bool) -> list[Difference]:
+def compare(manifest: FileDigests, found: FileDigests, copied: bool) -> list[Difference]:
     """List how one side differs from the manifest, by path. A `copied` side may lack links: rsync skips them."""
     differences = _compare(manifest.files, found.files) + _compare(manifest.links, found.links)
     tolerated = set(manifest.links) - set(found.links) - set(found.files) if copied else set()
@@ -149,5 +148,7 @@ def _compare(expected: dict[str, str], found: dict[str, str]) -> list[Difference
 def differences(run_paths: RunPaths) -> list[Difference]:
     """List how the local evidence of a run differs from its manifest, if it does. Raises Missing, Invalid."""
     return compare(
-        recorded(json_files.read(run_paths, "evidence_manifest")), contents(run_paths), copied=True
+        FileDigests.from_manifest(json_files.read(run_paths, "evidence_manifest")),
+        digest_local(run_paths),
+        copied=True,
     )

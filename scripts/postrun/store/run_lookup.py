@@ -11,7 +11,7 @@ from postrun.store import json_files
 REPORT = "production_gates_report.json"
 
 
-def run(request: RunRequest) -> str | None:
+def requested_run(request: RunRequest) -> str | None:
     """Give the run folder that is asked for, None when there is but a tag. Raises Usage, Unclear.
 
     A local folder has the same name as the workstation's.
@@ -27,7 +27,7 @@ def run(request: RunRequest) -> str | None:
     return folder
 
 
-def gate(request: RunRequest) -> str | None:
+def requested_gate(request: RunRequest) -> str | None:
     """Give the gate folder that is asked for, None when there is none. Raises Usage, Unclear."""
     remote = _between(
         request.report_json_remote, locations.GATES, "--report-json-remote", f"/{REPORT}"
@@ -62,11 +62,11 @@ def _one(remote: str | None, local: str | None, flag: str) -> str | None:
     return remote or local
 
 
-def tag(request: RunRequest) -> str:
+def requested_tag(request: RunRequest) -> str:
     """Give the decision tag: the one that is named, else that of the folder. Raises Usage, Unclear."""
     if request.tag is not None:
         return request.tag
-    name = run_names.parse_run_name(run(request) or "")
+    name = run_names.parse_run_name(requested_run(request) or "")
     return run_names.check_tag(name.tag if name else "")
 
 
@@ -74,7 +74,7 @@ def locate(request: RunRequest) -> RunPaths:
     """Find the folders of a run that is here already, from its paths or from what detection wrote. Raises Refusal."""
     if request.run_dir is not None:
         _below(request.run_dir, request.root / locations.RUNS, "--run-dir")
-    run_paths = RunPaths(request.root, run(request) or _detected(request), None)
+    run_paths = RunPaths(request.root, requested_run(request) or _detected(request), None)
     if request.report_json is not None:
         return RunPaths(
             request.root,

@@ -77,15 +77,15 @@ def test_glances_are_glances_in_one_round_trip(door: Workstation, remote: Path) 
             stamp=f"2026-02-{day}_031500",
             change=None if tag == "ended" else _goes_on,
         )
-    seen = door.glances([*tags, "nowhere"])
+    seen = door.take_host_snapshot([*tags, "nowhere"])
     assert door.round_trips == 1
     assert seen.folders == {
         documents(tag=tag, stamp=f"2026-02-{day}_031500").run_folder: tag == "ended"
         for day, tag in enumerate(tags, start=10)
     }
     for tag in tags:
-        alone = door.glance(tag)
-        many = seen.glances[tag]
+        alone = door.take_run_snapshot(tag)
+        many = seen.run_snapshots[tag]
         assert (many.runs, many.gates, many.result) == (alone.runs, alone.gates, alone.result)
         assert (many.settled, many.activity, many.log_tail) == (
             alone.settled,
@@ -97,8 +97,8 @@ def test_glances_are_glances_in_one_round_trip(door: Workstation, remote: Path) 
             alone.preflight,
             alone.pid_file,
         )
-    assert seen.glances["nowhere"].runs == ()
-    assert len({id(one.processes) for one in seen.glances.values()}) == 1, "listed once"
+    assert seen.run_snapshots["nowhere"].runs == ()
+    assert len({id(one.processes) for one in seen.run_snapshots.values()}) == 1, "listed once"
 
 
 def _goes_on(made: factory.Documents) -> None:
@@ -106,8 +106,8 @@ def _goes_on(made: factory.Documents) -> None:
 
 
 def test_glances_at_nothing_list_nothing(door: Workstation) -> None:
-    seen = door.glances([])
-    assert (seen.folders, seen.glances) == ({}, {})
+    seen = door.take_host_snapshot([])
+    assert (seen.folders, seen.run_snapshots) == ({}, {})
     assert abs(seen.clock - time.time()) < 60
     assert seen.processes
 
@@ -124,13 +124,13 @@ def test_only_folders_from_a_name_on_are_listed(door: Workstation, remote: Path)
         (runs / name).mkdir(parents=True)
     put(runs / folder("a file"), b"")
     put(runs / folder("c") / "result.json", "{}")
-    assert door.glances([], "2026-02-27_031500").folders == {
+    assert door.take_host_snapshot([], "2026-02-27_031500").folders == {
         folder("b"): False,
         folder("b_2"): False,
         folder("c"): True,
     }
-    assert door.glances([], "2026-02-27_031501").folders == {}
-    assert len(door.glances([]).folders) == 4
+    assert door.take_host_snapshot([], "2026-02-27_031501").folders == {}
+    assert len(door.take_host_snapshot([]).folders) == 4
 
 
 def test_a_clock_that_is_put_back_over_midnight_hides_no_gate_folder(
@@ -139,17 +139,17 @@ def test_a_clock_that_is_put_back_over_midnight_hides_no_gate_folder(
     made = documents(tag="run1", stamp="2026-03-01_001000")
     made.gate_stamp = "2026-02-28_231500"
     made.write(remote)
-    seen = door.glance("run1")
+    seen = door.take_run_snapshot("run1")
     assert seen.gates == (made.gate_folder,)
     put(made.gate_dir(remote) / "late.csv", "late")
-    assert door.glance("run1").settled != seen.settled
+    assert door.take_run_snapshot("run1").settled != seen.settled
     make_run(
         remote,
         tag="run2",
         stamp="2026-01-01_001000",
         change=lambda other: setattr(other, "gate_stamp", "2025-12-31_1"),
     )
-    assert door.glance("run2").gates == ("production_gates_2025-12-31_1",)
+    assert door.take_run_snapshot("run2").gates == ("production_gates_2025-12-31_1",)
 
 
 def test_the_longest_tags_go_in_parts(remote: Path) -> None:
@@ -157,23 +157,23 @@ def test_the_longest_tags_go_in_parts(remote: Path) -> None:
     tags = [f"{number:03d}{'_' * 125}" for number in range(150)]
     for tag in tags:
         (remote / f"audit/workstation_runs/{folder(tag)}").mkdir(parents=True)
-    seen = door.glances(tags)
+    seen = door.take_host_snapshot(tags)
     assert door.round_trips == 2, "a hundred at once: a command has its longest length"
-    assert list(seen.glances) == tags
-    assert all(one.runs for one in seen.glances.values())
+    assert list(seen.run_snapshots) == tags
+    assert all(one.runs for one in seen.run_snapshots.values())
 
 
 @pytest.mark.parametrize("tag", ["x;touch pwned", "../x", "x\n", ""])
 def test_a_hostile_tag_reaches_no_shell(remote: Path, tag: str) -> None:
     door = workstation.connect("local", str(remote), SETTINGS)
     with pytest.raises(Usage):
-        door.glances(["fine", tag])
+        door.take_host_snapshot(["fine", tag])
     assert door.round_trips == 0
 
 
 def test_a_root_that_is_not_there_is_missing(remote: Path) -> None:
     with pytest.raises(Missing, match="--remote-root"):
-        workstation.connect("local", str(remote / "x"), SETTINGS).glances([])
+        workstation.connect("local", str(remote / "x"), SETTINGS).take_host_snapshot([])
 
 
 # --- which runs count -----------------------------------------------------------------------------------------------

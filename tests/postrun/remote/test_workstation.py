@@ -69,7 +69,7 @@ def sha(path: Path) -> str:
 
 def test_a_look_gives_the_files_of_the_run_and_its_report(door: Workstation, remote: Path) -> None:
     made = make_run(remote)
-    seen = door.look(TAG)
+    seen = door.list_run(TAG)
     assert (seen.runs, seen.folders) == ((RUN,), (RUN,))
     result = seen.file(RUN, "result.json")
     assert result is not None
@@ -87,7 +87,7 @@ def test_a_look_gives_the_files_of_the_run_and_its_report(door: Workstation, rem
 def test_a_look_keeps_every_byte_of_a_file(door: Workstation, remote: Path) -> None:
     content = bytes(range(256)) * 300 + b"\n\nend without newline"
     put(remote / RUN_PATH / "context.json", content)
-    seen = door.look(TAG).file(RUN, "context.json")
+    seen = door.list_run(TAG).file(RUN, "context.json")
     assert seen is not None
     assert seen.content == content
 
@@ -98,7 +98,7 @@ def test_a_look_matches_the_tag_exactly(door: Workstation, remote: Path) -> None
             parents=True
         )
     put(remote / "audit/workstation_runs/2026-02-22_031500_production_gates_run1", b"a file")
-    seen = door.look("run1")
+    seen = door.list_run("run1")
     assert seen.folders == ("2026-02-21_031500_production_gates_run1",)
     assert len(seen.runs) == 6, "the others are there to be suggested"
 
@@ -107,7 +107,7 @@ def test_only_reports_that_name_the_tag_come(door: Workstation, remote: Path) ->
     make_run(remote, tag="run10", stamp="2026-02-20_010000")
     make_run(remote, tag="run1", stamp="2026-02-21_010000")
     make_run(remote, tag="run1_rerun4", stamp="2026-02-22_010000")
-    reports = [path for path in door.look("run1").files if path.startswith("gate_results/")]
+    reports = [path for path in door.list_run("run1").files if path.startswith("gate_results/")]
     assert reports == [
         "gate_results/production_gates_2026-02-21_010200/production_gates_report.json"
     ]
@@ -117,7 +117,7 @@ def test_a_folder_and_a_report_can_be_asked_for(door: Workstation, remote: Path)
     make_run(remote, tag="run1", stamp="2026-02-21_010000")
     other = documents(tag="other", stamp="2026-02-22_010000").write(remote)
     report = f"gate_results/{other.gate_folder}/production_gates_report.json"
-    seen = door.look("run1", f"audit/workstation_runs/{other.run_folder}", report)
+    seen = door.list_run("run1", f"audit/workstation_runs/{other.run_folder}", report)
     assert other.run_folder in seen.folders
     assert report in seen.files
 
@@ -127,7 +127,7 @@ def test_links_and_fifos_are_no_files_of_the_run(door: Workstation, remote: Path
     (remote / RUN_PATH / "context.json").symlink_to("/etc/hostname")
     (remote / RUN_PATH / "preflight.json").unlink()
     os.mkfifo(remote / RUN_PATH / "preflight.json")
-    seen = door.look(TAG)
+    seen = door.list_run(TAG)
     assert seen.file(RUN, "context.json") is None
     assert seen.file(RUN, "preflight.json") is None
 
@@ -138,7 +138,7 @@ def test_a_huge_report_is_known_by_its_size(door: Workstation, remote: Path) -> 
         f'{{"x": "{TAG}", "y": "'.encode() + b"a" * (17 * 2**20),
     )
     (remote / RUN_PATH).mkdir(parents=True)
-    file = door.look(TAG).files[f"{GATE_PATH}/production_gates_report.json"]
+    file = door.list_run(TAG).files[f"{GATE_PATH}/production_gates_report.json"]
     assert file.content is None
     assert file.size > 17 * 2**20
 
@@ -151,7 +151,7 @@ def test_a_tag_that_is_none_reaches_no_shell(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     door = connect("local", Path())
-    for ask in (door.look, door.glance):
+    for ask in (door.list_run, door.take_run_snapshot):
         with pytest.raises(Usage, match="decision tag: expected a full match"):
             ask(tag)
     assert door.round_trips == 0
@@ -176,9 +176,9 @@ def test_any_root_is_only_a_name(name: str, tmp_path: Path, host: str) -> None:
     if host != "local" and name in ODD_ROOTS:  # nothing could be fetched from there
         for _ in range(2):
             with pytest.raises(Usage, match="remote root: expected a path of letters"):
-                door.look(TAG)
+                door.list_run(TAG)
     else:
-        assert door.look(TAG).folders == (RUN,)
+        assert door.list_run(TAG).folders == (RUN,)
         assert len(door.digests([RUN_PATH]).files) == 7
     door.close()
     assert not list(tmp_path.rglob("pwned"))
@@ -189,12 +189,12 @@ def test_a_missing_root_is_named(host: str, tmp_path: Path) -> None:
     with pytest.raises(
         Missing, match=r"root .*nowhere on workstation .*: expected a folder, found nothing there"
     ):
-        door.look(TAG)
+        door.list_run(TAG)
     door.close()
 
 
 def test_a_root_without_runs_is_empty(door: Workstation) -> None:
-    seen = door.look(TAG)
+    seen = door.list_run(TAG)
     assert (seen.runs, seen.folders, seen.files) == ((), (), {})
 
 
@@ -213,9 +213,9 @@ def test_five_thousand_runs_are_one_round_trip(door: Workstation, remote: Path) 
         )
     make_run(remote)
     began = time.monotonic()
-    seen = door.look(TAG)
+    seen = door.list_run(TAG)
     looked = time.monotonic()
-    glance = door.glance(TAG)
+    glance = door.take_run_snapshot(TAG)
     print(
         f"look {looked - began:.2f} s, glance {time.monotonic() - looked:.2f} s, 5,000 runs and gates",
         file=sys.stderr,
@@ -231,7 +231,7 @@ def test_processes_come_without_those_that_asked(door: Workstation, remote: Path
     make_run(remote)
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "of no run"])
     try:
-        seen = door.look(TAG).processes
+        seen = door.list_run(TAG).processes
     finally:
         worker.kill()
         worker.wait()
@@ -257,7 +257,7 @@ def test_another_monitors_probe_is_left_out_with_its_children(
         tmp_path / "bin", "stat", '[ "$3" = / ] && exit 0; sleep 20'
     )  # it is asked first which kind it is
     environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
-    command = workstation._command("glances", "f" * 32, str(remote), "x", 1, 1, "", RUN_PATH, TAG)
+    command = workstation._command("snapshots", "f" * 32, str(remote), "x", 1, 1, "", RUN_PATH, TAG)
     # Nobody reads its answer here, and a pipe would stop it in its listing of processes: some have 100 KiB of words.
     other = subprocess.Popen(
         ["sh", "-c", command], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -270,7 +270,7 @@ def test_another_monitors_probe_is_left_out_with_its_children(
             ).stdout
         ):
             assert other.poll() is None
-        seen = door.look(TAG).processes
+        seen = door.list_run(TAG).processes
     finally:
         os.killpg(other.pid, 9)
         other.wait()
@@ -280,7 +280,7 @@ def test_another_monitors_probe_is_left_out_with_its_children(
 
 def test_a_probe_names_no_run_in_its_command_line(remote: Path) -> None:
     """Another monitor's probe must not look like a process of the run."""
-    command = workstation._command("glances", "f" * 32, str(remote), RUN_PATH, TAG)
+    command = workstation._command("snapshots", "f" * 32, str(remote), RUN_PATH, TAG)
     assert TAG not in command
     assert RUN not in command
     assert of_run([Process(9, 1, command.replace("'", ""))], TAG, RUN) == ()
@@ -293,7 +293,7 @@ def test_no_list_of_processes_is_no_empty_list(
     stand_in(tmp_path / "bin", "ps", "exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     door = connect("local", remote)
-    for ask in (door.look, door.glance):
+    for ask in (door.list_run, door.take_run_snapshot):
         with pytest.raises(
             Unreachable, match="list of processes: expected the probe itself in it, found nothing"
         ):
@@ -316,7 +316,7 @@ def test_tools_that_tell_nothing_are_no_answer(
     stand_in(tmp_path / "bin", tool, script.format(shutil.which(tool)))
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with pytest.raises(Unreachable, match=r"found half of one|listing of files: expected those of"):
-        connect("local", remote).glance(TAG)
+        connect("local", remote).take_run_snapshot(TAG)
 
 
 # --- the glance
@@ -333,7 +333,7 @@ def test_more_reports_than_one_command_can_name_are_all_looked_into(
     limit = f'[ $# -lt 2500 ] || exit 126; exec {shutil.which("grep")} "$@"'  # as the kernel does, somewhere
     stand_in(tmp_path / "bin", "grep", limit)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    assert connect("local", remote).glance(TAG).gates == (made.gate_folder,)
+    assert connect("local", remote).take_run_snapshot(TAG).gates == (made.gate_folder,)
 
 
 def test_a_probe_that_is_killed_half_way_is_no_answer(
@@ -343,12 +343,12 @@ def test_a_probe_that_is_killed_half_way_is_no_answer(
     stand_in(tmp_path / "bin", "tail", "kill -9 $PPID")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with pytest.raises(Unreachable, match="expected an answer to the probe, found half of one"):
-        connect("local", remote).glance(TAG)
+        connect("local", remote).take_run_snapshot(TAG)
 
 
 def test_a_glance_gives_what_a_poll_needs(door: Workstation, remote: Path) -> None:
     made = make_run(remote)
-    seen = door.glance(TAG)
+    seen = door.take_run_snapshot(TAG)
     assert seen.runs == (RUN,)
     assert seen.has_context
     assert seen.result == (remote / RUN_PATH / "result.json").read_text()
@@ -362,7 +362,7 @@ def test_a_glance_gives_what_a_poll_needs(door: Workstation, remote: Path) -> No
 
 
 def test_a_glance_at_nothing(door: Workstation) -> None:
-    seen = door.glance(TAG)
+    seen = door.take_run_snapshot(TAG)
     assert (seen.runs, seen.has_context, seen.result, seen.log_tail, seen.gates) == (
         (),
         False,
@@ -385,10 +385,10 @@ def test_a_glance_is_about_the_newest_run_of_exactly_the_tag(
             remote / f"audit/workstation_runs/{stamp}00_production_gates_{tag}/run.log",
             f"{stamp} {tag}".encode(),
         )
-    seen = door.glance("run1")
+    seen = door.take_run_snapshot("run1")
     assert seen.runs == tuple(f"2026-02-{day}_031500_production_gates_run1" for day in (21, 23))
     assert seen.log_tail == "2026-02-23_0315 run1"
-    older = door.glance("run1", f"audit/workstation_runs/{seen.runs[0]}")
+    older = door.take_run_snapshot("run1", f"audit/workstation_runs/{seen.runs[0]}")
     assert (older.runs, older.log_tail) == (seen.runs[:1], "2026-02-21_0315 run1")
 
 
@@ -428,10 +428,10 @@ def test_a_glance_is_about_the_newest_run_of_exactly_the_tag(
 def test_what_counts_as_moving(remote: Path, path: str, settled: bool, activity: bool) -> None:
     door = connect("local", remote)
     make_run(remote)
-    before = door.glance(TAG)
-    assert door.glance(TAG).settled == before.settled, "nothing moved"
+    before = door.take_run_snapshot(TAG)
+    assert door.take_run_snapshot(TAG).settled == before.settled, "nothing moved"
     put(remote / path, b"more than before\n" * 9)
-    after = door.glance(TAG)
+    after = door.take_run_snapshot(TAG)
     assert (after.settled != before.settled, after.activity != before.activity) == (
         settled,
         activity,
@@ -446,14 +446,14 @@ def test_a_log_of_gigabytes_and_of_any_bytes_is_only_looked_at_from_behind(
         log.truncate(2 * 2**30)
         log.seek(0, 2)
         log.write(b"\xff\x00\x1b[31m the end")
-    seen = door.glance(TAG)
+    seen = door.take_run_snapshot(TAG)
     assert seen.log_tail.endswith("\x1b[31m the end")
     assert len(seen.log_tail) <= 65536
 
 
 def test_bytes_that_are_no_text_do_not_pass_for_json(door: Workstation, remote: Path) -> None:
     put(remote / RUN_PATH / "result.json", b'{"decision_tag": "\xff", "exit_code": 0}')
-    assert door.glance(TAG).result == '{"decision_tag": "\\xff", "exit_code": 0}', (
+    assert door.take_run_snapshot(TAG).result == '{"decision_tag": "\\xff", "exit_code": 0}', (
         "an escape that JSON does not have"
     )
 
@@ -558,14 +558,14 @@ def test_far_sides_without_gnu_tools(
     door = connect("local", remote)
     found = door.digests([RUN_PATH, GATE_PATH]).files
     assert {path: found[path] for path in expected} == expected
-    seen = door.look(TAG)
+    seen = door.list_run(TAG)
     result = seen.file(RUN, "result.json")
     assert result is not None
     assert result.modified == made.result_modified
     assert seen.zones_at_end[RUN] == time.strftime("%z", time.localtime(made.result_modified))
-    before = door.glance(TAG)
+    before = door.take_run_snapshot(TAG)
     put(remote / RUN_PATH / "run.log", b"more than before")
-    assert door.glance(TAG).settled != before.settled
+    assert door.take_run_snapshot(TAG).settled != before.settled
     assert capfd.readouterr().err == ""
 
 
@@ -697,7 +697,7 @@ def asks(host: str, remote: Path) -> str:
     """Look through a fresh door; give the line of the refusal, or "answered"."""
     door = connect(host, remote)
     try:
-        door.look(TAG)
+        door.list_run(TAG)
     except Unreachable as error:
         return str(error)
     finally:
@@ -780,17 +780,17 @@ def test_an_outage_ends_and_the_door_works_again(
 ) -> None:
     make_run(remote)
     door = connect(sshd.host, remote)
-    assert door.glance(TAG).runs == (RUN,)
+    assert door.take_run_snapshot(TAG).runs == (RUN,)
     sshd.stop()
     for _ in range(2):
         with pytest.raises(Unreachable):
-            door.glance(TAG)
+            door.take_run_snapshot(TAG)
     sshd.start()
-    assert door.glance(TAG).runs == (RUN,)
+    assert door.take_run_snapshot(TAG).runs == (RUN,)
     sshd.cut()
     with contextlib.suppress(Unreachable):  # unless the end of the connection was noticed before
-        door.glance(TAG)
-    assert door.glance(TAG).runs == (RUN,), "a fresh connection"
+        door.take_run_snapshot(TAG)
+    assert door.take_run_snapshot(TAG).runs == (RUN,), "a fresh connection"
     door.close()
     assert capfd.readouterr().err == ""
 
@@ -802,10 +802,10 @@ def test_a_connection_cut_while_the_answer_comes(sshd: Sshd, remote: Path, tmp_p
     door = connect(sshd.host, remote)
     cutter = subprocess.Popen([sys.executable, "-c", CUTTER, str(flag), str(sshd.pid)])
     with pytest.raises(Unreachable):
-        door.glance(TAG)
+        door.take_run_snapshot(TAG)
     assert cutter.wait(20) == 0
     sshd.set_profile("")
-    assert door.glance(TAG).runs == (RUN,)
+    assert door.take_run_snapshot(TAG).runs == (RUN,)
     door.close()
 
 
@@ -834,7 +834,7 @@ def test_an_answer_that_takes_too_long(
         request.getfixturevalue("sshd").set_profile(f"PATH={path}")
     door = connect(host, remote, probe_timeout_s=0.5)
     with pytest.raises(Unreachable, match=r"expected an answer within 0\.5 s, found none"):
-        door.look(TAG)
+        door.list_run(TAG)
     door.close()
 
 
@@ -848,11 +848,11 @@ def test_a_noisy_profile_changes_no_answer(
 ) -> None:
     make_run(remote)
     quiet = connect(sshd.host, remote)
-    plain = quiet.look(TAG)
+    plain = quiet.list_run(TAG)
     quiet.close()
     sshd.set_profile(NOISE)
     noisy = connect(sshd.host, remote)
-    seen = noisy.look(TAG)
+    seen = noisy.list_run(TAG)
     assert (seen.runs, seen.files) == (plain.runs, plain.files)
     assert noisy.digests([RUN_PATH]).files
     noisy.close()

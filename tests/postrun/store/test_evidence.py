@@ -11,7 +11,7 @@ from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
 from postrun.store import evidence, json_files
-from postrun.store.evidence import Contents, Difference
+from postrun.store.evidence import Difference, FileDigests
 
 RUN = f"2026-02-21_031500_production_gates_{TAG}"
 GATE = "production_gates_2026-02-21_031700"
@@ -20,11 +20,11 @@ GATE_PATH = f"gate_results/{GATE}"
 
 
 @pytest.fixture
-def place(local: Path) -> RunPaths:
+def run_paths(local: Path) -> RunPaths:
     """Give a run that lies in the workspace, with its manifest."""
     make_run(local)
     made = RunPaths(local, RUN, GATE)
-    found = evidence.contents(made)
+    found = evidence.digest_local(made)
     rows = [
         {"path": path, "sha256": digest, "size": (local / path).stat().st_size, "source": "bench"}
         for path, digest in found.files.items()
@@ -82,7 +82,7 @@ def test_contents_skip_what_is_no_regular_file(local: Path) -> None:
     (local / RUN_PATH / "out").symlink_to("/etc/passwd")
     (local / RUN_PATH / "folder").symlink_to("../..", target_is_directory=True)
     (local / RUN_PATH / "empty").mkdir()
-    found = evidence.contents(RunPaths(local, RUN, GATE))
+    found = evidence.digest_local(RunPaths(local, RUN, GATE))
     assert list(found.files) == [f"{RUN_PATH}/a"]
     assert found.links == {f"{RUN_PATH}/out": "/etc/passwd", f"{RUN_PATH}/folder": "../.."}
 
@@ -90,12 +90,13 @@ def test_contents_skip_what_is_no_regular_file(local: Path) -> None:
 def test_the_gate_folder_is_left_out_when_there_is_none(local: Path) -> None:
     make_run(local)
     assert all(
-        path.startswith(RUN_PATH) for path in evidence.contents(RunPaths(local, RUN, None)).files
+        path.startswith(RUN_PATH)
+        for path in evidence.digest_local(RunPaths(local, RUN, None)).files
     )
     assert evidence.folders(RunPaths(local, RUN, None)) == (RUN_PATH,)
-    assert evidence.contents(
+    assert evidence.digest_local(
         RunPaths(local, "2026-01-01_000000_production_gates_x", None)
-    ) == Contents({}, {})
+    ) == FileDigests({}, {})
 
 
 def test_untouched_evidence_does_not_differ(run_paths: RunPaths) -> None:
@@ -144,13 +145,13 @@ def test_a_link_in_place_of_a_file_is_found(run_paths: RunPaths, local: Path) ->
 def test_links(
     known: dict[str, str], found: dict[str, str], copied: bool, expected: list[tuple[str, str]]
 ) -> None:
-    differences = evidence.compare(Contents({}, known), Contents({}, found), copied)
+    differences = evidence.compare(FileDigests({}, known), FileDigests({}, found), copied)
     assert [(it.path, it.what) for it in differences] == expected
 
 
 def test_a_file_where_a_link_was_is_no_missing_link() -> None:
     differences = evidence.compare(
-        Contents({}, {"l": "t"}), Contents({"l": "digest"}, {}), copied=True
+        FileDigests({}, {"l": "t"}), FileDigests({"l": "digest"}, {}), copied=True
     )
     assert {it.what for it in differences} == {"added", "gone"}
 
@@ -181,7 +182,7 @@ def test_odd_names_come_back_as_they_were(local: Path) -> None:
     for name in names:
         put(local / RUN_PATH / name, b"x")
     run_paths = RunPaths(local, RUN, None)
-    found = evidence.contents(run_paths)
+    found = evidence.digest_local(run_paths)
     rows = [
         {"path": path, "sha256": digest, "size": 1, "source": "bench"}
         for path, digest in found.files.items()
@@ -195,7 +196,9 @@ def test_odd_names_come_back_as_they_were(local: Path) -> None:
         "changes": [],
     }
     json_files.write(run_paths, "evidence_manifest", document)
-    assert evidence.recorded(json_files.read(run_paths, "evidence_manifest")) == found
+    assert (
+        evidence.FileDigests.from_manifest(json_files.read(run_paths, "evidence_manifest")) == found
+    )
     assert evidence.differences(run_paths) == []
 
 
@@ -215,5 +218,5 @@ def test_odd_names_come_back_as_they_were(local: Path) -> None:
 def test_what_the_workstation_names_is_found_below_our_copy(
     named: object, found: str | None
 ) -> None:
-    assert evidence.local(locations.GATES, "g1", named) == found
-    assert evidence.local(locations.GATES, None, named) is None
+    assert evidence.local_path(locations.GATES, "g1", named) == found
+    assert evidence.local_path(locations.GATES, None, named) is None

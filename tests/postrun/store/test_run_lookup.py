@@ -151,7 +151,11 @@ def test_a_folder_that_is_no_run_is_unclear(local: Path) -> None:
 )
 def test_folders_may_be_named_here_there_or_both(local: Path, named: dict[str, Any]) -> None:
     request = RunRequest(local, **named)
-    assert (run_lookup.run(request), run_lookup.gate(request), run_lookup.tag(request)) == (
+    assert (
+        run_lookup.requested_run(request),
+        run_lookup.requested_gate(request),
+        run_lookup.requested_tag(request),
+    ) == (
         RUN,
         GATE,
         "run1",
@@ -160,7 +164,11 @@ def test_folders_may_be_named_here_there_or_both(local: Path, named: dict[str, A
 
 def test_a_tag_alone_names_no_folder(local: Path) -> None:
     request = RunRequest(local, tag="run1")
-    assert (run_lookup.run(request), run_lookup.gate(request), run_lookup.tag(request)) == (
+    assert (
+        run_lookup.requested_run(request),
+        run_lookup.requested_gate(request),
+        run_lookup.requested_tag(request),
+    ) == (
         None,
         None,
         "run1",
@@ -169,13 +177,14 @@ def test_a_tag_alone_names_no_folder(local: Path) -> None:
 
 def test_a_tag_goes_before_the_folders(local: Path) -> None:
     assert (
-        run_lookup.tag(RunRequest(local, tag="run2", run_dir_remote=f"{RUNS}/{RUN}")) == "run2"
+        run_lookup.requested_tag(RunRequest(local, tag="run2", run_dir_remote=f"{RUNS}/{RUN}"))
+        == "run2"
     ), "the audit names it"
 
 
 def test_two_flags_must_not_name_two_folders(local: Path) -> None:
     two = RunRequest(local, run_dir=local / RUNS / RUN, run_dir_remote=f"{RUNS}/{OTHER_RUN}")
-    for ask in (run_lookup.run, run_lookup.tag, run_lookup.locate):
+    for ask in (run_lookup.requested_run, run_lookup.requested_tag, run_lookup.locate):
         with pytest.raises(Usage) as caught:
             ask(two)
         expected = (
@@ -188,7 +197,7 @@ def test_two_flags_must_not_name_two_folders(local: Path) -> None:
     with pytest.raises(
         Usage, match=r"^--report-json: expected the folder that --report-json-remote names"
     ):
-        run_lookup.gate(reports)
+        run_lookup.requested_gate(reports)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +208,7 @@ def test_a_remote_folder_outside_its_home_is_refused(local: Path, path: str) -> 
     with pytest.raises(
         Usage, match=r"^--run-dir-remote: expected audit/workstation_runs/<folder>, relative to"
     ):
-        run_lookup.run(request)
+        run_lookup.requested_run(request)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +224,7 @@ def test_a_remote_folder_outside_its_home_is_refused(local: Path, path: str) -> 
 )
 def test_a_remote_folder_that_is_no_run_is_unclear(local: Path, name: str) -> None:
     with pytest.raises(AmbiguousRun, match="expected a name like"):
-        run_lookup.run(RunRequest(local, run_dir_remote=f"{RUNS}/{name}"))
+        run_lookup.requested_run(RunRequest(local, run_dir_remote=f"{RUNS}/{name}"))
 
 
 @pytest.mark.parametrize(
@@ -223,4 +232,4 @@ def test_a_remote_folder_that_is_no_run_is_unclear(local: Path, name: str) -> No
 )
 def test_a_report_in_a_folder_that_is_no_gate_folder_is_unclear(local: Path, name: str) -> None:
     with pytest.raises(AmbiguousRun, match="expected a name like production_gates_<time>"):
-        run_lookup.gate(RunRequest(local, report_json_remote=REPORT.replace(GATE, name)))
+        run_lookup.requested_gate(RunRequest(local, report_json_remote=REPORT.replace(GATE, name)))
