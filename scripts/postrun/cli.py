@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from postrun.core import disk, locations, run_names, terminal
+from postrun.core import disk, locations, locks, run_names, terminal
 from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepFunction, StepResult
@@ -178,7 +178,7 @@ def locked(request: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
         for scope in scopes if not disk.DRY_RUN.get() else ():
             name = "workspace" if scope == WORKSPACE else f"run-{run_lookup.requested_tag(request)}"
             held.enter_context(
-                disk.lock(
+                locks.hold(
                     request.root / locations.LOCKS / f"{name}.lock",
                     wait,
                     f"{Path(sys.argv[0]).name}",

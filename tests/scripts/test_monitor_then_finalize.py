@@ -19,7 +19,7 @@ import pytest
 import factory
 import monitor_then_finalize
 from factory import Documents
-from postrun.core import disk, locations
+from postrun.core import locations, locks
 from program import Program, on_a_terminal
 from sshd import Sshd
 
@@ -443,7 +443,7 @@ def test_what_is_closed_is_the_result_that_lies_there_then(
 ) -> None:
     """Between `complete` and the closing another process holds the lock, and the result is replaced."""
     bench.finish()
-    with disk.lock(bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with locks.hold(bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         monitor = bench.monitor()
         monitor.await_line("complete: ")
         monitor.await_line("waiting for another flow")
@@ -489,7 +489,7 @@ def test_a_copy_that_is_always_cut_off_ends_it(
 
 def test_a_process_that_begins_between_complete_and_the_closing_is_waited_for(bench: Bench) -> None:
     bench.finish()
-    with disk.lock(bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with locks.hold(bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         monitor = bench.monitor()
         monitor.await_line("waiting for another flow")
         late = bench.work()
@@ -775,7 +775,7 @@ def test_nobody_who_only_waits_for_a_run_keeps_it_alive(bench: Bench, tmp_path: 
             *bench.flags()[:8],
         ),
     )
-    with disk.lock(bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with locks.hold(bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         bench.start(*lines)
         other = bench.monitor("--interval", "60")
         other.await_line("running: no process of it")
@@ -1057,7 +1057,7 @@ def test_an_outage_between_complete_and_the_closing_is_waited_out(
     ssh_bench: Bench, sshd: Sshd
 ) -> None:
     ssh_bench.finish()
-    with disk.lock(ssh_bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
+    with locks.hold(ssh_bench.local / locations.LOCKS / f"run-{TAG}.lock", 1, "another flow"):
         monitor = ssh_bench.monitor()
         monitor.await_line("waiting for another flow")
         sshd.stop()

@@ -10,7 +10,7 @@ import pytest
 
 import post_run_sync_and_finalize as conductor
 from postrun import cli
-from postrun.core import disk
+from postrun.core import disk, locks
 from postrun.core.errors import Invalid, Locked, Missing, PostRunError, Unreachable, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -52,7 +52,7 @@ class Table:
 
     def taken(self, scope: str) -> bool:
         try:
-            with disk.lock(self.root / f"audit/.locks/{scope}.lock", wait=0, purpose="test"):
+            with locks.hold(self.root / f"audit/.locks/{scope}.lock", wait=0, purpose="test"):
                 return False
         except Locked:
             return True

@@ -536,8 +536,8 @@ def test_memory_does_not_grow_with_the_log(desk: Desk) -> None:
 
 
 def test_the_lock_names_its_holder(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    code = "import sys; from postrun.core import disk; from pathlib import Path\n"
-    code += "with disk.lock(Path(sys.argv[1]), 0, 'another sync'):\n    print(flush=True); sys.stdin.read()"
+    code = "import sys; from postrun.core import locks; from pathlib import Path\n"
+    code += "with locks.hold(Path(sys.argv[1]), 0, 'another sync'):\n    print(flush=True); sys.stdin.read()"
     path = desk.local / f"audit/.locks/run-{TAG}.lock"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "scripts")}
     command = [sys.executable, "-c", code, str(path)]

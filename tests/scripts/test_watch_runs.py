@@ -21,7 +21,7 @@ import factory
 import post_run_sync_and_finalize
 import watch_runs
 from factory import Documents
-from postrun.core import disk, locations
+from postrun.core import locations, locks
 from postrun.store import configuration
 from program import Program, on_a_terminal, wait_for
 from sshd import Sshd
@@ -100,7 +100,7 @@ class Yard:
     def lock(self, name: str, held: ExitStack) -> None:
         """Be another process of this workspace that holds a lock."""
         held.enter_context(
-            disk.lock(self.local / locations.LOCKS / f"{name}.lock", 1, "another flow")
+            locks.hold(self.local / locations.LOCKS / f"{name}.lock", 1, "another flow")
         )
 
     def tools(self, **programs: str) -> str:

@@ -1,27 +1,23 @@
-"""Writing files so that nothing is ever half there, digests, and locks that die with their process."""
+"""Files that are written whole or not at all, and their digests."""
 
-import fcntl
 import hashlib
 import os
 import secrets
-import socket
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from postrun.core.errors import Locked, Missing
+from postrun.core.errors import Missing
 
-DRY_RUN: ContextVar[bool] = ContextVar(
-    "rehearsal", default=False
-)  # --dry-run: doors work, nothing is written
+# --dry-run: everything is computed, nothing is written.
+DRY_RUN: ContextVar[bool] = ContextVar("dry_run", default=False)
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turn a disk that is full, read-only or not ours into a refusal. Raises Missing."""
+def report_write_errors(path: Path) -> Iterator[None]:
+    """Raise Missing in place of OSError: the disk is full or read-only, or not ours to write."""
     try:
         yield
     except OSError as error:
@@ -29,88 +25,56 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def replace(path: Path, content: bytes) -> bool:
-    """Put `content` at `path` in one move; True when that changes the file. Equal bytes are left as they lie.
+    """Write a file in one move; return whether that changed it. Raises Missing.
 
-    Raises Missing for a disk that does not take it.
+    A file that holds this content already is not touched.
     """
     if path.is_file() and path.read_bytes() == content:
         return False
     if DRY_RUN.get():
         print(f"would write {path}", file=sys.stderr)
         return True
+    # Names may have 255 bytes; the suffix needs some of them.
     unfinished = path.with_name(f".{path.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    with _writing(path):
+    with report_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with unfinished.open("xb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
+            _write_through(unfinished, content)
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
     return True
 
 
+def _write_through(path: Path, content: bytes) -> None:
+    # A power cut after the move must not leave an empty file: the content goes to the disk first.
+    with path.open("xb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+
+
 def append(path: Path, line: bytes) -> None:
-    """Add one whole line to an event log and see it onto the disk. Raises Missing for a disk that does not take it."""
+    """Write one whole line at the end of a file, through to the disk. Raises Missing."""
     if DRY_RUN.get():
         return
-    with _writing(path):
+    with report_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab", buffering=0) as out:
-            before, rest = out.tell(), line
+            length_before = out.tell()
+            rest = line
             try:
                 while rest:
-                    rest = rest[out.write(rest) :]
+                    written = out.write(rest)
+                    rest = rest[written:]
                 os.fsync(out.fileno())
             except OSError:
-                out.truncate(before)  # half a line would be in the way of every later one
+                # Half a line would spoil every later one.
+                out.truncate(length_before)
                 raise
 
 
 def sha256(path: Path) -> str:
-    """Digest a file of any size (hex); memory does not grow with it."""
+    """Return the SHA-256 digest of a file of any size, in hex."""
     with path.open("rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
-
-
-@contextmanager
-def lock(path: Path, wait: float, purpose: str) -> Iterator[None]:
-    """Hold the kernel lock at `path`; wait up to `wait` seconds for another holder, naming it once.
-
-    Raises Locked, and Missing for a disk that does not take it. The file stays behind on purpose: a lock file that is
-    removed can be held twice.
-    """
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = path.open("ab", buffering=0)
-    with held:
-        _acquire(held.fileno(), path, wait)
-        with _writing(path):
-            held.truncate(0)
-            held.write(f"{purpose}, process {os.getpid()} on {socket.gethostname()}".encode())
-        yield
-
-
-def _acquire(handle: int, path: Path, wait: float) -> None:
-    deadline = time.monotonic() + wait
-    told = False
-    while True:
-        try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = (
-                path.read_text(encoding="utf-8", errors="replace") or "a process that just started"
-            )
-        if time.monotonic() >= deadline:
-            raise Locked(
-                path.name,
-                f"it free within {wait:g} s",
-                f"it held by {holder}",
-                "try again when that ends",
-            )
-        if not told:
-            print(f"waiting for {holder}", file=sys.stderr)
-            told = True
-        time.sleep(0.05)

@@ -1,16 +1,17 @@
-"""Lines for the person at the terminal, on stderr."""
+"""Messages for the person at the terminal, on stderr."""
 
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# Control characters, and those that change the direction of text or cannot be encoded.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @contextmanager
 def best_effort() -> Iterator[None]:
-    """Let words be lost where a full disk has no room for them: the work is not. A reader that has left counts."""
+    """Lose messages that a full disk has no room for: the work goes on. A reader who left counts."""
     try:
         yield
     except BrokenPipeError:
@@ -19,13 +20,17 @@ def best_effort() -> Iterator[None]:
         return
 
 
-def say(words: str) -> None:
-    """Tell the person at the terminal something, on stderr; control characters are shown, not obeyed."""
+def say(message: str) -> None:
+    """Write a message to stderr; control characters are shown, not obeyed."""
     with best_effort():
-        print(plain(words), file=sys.stderr, flush=True)
+        print(plain(message), file=sys.stderr, flush=True)
 
 
-def plain(words: str) -> str:
-    """Make text safe for a terminal: one line, control and direction characters escaped."""
-    text = words.replace("\n", " ")
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def plain(text: str) -> str:
+    """Return text that is safe on a terminal: one line, control characters escaped."""
+    one_line = text.replace("\n", " ")
+    return _CONTROL.sub(_escape, one_line)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()

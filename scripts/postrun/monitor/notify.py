@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postrun.core import clock, disk, locations
+from postrun.core import clock, disk, locations, locks
 from postrun.core.errors import AmbiguousRun, PostRunError, Unreachable
 from postrun.core.locations import RunPaths
 from postrun.monitor.states import MonitorState, State
@@ -187,7 +187,7 @@ class Notifier:
     def _record(self, run: str, key: str, told: bool) -> bool:
         """Write an event down as told, or strike it out; say whether that was news."""
         run_paths = RunPaths(self._root, run, None)
-        with disk.lock(
+        with locks.hold(
             self._root / locations.LOCKS / "notifications.lock", _LOCK_WAIT, "telling somebody"
         ):
             before = (json_files.seek(run_paths, "notifications") or {"told": []})["told"]

@@ -1,0 +1,118 @@
+"""Locks die with the process that held them, and those who wait learn who holds them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from postrun.core import locks
+from postrun.core.errors import Locked, Missing
+from postrun.core.locations import PROJECT
+
+IMPORTS = "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
+IMPORTS += "from postrun.core import locks; from postrun.core.errors import Locked\n"
+HOLD = """
+with locks.hold(Path(sys.argv[2]), wait=0, purpose="sync_run.py"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+WAIT = """
+try:
+    with locks.hold(Path(sys.argv[2]), wait=float(sys.argv[3]), purpose="finalize_gate_run.py"):
+        print("got it", flush=True)
+except Locked as error:
+    print(error, file=sys.stderr)
+"""
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start Python programs that can import the project; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(code: str, *arguments: object) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-S", "-c", IMPORTS + code, f"{PROJECT}/scripts"]
+        command += map(str, arguments)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def start_holder(start: Start, path: Path) -> "subprocess.Popen[str]":
+    holder = start(HOLD, path)
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_a_lock_is_free_again_and_its_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "locks/workspace.lock"
+    for purpose in ("a longer purpose", "short"):
+        with locks.hold(path, wait=0, purpose=purpose):
+            assert path.read_text().startswith(f"{purpose}, process {os.getpid()} on ")
+    inode = path.stat().st_ino
+    with pytest.raises(KeyError), locks.hold(path, wait=0, purpose="fails"):
+        raise KeyError
+    with locks.hold(path, wait=0, purpose="next"):
+        assert path.stat().st_ino == inode
+
+
+def test_where_nothing_can_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "audit").write_text("a file")
+    message = "x: expected a place that can be written to, found "
+    with pytest.raises(Missing, match=message), locks.hold(tmp_path / "audit/x", 0, ""):
+        pytest.fail("there is no such folder")
+
+
+def test_who_waits_learns_who_holds_and_gives_up_in_time(tmp_path: Path, start: Start) -> None:
+    path = tmp_path / "workspace.lock"
+    holder = start_holder(start, path)
+    out, err = start(WAIT, path, 0.3).communicate(timeout=30)
+    who = rf"sync_run\.py, process {holder.pid} on \S+"
+    first, second = err.splitlines()
+    assert out == ""
+    assert re.fullmatch(f"waiting for {who}", first)
+    expected = rf"workspace\.lock: expected it free within 0\.3 s, found it held by {who}; .+"
+    assert re.fullmatch(expected, second)
+
+
+def test_without_a_wait_the_answer_comes_at_once(
+    tmp_path: Path, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "workspace.lock"
+    start_holder(start, path)
+    began = time.monotonic()
+    locked = pytest.raises(Locked, match=r"held by sync_run\.py")
+    with locked as caught, locks.hold(path, wait=0, purpose="other"):
+        pytest.fail("two hold one lock")
+    assert caught.value.exit_code == 9
+    assert time.monotonic() - began < 5
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("how", ["ends", "is killed"])
+def test_the_waiter_gets_the_lock_when_the_holder(tmp_path: Path, start: Start, how: str) -> None:
+    path = tmp_path / "workspace.lock"
+    holder = start_holder(start, path)
+    waiter = start(WAIT, path, 60)
+    assert waiter.stderr
+    assert waiter.stderr.readline().startswith("waiting for sync_run.py"), "now it waits"
+    if how == "ends":
+        holder.communicate(timeout=30)
+    else:
+        os.kill(holder.pid, signal.SIGKILL)
+        assert holder.wait(timeout=30) == -signal.SIGKILL
+    assert waiter.communicate(timeout=30) == ("got it\n", "")
