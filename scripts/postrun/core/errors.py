@@ -1,7 +1,7 @@
-"""Every way in which this project says no, each with its own exit code.
+"""The errors that a user can meet, each with its own exit code.
 
-A refusal names the thing, what was expected and what was found; `hint` says what to do next. Only `cli` catches
-them. Anything that is not a `Refusal` is a bug and keeps its traceback.
+An error names the thing, what was expected and what was found; `hint` says what to do next. Only
+`cli` catches them. Any other exception is a bug and keeps its traceback.
 """
 
 
@@ -10,31 +10,33 @@ class PostRunError(Exception):
 
     exit_code = 1
 
-    def __init__(self, thing: object, expected: str, found: str, hint: str = "") -> None:
-        line = f"{thing}: expected {expected}, found {found}"
-        super().__init__(f"{line}; {hint}" if hint else line)
+    def __init__(self, thing: object, expected: str, actual: str, hint: str = "") -> None:
+        message = f"{thing}: expected {expected}, found {actual}"
+        if hint:
+            message += f"; {hint}"
+        super().__init__(message)
 
 
 class Usage(PostRunError):
-    """The command itself is wrong."""
+    """The command line is wrong."""
 
     exit_code = 2
 
 
 class Missing(PostRunError):
-    """An input is not there, or no place to write to."""
+    """An input is missing, or a place cannot be written to."""
 
     exit_code = 3
 
 
 class Invalid(PostRunError):
-    """An artifact, policy or piece of evidence is there, but broken or changed."""
+    """An artifact, policy or piece of evidence is broken or was changed."""
 
     exit_code = 4
 
 
 class AmbiguousRun(PostRunError):
-    """It cannot be said which run or which report is meant."""
+    """It is not clear which run or which report is meant."""
 
     exit_code = 5
 
@@ -46,7 +48,7 @@ class Unreachable(PostRunError):
 
 
 class HostRejected(Unreachable):
-    """Something answered and did not let us in, or is a stranger: asking again, by itself, does not help."""
+    """The host refused the login, or its key is not the known one. Trying again does not help."""
 
 
 class RunDead(PostRunError):
@@ -62,15 +64,15 @@ class DeadlineReached(PostRunError):
 
 
 class Locked(PostRunError):
-    """Another process is at work in the same place."""
+    """Another process holds the lock of this run or this workspace."""
 
     exit_code = 9
 
 
 class NotFinished(PostRunError):
-    """One look was asked for, and the run goes on."""
+    """The run has not ended yet, and only one check was asked for."""
 
     exit_code = 10
 
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, as in shells

@@ -1,4 +1,4 @@
-"""Every way of saying no: one line, and one exit code of its own, as README and DESIGN promise them."""
+"""Every error is one line and has its exit code, as README promises."""
 
 import pytest
 
@@ -9,9 +9,9 @@ CODES = {
     "Usage": 2,
     "Missing": 3,
     "Invalid": 4,
-    "Unclear": 5,
+    "AmbiguousRun": 5,
     "Unreachable": 6,
-    "Rejected": 6,
+    "HostRejected": 6,
     "RunDead": 7,
     "DeadlineReached": 8,
     "Locked": 9,
@@ -24,13 +24,13 @@ KINDS = {
 }
 
 
-def test_every_refusal_has_its_code() -> None:
+def test_every_error_has_its_code() -> None:
     assert {name: kind.exit_code for name, kind in KINDS.items()} == CODES
     assert errors.INTERRUPTED not in CODES.values()
 
 
 @pytest.mark.parametrize("name", CODES)
-def test_a_refusal_is_one_line(name: str) -> None:
+def test_an_error_is_one_line(name: str) -> None:
     assert str(KINDS[name]("run.pid", "a number", "'x'")) == "run.pid: expected a number, found 'x'"
     assert str(KINDS[name]("run.pid", "a number", "'x'", "look there")).endswith(
         "found 'x'; look there"
