@@ -1,15 +1,18 @@
-"""The one source of "now"."""
+"""The only source of the present time, and how times are written."""
 
 import os
 from datetime import UTC, datetime
 
 from postrun.core.errors import Usage
 
-RUN_STAMP = "%Y-%m-%d_%H%M%S"  # how the workstation names folders: local time, no zone
+RUN_STAMP = "%Y-%m-%d_%H%M%S"  # in names of folders: the workstation's local time, no zone
 
 
 def now() -> datetime:
-    """Give the present moment in UTC, to the second; SOURCE_DATE_EPOCH (seconds) stands in for it when set."""
+    """Return the present time in UTC, whole seconds. Raises Usage.
+
+    The environment variable SOURCE_DATE_EPOCH (seconds since 1970) replaces it when set.
+    """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
         return datetime.now(UTC).replace(microsecond=0)
@@ -20,16 +23,22 @@ def now() -> datetime:
 
 
 def stamp(moment: datetime) -> str:
-    """Write a moment the way every artifact of ours has it: UTC, with zone."""
+    """Return a time as our artifacts have it: UTC, with zone."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def from_stamp(text: str) -> datetime:
-    """Read the local time in a folder's name (`YYYY-MM-DD_HHMMSS`); it has no zone. ValueError when it is none."""
+    """Return the local time, without zone, of `YYYY-MM-DD_HHMMSS` in a folder's name.
+
+    Raises ValueError when the text is no such time.
+    """
     return datetime.strptime(text, RUN_STAMP)
 
 
 def local_time(seconds: float, zone: str | None) -> datetime:
-    """Give a moment (seconds since 1970) as folders are named where the offset is `zone` (like -0700; None: UTC)."""
+    """Return a time as names of folders have it: local, without zone.
+
+    `seconds` count from 1970; `zone` is the workstation's offset, like -0700, or None for UTC.
+    """
     offset = datetime.strptime(zone or "+0000", "%z").tzinfo
     return datetime.fromtimestamp(seconds, offset).replace(tzinfo=None)

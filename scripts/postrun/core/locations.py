@@ -9,9 +9,8 @@ PROJECT = Path(__file__).resolve().parents[3]
 RUNS = "audit/workstation_runs"
 GATES = "gate_results"
 LOCKS = "audit/.locks"
-SUPERSEDED = (
-    "superseded_evidence"  # in the run folder: what was there before changed evidence was accepted
-)
+# In the run folder: evidence that was replaced when changed evidence was accepted.
+SUPERSEDED = "superseded_evidence"
 
 
 @dataclass(frozen=True)
@@ -28,23 +27,26 @@ class RunPaths:
         return cls(root, "", None)
 
     def folder(self, home: Home) -> Path:
-        """Give the folder of a home. What belongs into a gate folder that is not there goes to the run folder."""
-        if home is Home.RUN or (home is Home.GATE and self.gate is None):
+        """Return the folder of a home. A run without gate folder keeps everything in its own."""
+        if home is Home.PROJECT:
+            return PROJECT
+        if home is Home.GATE and self.gate is not None:
+            return self.root / GATES / self.gate
+        if home in (Home.RUN, Home.GATE):
             return self.root / RUNS / self.run
-        if home is Home.GATE:
-            return self.root / GATES / str(self.gate)
-        return PROJECT if home is Home.PROJECT else self.root
+        return self.root
 
     def path(self, name: str, suffix: str = "") -> Path:
-        """Give the path of a noun that has one file name of its own."""
+        """Return the path of an artifact; `suffix` names a format other than its first."""
         artifact = ARTIFACTS[name]
-        return self.folder(artifact.home) / f"{artifact.file}{suffix or artifact.suffixes[0]}"
+        suffix = suffix or artifact.suffixes[0]
+        return self.folder(artifact.home) / f"{artifact.file}{suffix}"
 
     def relative(self, path: Path) -> str:
-        """Write a path the way artifacts have it: from the workspace root, POSIX."""
+        """Return a path as artifacts have it: from the workspace root, POSIX."""
         return path.relative_to(self.root).as_posix()
 
 
 def workspace_path(root: Path, name: str, suffix: str = "") -> Path:
-    """Give the path of a noun that belongs to no single run (workspace or project)."""
+    """Return the path of an artifact of the workspace or the project."""
     return RunPaths.of_workspace(root).path(name, suffix)

@@ -1,4 +1,4 @@
-"""What a step is asked and what it returns."""
+"""What a step is asked, and what it returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class RunRequest:
     no_sync: bool = False
     accept_changed_evidence: str | None = None
     objective: str | None = None
-    abandoned: str | None = None  # why a run that is dead is closed without a result
+    abandoned: str | None = None  # why a dead run is closed without a result
     mode: str | None = None  # of the candidate queue; None: as its policy says
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What came of a step that ran to its end. A step that decides nothing has passed."""
+    """What a step that ran to its end has to report. A step that decides nothing has passed."""
 
     summary: str
     written: tuple[Path, ...] = ()
@@ -37,8 +37,8 @@ class StepResult:
     @property
     def exit_code(self) -> int:
         """Return 0 when it passed, else 1; errors have codes of their own."""
-        return 0 if self.passed else 1
+        return int(not self.passed)
 
 
-# Every step is given the same two values: what was asked, and where that run is.
+# Every step gets the same two values: what was asked, and where that run is.
 StepFunction = Callable[[RunRequest, RunPaths], StepResult]

@@ -16,7 +16,7 @@ _GATE = re.compile(rf"{WORKFLOW}_(?P<stamp>{_STAMP})")
 
 @dataclass(frozen=True)
 class RunName:
-    """The three parts of a run folder's name `<stamp>_<workflow>_<tag>`; the stamp is the workstation's local time."""
+    """The parts of a run folder's name `<stamp>_<workflow>_<tag>`; the stamp is local time."""
 
     folder: str
     stamp: str
@@ -24,33 +24,39 @@ class RunName:
 
     @property
     def started(self) -> datetime:
-        """Give the moment in the name, without a zone."""
+        """Return the time in the name: the workstation's, without zone."""
         return clock.from_stamp(self.stamp)
 
 
 def parse_run_name(folder: str) -> RunName | None:
-    """Take a run folder's name apart; None when it is not one."""
-    found = _RUN.fullmatch(folder)
-    if not found or not _is_moment(found["stamp"]):
+    """Return the parts of a run folder's name, or None when it is no such name."""
+    match = _RUN.fullmatch(folder)
+    if match is None or _read_stamp(match["stamp"]) is None:
         return None
-    return RunName(folder, found["stamp"], found["tag"])
+    return RunName(folder, match["stamp"], match["tag"])
 
 
 def gate_started(folder: str) -> datetime | None:
-    """Read the moment (workstation's local time, no zone) out of a gate folder's name; None when it is not one."""
-    found = _GATE.fullmatch(folder)
-    return clock.from_stamp(found["stamp"]) if found and _is_moment(found["stamp"]) else None
+    """Return the local time in a gate folder's name, or None when it is no such name."""
+    match = _GATE.fullmatch(folder)
+    if match is None:
+        return None
+    return _read_stamp(match["stamp"])
 
 
-def _is_moment(text: str) -> bool:
+def _read_stamp(text: str) -> datetime | None:
     try:
-        return 1970 <= clock.from_stamp(text).year < 9999  # a day before or after is a time, too
+        moment = clock.from_stamp(text)
     except ValueError:
-        return False
+        return None
+    # Others add and subtract a day: that must be a time, too.
+    if not 1970 <= moment.year < 9999:
+        return None
+    return moment
 
 
 def check_tag(tag: str) -> str:
-    """Let a decision tag through, or refuse it before it reaches a shell or a path. Raises Usage."""
+    """Return the decision tag when it is safe in a shell and in a path. Raises Usage."""
     if not TAG.fullmatch(tag):
         raise Usage("decision tag", f"a full match of {TAG.pattern}", repr(tag))
     return tag
