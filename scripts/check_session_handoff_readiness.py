@@ -292,11 +292,8 @@ def _next(state: State) -> dict[str, Any]:
 
 
 def _high_items(root: Path, run: str) -> Iterator[dict[str, str]]:
-    flaws: list[str] = []
-    plan = _try(
-        flaws, json_files.read, RunPaths(root, run, None), "governance_remediation_plan"
-    ) or {"items": []}
-    for item in plan["items"]:
+    plan = json_files.try_read(RunPaths(root, run, None), "governance_remediation_plan").members
+    for item in plan.get("items", []):
         if item["severity"] == "High":
             yield {"run": run, "check": item["check"], "remedy": item["remedy"]}
 

@@ -89,7 +89,9 @@ def judge(
 def _abandoned_before(request: RunRequest, found: Finding) -> str | None:
     """Give the reason for which an earlier detection let this run pass without a result."""
     try:
-        before = json_files.seek(RunPaths(request.root, found.name.folder, None), "run_detection")
+        before = json_files.read_optional(
+            RunPaths(request.root, found.name.folder, None), "run_detection"
+        )
     except Invalid:  # it is written anew
         return None
     reason: str | None = before.get("abandoned") if before else None

@@ -122,7 +122,7 @@ def _manifest(run_paths: RunPaths) -> dict[str, Any]:
 
 def _abandoned(run_paths: RunPaths) -> str | None:
     """Give the reason why the run was given up without a result; None for every other run."""
-    detection = json_files.seek(run_paths, "run_detection") or {}
+    detection = json_files.read_optional(run_paths, "run_detection") or {}
     reason: str | None = detection.get("abandoned")
     return reason
 
@@ -130,7 +130,7 @@ def _abandoned(run_paths: RunPaths) -> str | None:
 def _described(run_paths: RunPaths, name: RunName, objective: str | None) -> dict[str, Any]:
     """Say what the row is about. A context that is gone or broken leaves its words null; the audit names it."""
     try:
-        context = json_files.seek(run_paths, "context") or {}
+        context = json_files.read_optional(run_paths, "context") or {}
     except Invalid:
         context = {}
     started_by = run_paths.path("command")

@@ -16,7 +16,7 @@ from typing import Any
 
 from postrun import cli
 from postrun.core import disk, locations, run_names, terminal, values
-from postrun.core.errors import Missing, PostRunError, Unreachable
+from postrun.core.errors import Missing, Unreachable
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import gates, planning
@@ -95,10 +95,8 @@ def _source(root: Path, row: Row) -> planning.Source:
 
 
 def _seek(run_paths: RunPaths, name: str) -> Any:
-    try:
-        return json_files.seek(run_paths, name)
-    except PostRunError:  # the audit of that run has said why; here it is only unknown
-        return None
+    # The audit of that run has said what is wrong with the file; here it is only unknown.
+    return json_files.try_read(run_paths, name).value
 
 
 def _survey(request: RunRequest, paths: Sequence[str]) -> RemoteFiles | None:

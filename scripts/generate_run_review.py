@@ -46,7 +46,7 @@ def review(_: RunRequest, run_paths: RunPaths) -> StepResult:
     audit = _needed(run_paths, "governance_audit_check")
     plan = _needed(run_paths, "governance_remediation_plan")
     report = (
-        json_files.seek(run_paths, "production_gates_report")
+        json_files.read_optional(run_paths, "production_gates_report")
         if run_paths.gate is not None
         else None
     )

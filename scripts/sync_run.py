@@ -34,7 +34,7 @@ def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Sync one run. Raises Missing, Invalid, Unreachable, Unclear."""
     detection = json_files.read(run_paths, "run_detection")
     request = replace(request, abandoned=detection.get("abandoned"))
-    manifest = json_files.seek(run_paths, "evidence_manifest")
+    manifest = json_files.read_optional(run_paths, "evidence_manifest")
     local = evidence.digest_local(run_paths)
     if _is_here(request):
         return _record(

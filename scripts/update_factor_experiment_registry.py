@@ -79,8 +79,10 @@ def facts(run_paths: RunPaths) -> Row:
     """Gather what a run's folders say: the part of its row that no policy has a say in. Raises Missing, Invalid."""
     name = run_names.parse_run_name(run_paths.run)
     assert name is not None, "located runs have a run's name"
-    report = json_files.seek(run_paths, "production_gates_report") if run_paths.gate else None
-    ended = not (json_files.seek(run_paths, "run_detection") or {}).get("abandoned")
+    report = (
+        json_files.read_optional(run_paths, "production_gates_report") if run_paths.gate else None
+    )
+    ended = not (json_files.read_optional(run_paths, "run_detection") or {}).get("abandoned")
     audit = json_files.read(run_paths, "governance_audit_check")
     plan = json_files.read(run_paths, "governance_remediation_plan")
     given = gates.inputs(report)

@@ -99,17 +99,13 @@ def _listed(run_paths: RunPaths, schema: str, path: str, found: Evidence) -> Doc
 
 
 def _open(run_paths: RunPaths, schema: str, path: str) -> Document:
-    try:
-        value, odd = json_files.parse((run_paths.root / path).read_bytes(), path)
-        return Document(path, json_files.check(value, schema, path), odd=odd)
-    except FileNotFoundError:
-        return Document(path, problem="nothing there")
-    except (OSError, PostRunError) as error:
-        return Document(path, problem=_plain(run_paths, error))
+    reading = json_files.try_load(run_paths.root / path, schema)
+    problem = _plain(run_paths, reading.problem)
+    return Document(path, reading.value, problem, reading.not_finite)
 
 
-def _plain(run_paths: RunPaths, trouble: Exception) -> str:
-    """Put a refusal into words that are the same on every machine."""
+def _plain(run_paths: RunPaths, trouble: object) -> str:
+    """Return the words of a problem without the workspace's path: the same on every machine."""
     return str(trouble).replace(f"{run_paths.root}/", "")
 
 

@@ -96,13 +96,8 @@ def _tag_in_context(seen: RemoteListing, folder: str) -> object:
 
 
 def readable(file: File | None) -> Any:
-    """Read a JSON file of a look; None when it is not there, too large, or no JSON."""
-    if file is None or file.content is None:
-        return None
-    try:
-        return json_files.parse(file.content, file.path)[0]
-    except Invalid:
-        return None
+    """Return a JSON file of a listing; None when it is not there, too large, or no JSON."""
+    return json_files.try_parse(file.content, file.path).value if file else None
 
 
 def check_end(

@@ -57,6 +57,6 @@ class Journal:
 
 def _last(path: Path) -> str | None:
     last = None
-    for line in json_files.lines(path, "monitor_events"):
+    for line in json_files.read_lines(path, "monitor_events"):
         last = line["state"]
     return last

@@ -190,7 +190,7 @@ class Notifier:
         with locks.hold(
             self._root / locations.LOCKS / "notifications.lock", _LOCK_WAIT, "telling somebody"
         ):
-            before = (json_files.seek(run_paths, "notifications") or {"told": []})["told"]
+            before = (json_files.read_optional(run_paths, "notifications") or {"told": []})["told"]
             after = [one for one in before if one != key] + ([key] if told else [])
             if (key in before) is told:
                 return False

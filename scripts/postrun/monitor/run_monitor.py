@@ -16,7 +16,6 @@ from typing import Any
 from postrun.core import values
 from postrun.core.errors import (
     DeadlineReached,
-    Invalid,
     Missing,
     NotFinished,
     PostRunError,
@@ -89,11 +88,9 @@ def _result(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
     """Read a result.json; give it, or what keeps it from being one, or neither when there is none."""
     if text is None:
         return None, None
-    try:
-        document, _ = json_files.parse(text.encode(errors="surrogateescape"), "result.json")
-        return json_files.check(document, "result", "result.json"), None
-    except Invalid as invalid:
-        return None, str(invalid)
+    content = text.encode(errors="surrogateescape")
+    reading = json_files.try_parse(content, "result.json", "result")
+    return reading.value, reading.problem or None
 
 
 def _stopped(glance: RunSnapshot) -> str | None:

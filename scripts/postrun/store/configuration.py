@@ -25,7 +25,7 @@ def digest(rules: Any) -> str:
 def workstation() -> dict[str, Any]:
     """Say where the workstation is: `workstation.json`, then the user's own file, then the environment on top."""
     settings = dict(load("workstation"))
-    settings.update(json_files.seek(_PROJECT, "workstation.local") or {})
+    settings.update(json_files.read_optional(_PROJECT, "workstation.local") or {})
     for key, variable in (("host", "POSTRUN_HOST"), ("remote_root", "POSTRUN_REMOTE_ROOT")):
         settings[key] = os.environ.get(variable) or settings[key]
     return settings
@@ -69,7 +69,7 @@ def notify_urls() -> list[str]:
     given = os.environ.get("POSTRUN_NOTIFY_URLS")
     if given is not None:
         return [url for url in _BETWEEN.split(given) if url]
-    return list((json_files.seek(_PROJECT, "notify.local") or {"urls": []})["urls"])
+    return list((json_files.read_optional(_PROJECT, "notify.local") or {"urls": []})["urls"])
 
 
 _PROJECT = locations.RunPaths(locations.PROJECT, "", None)

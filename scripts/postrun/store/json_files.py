@@ -1,8 +1,9 @@
-"""The door for JSON: read strictly, checked against its schema; written sorted, whole, and only when it changed."""
+"""Read and write JSON: strict, checked against its schema; written sorted, whole, and only when it changed."""
 
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,77 +16,125 @@ from postrun.core.locations import PROJECT, RunPaths
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
-    from jsonschema_rs import Draft202012Validator as JudgingValidator
+    from jsonschema_rs import Draft202012Validator as FastValidator
 
+SCHEMAS = PROJECT / "schemas"
 SCHEMA_VERSION = 1
-_REFERRED = ("common.schema.json", "workstation.schema.json")  # what `$ref` may name
-_UNCOUNTED = ("generated_at",)  # a new time alone is no new content
+_SHARED_SCHEMAS = ("common.schema.json", "workstation.schema.json")  # what `$ref` may name
+_NO_CONTENT = ("generated_at",)  # a new time alone is no new content
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What came of reading JSON that may be missing or broken; `problem` says why it has no value."""
+
+    value: Any = None
+    problem: str = ""
+    not_finite: tuple[str, ...] = ()  # JSON paths at which NaN or Infinity stood
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Return the members of an object; of anything else, none."""
+        return self.value if isinstance(self.value, dict) else {}
 
 
 def parse(content: bytes, thing: object) -> tuple[Any, tuple[str, ...]]:
-    """Read one strict JSON document; give it with the JSON paths at which NaN or Infinity stood (null now).
+    """Return one strict JSON document, and the JSON paths at which NaN or Infinity stood (null now).
 
-    Refused (Invalid): not UTF-8, not JSON, half a file, a key given twice, nested beyond Python's depth.
+    Raises Invalid: not UTF-8, not JSON, half a file, a key given twice, nested beyond Python's depth.
     """
-    odd: list[str] = []
-    met: list[str] = []  # numbers that are not finite; without any there is nothing to look for
+    odd_numbers: list[str] = []
     try:
-        raw = json.loads(
-            content.decode("utf-8-sig"),
-            object_pairs_hook=_object,
-            parse_float=partial(_number, met),
-            parse_constant=partial(_number, met),
+        text = content.decode("utf-8-sig")
+        read_number = partial(_read_number, odd_numbers)
+        document = json.loads(
+            text,
+            object_pairs_hook=_read_object,
+            parse_float=read_number,
+            parse_constant=read_number,
         )
-        return _finite(raw, "$", odd) if met else raw, tuple(odd)
+        paths: list[str] = []
+        if odd_numbers:
+            document = _without_odd_numbers(document, "$", paths)
+        return document, tuple(paths)
     except UnicodeDecodeError as error:
-        raise Invalid(
-            thing, "UTF-8 text", f"byte {content[error.start]:#04x} at offset {error.start}"
-        ) from None
+        found = f"byte {content[error.start]:#04x} at offset {error.start}"
+        raise Invalid(thing, "UTF-8 text", found) from None
     except json.JSONDecodeError as error:
-        found = (
-            f"{error.msg} at line {error.lineno} column {error.colno}"
-            if content.strip()
-            else "an empty file"
-        )
+        found = f"{error.msg} at line {error.lineno} column {error.colno}"
+        if not content.strip():
+            found = "an empty file"
         raise Invalid(thing, "a JSON document", found) from None
     except (ValueError, RecursionError) as error:
         raise Invalid(thing, "a JSON document", str(error)) from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(
-            f"the key {next(key for key in keys if keys.count(key) > 1)!r} given twice"
-        )
-    return found
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in members:
+            raise ValueError(f"the key {key!r} given twice")
+        members[key] = value
+    return members
 
 
-def _number(met: list[str], text: str) -> float:
-    """Read one number; 1e999 is Infinity to Python."""
+def _read_number(odd_numbers: list[str], text: str) -> float:
+    """Return one number, and remember its text when it is not finite: 1e999 is Infinity to Python."""
     value = float(text)
     if not math.isfinite(value):
-        met.append(text)
+        odd_numbers.append(text)
     return value
 
 
-def _finite(value: Any, where: str, odd: list[str]) -> Any:
+def _without_odd_numbers(value: Any, where: str, paths: list[str]) -> Any:
+    """Return the value with null for every number that is not finite; add the places to `paths`."""
     if isinstance(value, float) and not math.isfinite(value):
-        odd.append(where)
+        paths.append(where)
         return None
     if isinstance(value, dict):
-        return {key: _finite(item, f"{where}.{key}", odd) for key, item in value.items()}
+        return {
+            key: _without_odd_numbers(item, f"{where}.{key}", paths) for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [_finite(item, f"{where}[{index}]", odd) for index, item in enumerate(value)]
+        items = enumerate(value)
+        return [_without_odd_numbers(item, f"{where}[{index}]", paths) for index, item in items]
     return value
+
+
+def try_parse(content: bytes | None, thing: object, schema: str | None = None) -> Reading:
+    """Like `parse`, and `check` where a schema is named, but an error becomes the `problem`."""
+    if content is None:
+        return Reading(problem="nothing there")
+    try:
+        document, not_finite = parse(content, thing)
+        if schema is not None:
+            check(document, schema, thing)
+    except Invalid as error:
+        return Reading(problem=str(error))
+    return Reading(document, not_finite=not_finite)
+
+
+def try_load(path: Path, schema: str | None = None) -> Reading:
+    """Like `try_parse`, for a file. What cannot be opened is a problem, too."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return try_parse(None, path)
+    except OSError as error:
+        return Reading(problem=f"{path}: {error.strerror}")
+    return try_parse(content, path, schema)
+
+
+def try_read(run_paths: RunPaths, name: str) -> Reading:
+    """Like `try_load`, for an artifact of a run or of the workspace."""
+    return try_load(run_paths.path(name), _schema_of(name))
 
 
 def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
-    """Hold a document against a schema; give everything found, worst first, each line with its JSON path.
+    """Return everything that a schema finds wrong, worst first, each line with its JSON path.
 
-    With `admitted=False` leave out what the schema marks `x-admitted`: wrong values in other people's files that
-    come in all the same, because the audit names them better than a refusal would.
+    With `admitted=False` leave out what the schema marks `x-admitted`: wrong values in other people's
+    files that are accepted all the same, because the audit names them better than an error would.
     """
     from jsonschema.exceptions import relevance
 
@@ -103,56 +152,61 @@ def _line(error: "ValidationError", secret: bool = False) -> str:
     from jsonschema.exceptions import best_match
 
     deepest = best_match(iter([error])) or error
-    words = (
-        f"`{deepest.validator}` does not hold (values of this file are secret)"
-        if secret
-        else deepest.message[:300]
-    )
+    words = deepest.message[:300]
+    if secret:
+        words = f"`{deepest.validator}` does not hold (values of this file are secret)"
     return f"{deepest.json_path}: {words}"
 
 
 @cache
 def _validator(schema: str) -> "Draft202012Validator":
+    """Return the validator that explains what is wrong."""
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
-    whole = ((name, Resource.from_contents(_schema_file(name))) for name in _REFERRED)
-    registry: Any = Registry().with_resources(whole)  # from the start: what is fetched late is slow
+    # All of them from the start: what is fetched when a `$ref` first needs it is slow.
+    shared = ((name, Resource.from_contents(_schema_file(name))) for name in _SHARED_SCHEMAS)
+    registry: Any = Registry().with_resources(shared)
     return Draft202012Validator(_schema_file(f"{schema}.schema.json"), registry=registry)
 
 
 @cache
-def _judge(schema: str) -> "JudgingValidator":
-    """The same rules in a compiled validator, two hundred times as fast; what it does not let through, jsonschema
-    explains. Without it every run in a rebuild would cost more to check than to read.
+def _fast_validator(schema: str) -> "FastValidator":
+    """Return the same rules compiled: two hundred times as fast, but it explains nothing.
+
+    Without it every run in a rebuild would cost more to check than to read.
     """
-    from jsonschema_rs import Draft202012Validator as Judge
+    from jsonschema_rs import Draft202012Validator
 
     def retrieve(address: str) -> Any:
         return _schema_file(address.rpartition("/")[2])
 
-    # Without an address of its own to stand on, it does not follow the names in `$ref`.
-    return Judge(
-        _schema_file(f"{schema}.schema.json"), retriever=retrieve, base_uri="file:///schemas/"
-    )
+    # Without an address of its own it does not follow the names in `$ref`.
+    document = _schema_file(f"{schema}.schema.json")
+    return Draft202012Validator(document, retriever=retrieve, base_uri="file:///schemas/")
 
 
+@cache
 def _schema_file(name: str) -> Any:
-    return json.loads((PROJECT / "schemas" / name).read_bytes())
+    return json.loads((SCHEMAS / name).read_bytes())
 
 
 def columns(schema: str) -> dict[str, type]:
-    """Give the columns of a table of ours, in order, from the schema of its row: name -> str, int, float or bool."""
-    kinds = {"string": str, "integer": int, "number": float, "boolean": bool}
-    found = {}
-    for name, member in _schema_file(f"{schema}.schema.json")["properties"].items():
-        declared = member["type"] if isinstance(member["type"], list) else [member["type"]]
-        (found[name],) = (kinds[kind] for kind in declared if kind != "null")
-    return found
+    """Return the columns of a table of ours, in order, from the schema of its row.
+
+    Each name has its type: str, int, float or bool.
+    """
+    types = {"string": str, "integer": int, "number": float, "boolean": bool}
+    column_types = {}
+    for name, described in _schema_file(f"{schema}.schema.json")["properties"].items():
+        declared = described["type"]
+        kinds = declared if isinstance(declared, list) else [declared]
+        (column_types[name],) = (types[kind] for kind in kinds if kind != "null")
+    return column_types
 
 
 def schema_findings(schema: Any) -> list[str]:
-    """Hold a schema itself against the rules of JSON Schema, draft 2020-12; give everything found."""
+    """Return everything that is wrong in a schema itself (JSON Schema, draft 2020-12)."""
     from jsonschema import Draft202012Validator
 
     rules = Draft202012Validator(Draft202012Validator.META_SCHEMA)
@@ -160,30 +214,30 @@ def schema_findings(schema: Any) -> list[str]:
 
 
 def check(document: Any, schema: str, thing: object) -> Any:
-    """Let a document through that fits its schema, but for what that admits.
+    """Return the document when it fits its schema, but for what that admits.
 
     Raises Invalid with the worst finding and the number of the others.
     """
     if _fits(document, schema):
         return document
-    found = findings(document, schema, admitted=False)
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise Invalid(thing, f"a document that fits schemas/{schema}.schema.json", found[0] + more)
+    lines = findings(document, schema, admitted=False)
+    if lines:
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+        expected = f"a document that fits schemas/{schema}.schema.json"
+        raise Invalid(thing, expected, lines[0] + more)
     return document
 
 
 def _fits(document: Any, schema: str) -> bool:
     try:
-        return _judge(schema).is_valid(document)
-    except (
-        UnicodeEncodeError
-    ):  # a file name that is not UTF-8, which the compiled validator cannot take
+        return _fast_validator(schema).is_valid(document)
+    except UnicodeEncodeError:
+        # A file name that is not UTF-8, which the compiled validator cannot take.
         return False
 
 
 def load(path: Path, schema: str) -> Any:
-    """Read and check one JSON file. Raises Missing, Invalid."""
+    """Return one JSON file, checked. Raises Missing, Invalid."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -194,64 +248,60 @@ def load(path: Path, schema: str) -> Any:
 
 
 def read(run_paths: RunPaths, name: str) -> Any:
-    """Read and check a noun of a run or of the workspace. Raises Missing, Invalid."""
-    return load(run_paths.path(name), _schema(name))
+    """Return an artifact of a run or of the workspace, checked. Raises Missing, Invalid."""
+    return load(run_paths.path(name), _schema_of(name))
 
 
-def seek(run_paths: RunPaths, name: str) -> Any | None:
+def read_optional(run_paths: RunPaths, name: str) -> Any | None:
     """Like `read`, but None when there is no such file."""
     return read(run_paths, name) if run_paths.path(name).exists() else None
 
 
 def write(run_paths: RunPaths, name: str, document: dict[str, Any]) -> dict[str, Any]:
-    """Check and write a noun of ours; give the document as it now lies on disk.
+    """Check and write an artifact of ours; return the document as it now is on disk.
 
-    `schema_version` and `generated_at` are added here. When nothing else changed, the file keeps its bytes, its old
-    `generated_at` included, so that closing a run twice changes nothing.
+    `schema_version` and `generated_at` are added here. When nothing else changed, the file keeps its
+    bytes, its old `generated_at` included, so that closing a run twice changes nothing.
     """
     path = run_paths.path(name)
-    stamped = {
+    complete = {
         **document,
         "schema_version": SCHEMA_VERSION,
         "generated_at": clock.stamp(clock.now()),
     }
-    before = _lying(path)
-    if before is not None and _counted(before) == _counted(stamped):
-        stamped = before
-    check(stamped, _schema(name), path)
-    disk.replace(path, encode(stamped))
-    return stamped
+    existing = try_load(path).members
+    if _content(existing) == _content(complete):
+        complete = existing
+    check(complete, _schema_of(name), path)
+    disk.replace(path, encode(complete))
+    return complete
 
 
-def _lying(path: Path) -> dict[str, Any] | None:
-    """What lies there now; what cannot be read counts as nothing and is written anew."""
-    try:
-        found = parse(path.read_bytes(), path)[0]
-    except (OSError, Invalid):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _counted(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in _UNCOUNTED}
+def _content(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in _NO_CONTENT}
 
 
 def encode(document: Any) -> bytes:
-    """Write JSON the one way of this house: sorted keys, two spaces, no NaN, a final newline. ValueError on NaN."""
-    return (
-        json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    ).encode(errors="backslashreplace")
+    """Return the bytes of a JSON file of ours: sorted keys, two spaces, a final newline.
+
+    ValueError for NaN and Infinity.
+    """
+    return _encoded(document, indent=2)
 
 
 def encode_line(document: Any) -> bytes:
-    """Write JSON as one line of a `.jsonl` file."""
-    return (
-        json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    ).encode(errors="backslashreplace")
+    """Return one line of a `.jsonl` file. ValueError for NaN and Infinity."""
+    return _encoded(document, indent=None)
 
 
-def lines(path: Path, schema: str) -> Iterator[Any]:
-    """Read and check a `.jsonl` file, row by row. A file that is not there has no rows. Raises Invalid."""
+def _encoded(document: Any, indent: int | None) -> bytes:
+    text = json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    # Lone surrogates (a file name that is not UTF-8) are written as JSON escapes.
+    return f"{text}\n".encode(errors="backslashreplace")
+
+
+def read_lines(path: Path, schema: str) -> Iterator[Any]:
+    """Yield the rows of a `.jsonl` file, each checked. A missing file has no rows. Raises Invalid."""
     if not path.exists():
         return
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
@@ -261,7 +311,7 @@ def lines(path: Path, schema: str) -> Iterator[Any]:
         yield check(parse(line, thing)[0], schema, thing)
 
 
-def _schema(name: str) -> str:
+def _schema_of(name: str) -> str:
     schema = ARTIFACTS[name].schema
     assert schema is not None, f"{name} is not JSON"
     return schema

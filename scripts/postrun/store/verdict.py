@@ -34,7 +34,7 @@ class Verdict:
 def of_run(root: Path, run: str) -> Verdict:
     """Read what ledger and audit of this workspace say of a run folder. Raises Invalid."""
     row = ledger.latest(ledger.rows(root), run) or {}
-    audit = json_files.seek(RunPaths(root, run, None), "governance_audit_check") or {}
+    audit = json_files.read_optional(RunPaths(root, run, None), "governance_audit_check") or {}
     return Verdict(
         row.get("result"), row.get("next_action"), audit.get("passed"), row.get("number")
     )

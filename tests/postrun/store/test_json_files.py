@@ -46,7 +46,7 @@ DOCUMENTS = st.recursive(
 
 
 @pytest.fixture
-def place(local: Path) -> RunPaths:
+def run_paths(local: Path) -> RunPaths:
     return RunPaths(local, RUN, None)
 
 
@@ -233,12 +233,12 @@ def test_load_names_the_file_that_is_half_there(tmp_path: Path) -> None:
 
 
 def test_seek_gives_none_only_for_what_is_not_there(run_paths: RunPaths) -> None:
-    assert json_files.seek(run_paths, "result") is None
+    assert json_files.read_optional(run_paths, "result") is None
     with pytest.raises(Missing):
         json_files.read(run_paths, "result")
     put(run_paths, "result", b"{")
     with pytest.raises(Invalid):
-        json_files.seek(run_paths, "result")
+        json_files.read_optional(run_paths, "result")
     result = {
         "workflow": "production_gates",
         "decision_tag": "run1",
@@ -246,7 +246,11 @@ def test_seek_gives_none_only_for_what_is_not_there(run_paths: RunPaths) -> None
         "audit_dir": "a",
     }
     put(run_paths, "result", json.dumps(result).encode())
-    assert json_files.seek(run_paths, "result") == json_files.read(run_paths, "result") == result
+    assert (
+        json_files.read_optional(run_paths, "result")
+        == json_files.read(run_paths, "result")
+        == result
+    )
 
 
 def test_a_noun_without_a_schema_is_no_json(run_paths: RunPaths) -> None:
@@ -317,12 +321,12 @@ def test_what_does_not_fit_is_never_written(run_paths: RunPaths) -> None:
 
 def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    assert list(json_files.lines(path, "monitor_events")) == []
+    assert list(json_files.read_lines(path, "monitor_events")) == []
     path.write_bytes(b"")
-    assert list(json_files.lines(path, "monitor_events")) == []
+    assert list(json_files.read_lines(path, "monitor_events")) == []
     rows = [EVENT, {**EVENT, "before": "running", "state": "dead", "words": "line\u2028one\x85"}]
     path.write_bytes(b"".join(map(json_files.encode_line, rows)))
-    assert list(json_files.lines(path, "monitor_events")) == rows
+    assert list(json_files.read_lines(path, "monitor_events")) == rows
 
 
 @pytest.mark.parametrize(
@@ -338,7 +342,7 @@ def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, last: bytes, words: str) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(json_files.encode_line(EVENT) + last)
-    rows = json_files.lines(path, "monitor_events")
+    rows = json_files.read_lines(path, "monitor_events")
     assert next(rows) == EVENT, "what stands before it is given"
     with pytest.raises(Invalid) as caught:
         next(rows)
