@@ -108,7 +108,8 @@ def _words(document: dict[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the step."""
-    return cli.step_main(detect, __doc__, argv, cli.add_evidence, cli.add_abandoned, lock=cli.RUN)
+    flags = (cli.add_evidence, cli.add_abandoned)
+    return cli.step_main(detect, __doc__, argv, *flags, lock=cli.RUN, finds_run=True)
 
 
 if __name__ == "__main__":

@@ -214,18 +214,20 @@ def step_main(
     *flags: Callable[[argparse.ArgumentParser], None],
     lock: str = WORKSPACE,
     needs_run: bool = True,
+    finds_run: bool = False,
     rebuild: StepFunction | None = None,
 ) -> int:
     """Be the `main` of a step's script: parse, lock, run, tell.
 
-    `needs_run` is false for a step that works on the workspace alone; `rebuild` is what --rebuild does instead.
+    `needs_run` is false for a step that works on the workspace alone, `finds_run` is true for the detection, which
+    runs before anybody knows where the run is; `rebuild` is what --rebuild does instead.
     """
 
     def work(args: argparse.Namespace) -> int:
         whole = rebuild if getattr(args, "rebuild", False) else None
         wanted = parse_request(args, needs_run=needs_run and whole is None)
         with locked(wanted, lock, wait=args.lock_wait):
-            run_paths = _located(wanted, needs_run and whole is None)
+            run_paths = _located(wanted, needs_run and whole is None and not finds_run)
             step_result = (whole or do)(wanted, run_paths)
         show(step_result, (whole or do).__name__, args.json)
         return step_result.exit_code
