@@ -160,7 +160,7 @@ def run(argv: Sequence[str] | None) -> int:
     write_json(home / "data_quality_report.json", report)
     disk.replace(home / "data_quality_report.md", page(report).encode())
     for failure in report["failures"]:
-        terminal.say(f"data quality: {failure}")
+        terminal.error(f"data quality: {failure}")
     print(home / "data_quality_report.json")
     return 0 if report["overall_pass"] else 1
 

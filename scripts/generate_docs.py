@@ -130,7 +130,7 @@ def _check(found: list[tuple[Path, str, str]], root: Path) -> int:
     for path, old, new in found:
         document = path.relative_to(root).as_posix()
         print("\n".join(difference(old, new, document)))
-        terminal.say(
+        terminal.error(
             f"{document}: expected what the tables say now, found another text; run `make docs`"
         )
     return 1 if found else 0

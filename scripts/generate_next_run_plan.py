@@ -105,7 +105,7 @@ def _survey(request: RunRequest, paths: Sequence[str]) -> RemoteFiles | None:
         with open_workstation(request) as door:
             return door.list_files(sorted(set(paths)))
     except (Unreachable, Missing) as error:
-        terminal.say(str(error))
+        terminal.error(str(error))
         return None
 
 

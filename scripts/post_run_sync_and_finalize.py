@@ -94,7 +94,8 @@ def _tell(step: Step, result: StepResult | PostRunError | None, lacking: str | N
         mark, words = "refused", str(result)
     else:
         mark, words = "ok" if result.passed else "no", result.summary
-    terminal.say(f"{step.number:>4}  {step.name:<18} {mark:<8} {words}")
+    write = terminal.say if mark == "ok" else terminal.error
+    write(f"{step.number:>4}  {step.name:<18} {mark:<8} {words}")
 
 
 def chosen(first: str | None, last: str | None) -> Sequence[Step]:

@@ -199,7 +199,7 @@ class Watch:
         try:
             code = conductor.close(order_of(post, one), STEPS, wait, self.args.json)
         except PostRunError as error:
-            terminal.say(str(error))
+            terminal.error(str(error))
             code = error.exit_code
         now = time.monotonic()
         rest = self.args.interval if code == Locked.exit_code else one.put_off(code, now)

@@ -32,6 +32,20 @@ _PACKAGES = {
 }
 
 
+_LEVELS = (
+    ("-v", terminal.Level.VERBOSE, "details and times (UTC) on stderr, for logs"),
+    ("-q", terminal.Level.QUIET, "results and errors only, for cron"),
+)
+
+
+class _SetLevel(argparse.Action):
+    """Change at once how much is written: an error in a later flag follows it already."""
+
+    def __call__(self, *_: object) -> None:
+        """Set the level that the flag stands for."""
+        terminal.set_level(self.const)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that shows a script's docstring as its help and says what is wrong in one line."""
 
@@ -43,6 +57,14 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
+        self._add_levels()
+
+    def _add_levels(self) -> None:
+        levels = self.add_mutually_exclusive_group()
+        for flag, level, words in _LEVELS:
+            name = f"--{level.name.lower()}"
+            how: dict[str, Any] = {"action": _SetLevel, "nargs": 0, "dest": argparse.SUPPRESS}
+            levels.add_argument(flag, name, const=level, help=words, **how)
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
@@ -202,7 +224,9 @@ def show(step_result: StepResult, step: str, as_json: bool) -> None:
             )
         )
         return
-    terminal.say(f"{step}: {step_result.summary}")
+    # With --quiet one still hears of what did not pass.
+    write = terminal.say if step_result.passed else terminal.error
+    write(f"{step}: {step_result.summary}")
     for path in paths:
         print(path)
 
@@ -261,6 +285,7 @@ def script_main(
 
 def guard(work: Callable[[], int]) -> int:
     """Run a script's work; turn a refusal into its line and code. Bugs keep their traceback."""
+    terminal.set_level(terminal.Level.NORMAL)
     sys.stdout, sys.stderr = (
         sys.stdout or _nowhere(),
         sys.stderr or _nowhere(),
@@ -277,7 +302,7 @@ def _flushed(code: int) -> int:
             _silence(stream)
             # A broken pipe is a reader who has left (`| head`): what was done is done.
             if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-                terminal.say(
+                terminal.error(
                     f"stdout: expected a place that can be written to, found {error.strerror}"
                 )
                 code = max(code, Missing.exit_code)
@@ -299,15 +324,15 @@ def _guarded(work: Callable[[], int]) -> int:
     except BrokenPipeError:
         return INTERRUPTED
     except PostRunError as error:
-        terminal.say(str(error))
+        terminal.error(str(error))
         return error.exit_code
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _PACKAGES:
             raise
-        terminal.say(
+        terminal.error(
             f"package {error.name}: expected in this Python, found nothing; run `make setup` and use .venv/bin/python"
         )
         return Missing.exit_code
     except KeyboardInterrupt:
-        terminal.say("interrupted")
+        terminal.error("interrupted")
         return INTERRUPTED

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from postrun import cli
-from postrun.core import disk, errors, locations, terminal
+from postrun.core import disk, errors, locations
 from postrun.core.errors import Locked, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -131,25 +131,6 @@ def test_the_line_that_closes_a_dead_run_names_it_and_no_more(
         line
         == f'.venv/bin/python scripts/post_run_sync_and_finalize.py {flags} --abandoned "<reason>"'
     )
-
-
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        ("plain ä 漢 🙂\ttab", "plain ä 漢 🙂\ttab"),
-        ("two\nlines", "two lines"),
-        ("\x1b[31mred\x07\x00", "\\x1b[31mred\\x07\\x00"),
-        ("over\rwritten\x7f\x9b", "over\\rwritten\\x7f\\x9b"),
-        ("\u202egnp.exe\u2066\u2069", "\\u202egnp.exe\\u2066\\u2069"),
-        ("byte \udcff", "byte \\udcff"),
-    ],
-)
-def test_what_a_terminal_would_obey_is_shown(
-    words: str, shown: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert terminal.plain(words) == shown
-    terminal.say(words)
-    assert capsys.readouterr() == ("", f"{shown}\n")
 
 
 def failing(error: BaseException) -> Callable[[], int]:

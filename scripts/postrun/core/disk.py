@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from postrun.core import terminal
 from postrun.core.errors import Missing
 
 # --dry-run: everything is computed, nothing is written.
@@ -43,6 +44,7 @@ def replace(path: Path, content: bytes) -> bool:
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
+    terminal.detail(f"wrote {path}")
     return True
 
 

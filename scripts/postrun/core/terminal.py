@@ -1,12 +1,65 @@
-"""Messages for the person at the terminal, on stderr."""
+"""Messages for the person at the terminal, on stderr, and how many of them are written."""
 
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import IntEnum
+
+from postrun.core import clock
 
 # Control characters, and those that change the direction of text or cannot be encoded.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Level(IntEnum):
+    """How much a script writes to stderr: with --quiet, without a flag, with --verbose."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+# One for the whole process and not a ContextVar, because messages come from threads, too.
+_level = Level.NORMAL
+
+
+def set_level(level: Level) -> None:
+    """Change how much this process writes from now on."""
+    global _level
+    _level = level
+
+
+def is_quiet() -> bool:
+    """Return whether only results and errors are written."""
+    return _level == Level.QUIET
+
+
+def error(message: str) -> None:
+    """Write an error, or what did not pass: with --quiet, too."""
+    with best_effort():
+        print(stamped(plain(message)), file=sys.stderr, flush=True)
+
+
+def say(message: str) -> None:
+    """Write what a person may want to know, but not with --quiet."""
+    if not is_quiet():
+        error(message)
+
+
+def detail(message: str) -> None:
+    """Write what helps to find a cause, with --verbose only."""
+    if _level == Level.VERBOSE:
+        error(message)
+
+
+def stamped(line: str) -> str:
+    """Return a line with the time (UTC) before it where --verbose asks for that."""
+    if _level != Level.VERBOSE:
+        return line
+    # Not clock.now(): SOURCE_DATE_EPOCH is for artifacts, and a log must have the real time.
+    return f"{clock.stamp(datetime.now(UTC))} {line}"
 
 
 @contextmanager
@@ -20,14 +73,8 @@ def best_effort() -> Iterator[None]:
         return
 
 
-def say(message: str) -> None:
-    """Write a message to stderr; control characters are shown, not obeyed."""
-    with best_effort():
-        print(plain(message), file=sys.stderr, flush=True)
-
-
 def plain(text: str) -> str:
-    """Return text that is safe on a terminal: one line, control characters escaped."""
+    """Return text that is safe on a terminal: one line, control characters shown, not obeyed."""
     one_line = text.replace("\n", " ")
     return _CONTROL.sub(_escape, one_line)
 

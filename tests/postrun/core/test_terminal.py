@@ -1,0 +1,71 @@
+"""What reaches the terminal: safe text, as much of it as the flags ask for, with times where asked."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import data_quality_gate
+import update_failure_pattern_db
+from postrun.core import terminal
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ä 漢 🙂\ttab", "plain ä 漢 🙂\ttab"),
+        ("two\nlines", "two lines"),
+        ("\x1b[31mred\x07\x00", "\\x1b[31mred\\x07\\x00"),
+        ("over\rwritten\x7f\x9b", "over\\rwritten\\x7f\\x9b"),
+        ("\u202egnp.exe\u2066\u2069", "\\u202egnp.exe\\u2066\\u2069"),
+        ("byte \udcff", "byte \\udcff"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown(
+    text: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert terminal.plain(text) == shown
+    terminal.say(text)
+    assert capsys.readouterr() == ("", f"{shown}\n")
+
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
+
+
+@pytest.mark.parametrize(
+    ("flag", "lines"),
+    [
+        ([], ["rebuild: 0 failures .*"]),
+        (["-q"], []),
+        (["--quiet"], []),
+        (["-v"], [TIME + "wrote .*csv", TIME + "wrote .*md", TIME + "rebuild: 0 failures .*"]),
+    ],
+)
+def test_a_flag_decides_how_much_a_script_says(
+    tmp_path: Path, flag: list[str], lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rebuild = ["--rebuild", "--local-root", str(tmp_path)]
+    assert update_failure_pattern_db.main([*rebuild, *flag]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 2, "results are printed in any case"
+    shown = printed.err.splitlines()
+    assert len(shown) == len(lines)
+    for pattern, line in zip(lines, shown, strict=True):
+        assert re.fullmatch(pattern, line)
+
+
+def test_quiet_hides_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert data_quality_gate.main(["-q", "--input-csv", "none.csv"]) == 3
+    assert capsys.readouterr().err.startswith("data file: expected a CSV file at none.csv")
+
+
+def test_a_flag_holds_for_one_call_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rebuild = ["--rebuild", "--local-root", str(tmp_path)]
+    update_failure_pattern_db.main([*rebuild, "--quiet"])
+    update_failure_pattern_db.main(rebuild)
+    assert capsys.readouterr().err.startswith("rebuild: 0 failures")
+
+
+def test_quiet_and_verbose_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert data_quality_gate.main(["--quiet", "--verbose", "--input-csv", "x.csv"]) == 2
+    assert "--verbose: not allowed with argument -q/--quiet" in capsys.readouterr().err
