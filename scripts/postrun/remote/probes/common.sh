@@ -10,6 +10,8 @@ shift 2
 say() { printf '\n%s %s\n' "$nonce" "$1"; }
 
 enter() {
+    # The tilde is what the user wrote, it has not been expanded.
+    # shellcheck disable=SC2088
     case $root in
     '~') root=$HOME ;;
     '~/'*) root=$HOME/${root#'~/'} ;;

@@ -22,8 +22,12 @@ printf '%s\n' "$digest"
 newline='
 '
 return=$(printf '\r')
+# What find starts, so its variables are not ours.
+# shellcheck disable=SC2016
 hex='hex() { printf %s "$1" | od -An -v -tx1 | tr -d " \n"; }'
+# shellcheck disable=SC2016
 one=$hex'; tool=$1; shift; for f; do h=$($tool <"$f") && printf "%s %.64s\n" "$(hex "$f")" "$h" || exit 1; done'
+# shellcheck disable=SC2016
 link=$hex'; for f; do printf "%s %s\n" "$(hex "$f")" "$(hex "$(readlink "$f")")"; done'
 
 is_odd() { # find's words for it
@@ -37,6 +41,7 @@ for folder; do
     (
         cd -- "$folder" 2>/dev/null || exit 0
         say "plain $folder"
+        # shellcheck disable=SC2086  # the program and its flags
         is_plain -type f -exec $digest {} + || say "failed $folder"
         say "odd $folder"
         is_odd -type f -exec sh -c "$one" sh "$digest" {} + || say "failed $folder"

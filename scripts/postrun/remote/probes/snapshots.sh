@@ -21,8 +21,9 @@ if [ -n "$first" ]; then
     done
 fi
 
-homes= words=
+homes='' words=''
 for tag; do
+    # shellcheck disable=SC2089  # grep gets the quotes: they are in the report, too
     words="$words -e \"$tag\""
     last=
     say "watch $tag"
@@ -54,7 +55,7 @@ day=$(for home in $homes; do home=${home%/} && printf '%s\n' "${home##*/}"; done
     awk -F '[-_]' 'NR == 1 { y = $1; m = $2; d = $3 - 1; if (d < 1) { d = 28; m-- } if (m < 1) { m = 12; y-- }
         printf "%04d-%02d-%02d", y, m, d }')
 mark=gate_results/production_gates_$day
-reports= open=
+reports='' open=''
 for gate in $(printf '%s\n' gate_results/production_gates_* "$mark" |
     grep -E '^gate_results/production_gates_[0-9_-]+$' | from "$mark"); do
     if [ -f "$gate/$report" ]; then
@@ -65,13 +66,18 @@ for gate in $(printf '%s\n' gate_results/production_gates_* "$mark" |
 done
 # Without such tools there is no answer: it has no end. A command has its longest length, so xargs parts the reports.
 printf '"a"' | grep -a -o -F -e '"a"' >/dev/null 2>&1 && command -v xargs >/dev/null 2>&1 || exit 0
+# Lists are split at spaces on purpose: no name in them holds one.
+# shellcheck disable=SC2086,SC2090
 hits=$(printf '%s\n' $reports | xargs grep -a -o -F $words /dev/null 2>/dev/null | sort -u)
 say reports
+# shellcheck disable=SC2086
 printf '%s\n' $hits
 
 # Of each folder a sum that changes with the size, time, inode or number of its files, whatever their order.
 say sums
+# shellcheck disable=SC2086
 mine=$(printf '%s\n' $hits | sed "s|/$report:.*|/|" | sort -u)
+# shellcheck disable=SC2086
 find $homes $open $mine -type f -exec $stat_all {} + 2>/dev/null | grep -v -E "$ours" | awk -F @ '
     { split($4, part, "/"); name = part[1] == "gate_results" ? part[2] : part[3]
       line = $1 % P; line = (line * 31 + $2) % P; line = (line * 31 + $3) % P; line = (line * 31 + length($0)) % P
