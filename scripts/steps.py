@@ -20,6 +20,7 @@ _EVIDENCE = (
     "result",
     "preflight",
     "command",
+    "run_log",
     "data_quality_report",
     "production_gates_report",
     "cost_stress_results",
@@ -68,7 +69,10 @@ STEPS = (
     Step(
         "4",
         "finalize-gate-run",
-        ("run_detection", "evidence_manifest", "context", "result", "production_gates_report"),
+        (
+            *("run_detection", "evidence_manifest"),
+            *("context", "command", "result", "production_gates_report"),
+        ),
         ("stage_ledger", "stage_audit_log", "production_gates_final_summary"),
         finalize_gate_run.finalize,
         "write the decision into the ledger and on one page",
@@ -81,6 +85,7 @@ STEPS = (
             "run_detection",
             "evidence_manifest",
             "stage_ledger",
+            "stage_audit_log",
             "production_gates_final_summary",
         ),
         ("governance_audit_check",),
@@ -116,7 +121,7 @@ STEPS = (
         "8",
         "factor-registry",
         (
-            "context",
+            "run_detection",
             "production_gates_report",
             "governance_audit_check",
             "governance_remediation_plan",
@@ -152,10 +157,12 @@ STEPS = (
     Step(
         "11",
         "failure-patterns",
-        ("governance_audit_check", "governance_remediation_plan", "factor_experiment_registry"),
+        ("governance_audit_check", "factor_experiment_registry"),
         ("failure_patterns", "failure_pattern_summary"),
         update_failure_pattern_db.tally,
         "remember what failed, and what came back",
+        # An audit of another run is read again when the table lacks what the registry says of it.
+        reads_prior=("governance_audit_check",),
     ),
     Step(
         "12",
@@ -165,5 +172,13 @@ STEPS = (
         check_session_handoff_readiness.hand_over,
         "say whether the work can change hands",
         needs_run=False,
+        # Whatever is lacking or out of date is an answer of this step, never a reason to skip it.
+        reads_prior=(
+            *("run_detection", "evidence_manifest"),
+            *("governance_audit_check", "governance_remediation_plan"),
+            *("factor_experiment_registry", "factor_experiment_leaderboard"),
+            *("factor_candidate_queue", "next_run_plan"),
+            *("failure_patterns", "failure_pattern_summary"),
+        ),
     ),
 )
