@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from postrun.core import disk, locations, locks, run_names, terminal
+from postrun.core import disk, locations, locks, run_names, terminal, version
 from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepFunction, StepResult
@@ -46,6 +46,14 @@ class _SetLevel(argparse.Action):
         terminal.set_level(self.const)
 
 
+class _ShowVersion(argparse.Action):
+    """Print the version. It is worked out only when asked for: `--help` costs nothing."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(parser.prog, version.program_version())
+        parser.exit()
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that shows a script's docstring as its help and says what is wrong in one line."""
 
@@ -56,6 +64,9 @@ class Parser(argparse.ArgumentParser):
             description=doc,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
+        )
+        self.add_argument(
+            "--version", nargs=0, action=_ShowVersion, help="show the program's version and stop"
         )
         self._add_levels()
 

@@ -40,6 +40,7 @@ IMPORTERS = {
     "invoke": {"postrun.remote.hosts"},
     "paramiko": {"postrun.remote.hosts"},
     "subprocess": {
+        "postrun.core.version",
         "postrun.remote.workstation",
         "postrun.launcher.machine",
         "postrun.launcher.run_folder",
