@@ -36,7 +36,7 @@ _FOLDERS = {
     Home.RUN: [_RUN],
     Home.GATE: [f"{locations.GATES}/*/", _RUN],
 }  # no gate folder: the run folder
-_SCHEMAS = r"schemas/[^/]+\.schema\.json"
+_SCHEMAS = r"schemas/(?:v\d+/)?[^/]+\.schema\.json"
 
 
 @dataclass
@@ -132,7 +132,7 @@ def _compiled(own: bool) -> tuple[tuple[re.Pattern[str], Artifact], ...]:
     )
 
 
-def noun_of(path: Path) -> Artifact | None:
+def artifact_at(path: Path) -> Artifact | None:
     """Say which artifact lies at a path, None when none with a schema does. Configs count here only."""
     for own in (path.is_relative_to(PROJECT / "configs"), False):
         for pattern, artifact in _compiled(own):
@@ -144,7 +144,7 @@ def noun_of(path: Path) -> Artifact | None:
 def examine(path: Path, tally: Tally) -> bool:
     """Look at one file and add to the tally; False when the file is no artifact of this project."""
     whole = Path(os.path.abspath(path))  # noqa: PTH100  (`resolve` would follow a link, which is refused)
-    artifact = noun_of(whole)
+    artifact = artifact_at(whole)
     if artifact is None and not re.fullmatch(re.escape(f"{PROJECT}/") + _SCHEMAS, str(whole)):
         return False
     tally.checked += 1

@@ -19,6 +19,7 @@ import pytest
 import post_run_sync_and_finalize
 import validate_artifacts
 import watch_runs
+from postrun.store import json_files
 
 Capture = pytest.CaptureFixture[str]
 
@@ -170,6 +171,26 @@ def test_its_reports_name_the_root_of_its_workstation(workspace: Workspace) -> N
 def test_every_artifact_in_it_is_valid(workspace: Workspace) -> None:
     assert validate_artifacts.main([str(OLD)]) == 0
     assert validate_artifacts.main(workspace.local) == 0
+
+
+def test_its_documents_are_checked_as_their_own_version() -> None:
+    for path in sorted(OLD.rglob("*.json*")):
+        artifact = validate_artifacts.artifact_at(path)
+        if artifact is None or not artifact.generated or artifact.name == "stage_ledger":
+            continue
+        content = path.read_bytes()
+        for piece in content.splitlines() if path.suffix == ".jsonl" else [content]:
+            document = json.loads(piece)
+            assert json_files.schema_of(document, artifact.name) == f"v1/{artifact.name}"
+
+
+def test_closing_again_leaves_documents_that_say_the_same(workspace: Workspace) -> None:
+    """A new program or schema version alone is no new content: manifests keep their bytes."""
+    names = ("evidence_manifest.json", "notifications.json")
+    before = {name: content for name, content in workspace.bytes().items() if name.endswith(names)}
+    workspace.close(["--no-sync", *workspace.local])
+    after = workspace.bytes()
+    assert {name for name, content in before.items() if after[name] != content} == set()
 
 
 def test_every_step_alone_works(workspace: Workspace, capsys: Capture) -> None:

@@ -1,5 +1,6 @@
 """The schemas keep the project's rules, accept every valid example and find the fault of every invalid one."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from postrun.core.locations import PROJECT
 from postrun.store import json_files
 
 SCHEMAS = PROJECT / "schemas"
+V1_SHA256 = "57393c271d38da4bb37467d64e50c99ce02a764d42aafca644895bad6c295898"
 EXAMPLES = PROJECT / "tests" / "examples"
 STEMS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.schema.json"))
 SCHEMA_NAMES = [stem for stem in STEMS if stem != "common"]
@@ -106,7 +108,25 @@ def test_ours_name_everything_they_hold(stem: str) -> None:
 @pytest.mark.parametrize("stem", DOCUMENTS)
 def test_ours_carry_their_version(stem: str) -> None:
     found = schema(stem)
-    assert {"schema_version", "generated_at"} <= set(found["required"]) & set(found["properties"])
+    stamp = {"schema_version", "program_version", "generated_at"}
+    assert stamp <= set(found["required"]) & set(found["properties"])
+
+
+def test_released_schemas_keep_their_bytes() -> None:
+    """Files of these versions are on disks. Mend the current schema, and raise its version."""
+    whole = hashlib.sha256()
+    for path in sorted((SCHEMAS / "v1").iterdir()):
+        whole.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    assert whole.hexdigest() == V1_SHA256
+
+
+@pytest.mark.parametrize("stem", DOCUMENTS)
+def test_every_earlier_version_is_kept(stem: str) -> None:
+    current = schema(stem)["properties"]["schema_version"]["const"]
+    for number in range(1, current):
+        kept = schema(f"v{number}/{stem}")
+        assert json_files.schema_findings(kept) == []
+        assert json_files.schema_of({"schema_version": number}, stem) == f"v{number}/{stem}"
 
 
 @pytest.mark.parametrize("stem", OURS)

@@ -137,7 +137,7 @@ def test_high_comes_first_and_errors_are_items() -> None:
     ]
     assert found["items"][0]["answer"] == "error"
     assert found["waiting"] == ["data_quality_passed"]
-    whole = {**found, "schema_version": 1, "generated_at": "2026-01-01T00:00:00Z"}
+    whole = json_files.stamped(found, remediation.NOUN)
     assert json_files.findings(whole, remediation.NOUN) == []
 
 

@@ -16,7 +16,7 @@ from factory import Documents, make_run
 from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.locations import PROJECT, RunPaths, workspace_path
 from postrun.store import json_files
-from validate_artifacts import files_pattern, main, noun_of
+from validate_artifacts import artifact_at, files_pattern, main
 
 RUN = "audit/workstation_runs/2026-02-21_031500_production_gates_run1"
 GATE = "gate_results/production_gates_2026-02-21_031700"
@@ -65,7 +65,7 @@ def run1(local: Path, **changes: object) -> Documents:
     ],
 )
 def test_the_path_decides_the_schema(path: str, name: str | None) -> None:
-    found = noun_of(Path(path))
+    found = artifact_at(Path(path))
     assert (found.name if found else None) == name
 
 
@@ -80,7 +80,7 @@ MACHINE = [
 def test_every_noun_with_a_schema_is_found_where_it_lies(artifact: Artifact) -> None:
     """A new noun needs no line in the validator: the path that `layout` gives it is enough."""
     path = RunPaths(Path("/srv/quant"), Path(RUN).name, Path(GATE).name).path(artifact.name)
-    assert noun_of(path) == artifact
+    assert artifact_at(path) == artifact
 
 
 def test_a_whole_run_is_valid(local: Path, capsys: pytest.CaptureFixture[str]) -> None:

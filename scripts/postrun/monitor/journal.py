@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from postrun.core import clock, disk
+from postrun.core import disk
 from postrun.core.locations import RunPaths
 from postrun.monitor.states import ENDS, MonitorState
 from postrun.store import json_files
@@ -45,14 +45,13 @@ class Journal:
         self.held.clear()
 
     def _line(self, before: MonitorState, after: MonitorState, now: float) -> dict[str, Any]:
-        return {
-            "schema_version": json_files.SCHEMA_VERSION,
-            "generated_at": clock.stamp(clock.now()),
+        line = {
             "tag": self.tag,
             "state": str(after.state),
             "lasted_s": round(now - before.since, 1) if before.state else None,
             "words": after.words,
         }
+        return json_files.stamped(line, "monitor_events")
 
 
 def _last(path: Path) -> str | None:

@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postrun.core import clock, disk
+from postrun.core import clock, disk, values, version
 from postrun.core.artifacts import ARTIFACTS
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import PROJECT, RunPaths
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator as FastValidator
 
 SCHEMAS = PROJECT / "schemas"
-SCHEMA_VERSION = 1
-_SHARED_SCHEMAS = ("common.schema.json", "workstation.schema.json")  # what `$ref` may name
-_NO_CONTENT = ("generated_at",)  # a new time alone is no new content
+_SHARED_SCHEMAS = ("common", "workstation")  # what `$ref` may name
+# A new time or version alone is no new content.
+_NO_CONTENT = ("generated_at", "program_version", "schema_version")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Reading:
     @property
     def members(self) -> dict[str, Any]:
         """Return the members of an object; of anything else, none."""
-        return self.value if isinstance(self.value, dict) else {}
+        return values.mapping(self.value)
 
 
 def parse(content: bytes, thing: object) -> tuple[Any, tuple[str, ...]]:
@@ -138,7 +138,7 @@ def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
     """
     from jsonschema.exceptions import relevance
 
-    validator = _validator(schema)
+    validator = _validator(schema_of(document, schema))
     secret = isinstance(validator.schema, dict) and validator.schema.get("writeOnly") is True
     errors = sorted(validator.iter_errors(document), key=relevance, reverse=True)
     return [_line(error, secret) for error in errors if admitted or not _is_admitted(error)]
@@ -158,6 +158,22 @@ def _line(error: "ValidationError", secret: bool = False) -> str:
     return f"{deepest.json_path}: {words}"
 
 
+def schema_of(document: Any, schema: str) -> str:
+    """Return the schema that was current when the document was written: `v1/<schema>`, or itself.
+
+    Every version ever released stays in a folder of its own, and is read as long as there are files.
+    """
+    number = values.mapping(document).get("schema_version")
+    return _earlier_schemas(schema).get(number, schema) if isinstance(number, int) else schema
+
+
+@cache
+def _earlier_schemas(schema: str) -> dict[int, str]:
+    """Return the released versions of a schema that are not current, by number."""
+    folders = [path.parent.name for path in SCHEMAS.glob(f"v*/{schema}.schema.json")]
+    return {int(folder[1:]): f"{folder}/{schema}" for folder in folders}
+
+
 @cache
 def _validator(schema: str) -> "Draft202012Validator":
     """Return the validator that explains what is wrong."""
@@ -165,9 +181,11 @@ def _validator(schema: str) -> "Draft202012Validator":
     from referencing import Registry, Resource
 
     # All of them from the start: what is fetched when a `$ref` first needs it is slow.
-    shared = ((name, Resource.from_contents(_schema_file(name))) for name in _SHARED_SCHEMAS)
-    registry: Any = Registry().with_resources(shared)
-    return Draft202012Validator(_schema_file(f"{schema}.schema.json"), registry=registry)
+    registry: Any = Registry()
+    for name in _SHARED_SCHEMAS:
+        shared = Resource.from_contents(_schema_file(_beside(schema, name)))
+        registry = registry.with_resource(f"{name}.schema.json", shared)
+    return Draft202012Validator(_schema_file(schema), registry=registry)
 
 
 @cache
@@ -179,16 +197,24 @@ def _fast_validator(schema: str) -> "FastValidator":
     from jsonschema_rs import Draft202012Validator
 
     def retrieve(address: str) -> Any:
-        return _schema_file(address.rpartition("/")[2])
+        file = address.rpartition("/")[2]
+        return _schema_file(_beside(schema, file.removesuffix(".schema.json")))
 
     # Without an address of its own it does not follow the names in `$ref`.
-    document = _schema_file(f"{schema}.schema.json")
+    document = _schema_file(schema)
     return Draft202012Validator(document, retriever=retrieve, base_uri="file:///schemas/")
 
 
+def _beside(schema: str, name: str) -> str:
+    """Return the schema of this name in the same folder, else the current one."""
+    folder, slash, _ = schema.rpartition("/")
+    neighbour = f"{folder}{slash}{name}"
+    return neighbour if (SCHEMAS / f"{neighbour}.schema.json").exists() else name
+
+
 @cache
-def _schema_file(name: str) -> Any:
-    return json.loads((SCHEMAS / name).read_bytes())
+def _schema_file(schema: str) -> Any:
+    return json.loads((SCHEMAS / f"{schema}.schema.json").read_bytes())
 
 
 def columns(schema: str) -> dict[str, type]:
@@ -198,7 +224,7 @@ def columns(schema: str) -> dict[str, type]:
     """
     types = {"string": str, "integer": int, "number": float, "boolean": bool}
     column_types = {}
-    for name, described in _schema_file(f"{schema}.schema.json")["properties"].items():
+    for name, described in _schema_file(schema)["properties"].items():
         declared = described["type"]
         kinds = declared if isinstance(declared, list) else [declared]
         (column_types[name],) = (types[kind] for kind in kinds if kind != "null")
@@ -223,14 +249,14 @@ def check(document: Any, schema: str, thing: object) -> Any:
     lines = findings(document, schema, admitted=False)
     if lines:
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-        expected = f"a document that fits schemas/{schema}.schema.json"
+        expected = f"a document that fits schemas/{schema_of(document, schema)}.schema.json"
         raise Invalid(thing, expected, lines[0] + more)
     return document
 
 
 def _fits(document: Any, schema: str) -> bool:
     try:
-        return _fast_validator(schema).is_valid(document)
+        return _fast_validator(schema_of(document, schema)).is_valid(document)
     except UnicodeEncodeError:
         # A file name that is not UTF-8, which the compiled validator cannot take.
         return False
@@ -260,21 +286,27 @@ def read_optional(run_paths: RunPaths, name: str) -> Any | None:
 def write(run_paths: RunPaths, name: str, document: dict[str, Any]) -> dict[str, Any]:
     """Check and write an artifact of ours; return the document as it now is on disk.
 
-    `schema_version` and `generated_at` are added here. When nothing else changed, the file keeps its
-    bytes, its old `generated_at` included, so that closing a run twice changes nothing.
+    When nothing but the stamp changed, the file keeps its bytes, its old stamp included, so that
+    closing a run twice changes nothing.
     """
     path = run_paths.path(name)
-    complete = {
-        **document,
-        "schema_version": SCHEMA_VERSION,
-        "generated_at": clock.stamp(clock.now()),
-    }
+    complete = stamped(document, _schema_of(name))
     existing = try_load(path).members
     if _content(existing) == _content(complete):
         complete = existing
     check(complete, _schema_of(name), path)
     disk.replace(path, encode(complete))
     return complete
+
+
+def stamped(document: dict[str, Any], schema: str) -> dict[str, Any]:
+    """Return the document with what every one of ours carries: schema, program, and time (UTC)."""
+    return {
+        **document,
+        "schema_version": _schema_file(schema)["properties"]["schema_version"]["const"],
+        "program_version": version.program_version(),
+        "generated_at": clock.stamp(clock.now()),
+    }
 
 
 def _content(document: dict[str, Any]) -> dict[str, Any]:

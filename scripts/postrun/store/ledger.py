@@ -76,7 +76,7 @@ def append(root: Path, row: dict[str, Any]) -> dict[str, Any]:
         raise Invalid(path, "an unbroken chain of rows", broken[0], _RESTORE)
     recorded = {
         **row,
-        "schema_version": json_files.SCHEMA_VERSION,
+        "schema_version": 1,
         "number": len(lines) + 1,
         "recorded_at": clock.stamp(clock.now()),
         "previous_sha256": _digest(lines[-1]) if lines else None,

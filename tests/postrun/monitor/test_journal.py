@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from postrun.core import disk
+from postrun.core import disk, version
 from postrun.core.errors import Invalid
 from postrun.monitor.journal import Journal
 from postrun.monitor.states import Facts, Limits, MonitorState, Result, judge
@@ -43,7 +43,8 @@ def test_every_change_is_one_line(local: Path, monkeypatch: pytest.MonkeyPatch) 
     watch(local, NONE, NONE, BUSY, BUSY, None, None, BUSY, DONE, DONE)
     assert states(local) == "waiting running unreachable running settling complete"
     assert rows(local)[1] == {
-        "schema_version": 1,
+        "schema_version": 2,
+        "program_version": version.program_version(),
         "generated_at": "2026-02-21T10:15:00Z",
         "tag": TAG,
         "run": RUN,

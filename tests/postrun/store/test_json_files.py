@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postrun.core import version
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.store import json_files
@@ -22,7 +23,8 @@ READY: dict[str, Any] = {
     "next_command": None,
 }
 EVENT = {
-    "schema_version": 1,
+    "schema_version": 2,
+    "program_version": "0.1.0+g1aaf06f",
     "generated_at": "2026-02-21T05:00:00Z",
     "tag": "run1",
     "run": RUN,
@@ -265,7 +267,8 @@ def test_write_stamps_and_gives_what_lies_there(
     given = dict(READY)
     written = json_files.write(run_paths, "handoff_readiness", given)
     assert given == READY, "the caller's own document stays as it is"
-    assert written == {**READY, "schema_version": 1, "generated_at": "2026-02-21T05:00:00Z"}
+    stamp = {"schema_version": 2, "program_version": version.program_version()}
+    assert written == {**READY, **stamp, "generated_at": "2026-02-21T05:00:00Z"}
     path = run_paths.root / "audit/session_handoff/handoff_readiness.json"
     assert path.read_bytes() == json_files.encode(written)
     assert json_files.read(run_paths, "handoff_readiness") == written
@@ -281,6 +284,64 @@ def test_a_new_day_alone_changes_no_byte(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1900000000")
     assert json_files.write(run_paths, "handoff_readiness", READY) == first
     assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
+
+
+def test_a_new_version_alone_changes_no_byte(
+    run_paths: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither of the program, nor of the schema: what an earlier release wrote stays as it is."""
+    first = json_files.write(run_paths, "handoff_readiness", READY)
+    path = run_paths.path("handoff_readiness")
+    before = path.read_bytes()
+    monkeypatch.setattr(version, "program_version", lambda: "9.9.9+g0123456.dirty")
+    assert json_files.write(run_paths, "handoff_readiness", READY) == first
+    assert path.read_bytes() == before
+    first_release = as_version_1(first)
+    path.write_bytes(json_files.encode(first_release))
+    assert json_files.write(run_paths, "handoff_readiness", READY) == first_release
+    assert path.read_bytes() == json_files.encode(first_release)
+    changed = json_files.write(run_paths, "handoff_readiness", {**READY, "ready": False})
+    assert (changed["program_version"], changed["schema_version"]) == ("9.9.9+g0123456.dirty", 2)
+
+
+def as_version_1(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document as the first version of its schema had it."""
+    older = {**document, "schema_version": 1}
+    del older["program_version"]
+    return older
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ({"schema_version": 1}, "$: Additional properties are not allowed ('program_version' was"),
+        ({"schema_version": True}, "$: Additional properties are not allowed ('program_version'"),
+        ({"schema_version": 3}, "$.schema_version: 2 was expected"),
+        ({"schema_version": "1"}, "$.schema_version: 2 was expected"),
+        ({"schema_version": [1]}, "$.schema_version: 2 was expected"),
+        ({"program_version": "new"}, "$.program_version: 'new' does not match"),
+    ],
+)
+def test_a_document_is_checked_as_the_version_it_names(
+    changes: dict[str, Any], finding: str
+) -> None:
+    assert json_files.findings(as_version_1(EVENT), "monitor_events") == []
+    assert json_files.check(as_version_1(EVENT), "monitor_events", "x") == as_version_1(EVENT)
+    lines = json_files.findings({**EVENT, **changes}, "monitor_events")
+    assert [line for line in lines if line.startswith(finding)], lines
+    with pytest.raises(Invalid, match=r"fits schemas/(v1/)?monitor_events\.schema\.json"):
+        json_files.check({**EVENT, **changes}, "monitor_events", "x")
+
+
+def test_what_is_missing_or_broken_is_a_problem(run_paths: RunPaths, tmp_path: Path) -> None:
+    assert json_files.try_read(run_paths, "result").problem == "nothing there"
+    assert json_files.try_load(tmp_path).problem == f"{tmp_path}: Is a directory"
+    broken = json_files.try_parse(b"{", "x.json")
+    assert (broken.value, broken.members) == (None, {})
+    assert broken.problem.startswith("x.json: expected a JSON document")
+    unfit = json_files.try_parse(b'{"exit_code": "0"}', "x.json", "result")
+    assert unfit.problem.startswith("x.json: expected a document that fits schemas/result.")
+    assert json_files.try_parse(b"[NaN]", "x.json") == json_files.Reading([None], "", ("$[0]",))
 
 
 def test_new_content_gets_a_new_time(run_paths: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
