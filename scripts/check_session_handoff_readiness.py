@@ -89,7 +89,7 @@ def _observe(root: Path) -> State:
     flaws: list[str] = []
     found = {name: _try(flaws, _table, root, name) or [] for name in (REGISTRY, QUEUE, PATTERNS)}
     plan = _try(flaws, json_files.read, RunPaths.of_workspace(root), PLAN) or {}
-    _try(flaws, ledger.rows, root)
+    _try(flaws, ledger.read_rows, root)
     return State(
         root,
         configuration.load("handoff"),
@@ -114,7 +114,7 @@ def _try(flaws: list[str], read: Callable[..., Any], *what: Any) -> Any:
 def _table(root: Path, name: str) -> list[dict[str, Any]]:
     """Read a table and hold every row against its schema."""
     path = locations.workspace_path(root, name)
-    rows = csv_files.rows(path, json_files.columns(name))
+    rows = csv_files.read_rows(path, json_files.columns(name))
     for row in rows:
         json_files.check(row, name, path)
     return rows

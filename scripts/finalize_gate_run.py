@@ -158,8 +158,8 @@ def _recorded(
 
     `given_up` holds the reason in a person's own words, if there is one: it is a decision. The other reasons follow.
     """
-    rows = ledger.rows(run_paths.root)
-    last = ledger.latest(rows, run_paths.run)
+    rows = ledger.read_rows(run_paths.root)
+    last = ledger.latest_row(rows, run_paths.run)
     new = last is None or _says_other(last, wanted, given_up)
     if last is None or new:
         last = ledger.append(

@@ -66,7 +66,7 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
         )
     rules = configuration.load(POLICY)
     mode = request.mode or rules["mode"]
-    registry = csv_files.rows(source, json_files.columns(REGISTRY))
+    registry = csv_files.read_rows(source, json_files.columns(REGISTRY))
     found = candidates(registry, rules, check_catalogue.checks())
     queue = choose(found, rules, mode)
     made = {
@@ -200,7 +200,7 @@ def _write(root: Path, queue: Sequence[Row], made: Row, around: Row) -> tuple[Pa
     path, page = (locations.workspace_path(root, QUEUE, suffix) for suffix in (".csv", ".md"))
     columns = json_files.columns(QUEUE)
     rows = [{name: {**row, **made}[name] for name in columns} for row in queue]
-    csv_files.write(
+    csv_files.write_rows(
         path, rows, columns, lambda row: json_files.check(row, QUEUE, f"{path}: {row['factor']}")
     )
     page_files.write(page, f"{QUEUE}.md", rows=rows, points=POINTS, **made, **around)

@@ -72,7 +72,7 @@ def _table(root: Path, name: str) -> list[dict[str, Any]]:
     path = locations.workspace_path(root, name)
     if not path.exists():
         raise Missing(path, "a table", "nothing there", "close a run first: make finalize TAG=...")
-    return csv_files.rows(path, json_files.columns(name))
+    return csv_files.read_rows(path, json_files.columns(name))
 
 
 def _local_tags(root: Path) -> set[str]:

@@ -95,7 +95,7 @@ def _needed(run_paths: RunPaths, name: str) -> Any:
 
 
 def _ledger_row(run_paths: RunPaths) -> Facts:
-    row = ledger.latest(ledger.rows(run_paths.root), run_paths.run)
+    row = ledger.latest_row(ledger.read_rows(run_paths.root), run_paths.run)
     if row is None:
         path = locations.workspace_path(run_paths.root, "stage_ledger")
         raise Missing(path, f"a row for {run_paths.run}", "none", _CLOSE)
@@ -125,16 +125,16 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Facts) -> Facts:
             "problem": "the table that the report names is not among the evidence",
         }
     try:
-        frame = csv_files.read(run_paths.root / path, (stages.WINDOW_START,), stages.MEASURES)
+        columns = (stages.WINDOW_START,)
+        rows = csv_files.read_external(run_paths.root / path, columns, stages.MEASURES)
     except PostRunError as error:
         return {"path": path, "rows": None, "problem": str(error).replace(f"{run_paths.root}/", "")}
-    rows: Any = frame.astype(object).to_dict("records")
     return {"path": path, "rows": stages.windows(rows), "problem": None}
 
 
 def _comparison(run_paths: RunPaths, report: Any, audit: Facts, plan: Facts) -> Facts:
     """Set the run beside the one before it. Without a report, or given up, it measured nothing: as in the registry."""
-    rows = csv_files.rows(
+    rows = csv_files.read_rows(
         locations.workspace_path(run_paths.root, REGISTRY), json_files.columns(REGISTRY)
     )
     before = comparison.previous(rows, run_paths.run, audit["factor"])

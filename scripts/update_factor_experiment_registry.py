@@ -36,7 +36,8 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Put the run's row into the registry."""
     rules, digest = _policy()
     rows = {
-        row["run"]: row for row in csv_files.rows(_path(request.root), json_files.columns(REGISTRY))
+        row["run"]: row
+        for row in csv_files.read_rows(_path(request.root), json_files.columns(REGISTRY))
     }
     outdated = [run for run, row in rows.items() if row["policy_sha256"] != digest]
     rows = {
@@ -160,7 +161,7 @@ def _write(root: Path, rows: Iterable[Row], changed: set[str], version: int) -> 
         if row["run"] in changed:
             json_files.check(row, REGISTRY, f"{path}: {row['run']}")
 
-    csv_files.write(path, ordered, json_files.columns(REGISTRY), check)
+    csv_files.write_rows(path, ordered, json_files.columns(REGISTRY), check)
     best = sorted(ordered, key=lambda row: (-row["total"], row["run"]))[:TOP]
     page_files.write(
         page, f"{LEADERBOARD}.md", rows=best, count=len(ordered), top=TOP, version=version

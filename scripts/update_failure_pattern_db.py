@@ -63,12 +63,14 @@ def tally(request: RunRequest, run_paths: RunPaths) -> StepResult:
     source = locations.workspace_path(request.root, REGISTRY)
     known = {
         row["run"]: failure_history.of_row(row)
-        for row in csv_files.rows(source, json_files.columns(REGISTRY))
+        for row in csv_files.read_rows(source, json_files.columns(REGISTRY))
     }
     if run_paths.run not in known:
         hint = f"register it first: make factor-registry TAG={request.tag or '...'}"
         raise Missing(source, f"a row for {run_paths.run}", "none", hint)
-    lying = csv_files.rows(locations.workspace_path(request.root, TABLE), json_files.columns(TABLE))
+    lying = csv_files.read_rows(
+        locations.workspace_path(request.root, TABLE), json_files.columns(TABLE)
+    )
     kept = _by_run(lying)
     seen = {run: Seen(answers, tuple(kept.get(run, ()))) for run, answers in known.items()}
     old = {run_paths.run} | {run for run, one in seen.items() if _differs(one)}
@@ -189,7 +191,7 @@ def _write(root: Path, rows: Sequence[Row], lying: Iterable[Row]) -> tuple[Path,
         if checked.get((row["run"], row["check"])) != row:
             json_files.check(row, TABLE, f"{path}: {row['run']}: {row['check']}")
 
-    csv_files.write(path, rows, json_files.columns(TABLE), check)
+    csv_files.write_rows(path, rows, json_files.columns(TABLE), check)
     runs = len({row["run"] for row in rows})
     page_files.write(page, f"{SUMMARY}.md", lines=summarise(rows), failures=len(rows), runs=runs)
     return path, page

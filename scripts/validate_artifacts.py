@@ -91,7 +91,7 @@ def _rows(path: Path, artifact: Artifact, tally: Tally) -> None:
 
 def _table(path: Path, artifact: Artifact, tally: Tally) -> None:
     schema = str(artifact.schema)
-    for number, row in enumerate(csv_files.rows(path, json_files.columns(schema)), start=1):
+    for number, row in enumerate(csv_files.read_rows(path, json_files.columns(schema)), start=1):
         tally.findings += [
             f"{path}: row {number}: {line}" for line in json_files.findings(row, schema)
         ]

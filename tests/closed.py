@@ -129,7 +129,7 @@ class Archive:
         self.rows |= {row["run"]: row for row in rows}
         ordered = [self.rows[run] for run in sorted(self.rows)]
         path = locations.workspace_path(self.root, REGISTRY)
-        csv_files.write(
+        csv_files.write_rows(
             path, ordered, json_files.columns(REGISTRY), bool
         )  # any check of rows: these need none
 
@@ -137,7 +137,7 @@ class Archive:
         return locations.workspace_path(self.root, artifact, suffix).read_bytes()
 
     def table(self, artifact: str) -> list[dict[str, Any]]:
-        return csv_files.rows(
+        return csv_files.read_rows(
             locations.workspace_path(self.root, artifact), json_files.columns(artifact)
         )
 

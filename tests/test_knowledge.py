@@ -97,7 +97,7 @@ def test_twenty_pairs_of_flows_at_once_lose_nothing(remote: Path, local: Path) -
         # 1: while the first is closed, the second is on its way, and the handoff says so
         assert {flow.returncode for flow in flows} <= {0, 1}, told
         assert not [words for words in told if "refused" in words or "Traceback" in words]
-    assert sorted(row["decision_tag"] for row in ledger.rows(local)) == sorted(tags)
+    assert sorted(row["decision_tag"] for row in ledger.read_rows(local)) == sorted(tags)
     assert ledger.verify(local) == []
     table = locations.workspace_path(local, "factor_experiment_registry").read_text().splitlines()
     assert len(table) == 1 + len(tags)
@@ -140,7 +140,7 @@ def test_an_archive_of_five_hundred_runs_is_taken_in(
         len(locations.workspace_path(local, "factor_experiment_registry").read_text().splitlines())
         == 501
     )
-    assert len(ledger.rows(local)) == 500
+    assert len(ledger.read_rows(local)) == 500
     assert "ready" in capfd.readouterr().err
 
 

@@ -74,7 +74,7 @@ def _ledger(run_paths: RunPaths) -> Ledger:
     rows = (
         ()
         if broken
-        else tuple(row for row in ledger.rows(run_paths.root) if row["run"] == run_paths.run)
+        else tuple(row for row in ledger.read_rows(run_paths.root) if row["run"] == run_paths.run)
     )
     return Ledger(run_paths.relative(path), rows, "; ".join(broken[:3]))
 
@@ -147,12 +147,13 @@ def _table(
     if path not in found.present:
         return Table(path, problem=_UNLISTED)
     try:
-        frame = csv_files.read(run_paths.root / path, columns, numbers)
+        rows = csv_files.read_external(run_paths.root / path, columns, numbers)
     except PostRunError as error:
         return Table(path, problem=_plain(run_paths, error))
-    wanted = frame[[*columns, *numbers]].astype(object)
-    cells = wanted.where(wanted.notna(), None).to_dict("records")
-    return Table(path, tuple({str(name): value for name, value in row.items()} for row in cells))
+    selected = []
+    for row in rows:
+        selected.append({name: row[name] for name in (*columns, *numbers)})
+    return Table(path, tuple(selected))
 
 
 def _namesakes(run_paths: RunPaths, tag: str, detection: Document) -> tuple[str, ...]:

@@ -146,7 +146,9 @@ class HostMonitor:
             if name.folder not in met
         }
         met.update((name.folder, name) for name in names)
-        decided = frozenset(row["run"] for row in ledger.rows(self.root)) if fresh else frozenset()
+        decided = (
+            frozenset(row["run"] for row in ledger.read_rows(self.root)) if fresh else frozenset()
+        )
         unfinished = [
             name for name in fresh.values() if not is_closed(self.root, name.folder, decided)
         ]

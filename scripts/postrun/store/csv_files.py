@@ -1,130 +1,166 @@
-"""The door for CSV: other people's tables read strictly; ours written one way, so that they read back as they were.
+"""Read and write CSV: external tables strictly; ours in one way, so that they read back as they were.
 
-In our tables an empty cell is null, booleans are `true` and `false`, numbers keep every digit, and text that a
-spreadsheet would run as a formula begins with an apostrophe, which goes again on reading.
+In our tables an empty cell is null, booleans are `true` and `false`, numbers keep every digit, and text that
+a spreadsheet would run as a formula begins with an apostrophe, which is removed again on reading.
 """
 
 import csv
 import io
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from postrun.core import disk
 from postrun.core.errors import Invalid, Missing
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
 Columns = Mapping[str, type]  # name -> str, int, float or bool, in the order of the file
+Row = dict[str, Any]
+
 _BOOLEANS = {"true": True, "false": False}
-_NULLS = ("", "nan", "NaN")  # not pandas' own list: a factor may be called NA
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number"}
+# Fewer words for null than pandas knows: a factor may be called NA.
+_NULLS = ("", "nan", "NaN")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
-_FORMULA = re.compile(
-    r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]"
-)  # the wide forms count in some spreadsheets
-_QUOTED = re.compile(r'[,"\r\n]')  # the csv module of Python 3.11 leaves a lone \r unquoted
+# The full-width forms of = + - @ begin a formula in some spreadsheets, too.
+_FORMULA = re.compile(r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]")
+# The csv module of Python 3.11 leaves a lone \r unquoted, and then cannot read it.
+_QUOTED = re.compile(r'[,"\r\n]')
 
 
-def read(path: Path, columns: Iterable[str] = (), numbers: Iterable[str] = ()) -> "DataFrame":
-    """Read somebody else's CSV: these columns are required, and those of `numbers` hold numbers; empty cells are NaN.
-    No other column is guessed at: its cells are text.
+@dataclass(frozen=True)
+class _Grid:
+    """A CSV file in cells: every row is as wide as the header, and has the number of its last line."""
 
-    Refused: no file (Missing); not UTF-8, no header, a column missing or given twice, a row with more or fewer
-    cells than the header, a cell that is no number where numbers are wanted (Invalid). Infinity is read as NaN.
+    path: Path
+    header: list[str]
+    rows: list[tuple[int, list[str]]]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of ours as it was parsed. Its rows follow from these bytes and columns alone."""
+
+    content: bytes
+    columns: Columns
+    rows: list[Row]
+
+
+# The tables that this process has parsed or written. Most steps of a closing read the same ones. The bytes are
+# read and compared every time, so that a table that somebody else changed is never taken from here.
+_PARSED: dict[Path, _Table] = {}
+
+
+def read_external(
+    path: Path, columns: Iterable[str] = (), numbers: Iterable[str] = ()
+) -> list[Row]:
+    """Return the rows of a CSV file that another program wrote, with the columns in the file's order.
+
+    `columns` and `numbers` are required; cells of `numbers` are floats, all others are text. Empty cells, NaN
+    and infinity are None. Raises Missing; Invalid for a file that is not UTF-8, has no header, lacks a
+    column or has one twice, a row of another width than the header, a cell of `numbers` that is no number.
     """
-    import pandas
-
-    header, found = _grid(_text(path), path, skip=True)
     numeric = tuple(numbers)
-    lacking = [name for name in (*columns, *numeric) if name not in header]
+    grid = _parse_grid(_read_bytes(path), path, skip_blanks=True)
+    lacking = [name for name in (*columns, *numeric) if name not in grid.header]
     if lacking:
-        raise Invalid(
-            path, f"the columns {', '.join(dict.fromkeys(lacking))}", f"only {', '.join(header)}"
-        )
-    frame = pandas.DataFrame([cells for _, cells in found], columns=header, dtype=object)
-    for index, name in enumerate(header):
-        if name in numeric:
-            values = [_measured(cells[index], f"{path}:{line}: {name}") for line, cells in found]
-            frame[name] = pandas.Series(values, dtype=float)
-    return frame.mask(frame.isin(list(_NULLS)))
+        expected = f"the columns {', '.join(dict.fromkeys(lacking))}"
+        raise Invalid(path, expected, f"only {', '.join(grid.header)}")
+    rows = []
+    for line, cells in grid.rows:
+        row: Row = {}
+        for name, cell in zip(grid.header, cells, strict=True):
+            if name in numeric:
+                row[name] = _parse_measured(cell, f"{path}:{line}: {name}")
+            else:
+                row[name] = None if cell in _NULLS else cell
+        rows.append(row)
+    return rows
 
 
-def _measured(cell: str, thing: str) -> float:
-    """Read a number as Python does, to the last bit."""
-    text = cell.strip()
-    if text in _NULLS or _INFINITE.fullmatch(text):
-        return math.nan
-    if not _NUMBER.fullmatch(text):
-        raise Invalid(thing, "a number", repr(cell[:80]))
-    value = float(text)
-    return value if math.isfinite(value) else math.nan
+def read_rows(path: Path, columns: Columns) -> list[Row]:
+    """Return the rows of a table of ours; none when there is no such file. Raises Invalid.
 
-
-def rows(path: Path, columns: Columns) -> list[dict[str, Any]]:
-    """Read a table of ours. A file that is not there has no rows. Raises Invalid."""
+    The rows are copies: a caller may change them.
+    """
     if not path.exists():
         return []
-    header, found = _grid(_text(path), path)
-    if header != list(columns):
-        raise Invalid(path, f"the columns {', '.join(columns)}", ", ".join(header))
-    return [
-        {
-            name: _value(cell, columns[name], f"{path}:{line}: {name}")
-            for name, cell in zip(header, cells, strict=True)
-        }
-        for line, cells in found
-    ]
+    content = _read_bytes(path)
+    table = _PARSED.get(path)
+    if table is None or table.content != content or table.columns != columns:
+        table = _Table(content, columns, _parse_rows(content, path, columns))
+        _PARSED[path] = table
+    return [row.copy() for row in table.rows]
 
 
-def write(
-    path: Path,
-    rows: "Iterable[Mapping[str, Any]] | DataFrame",
-    columns: Columns,
-    check: Callable[[dict[str, Any]], object],
+def write_rows(
+    path: Path, rows: Iterable[Mapping[str, Any]], columns: Columns, check: Callable[[Row], object]
 ) -> bool:
-    """Put a table of ours at `path`, rows in the order given; True when that changes the file.
+    """Write a table of ours, rows in the order given. Return whether that changes the file.
 
-    `check` sees every row before anything is written, and raises when the row does not fit its schema. A table
-    without rows keeps its header. Raises ValueError for a row with other columns, Invalid for a cell too long to read.
+    `check` is called with every row before anything is written, and raises when the row does not fit its schema.
+    A table without rows keeps its header. NaN is written as null. Raises ValueError for a row with other
+    columns or a value of another type, Invalid for a cell that is too long to be read again.
     """
-    lines = [_line(columns)]
-    for row in _records(rows):
+    limit = csv.field_size_limit()
+    lines = [_join_cells(columns)]
+    written = []
+    for given in rows:
+        row = {name: None if value != value else value for name, value in given.items()}
         if row.keys() != columns.keys():
             raise ValueError(f"{path}: a row has the columns {sorted(row)}, not {sorted(columns)}")
         check(row)
-        cells = [_cell(row[name], kind) for name, kind in columns.items()]
-        if max(map(len, cells)) >= csv.field_size_limit():
-            raise Invalid(
-                path,
-                f"cells of less than {csv.field_size_limit()} characters",
-                f"{max(map(len, cells))}",
-            )
-        lines.append(_line(cells))
-    return disk.replace(path, "".join(lines).encode(errors="backslashreplace"))
+        cells = [_format_cell(row[name], kind) for name, kind in columns.items()]
+        longest = max(map(len, cells))
+        if longest >= limit:
+            raise Invalid(path, f"cells of less than {limit} characters", f"{longest}")
+        lines.append(_join_cells(cells))
+        written.append(row)
+    text = "".join(lines)
+    changed = disk.replace(path, text.encode(errors="backslashreplace"))
+    _remember(path, text, columns, written)
+    return changed
 
 
-def _text(path: Path) -> str:
+def _remember(path: Path, text: str, columns: Columns, written: Sequence[Row]) -> None:
+    """Remember a table that was written, as reading it returns it. Only its very bytes bring it back."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        content = text.encode()
+    except UnicodeEncodeError:
+        return  # a file name that is not UTF-8 reads back as its escape
+    rows = []
+    for row in written:
+        rows.append({name: _as_read(row[name], kind) for name, kind in columns.items()})
+    _PARSED[path] = _Table(content, columns, rows)
+
+
+def _as_read(value: Any, kind: type) -> Any:
+    """Return what is read back for a value that was written."""
+    if value is None or value == "":
+        return None
+    return kind(value)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except FileNotFoundError:
         raise Missing(path, "a CSV file", "nothing there") from None
     except OSError as error:
         raise Missing(path, "a file that can be read", str(error.strerror)) from None
+
+
+def _parse_grid(content: bytes, path: Path, skip_blanks: bool = False) -> _Grid:
+    """Return a CSV file in cells. Raises Invalid."""
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Invalid(
-            path, "UTF-8 text", f"byte {error.object[error.start]:#04x} at offset {error.start}"
-        ) from None
-
-
-def _grid(
-    text: str, path: Path, skip: bool = False
-) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Take CSV apart into its header and its rows with their line numbers, each row as wide as the header."""
-    lines = list(_cells(text, path, skip))
+        byte = f"byte {error.object[error.start]:#04x} at offset {error.start}"
+        raise Invalid(path, "UTF-8 text", byte) from None
+    lines = list(_parse_lines(text, path, skip_blanks))
     if not lines:
         raise Invalid(path, "a header line", "an empty file")
     header = lines[0][1]
@@ -133,74 +169,91 @@ def _grid(
         raise Invalid(path, "every column once", f"{', '.join(map(repr, twice))} twice")
     for line, cells in lines[1:]:
         if len(cells) != len(header):
-            raise Invalid(
-                f"{path}:{line}", f"{len(header)} cells, as in the header", f"{len(cells)}"
-            )
-    return header, lines[1:]
+            expected = f"{len(header)} cells, as in the header"
+            raise Invalid(f"{path}:{line}", expected, f"{len(cells)}")
+    return _Grid(path, header, lines[1:])
 
 
-def _cells(text: str, path: Path, skip: bool) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=skip)
+def _parse_lines(text: str, path: Path, skip_blanks: bool) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank, with the number of its last line."""
+    source = io.StringIO(text, newline="")
+    reader = csv.reader(source, strict=True, skipinitialspace=skip_blanks)
     try:
         for cells in reader:
-            if cells:  # a blank line is no row
+            if cells:
                 yield reader.line_num, cells
     except csv.Error as error:
         raise Invalid(f"{path}:{reader.line_num}", "a CSV row", str(error)) from None
 
 
-def _records(rows: "Iterable[Mapping[str, Any]] | DataFrame") -> Iterator[dict[str, Any]]:
-    """Give rows as plain dictionaries; a frame's NaN is null."""
-    import pandas
-
-    plain: Any = rows
-    if isinstance(rows, pandas.DataFrame):
-        plain = rows.astype(object).where(rows.notna(), None).to_dict("records")
-    for row in plain:
-        yield {str(name): None if value != value else value for name, value in row.items()}
-
-
-def _line(cells: Iterable[str]) -> str:
-    return ",".join(_quoted(cell) if _QUOTED.search(cell) else cell for cell in cells) + "\n"
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"'
+def _parse_rows(content: bytes, path: Path, columns: Columns) -> list[Row]:
+    grid = _parse_grid(content, path)
+    if grid.header != list(columns):
+        raise Invalid(path, f"the columns {', '.join(columns)}", ", ".join(grid.header))
+    typed = list(columns.items())
+    rows = []
+    for line, cells in grid.rows:
+        row = {}
+        for (name, kind), cell in zip(typed, cells, strict=True):
+            try:
+                row[name] = _parse_cell(cell, kind)
+            except ValueError:
+                raise Invalid(f"{path}:{line}: {name}", _EXPECTED[kind], repr(cell[:80])) from None
+        rows.append(row)
+    return rows
 
 
-def _cell(value: Any, kind: type) -> str:
+def _parse_measured(cell: str, thing: str) -> float | None:
+    """Return a number as Python reads it, to the last bit; None for null and infinity."""
+    text = cell.strip()
+    if text in _NULLS or _INFINITE.fullmatch(text):
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise Invalid(thing, "a number", repr(cell[:80]))
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _parse_cell(cell: str, kind: type) -> Any:
+    """Return the value of one cell of ours. Raises ValueError."""
+    if cell == "":
+        return None
+    if kind is str:
+        return cell[1:] if cell[0] == "'" and _is_formula(cell[1:]) else cell
+    if kind is bool and cell in _BOOLEANS:
+        return _BOOLEANS[cell]
+    if kind in (int, float) and _NUMBER.fullmatch(cell):
+        return kind(cell)
+    raise ValueError(cell)
+
+
+def _format_cell(value: Any, kind: type) -> str:
     if value is None:
         return ""
     if kind is str and isinstance(value, str):
-        return f"'{value}" if _neutral(value) else value
+        return f"'{value}" if _is_formula(value) else value
     if kind is bool and isinstance(value, bool):
         return str(value).lower()
-    if kind in (int, float) and _counts(value) and kind(value) == value:
+    if kind in (int, float) and _is_number(value) and kind(value) == value:
         return repr(kind(value))
     raise ValueError(f"expected {kind.__name__}, found {value!r}")
 
 
-def _counts(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return type(value) is int or (isinstance(value, float) and math.isfinite(value))
 
 
-def _neutral(text: str) -> bool:
-    """Say whether text is written with an apostrophe before it; the reverse of `_value` for every text."""
+def _is_formula(text: str) -> bool:
+    """Return whether text is written behind an apostrophe, which `_parse_cell` removes from any such text."""
     return _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
 
 
-def _value(cell: str, kind: type, thing: str) -> Any:
-    if cell == "":
-        return None
-    if kind is str:
-        return cell[1:] if cell[0] == "'" and _neutral(cell[1:]) else cell
-    if kind is bool and cell in _BOOLEANS:
-        return _BOOLEANS[cell]
-    if kind in (int, float) and _NUMBER.fullmatch(cell):
-        try:
-            return kind(cell)
-        except ValueError:
-            pass
-    raise Invalid(
-        thing, {bool: "true or false", int: "a whole number"}.get(kind, "a number"), repr(cell[:80])
-    )
+def _join_cells(cells: Iterable[str]) -> str:
+    return ",".join(_quote(cell) for cell in cells) + "\n"
+
+
+def _quote(cell: str) -> str:
+    if not _QUOTED.search(cell):
+        return cell
+    escaped = cell.replace('"', '""')
+    return f'"{escaped}"'

@@ -1,13 +1,14 @@
-"""The door for the stage ledger: an append-only chain of decisions, and its view in a document of the user's.
+"""Read and write the stage ledger: an append-only chain of decisions, and its view in a document of the user's.
 
-Each row of `audit/stage_ledger.jsonl` holds the SHA-256 of the line before it (its bytes without the line end; null in
-the first row). The last row has no row after it: the view's block holds its digest. So no row can be changed or
-taken away without `verify` seeing it. The callers hold the workspace lock.
+Each row of `audit/stage_ledger.jsonl` holds the SHA-256 of the line before it (its bytes without the line end;
+null in the first row). The last row has no row after it: its digest stands in the view. So no row can be
+changed or removed without `verify` finding it. The callers hold the workspace lock.
 """
 
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from postrun.core import clock, disk, locations
 from postrun.core.errors import Invalid
 from postrun.store import json_files
 
+# The columns of the view, in the user's order.
 COLUMNS = (
     "date",
     "stage",
@@ -25,8 +27,8 @@ COLUMNS = (
     "artifact_ref",
     "result",
     "next_action",
-)  # of the view, in the user's order
-_OTHERS = (
+)
+_NOT_IN_VIEW = (
     "number",
     "run",
     "evidence_sha256",
@@ -35,200 +37,255 @@ _OTHERS = (
     "recorded_at",
     "previous_sha256",
 )
-_FIELDS = frozenset((*COLUMNS, *_OTHERS))
+_FIELDS = frozenset((*COLUMNS, *_NOT_IN_VIEW))
 BEGIN = b"<!-- stage-ledger:begin (made from audit/stage_ledger.jsonl: what is written between these marks is lost) -->"
 END = b"<!-- stage-ledger:end -->"
-_HEAD = re.compile(rb"<!-- stage-ledger:last-row sha256=([0-9a-f]{64}|none) -->")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A mark is a line of its own; a byte order mark is no part of a line.
+_MARK = re.compile(
+    rb"(?:(?<![^\r\n])|(?<=\A%s))(?:%s|%s)(?![^\r\n])"
+    % (_BYTE_ORDER_MARK, re.escape(BEGIN), re.escape(END))
+)
+_HEAD = re.compile(
+    rb"(?<![^\r\n])<!-- stage-ledger:last-row sha256=([0-9a-f]{64}|none) -->(?![^\r\n])"
+)
 _RULE = re.compile(rb"## Update Rule[ \t]*#*[ \t]*")
 _FENCE = re.compile(rb" {0,3}(```|~~~)")
-_BOM = b"\xef\xbb\xbf"
+# Rows are never written again in another version: this is the one that `append` writes.
+_SCHEMA_VERSION = 1
 _RESTORE = "restore it from version control or a backup"
 
-
-def rows(root: Path) -> list[dict[str, Any]]:
-    """Give every row, oldest first. Raises Invalid for a line that is no row, half a line included."""
-    path = locations.workspace_path(root, "stage_ledger")
-    lines = _lines(path)
-    return [_row(path, lines, index) for index in range(len(lines))]
+Row = dict[str, Any]
 
 
-def latest(rows: Sequence[dict[str, Any]], run: str) -> dict[str, Any] | None:
-    """Give the last of these rows that is about a run: the one that holds."""
-    return next((row for row in reversed(rows) if row["run"] == run), None)
+@dataclass(frozen=True)
+class _Chain:
+    """The ledger's file as it was read. Everything here follows from its bytes."""
+
+    content: bytes
+    lines: list[bytes]
+    digests: list[str]  # SHA-256 of each line
+    rows: list[Row]  # in the order of the lines, without those that are no row
+    errors: list[Invalid]  # one for each line that is no row
+    faults: list[str]  # all that is wrong with rows and chain, in the order of the lines
+
+    @property
+    def last_digest(self) -> str | None:
+        """Return the digest of the last row; None when there is none."""
+        return self.digests[-1] if self.digests else None
 
 
-def evidence_digest(manifest: dict[str, Any]) -> str:
-    """Digest the evidence (hex): the path, size and SHA-256 of every file of the manifest, whatever their order."""
+# The ledgers that this process has read or written: most steps of a closing read the same one. The bytes are read
+# and compared every time, so that a ledger that somebody else changed is never taken from here.
+_READ: dict[Path, _Chain] = {}
+
+
+def read_rows(root: Path) -> list[Row]:
+    """Return every row, oldest first. Raises Invalid for a line that is no row, half a line included."""
+    chain = _read_chain(root)
+    if chain.errors:
+        raise chain.errors[0]
+    return [row.copy() for row in chain.rows]
+
+
+def latest_row(rows: Sequence[Row], run: str) -> Row | None:
+    """Return the last of these rows that is about a run, which is the one that holds; None when there is none."""
+    for row in reversed(rows):
+        if row["run"] == run:
+            return row
+    return None
+
+
+def evidence_digest(manifest: Row) -> str:
+    """Return the SHA-256 (hex) of the path, size and digest of every file of the manifest, whatever their order."""
     files = sorted([file["path"], file["size"], file["sha256"]] for file in manifest["files"])
     return _digest(json_files.encode(files))
 
 
-def append(root: Path, row: dict[str, Any]) -> dict[str, Any]:
-    """Add a decision; give the row as recorded, with number, time and the digest of the row before. Raises Invalid.
+def append(root: Path, row: Row) -> Row:
+    """Add a decision. Return the row as recorded, with number, time and the digest of the row before.
 
-    The whole file is put there anew in one move: an append that is cut off would leave half a line in the truth, and
-    the rows have to be read for the chain anyway. A ledger whose chain is broken is not built upon.
+    Raises Invalid for a row that does not fit its schema, and for a ledger whose chain is broken.
     """
     path = locations.workspace_path(root, "stage_ledger")
-    lines = _lines(path)
-    broken = [*_chain(path, lines), *_unknown_head(root, lines)]
-    if broken:
-        raise Invalid(path, "an unbroken chain of rows", broken[0], _RESTORE)
+    chain = _read_chain(root)
+    faults = [*chain.faults, *_lost_head(root, chain)]
+    if faults:
+        raise Invalid(path, "an unbroken chain of rows", faults[0], _RESTORE)
+    number = len(chain.lines) + 1
     recorded = {
         **row,
-        "schema_version": 1,
-        "number": len(lines) + 1,
+        "schema_version": _SCHEMA_VERSION,
+        "number": number,
         "recorded_at": clock.stamp(clock.now()),
-        "previous_sha256": _digest(lines[-1]) if lines else None,
+        "previous_sha256": chain.last_digest,
     }
-    json_files.check(recorded, "stage_ledger", f"{path}:{len(lines) + 1}")
-    disk.replace(path, b"".join(line + b"\n" for line in lines) + json_files.encode_line(recorded))
+    json_files.check(recorded, "stage_ledger", f"{path}:{number}")
+    line = json_files.encode_line(recorded)
+    # The whole file is replaced: an append that is interrupted would leave half a line.
+    content = b"".join(before + b"\n" for before in chain.lines) + line
+    disk.replace(path, content)
+    _READ[path] = _extended(chain, content, line.removesuffix(b"\n"))
     return recorded
 
 
+def _extended(chain: _Chain, content: bytes, line: bytes) -> _Chain:
+    """Return the chain with one more row, which was checked before it was written."""
+    row = json_files.parse(line, "the new row")[0]
+    lines, digests = [*chain.lines, line], [*chain.digests, _digest(line)]
+    return _Chain(content, lines, digests, [*chain.rows, row], [], [])
+
+
 def verify(root: Path) -> list[str]:
-    """List everything that is wrong with the ledger: its rows, its chain, and its view being behind or gone."""
-    path = locations.workspace_path(root, "stage_ledger")
+    """Return all that is wrong with the ledger: its rows, its chain, and a view that is behind or missing."""
     try:
-        lines = _lines(path)
-        broken = [*_chain(path, lines), *_unknown_head(root, lines)]
-        head = _published(root)
+        chain = _read_chain(root)
+        faults = [*chain.faults, *_lost_head(root, chain)]
+        head = _view_head(root)
     except Invalid as error:
         return [str(error)]
     view = locations.workspace_path(root, "stage_audit_log").name
-    if lines and head is None:
-        broken.append(f"{view}: expected the digest of the last row, found no ledger block")
-    elif not broken and head not in (None, _last(lines)):
-        broken.append(f"{view}: expected all {len(lines)} rows, found fewer")
-    return broken
+    if chain.lines and head is None:
+        faults.append(f"{view}: expected the digest of the last row, found no ledger block")
+    elif not faults and head not in (None, chain.last_digest):
+        faults.append(f"{view}: expected all {len(chain.lines)} rows, found fewer")
+    return faults
 
 
 def publish(root: Path, block: str) -> bool:
-    """Put the readable view between the marks of STAGE_AUDIT_LOG.md; True when that changes the file. Raises Invalid.
+    """Write the readable view between the marks of STAGE_AUDIT_LOG.md. Return whether that changes the file.
 
-    A document without marks gets the block before its `## Update Rule`, else at its end. What is outside of the marks
-    is the user's and keeps every byte.
+    A document without marks gets the block before its `## Update Rule`, else at its end. What is outside of
+    the marks is the user's and keeps every byte. Raises Invalid for damaged marks.
     """
     path = locations.workspace_path(root, "stage_audit_log")
     text = path.read_bytes() if path.exists() else b"# Stage audit log\n"
-    lines = _lines(locations.workspace_path(root, "stage_ledger"))
-    head = b"<!-- stage-ledger:last-row sha256=" + (_last(lines) or "none").encode() + b" -->"
-    ours = b"\n".join((BEGIN, head, b"", block.strip("\n").encode(), b"", END))
-    end = b"\r\n" if re.match(rb"[^\r\n]*\r\n", text) else b"\n"
-    return disk.replace(path, _placed(path, text, ours.replace(b"\n", end), end))
+    last = _read_chain(root).last_digest or "none"
+    head = f"<!-- stage-ledger:last-row sha256={last} -->".encode()
+    generated = b"\n".join((BEGIN, head, b"", block.strip("\n").encode(), b"", END))
+    line_end = b"\r\n" if re.match(rb"[^\r\n]*\r\n", text) else b"\n"
+    generated = generated.replace(b"\n", line_end)
+    return disk.replace(path, _insert(path, text, generated, line_end))
 
 
-def _placed(path: Path, text: bytes, ours: bytes, end: bytes) -> bytes:
-    marks = _marks(path, text)
-    if marks is not None:
-        return text[: marks[0]] + ours + text[marks[1] :]
-    rule = next((offset for offset, line in _outside_fences(text) if _RULE.fullmatch(line)), None)
-    if rule is not None:
-        return text[:rule] + ours + end + end + text[rule:]
-    if not text.removeprefix(_BOM):
-        return text + ours + end
-    gap = end if text.endswith(b"\n") else end + end
-    return text + gap + ours + end
+def _insert(path: Path, text: bytes, generated: bytes, line_end: bytes) -> bytes:
+    """Return the user's document with our block in its place."""
+    block = _find_block(path, text)
+    if block is not None:
+        return text[: block.start] + generated + text[block.stop :]
+    for offset, line in _outside_fences(text):
+        if _RULE.fullmatch(line):
+            return text[:offset] + generated + line_end + line_end + text[offset:]
+    if not text.removeprefix(_BYTE_ORDER_MARK):
+        return text + generated + line_end
+    if not text.endswith(b"\n"):
+        text += line_end
+    return text + line_end + generated + line_end
 
 
-def _marks(path: Path, text: bytes) -> tuple[int, int] | None:
-    """Find where our block begins and ends; None when there is none. Raises Invalid when that cannot be said."""
-    found = [(line, offset) for offset, line in _offsets(text) if line in (BEGIN, END)]
-    if not found:
+def _find_block(path: Path, text: bytes) -> slice | None:
+    """Return where our block is; None when there is none. Raises Invalid for any other marks."""
+    marks = list(_MARK.finditer(text))
+    if not marks:
         return None
-    if [line for line, _ in found] != [BEGIN, END]:
-        seen = ", ".join("begin" if line == BEGIN else "end" for line, _ in found)
-        raise Invalid(
-            path,
-            "one stage-ledger:begin line, then one stage-ledger:end line",
-            seen,
-            "repair it by hand",
-        )
-    return found[0][1], found[1][1] + len(END)
-
-
-def _offsets(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """Give each line without its end, and where it begins; a byte order mark is no part of a line."""
-    offset = len(_BOM) if text.startswith(_BOM) else 0
-    for line in text[offset:].splitlines(keepends=True):
-        yield offset, line.rstrip(b"\r\n")
-        offset += len(line)
+    if [mark[0] for mark in marks] != [BEGIN, END]:
+        names = {BEGIN: "begin", END: "end"}
+        present = ", ".join(names[mark[0]] for mark in marks)
+        expected = "one stage-ledger:begin line, then one stage-ledger:end line"
+        raise Invalid(path, expected, present, "repair it by hand")
+    return slice(marks[0].start(), marks[1].end())
 
 
 def _outside_fences(text: bytes) -> Iterator[tuple[int, bytes]]:
-    fence = b""
-    for offset, line in _offsets(text):
+    """Yield each line outside of fenced code without its end, and before it the offset at which it begins."""
+    fence, offset = b"", 0
+    for whole_line in text.splitlines(keepends=True):
+        line = whole_line.rstrip(b"\r\n")
         mark = _FENCE.match(line)
         if mark and fence in (b"", mark[1]):
             fence = b"" if fence else mark[1]
         elif not fence:
             yield offset, line
+        offset += len(whole_line)
 
 
-def _published(root: Path) -> str | None:
-    """Read the digest of the last row from the view; None when there is no view. Raises Invalid for damaged marks."""
+def _view_head(root: Path) -> str | None:
+    """Return the digest of the last row as the view has it; None without a view.
+
+    Raises Invalid for damaged marks.
+    """
     path = locations.workspace_path(root, "stage_audit_log")
     text = path.read_bytes() if path.exists() else b""
-    marks = _marks(path, text)
-    if marks is None:
+    block = _find_block(path, text)
+    if block is None:
         return None
-    found = [_HEAD.fullmatch(line) for _, line in _offsets(text[slice(*marks)])]
-    heads = [head[1].decode() for head in found if head]
+    heads = _HEAD.findall(text[block])
     if len(heads) != 1:
         raise Invalid(path, "one stage-ledger:last-row line between the marks", f"{len(heads)}")
-    return None if heads[0] == "none" else heads[0]
+    return None if heads[0] == b"none" else heads[0].decode()
 
 
-def _unknown_head(root: Path, lines: list[bytes]) -> list[str]:
-    """Say so when the row that was last when the view was made is not in the ledger any more."""
-    head = _published(root)
-    if head is None or head in map(_digest, lines):
+def _lost_head(root: Path, chain: _Chain) -> list[str]:
+    """Return a fault when the row that was last when the view was made is no longer in the ledger."""
+    head = _view_head(root)
+    if head is None or head in chain.digests:
         return []
-    return [
-        f"last row of the view: expected a row with its digest {head}, found it changed or gone"
-    ]
+    expected = f"expected a row with its digest {head}"
+    return [f"last row of the view: {expected}, found it changed or gone"]
 
 
-def _chain(path: Path, lines: list[bytes]) -> list[str]:
-    broken = []
-    for index in range(len(lines)):
-        try:
-            row = _row(path, lines, index)
-        except Invalid as error:
-            broken.append(str(error))
-            continue
-        before = _digest(lines[index - 1]) if index else None
-        if row["previous_sha256"] != before:
-            broken.append(
-                f"row {index + 1}: expected {before} as digest of the row before, found {row['previous_sha256']}"
-            )
-        if row["number"] != index + 1:
-            broken.append(
-                f"row {index + 1}: expected the number {index + 1}, found {row['number']}"
-            )
-    return broken
-
-
-def _row(path: Path, lines: list[bytes], index: int) -> dict[str, Any]:
-    """Read one row. Its schema is checked where nothing proves that the line is as it was checked when written."""
-    thing = f"{path}:{index + 1}"
-    row = json_files.parse(lines[index], thing)[0]
-    sealed = index + 1 < len(lines) and _digest(lines[index]).encode() in lines[index + 1]
-    if not sealed or not isinstance(row, dict) or _FIELDS - row.keys():
-        json_files.check(row, "stage_ledger", thing)
-    found: dict[str, Any] = row
-    return found
-
-
-def _lines(path: Path) -> list[bytes]:
+def _read_chain(root: Path) -> _Chain:
+    """Return the ledger, parsed and checked once for the same bytes. Raises Invalid for half a line at its end."""
+    path = locations.workspace_path(root, "stage_ledger")
     content = path.read_bytes() if path.exists() else b""
+    chain = _READ.get(path)
+    if chain is None or chain.content != content:
+        chain = _READ[path] = _check_chain(path, content)
+    return chain
+
+
+def _check_chain(path: Path, content: bytes) -> _Chain:
     if content and not content.endswith(b"\n"):
         raise Invalid(path, "whole lines", "half a line at the end", _RESTORE)
-    return [line.removesuffix(b"\r") for line in content.split(b"\n")[:-1]]
+    lines = [line.removesuffix(b"\r") for line in content.split(b"\n")[:-1]]
+    digests = [_digest(line) for line in lines]
+    chain = _Chain(content, lines, digests, [], [], [])
+    for index in range(len(lines)):
+        try:
+            row = _parse_row(path, chain, index)
+        except Invalid as error:
+            chain.errors.append(error)
+            chain.faults.append(str(error))
+            continue
+        chain.rows.append(row)
+        chain.faults.extend(_faults_of_row(row, index, digests))
+    return chain
 
 
-def _last(lines: list[bytes]) -> str | None:
-    return _digest(lines[-1]) if lines else None
+def _faults_of_row(row: Row, index: int, digests: Sequence[str]) -> Iterator[str]:
+    """Yield what does not fit the rows before it."""
+    number = index + 1
+    before = digests[index - 1] if index else None
+    stated = row["previous_sha256"]
+    if stated != before:
+        yield f"row {number}: expected {before} as digest of the row before, found {stated}"
+    if row["number"] != number:
+        yield f"row {number}: expected the number {number}, found {row['number']}"
+
+
+def _parse_row(path: Path, chain: _Chain, index: int) -> Row:
+    """Return one row. Raises Invalid.
+
+    The schema is checked only where the next row does not prove that this line is as it was when it was written.
+    """
+    thing = f"{path}:{index + 1}"
+    row = json_files.parse(chain.lines[index], thing)[0]
+    next_line = b"".join(chain.lines[index + 1 : index + 2])
+    is_sealed = chain.digests[index].encode() in next_line
+    if not is_sealed or not isinstance(row, dict) or _FIELDS - row.keys():
+        json_files.check(row, "stage_ledger", thing)
+    checked: Row = row
+    return checked
 
 
 def _digest(line: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What became of a closed run, in a few words: the result in the ledger and the audit's answer, read together."""
+"""The verdict on a closed run in a few words: the result in the ledger and the audit's answer, read together."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,30 +11,31 @@ _AUDIT = {True: "passed", False: "failed", None: "not made"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a run came to. `result` and `next_action` stand in the ledger row that holds, `audited` in the audit.
+    """What was decided about a run: the ledger row that holds, and the audit.
 
-    None is what nobody has said yet.
+    Anything that is not on record yet is None.
     """
 
     result: str | None
     next_action: str | None
-    audited: bool | None
-    number: int | None = None  # of that row
+    audited: bool | None  # whether the audit passed
+    number: int | None = None  # of the ledger row
 
     @property
     def clean(self) -> bool:
-        """Say whether there is nothing to look into."""
+        """Return whether there is nothing to look into."""
         return self.result == "pass" and self.audited is True
 
     def __str__(self) -> str:
-        """Give it as one reads it: `fail, audit passed`."""
-        return f"{self.result or 'no result'}, audit {_AUDIT[self.audited]}"
+        """Return it as one line: `fail, audit passed`."""
+        result = self.result or "no result"
+        return f"{result}, audit {_AUDIT[self.audited]}"
 
 
 def of_run(root: Path, run: str) -> Verdict:
-    """Read what ledger and audit of this workspace say of a run folder. Raises Invalid."""
-    row = ledger.latest(ledger.rows(root), run) or {}
-    audit = json_files.read_optional(RunPaths(root, run, None), "governance_audit_check") or {}
-    return Verdict(
-        row.get("result"), row.get("next_action"), audit.get("passed"), row.get("number")
-    )
+    """Return what ledger and audit of this workspace say about a run folder. Raises Invalid."""
+    run_paths = RunPaths(root, run, None)
+    row = ledger.latest_row(ledger.read_rows(root), run) or {}
+    audit = json_files.read_optional(run_paths, "governance_audit_check") or {}
+    passed = audit.get("passed")
+    return Verdict(row.get("result"), row.get("next_action"), passed, row.get("number"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_rows_form_a_chain(local: Path, monkeypatch: pytest.MonkeyPatch) -> None
         hashlib.sha256(line).hexdigest() for line in lines[:2]
     ]
     assert rows[0]["recorded_at"] == "2026-02-21T05:00:00Z"
-    assert ledger.rows(local) == rows
+    assert ledger.read_rows(local) == rows
     assert ledger.verify(local) == []
 
 
@@ -73,8 +74,31 @@ def test_rows_before_an_appended_one_keep_their_bytes(local: Path) -> None:
     assert truth(local).read_bytes().startswith(before)
 
 
+def test_the_chain_is_checked_once(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An append goes on with what is known; a ledger changed behind its back is read again."""
+    checked: list[int] = []
+    check = ledger._check_chain
+
+    def counted(path: Path, content: bytes) -> object:
+        checked.append(len(content))
+        return check(path, content)
+
+    monkeypatch.setattr(ledger, "_check_chain", counted)
+    filled(local)
+    ledger.read_rows(local)[0]["result"] = "changed by a caller"
+    assert [row["result"] for row in ledger.read_rows(local)] == ["pass"] * 3
+    assert ledger.verify(local) == []
+    assert len(checked) == 1, "the ledger that was not there yet"
+    before = truth(local).stat()
+    truth(local).write_bytes(truth(local).read_bytes().replace(b"hui", b"eve", 1))
+    os.utime(truth(local), ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert ledger.verify(local)
+    ledger._READ.clear()
+    assert ledger.verify(local)
+
+
 def test_no_ledger_has_no_rows_and_no_problems(local: Path) -> None:
-    assert ledger.rows(local) == []
+    assert ledger.read_rows(local) == []
     assert ledger.verify(local) == []
 
 
@@ -159,7 +183,7 @@ def test_half_a_line_at_the_end_is_refused(local: Path) -> None:
     with truth(filled(local)).open("ab") as out:
         out.write(b'{"number": 4')
     with pytest.raises(Invalid, match="half a line at the end"):
-        ledger.rows(local)
+        ledger.read_rows(local)
     assert "half a line" in ledger.verify(local)[0]
 
 
@@ -168,7 +192,7 @@ def test_a_line_that_is_no_row_is_named(local: Path, line: bytes) -> None:
     lines = truth(filled(local)).read_bytes().splitlines(keepends=True)
     truth(local).write_bytes(lines[0] + line + lines[2])
     with pytest.raises(Invalid, match=r"stage_ledger\.jsonl:2"):
-        ledger.rows(local)
+        ledger.read_rows(local)
     assert "stage_ledger.jsonl:2" in ledger.verify(local)[0]
 
 
