@@ -21,7 +21,8 @@ from postrun.core.request import RunRequest, StepResult
 from postrun.decide import report_window
 from postrun.detect import reports, runs
 from postrun.detect.runs import Finding
-from postrun.remote.workstation import File, RemoteListing, open_workstation
+from postrun.remote.answers import RemoteFile, RemoteListing
+from postrun.remote.workstation import open_workstation
 from postrun.store import configuration, json_files, run_lookup
 
 
@@ -53,7 +54,7 @@ def detect(request: RunRequest, _: RunPaths) -> StepResult:
 def judge(
     seen: RemoteListing,
     found: Finding,
-    result: File | None,
+    result: RemoteFile | None,
     asked_gate: str | None,
     ignored: Sequence[str],
 ) -> dict[str, Any]:

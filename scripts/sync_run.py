@@ -62,7 +62,7 @@ def _bring(
         _set_aside(run_paths, changes)
         for folder in evidence.folders(run_paths):
             if any(path.startswith(f"{folder}/") for path in wanted):
-                door.fetch(
+                door.copy_folder(
                     folder, run_paths.root / folder, evidence.patterns(), sys.stderr.isatty()
                 )
         _prove(run_paths, remote, wanted)

@@ -130,7 +130,9 @@ def test_a_second_sync_moves_nothing_and_changes_no_byte(
     assert both() == 0
     before = tree(both.local)
     moved: list[object] = []
-    monkeypatch.setattr(workstation.Workstation, "fetch", lambda *given, **_: moved.append(given))
+    monkeypatch.setattr(
+        workstation.Workstation, "copy_folder", lambda *given, **_: moved.append(given)
+    )
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "4000000000")
     assert both() == 0
     assert tree(both.local) == before
@@ -469,14 +471,14 @@ def test_a_gate_folder_that_vanished(both: Desk, capsys: pytest.CaptureFixture[s
 def test_a_file_that_changes_while_it_is_copied(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch = workstation.Workstation.fetch
+    fetch = workstation.Workstation.copy_folder
 
     def late(door: workstation.Workstation, folder: str, *given: Any) -> None:
         put(desk.remote / RUN_PATH / "run.log", b"one line more")
         fetch(door, folder, *given)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(workstation.Workstation, "fetch", late)
+        meanwhile.setattr(workstation.Workstation, "copy_folder", late)
         assert desk() == 4
     assert f"found others for {RUN_PATH}/run.log" in last_line_of(capsys)
     assert not (desk.local / RUN_PATH / "evidence_manifest.json").exists()

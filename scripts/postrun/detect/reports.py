@@ -8,7 +8,7 @@ from postrun.core.errors import Invalid, Missing
 from postrun.decide import gates, report_window
 from postrun.decide.report_window import Window
 from postrun.detect.runs import Finding
-from postrun.remote.workstation import File, RemoteListing
+from postrun.remote.answers import RemoteFile, RemoteListing
 from postrun.store import json_files
 from postrun.store.run_lookup import REPORT
 
@@ -21,7 +21,7 @@ def candidates(seen: RemoteListing, tag: str, span: Window) -> list[dict[str, An
     return [_judged(file, tag, span) for file in files]
 
 
-def _judged(file: File, tag: str, span: Window) -> dict[str, Any]:
+def _judged(file: RemoteFile, tag: str, span: Window) -> dict[str, Any]:
     row: dict[str, Any] = {
         "gate_folder": file.path.split("/")[1],
         "decision_tag": None,

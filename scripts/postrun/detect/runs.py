@@ -11,7 +11,7 @@ from postrun.core.errors import AmbiguousRun, Invalid, Missing, NotFinished, Usa
 from postrun.core.run_names import RunName
 from postrun.decide import report_window
 from postrun.remote import processes
-from postrun.remote.workstation import File, RemoteListing
+from postrun.remote.answers import RemoteFile, RemoteListing
 from postrun.store import json_files
 
 _WAIT = "make monitor-then-finalize waits for its end"
@@ -95,14 +95,14 @@ def _tag_in_context(seen: RemoteListing, folder: str) -> object:
     return values.member(document, "decision_tag")
 
 
-def readable(file: File | None) -> Any:
+def readable(file: RemoteFile | None) -> Any:
     """Return a JSON file of a listing; None when it is not there, too large, or no JSON."""
     return json_files.try_parse(file.content, file.path).value if file else None
 
 
 def check_end(
     seen: RemoteListing, found: Finding, asked: str | None, before: str | None
-) -> tuple[File | None, str | None]:
+) -> tuple[RemoteFile | None, str | None]:
     """Give the run's valid result.json; for a dead run none, and why it is given up.
 
     `asked` is the reason on the command line, `before` the one of an earlier detection: that holds until there is a
@@ -124,7 +124,7 @@ def check_end(
     return file, None
 
 
-def check_result(seen: RemoteListing, found: Finding) -> File:
+def check_result(seen: RemoteListing, found: Finding) -> RemoteFile:
     """Give the run's result.json. Raises Missing when the run has none, Invalid when it is broken."""
     file = seen.file(found.name.folder, "result.json")
     if file is None:

@@ -1,9 +1,11 @@
-"""Which processes belong to a run: a pure function over what `ps` said, shared by detection and the monitor.
+"""Which processes belong to a run: decided from what `ps` printed, for detection and the monitor.
 
-A command line comes as one line without its quotes, so it is read by words: which program it is, whether a word is
-this run's tag or one of its folders. A word that merely contains the tag is no proof.
+A command line comes as one line without its quotes, so it is read word by word: which program it
+is, and whether a word is this run's tag or one of its folders. A word that only contains the tag
+proves nothing.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -11,15 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from postrun.core import values
 from postrun.core.errors import Usage
 from postrun.remote.snapshots import Process
 
-_OF_A_RUN = {
-    "data_quality_gate",
-    "workstation_official_run",
-}  # our scripts that do a run's own work
-_BYSTANDERS = {
+# Scripts of this project that do a run's own work.
+_SCRIPTS_OF_A_RUN = {"data_quality_gate", "workstation_official_run"}
+# Programs that have a tag in their command line, are not at work on the run, and may outlive it.
+_OTHER_PROGRAMS = {
     "fab",
     "git",
     "gmake",
@@ -30,7 +30,7 @@ _BYSTANDERS = {
     "screen",
     "sshd",
     "tmux",
-}  # they carry tags, and outlive runs
+}
 _SHELLS = {"bash", "dash", "fish", "ksh", "sh", "zsh"}
 _WRAPPERS = _SHELLS | {
     "env",
@@ -45,10 +45,9 @@ _WRAPPERS = _SHELLS | {
     "timeout",
 }
 _INTERPRETER = re.compile(r"[Pp]ython[0-9.]*")
-_SKIPPED = re.compile(
-    r"-.*|\w+=.*|[0-9.]+[smhd]?"
-)  # options, assignments, and the numbers of nice and timeout
-_EDGE = r"[A-Za-z0-9._-]"  # what a tag or a folder name is made of
+# Options, assignments, and the numbers of nice and timeout.
+_NOT_A_PROGRAM = re.compile(r"-.*|\w+=.*|[0-9.]+[smhd]?")
+_NAME_CHARACTER = r"[A-Za-z0-9._-]"  # what a tag or the name of a folder is made of
 _PID_SLACK = 5.0  # seconds; `ps` rounds, and a pid file is written after its process began
 
 
@@ -62,108 +61,141 @@ def of_run(
     pattern: str | None = None,
     ignored_programs: Collection[str] = (),
 ) -> tuple[Process, ...]:
-    """Give the processes at work on a run, oldest pid first: the launcher, what names the run, and all descendants.
+    """Return the processes at work on a run, lowest pid first.
 
-    `pid_file` is the text of the launcher's run.pid. `pattern` is a regular expression that adds to the rules. Left
-    out are our own scripts with their shells, make and inv, and programs that only read. Raises Usage for a pattern
-    that is no regular expression.
+    That is the launcher, what names the run in its command line, and all their descendants, without
+    our own scripts and their shells, make and inv, and programs that only read. `pid_file` is the
+    text of the launcher's run.pid, `pattern` a regular expression that adds to the rules. Raises
+    Usage for a pattern that is no regular expression.
     """
+    patterns = _patterns(tag, [run_folder, *gate_folders], pattern)
+    launcher = _read_pid_file(pid_file)
     alive = [process for process in processes if not _is_zombie(process.args)]
-    passers = {process.pid for process in alive if _only_passes(process.args, ignored_programs)}
-    names = _names_of(tag, [run_folder, *gate_folders], pattern)
-    named = {process.pid for process in alive if any(name.search(process.args) for name in names)}
-    roots = named - passers
-    roots |= {process.pid for process in alive if _wrote_pid_file(process, pid_file, boot_id)}
-    family = _with_descendants(roots, alive)
-    found = [process for process in alive if process.pid in family and process.pid not in passers]
-    return tuple(sorted(found, key=lambda process: process.pid))
+    at_work = set()
+    left_out = set()
+    for process in alive:
+        if _is_other_program(process.args, ignored_programs):
+            left_out.add(process.pid)
+        elif any(regex.search(process.args) for regex in patterns):
+            at_work.add(process.pid)
+        if _is_launcher(process, launcher, boot_id):
+            at_work.add(process.pid)
+    at_work = with_descendants(at_work, alive)
+    at_work -= left_out
+    of_this_run = [process for process in alive if process.pid in at_work]
+    return tuple(sorted(of_this_run, key=lambda process: process.pid))
+
+
+def with_descendants(pids: set[int], processes: Sequence[Process]) -> set[int]:
+    """Return these processes with their children, the children of those and so on."""
+    family = set(pids)
+    size = -1
+    # A child may be listed before its parent: go through the list until nothing is added.
+    while len(family) != size:
+        size = len(family)
+        for process in processes:
+            if process.parent in family:
+                family.add(process.pid)
+    return family
 
 
 def _is_zombie(args: str) -> bool:
-    """Recognise what is dead already: `[python] <defunct>` on Linux, `(python)` or `<defunct>` on macOS."""
+    """Return whether it is dead: `[python] <defunct>` on Linux, `(python)` or `<defunct>` on macOS."""
     return args.endswith("<defunct>") or re.fullmatch(r"\([^ ]*\)", args) is not None
 
 
-def _only_passes(args: str, ignored_programs: Iterable[str]) -> bool:
+def _is_other_program(args: str, ignored_programs: Collection[str]) -> bool:
+    """Return whether a command line does not count, although it may name the run."""
     words = args.split()
     program = _program(words)
-    if program in _BYSTANDERS or program in ignored_programs or program in _our_scripts():
+    if program in _OTHER_PROGRAMS or program in ignored_programs or program in _our_scripts():
         return True
-    bases = {_base(word) for word in words}
-    if program == "ssh":  # the sync's own way to the far side, when that is this machine
-        return "rsync" in bases
-    is_shell = bool(words) and _base(words[0]) in _SHELLS
-    return is_shell and not bases.isdisjoint(_our_scripts() | {"make", "inv"})
+    names = {_base_name(word) for word in words}
+    if program == "ssh":
+        # The sync's own connection, when the workstation is this machine.
+        return "rsync" in names
+    # A shell that runs one of our scripts.
+    is_shell = bool(words) and _base_name(words[0]) in _SHELLS
+    return is_shell and not names.isdisjoint(_our_scripts() | {"make", "inv"})
 
 
 def _program(words: Sequence[str]) -> str:
-    """Name the program that a command line is about, behind `sudo nice -n 5 bash -c` and interpreters."""
+    """Return the program of a command line, behind `sudo nice -n 5 bash -c` and interpreters."""
     for word in words:
-        base = _base(word)
-        if not (_SKIPPED.fullmatch(word) or base in _WRAPPERS or _INTERPRETER.fullmatch(base)):
-            return base
-    return _base(words[0]) if words else ""
+        name = _base_name(word)
+        is_wrapper = name in _WRAPPERS or _INTERPRETER.fullmatch(name)
+        if not is_wrapper and not _NOT_A_PROGRAM.fullmatch(word):
+            return name
+    return _base_name(words[0]) if words else ""
 
 
-def _base(word: str) -> str:
-    """Strip the folder, a login shell's dash, quotes and a title's colon (`sshd: hui@pts/0`)."""
-    return word.strip("'\";()").rpartition("/")[2].lstrip("-").rstrip(":")
+def _base_name(word: str) -> str:
+    """Return a word without folder, quotes, a login shell's dash and a title's colon (`sshd: x`)."""
+    path = word.strip("'\";()")
+    return path.rpartition("/")[2].lstrip("-").rstrip(":")
 
 
 @cache
-def _our_scripts() -> frozenset[str]:
-    scripts = Path(__file__).resolve().parents[2]
-    names = {path.stem for path in scripts.glob("*.py")} - _OF_A_RUN
-    return frozenset(f"{name}{suffix}" for name in names for suffix in (".py", ".sh"))
+def _our_scripts() -> set[str]:
+    """Return the file names of the scripts of this project that only look after runs."""
+    folder = Path(__file__).resolve().parents[2]
+    names = set()
+    for path in folder.glob("*.py"):
+        if path.stem not in _SCRIPTS_OF_A_RUN:
+            names.add(f"{path.stem}.py")
+            names.add(f"{path.stem}.sh")
+    return names
 
 
-def _names_of(
-    tag: str, folders: Iterable[str | None], pattern: str | None
+def _patterns(
+    tag: str,
+    folders: Iterable[str | None],
+    pattern: str | None,
 ) -> list[re.Pattern[str]]:
-    """Give the ways in which a command line names the run: its tag as an option's value, its folders, the pattern."""
-    rules = [rf"(?:^|[\s'\"])--(?:decision-)?tag[=\s]\s*['\"]?{re.escape(tag)}(?=$|[\s'\";)&|])"]
-    rules += [rf"(?<!{_EDGE}){re.escape(folder)}(?!{_EDGE})" for folder in folders if folder]
-    try:
-        return [re.compile(rule) for rule in [*rules, *([pattern] if pattern else [])]]
-    except re.error as error:
-        raise Usage("--process-pattern", "a regular expression", f"{pattern!r} ({error})") from None
+    """Return how a command line names the run: the tag as an option's value, a folder, `pattern`."""
+    option = rf"(?:^|[\s'\"])--(?:decision-)?tag[=\s]\s*['\"]?{re.escape(tag)}(?=$|[\s'\";)&|])"
+    patterns = [re.compile(option)]
+    for folder in filter(None, folders):
+        whole_name = rf"(?<!{_NAME_CHARACTER}){re.escape(folder)}(?!{_NAME_CHARACTER})"
+        patterns.append(re.compile(whole_name))
+    if pattern:
+        try:
+            patterns.append(re.compile(pattern))
+        except re.error as error:
+            found = f"{pattern!r} ({error})"
+            raise Usage("--process-pattern", "a regular expression", found) from None
+    return patterns
 
 
-def _wrote_pid_file(process: Process, pid_file: str | None, boot_id: str | None) -> bool:
-    """Say whether this is the launcher of the pid file, and not a later process that was given the same number."""
-    written = _record(pid_file)
-    if type(written.get("pid")) is not int or written["pid"] != process.pid or process.pid <= 1:
+def _is_launcher(process: Process, record: dict[str, Any], boot_id: str | None) -> bool:
+    """Return whether this is the process of run.pid, and not a later one with the same number."""
+    pid = record.get("pid")
+    if type(pid) is not int or pid != process.pid or pid <= 1:
         return False
-    if boot_id and written.get("boot_id") and written["boot_id"] != boot_id:
+    recorded_boot = record.get("boot_id")
+    if boot_id and recorded_boot and recorded_boot != boot_id:
         return False
-    recorded = _moment(written.get("start_time"))
-    return recorded is None or process.started is None or process.started <= recorded + _PID_SLACK
+    recorded_start = _seconds(record.get("start_time"))
+    if recorded_start is None or process.started is None:
+        return True
+    return process.started <= recorded_start + _PID_SLACK
 
 
-def _record(pid_file: str | None) -> dict[str, Any]:
-    """Read run.pid: JSON, or the bare number of older launchers. What cannot be read names no process."""
-    found = values.parse_json(pid_file)
-    return found if isinstance(found, dict) else {"pid": found}
-
-
-def _moment(stamp: object) -> float | None:
-    """Turn a time with zone, or seconds since 1970, into seconds; None for anything else."""
-    if isinstance(stamp, int | float):
-        return float(stamp)
+def _read_pid_file(text: str | None) -> dict[str, Any]:
+    """Return run.pid: JSON, or the bare number of older launchers. Empty when it is unreadable."""
     try:
-        moment = datetime.fromisoformat(str(stamp))
+        record = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {"pid": record}
+
+
+def _seconds(time: object) -> float | None:
+    """Return a time with zone, or a number, as seconds since 1970; None for anything else."""
+    if isinstance(time, int | float):
+        return float(time)
+    try:
+        moment = datetime.fromisoformat(str(time))
     except ValueError:
         return None
     return moment.timestamp() if moment.tzinfo else None
-
-
-def _with_descendants(roots: set[int], processes: Sequence[Process]) -> set[int]:
-    children: dict[int, list[int]] = {}
-    for process in processes:
-        children.setdefault(process.parent, []).append(process.pid)
-    family, waiting = set(roots), list(roots)
-    while waiting:
-        fresh = [pid for pid in children.get(waiting.pop(), ()) if pid not in family]
-        family.update(fresh)
-        waiting.extend(fresh)
-    return family

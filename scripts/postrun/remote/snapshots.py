@@ -1,4 +1,4 @@
-"""What one poll of the workstation saw: records of facts."""
+"""What one poll of the workstation saw: records of facts, for whoever monitors runs."""
 
 from dataclasses import dataclass
 
@@ -10,42 +10,42 @@ class Process:
     pid: int
     parent: int
     args: str
-    started: float | None = (
-        None  # seconds since 1970 by the workstation's clock, as far as `ps` says
-    )
+    started: float | None = None  # seconds since 1970, by the workstation's clock
 
 
 @dataclass(frozen=True)
 class RunSnapshot:
-    """What one poll of a workstation that answered saw of one run. Texts are None where there is no such file."""
+    """What one poll saw of one run. A text is None when there is no such file.
+
+    `settled` and `activity` change when a file changes: its size, time, inode or name. `settled` is
+    about the run folder and the gate folders whose report has this tag. `activity` is also about
+    gate folders that have no report yet and began after the run: one of them may become the run's.
+    """
 
     clock: float  # the workstation's own time, seconds since 1970
-    zone: str | None  # its offset, like -0700
+    zone: str | None  # its UTC offset, like -0700
     boot_id: str | None
-    runs: tuple[
-        str, ...
-    ]  # run folders whose name has exactly this tag, oldest first; the rest is about the last
+    # Names of the run folders with exactly this tag, oldest first. The rest is about the last one.
+    runs: tuple[str, ...]
     has_context: bool
     preflight: str | None
     data_quality: str | None  # the newest data-quality report
     result: str | None
     result_modified: float | None
     pid_file: str | None
-    processes: tuple[
-        Process, ...
-    ]  # every process of the workstation, the probe's own ones left out
-    settled: str  # sums over sizes, times and inodes in the run folder and the gate folders whose report has this tag
-    activity: str  # the same, with gate folders that have no report yet and began after the run
+    processes: tuple[Process, ...]  # all of the workstation's but the probe's own
+    settled: str
+    activity: str
     log_tail: str
     gates: tuple[str, ...] = ()  # names of the gate folders whose report has this tag
 
 
 @dataclass(frozen=True)
 class HostSnapshot:
-    """What one poll of a workstation that answered saw of many runs, and which run folders there are."""
+    """What one poll saw of many runs, and which run folders there are."""
 
     clock: float  # the workstation's own time, seconds since 1970
-    zone: str | None  # its offset, like -0700
+    zone: str | None  # its UTC offset, like -0700
     boot_id: str | None
     folders: dict[str, bool]  # name of a run folder -> whether it has a result.json
     processes: tuple[Process, ...]

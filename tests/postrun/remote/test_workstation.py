@@ -16,6 +16,7 @@ from factory import TAG, documents, make_run, put
 from postrun.core import locations
 from postrun.core.errors import Invalid, Missing, Unreachable, Usage
 from postrun.remote import workstation
+from postrun.remote.probe_command import probe_command
 from postrun.remote.processes import of_run
 from postrun.remote.snapshots import Process
 from postrun.remote.workstation import Workstation
@@ -257,7 +258,7 @@ def test_another_monitors_probe_is_left_out_with_its_children(
         tmp_path / "bin", "stat", '[ "$3" = / ] && exit 0; sleep 20'
     )  # it is asked first which kind it is
     environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
-    command = workstation._command("snapshots", "f" * 32, str(remote), "x", 1, 1, "", RUN_PATH, TAG)
+    command = probe_command("snapshots", "f" * 32, str(remote), "x", 1, 1, "", RUN_PATH, TAG)
     # Nobody reads its answer here, and a pipe would stop it in its listing of processes: some have 100 KiB of words.
     other = subprocess.Popen(
         ["sh", "-c", command], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -280,7 +281,7 @@ def test_another_monitors_probe_is_left_out_with_its_children(
 
 def test_a_probe_names_no_run_in_its_command_line(remote: Path) -> None:
     """Another monitor's probe must not look like a process of the run."""
-    command = workstation._command("snapshots", "f" * 32, str(remote), RUN_PATH, TAG)
+    command = probe_command("snapshots", "f" * 32, str(remote), RUN_PATH, TAG)
     assert TAG not in command
     assert RUN not in command
     assert of_run([Process(9, 1, command.replace("'", ""))], TAG, RUN) == ()
@@ -606,7 +607,7 @@ def test_a_copy_is_whole_and_leaves_out_links_and_what_is_excluded(
     (remote / RUN_PATH / "out").symlink_to("/etc/passwd")
     put(remote / RUN_PATH / "run_detection.json", b"ours")
     put(remote / RUN_PATH / "sub/run_detection.json", b"theirs: not at the top")
-    door.fetch(
+    door.copy_folder(
         RUN_PATH,
         local / RUN_PATH,
         ["/run_detection.json", f"/{locations.SUPERSEDED}/"],
@@ -627,9 +628,9 @@ def test_a_copy_shows_progress_only_when_asked(
 ) -> None:
     for name in ("a.csv", "b.csv"):
         put(remote / RUN_PATH / name, b"a" * 1000)
-    door.fetch(RUN_PATH, tmp_path / "one", [], show_progress=False)
+    door.copy_folder(RUN_PATH, tmp_path / "one", [], show_progress=False)
     assert capfd.readouterr() == ("", "")
-    door.fetch(RUN_PATH, tmp_path / "two", [], show_progress=True)
+    door.copy_folder(RUN_PATH, tmp_path / "two", [], show_progress=True)
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "100%" in shown.err
@@ -646,7 +647,7 @@ def test_an_rsync_without_a_total_tells_file_by_file(
         f'case "$*" in *--info*) exit 1;; esac; exec {shutil.which("rsync")} "$@"',
     )
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    connect("local", remote).fetch(RUN_PATH, tmp_path / "near", [], show_progress=True)
+    connect("local", remote).copy_folder(RUN_PATH, tmp_path / "near", [], show_progress=True)
     assert "a.csv" in capfd.readouterr().err
 
 
@@ -656,7 +657,7 @@ def test_no_rsync_here(
     put(remote / RUN_PATH / "a", b"a")
     monkeypatch.setenv("PATH", narrow_path(tmp_path / "bin", {"rsync"}))
     with pytest.raises(Missing, match="rsync: expected a program on this machine"):
-        connect("local", remote).fetch(RUN_PATH, local / RUN_PATH, [], show_progress=False)
+        connect("local", remote).copy_folder(RUN_PATH, local / RUN_PATH, [], show_progress=False)
 
 
 def test_no_rsync_there(sshd: Sshd, remote: Path, local: Path, tmp_path: Path) -> None:
@@ -666,7 +667,7 @@ def test_no_rsync_there(sshd: Sshd, remote: Path, local: Path, tmp_path: Path) -
     door = connect(sshd.host, remote)
     for ask in (
         lambda: door.digests([RUN_PATH]),
-        lambda: door.fetch(RUN_PATH, local, [], show_progress=False),
+        lambda: door.copy_folder(RUN_PATH, local, [], show_progress=False),
     ):
         with pytest.raises(
             Missing,
@@ -679,7 +680,7 @@ def test_a_folder_that_vanished_is_one_line(door: Workstation, local: Path) -> N
     with pytest.raises(
         Unreachable, match=r"rsync of audit/.* expected a whole copy, found exit code 23"
     ) as caught:
-        door.fetch(RUN_PATH, local / RUN_PATH, [], show_progress=False)
+        door.copy_folder(RUN_PATH, local / RUN_PATH, [], show_progress=False)
     assert "\n" not in str(caught.value)
 
 
@@ -687,7 +688,7 @@ def test_a_path_that_rsync_could_misread_is_refused(sshd: Sshd, tmp_path: Path) 
     root = tmp_path / "two words"
     put(root / RUN_PATH / "a", b"a")
     with pytest.raises(Usage, match="remote root: expected a path of letters"):
-        connect(sshd.host, root).fetch(RUN_PATH, tmp_path / "x", [], show_progress=False)
+        connect(sshd.host, root).copy_folder(RUN_PATH, tmp_path / "x", [], show_progress=False)
 
 
 # --- the connection
@@ -864,7 +865,7 @@ def test_a_profile_that_talks_into_rsync_is_one_line(sshd: Sshd, remote: Path, l
     sshd.set_profile("echo Welcome")
     door = connect(sshd.host, remote)
     with pytest.raises(Unreachable, match="expected a whole copy") as caught:
-        door.fetch(RUN_PATH, local / RUN_PATH, [], show_progress=False)
+        door.copy_folder(RUN_PATH, local / RUN_PATH, [], show_progress=False)
     assert "\n" not in str(caught.value)
     door.close()
 
@@ -881,9 +882,7 @@ def test_the_probe_is_one_line_that_every_shell_reads_alike(shell: str, remote: 
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
     make_run(remote)
-    command = workstation._command(
-        "look", "f" * 32, str(remote), TAG, "", "it's $HOME `id` \\ !x\n%s", 10
-    )
+    command = probe_command("look", "f" * 32, str(remote), TAG, "", "it's $HOME `id` \\ !x\n%s", 10)
     assert "\n" not in command
     answer = subprocess.run([shell, "-c", command], capture_output=True, check=True).stdout
     assert b"\n" + b"f" * 32 + b" end\n" in answer

@@ -1,5 +1,9 @@
-# What the probes share. POSIX sh with find, ps, stat of GNU or BSD; run as `eval`, whatever the login shell is.
-# An answer is made of parts: a line "<nonce> <name>", then bytes up to the next such line. Nothing else can look so.
+# What every probe begins with: POSIX sh with find, ps and stat of GNU or BSD. It is run by `eval`,
+# so comments stand on lines of their own; they are not sent.
+# An answer is made of parts: a line "<nonce> <heading>", then bytes up to the next such line.
+# Nobody else knows the nonce, so no file and no profile can print such a line.
+# Some names are used by some probes only.
+# shellcheck shell=sh disable=SC2034,SC2154
 LC_ALL=C
 export LC_ALL
 IFS=' 	
@@ -7,16 +11,15 @@ IFS='
 nonce=$1 root=$2
 shift 2
 
-say() { printf '\n%s %s\n' "$nonce" "$1"; }
+begin_part() { printf '\n%s %s\n' "$nonce" "$1"; }
 
-enter() {
-    # The tilde is what the user wrote, it has not been expanded.
-    # shellcheck disable=SC2088
+enter_root() {
+    # shellcheck disable=SC2088 # the tilde arrives in quotes and is expanded here
     case $root in
     '~') root=$HOME ;;
     '~/'*) root=$HOME/${root#'~/'} ;;
     esac
-    say root
+    begin_part root
     cd -- "$root" 2>/dev/null && pwd -P
 }
 
@@ -28,26 +31,27 @@ else
     stat_all='stat -f %z@%m@%i@%N'
 fi
 
-# A regular file of the run: its size and time, then its first bytes. A link is not the run's own file.
-show() {
+# Size and time of a regular file of the run, then its first bytes. A link is not the run's own.
+send_file() {
     [ -f "$1" ] && [ ! -L "$1" ] || return 0
     if [ -r "$1" ]; then
-        say "file $(stat_one "$1") $1"
+        begin_part "file $(stat_one "$1") $1"
         dd if="$1" bs=65536 count="$blocks" 2>/dev/null
     else
-        say "unreadable $(stat_one "$1") $1"
+        begin_part "unreadable $(stat_one "$1") $1"
     fi
 }
 
-machine() {
-    say clock
+# The clock, its zone, when the machine was started, and its processes but the kernel's threads.
+send_machine() {
+    begin_part clock
     date +%s
-    say zone
+    begin_part zone
     date +%z
-    say boot
+    begin_part boot
     cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.bootsessionuuid 2>/dev/null
-    say processes
-    ps -A -ww -o pid= -o ppid= -o etime= -o args= | sed '/^[ 0-9:-]*\[[^ ]*\]$/d' # without the kernel's threads
+    begin_part processes
+    ps -A -ww -o pid= -o ppid= -o etime= -o args= | sed '/^[ 0-9:-]*\[[^ ]*\]$/d'
 }
 
 runs=audit/workstation_runs

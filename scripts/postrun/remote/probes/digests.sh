@@ -1,9 +1,12 @@
-# The digests: nonce root left-out folder... Every regular file below the folders with its SHA-256, every link with
-# its target. Plain names come in bulk; a name with a newline, a carriage return or a backslash comes alone, in hex.
+# Every regular file below some folders with its SHA-256, every link with its target.
+# Arguments: nonce root left-out folder... A folder of the name left-out, at the top, is left out.
+# Plain names come together, as the tool prints them. A name with a newline, a carriage return or a
+# backslash, which the tools would change, comes alone and in hexadecimal digits.
+# shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
 left_out=$1
 shift
-enter || { say end; exit 0; }
-say tools
+enter_root || { begin_part end; exit 0; }
+begin_part tools
 command -v rsync
 
 if command -v sha256sum >/dev/null; then
@@ -15,38 +18,42 @@ elif command -v openssl >/dev/null; then
 else
     digest=
 fi
-say digest
+begin_part digest
 printf '%s\n' "$digest"
-[ -n "$digest" ] || { say end; exit 0; }
+[ -n "$digest" ] || { begin_part end; exit 0; }
 
 newline='
 '
 return=$(printf '\r')
-# What find starts, so its variables are not ours.
+# Scripts for the shells that find starts: $digest is the first word, the files are the others.
 # shellcheck disable=SC2016
 hex='hex() { printf %s "$1" | od -An -v -tx1 | tr -d " \n"; }'
 # shellcheck disable=SC2016
-one=$hex'; tool=$1; shift; for f; do h=$($tool <"$f") && printf "%s %.64s\n" "$(hex "$f")" "$h" || exit 1; done'
+digest_each='; tool=$1; shift; for f; do h=$($tool <"$f") && printf "%s %.64s\n" "$(hex "$f")" "$h" || exit 1; done'
 # shellcheck disable=SC2016
-link=$hex'; for f; do printf "%s %s\n" "$(hex "$f")" "$(hex "$(readlink "$f")")"; done'
+target_each='; for f; do printf "%s %s\n" "$(hex "$f")" "$(hex "$(readlink "$f")")"; done'
 
-is_odd() { # find's words for it
-    find . -path "./$left_out" -prune -o \( -path "*$newline*" -o -path "*$return*" -o -path '*\\*' \) "$@"
+find_odd() {
+    find . -path "./$left_out" -prune -o \
+        \( -path "*$newline*" -o -path "*$return*" -o -path '*\\*' \) "$@"
 }
-is_plain() {
-    find . -path "./$left_out" -prune -o ! -path "*$newline*" ! -path "*$return*" ! -path '*\\*' "$@"
+find_plain() {
+    find . -path "./$left_out" -prune -o \
+        ! -path "*$newline*" ! -path "*$return*" ! -path '*\\*' "$@"
 }
 
 for folder; do
     (
         cd -- "$folder" 2>/dev/null || exit 0
-        say "plain $folder"
-        # shellcheck disable=SC2086  # the program and its flags
-        is_plain -type f -exec $digest {} + || say "failed $folder"
-        say "odd $folder"
-        is_odd -type f -exec sh -c "$one" sh "$digest" {} + || say "failed $folder"
-        say "links $folder"
-        find . -path "./$left_out" -prune -o -type l -exec sh -c "$link" sh {} + || say "failed $folder"
+        begin_part "plain $folder"
+        # shellcheck disable=SC2086 # a tool and its options
+        find_plain -type f -exec $digest {} + || begin_part "failed $folder"
+        begin_part "odd $folder"
+        find_odd -type f -exec sh -c "$hex$digest_each" sh "$digest" {} + ||
+            begin_part "failed $folder"
+        begin_part "links $folder"
+        find . -path "./$left_out" -prune -o -type l -exec sh -c "$hex$target_each" sh {} + ||
+            begin_part "failed $folder"
     )
 done
-say end
+begin_part end

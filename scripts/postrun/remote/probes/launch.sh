@@ -1,8 +1,10 @@
-# The launch: nonce root words... Run this one command from the root, its words as they are; tell what it said.
-enter || { say end; exit 0; }
-say output
+# Run one command from the root; answer with its output and its exit code.
+# Arguments: nonce root word... The words of the command are not read by any shell.
+# shellcheck shell=sh
+enter_root || { begin_part end; exit 0; }
+begin_part output
 "$@" </dev/null 2>&1
 code=$?
-say code
+begin_part code
 echo "$code"
-say end
+begin_part end

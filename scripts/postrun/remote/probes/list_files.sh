@@ -1,11 +1,13 @@
-# The survey: nonce root paths... Which of these are files, and which runs there are, in one round trip.
-enter || { say end; exit 0; }
-say runs
+# Which of these paths are files, and which runs there are, in one round trip.
+# Arguments: nonce root path... A path is answered by its number, so that no name is misread.
+# shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
+enter_root || { begin_part end; exit 0; }
+begin_part runs
 ls "$runs" 2>/dev/null
-say files
+begin_part files
 number=0
 for path do
     number=$((number + 1))
     [ -f "$path" ] && echo "$number"
 done
-say end
+begin_part end
