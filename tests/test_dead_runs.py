@@ -716,9 +716,7 @@ def test_a_connection_lost_while_the_data_are_checked_loses_no_run(
         sshd.drop()
         assert code.result() == 6
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith(
-        f"official run {run.tag}: expected the launcher's answer, found none ("
-    )
+    assert line.startswith(f"official run {run.tag}: expected the launcher's answer, found none (")
     assert line.endswith(
         f"see `make monitor-then-finalize TAG={run.tag}` before it is started again"
     )

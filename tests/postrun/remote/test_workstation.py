@@ -882,7 +882,9 @@ def test_the_probe_is_one_line_that_every_shell_reads_alike(shell: str, remote: 
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
     make_run(remote)
-    command = probe_command("look", "f" * 32, str(remote), TAG, "", "it's $HOME `id` \\ !x\n%s", 10)
+    command = probe_command(
+        "list_run", "f" * 32, str(remote), TAG, "", "it's $HOME `id` \\ !x\n%s", 10
+    )
     assert "\n" not in command
     answer = subprocess.run([shell, "-c", command], capture_output=True, check=True).stdout
     assert b"\n" + b"f" * 32 + b" end\n" in answer
