@@ -63,7 +63,8 @@ class Tally:
 def _hold(content: bytes, where: str, artifact: Artifact, tally: Tally) -> None:
     """Hold one document, or one row, against the schema of its noun."""
     try:
-        document, odd = json_files.parse(content, f"{where}: $")
+        reading = json_files.parse(content, f"{where}: $")
+        document, odd = reading.value, reading.not_finite
     except PostRunError as error:
         tally.findings.append(str(error))
         return
@@ -161,7 +162,7 @@ def examine(path: Path, tally: Tally) -> bool:
 
 
 def _schema(path: Path, tally: Tally) -> None:
-    document, _ = json_files.parse(path.read_bytes(), f"{path}: $")
+    document = json_files.parse(path.read_bytes(), f"{path}: $").value
     tally.findings += [f"{path}: {line}" for line in json_files.schema_findings(document)]
 
 

@@ -167,7 +167,7 @@ def documents(path: Path) -> list[Any]:
     """Return what an example file holds: one document, or the rows of a `.jsonl` file."""
     content = path.read_bytes()
     pieces = content.splitlines() if path.suffix == ".jsonl" else [content]
-    return [json_files.parse(piece, path)[0] for piece in pieces]
+    return [json_files.parse(piece, path).value for piece in pieces]
 
 
 def valid_examples() -> Iterator[Example]:

@@ -34,7 +34,7 @@ def _judged(file: RemoteFile, tag: str, span: Window) -> dict[str, Any]:
                 "a report that can be read",
                 f"{file.size} bytes that cannot, or are too many",
             )
-        report = json_files.parse(file.content, file.path)[0]
+        report = json_files.parse(file.content, file.path).value
     except Invalid as invalid:
         return {**row, "belongs": False, "objection": str(invalid)}
     row["decision_tag"] = values.text(gates.inputs(report).get("decision_tag"))

@@ -133,7 +133,7 @@ def check_result(seen: RemoteListing, found: Finding) -> RemoteFile:
         raise Missing(f"result.json of {found.name.folder}", "a file", f"nothing there{why}", hint)
     if file.content is None:
         raise Invalid(file.path, "a small file that can be read", f"{file.size} bytes that cannot")
-    result = json_files.check(json_files.parse(file.content, file.path)[0], "result", file.path)
+    result = json_files.parse(file.content, file.path, "result").value
     if result["decision_tag"] != found.tag:
         found.contradictions.append(
             f"result.json names tag {result['decision_tag']!r}, not {found.tag}"

@@ -1,4 +1,4 @@
-"""Read and write JSON: strict, checked against its schema; written sorted, whole, and only when it changed."""
+"""Read and write JSON: strict, checked against its schema; written sorted, whole, only when it changed."""
 
 import json
 import math
@@ -18,45 +18,36 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema_rs import Draft202012Validator as FastValidator
 
+Document = dict[str, Any]
+
 SCHEMAS = PROJECT / "schemas"
 _SHARED_SCHEMAS = ("common", "workstation")  # what `$ref` may name
+_STYLE: Document = {"sort_keys": True, "ensure_ascii": False, "allow_nan": False}
 # A new time or version alone is no new content.
 _NO_CONTENT = ("generated_at", "program_version", "schema_version")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of reading JSON that may be missing or broken; `problem` says why it has no value."""
+    """What came of reading JSON that may be missing or broken."""
 
     value: Any = None
-    problem: str = ""
+    problem: str = ""  # why there is no value
     not_finite: tuple[str, ...] = ()  # JSON paths at which NaN or Infinity stood
 
     @property
-    def members(self) -> dict[str, Any]:
+    def members(self) -> Document:
         """Return the members of an object; of anything else, none."""
         return values.mapping(self.value)
 
 
-def parse(content: bytes, thing: object) -> tuple[Any, tuple[str, ...]]:
-    """Return one strict JSON document, and the JSON paths at which NaN or Infinity stood (null now).
+def parse(content: bytes, thing: object, schema: str = "") -> Reading:
+    """Return one strict JSON document, checked where a schema is named. NaN and Infinity become null.
 
     Raises Invalid: not UTF-8, not JSON, half a file, a key given twice, nested beyond Python's depth.
     """
-    odd_numbers: list[str] = []
     try:
-        text = content.decode("utf-8-sig")
-        read_number = partial(_read_number, odd_numbers)
-        document = json.loads(
-            text,
-            object_pairs_hook=_read_object,
-            parse_float=read_number,
-            parse_constant=read_number,
-        )
-        paths: list[str] = []
-        if odd_numbers:
-            document = _without_odd_numbers(document, "$", paths)
-        return document, tuple(paths)
+        reading = _parse(content)
     except UnicodeDecodeError as error:
         found = f"byte {content[error.start]:#04x} at offset {error.start}"
         raise Invalid(thing, "UTF-8 text", found) from None
@@ -67,10 +58,29 @@ def parse(content: bytes, thing: object) -> tuple[Any, tuple[str, ...]]:
         raise Invalid(thing, "a JSON document", found) from None
     except (ValueError, RecursionError) as error:
         raise Invalid(thing, "a JSON document", str(error)) from None
+    if schema:
+        check(reading.value, schema, thing)
+    return reading
 
 
-def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
+def _parse(content: bytes) -> Reading:
+    not_finite: list[str] = []  # the texts of such numbers
+    read_number = partial(_read_number, not_finite)
+    document = json.loads(
+        content.decode("utf-8-sig"),
+        object_pairs_hook=_read_object,
+        parse_float=read_number,
+        parse_constant=read_number,
+    )
+    places: list[str] = []
+    # Few documents have such a number: the others need not be walked through.
+    if not_finite:
+        document = _set_to_null(document, "$", places)
+    return Reading(document, not_finite=tuple(places))
+
+
+def _read_object(pairs: list[tuple[str, Any]]) -> Document:
+    members: Document = {}
     for key, value in pairs:
         if key in members:
             raise ValueError(f"the key {key!r} given twice")
@@ -78,43 +88,39 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _read_number(odd_numbers: list[str], text: str) -> float:
-    """Return one number, and remember its text when it is not finite: 1e999 is Infinity to Python."""
+def _read_number(not_finite: list[str], text: str) -> float:
+    """Return one number; note its text when it is not finite. 1e999 is Infinity to Python."""
     value = float(text)
     if not math.isfinite(value):
-        odd_numbers.append(text)
+        not_finite.append(text)
     return value
 
 
-def _without_odd_numbers(value: Any, where: str, paths: list[str]) -> Any:
-    """Return the value with null for every number that is not finite; add the places to `paths`."""
+def _set_to_null(value: Any, where: str, places: list[str]) -> Any:
+    """Return the value with null for each number that is not finite; add where it was to `places`."""
     if isinstance(value, float) and not math.isfinite(value):
-        paths.append(where)
+        places.append(where)
         return None
     if isinstance(value, dict):
-        return {
-            key: _without_odd_numbers(item, f"{where}.{key}", paths) for key, item in value.items()
-        }
-    if isinstance(value, list):
-        items = enumerate(value)
-        return [_without_odd_numbers(item, f"{where}[{index}]", paths) for index, item in items]
+        for key, item in value.items():
+            value[key] = _set_to_null(item, f"{where}.{key}", places)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            value[index] = _set_to_null(item, f"{where}[{index}]", places)
     return value
 
 
-def try_parse(content: bytes | None, thing: object, schema: str | None = None) -> Reading:
-    """Like `parse`, and `check` where a schema is named, but an error becomes the `problem`."""
+def try_parse(content: bytes | None, thing: object, schema: str = "") -> Reading:
+    """Like `parse`, but an error becomes the `problem`."""
     if content is None:
         return Reading(problem="nothing there")
     try:
-        document, not_finite = parse(content, thing)
-        if schema is not None:
-            check(document, schema, thing)
+        return parse(content, thing, schema)
     except Invalid as error:
         return Reading(problem=str(error))
-    return Reading(document, not_finite=not_finite)
 
 
-def try_load(path: Path, schema: str | None = None) -> Reading:
+def try_load(path: Path, schema: str = "") -> Reading:
     """Like `try_parse`, for a file. What cannot be opened is a problem, too."""
     try:
         content = path.read_bytes()
@@ -127,7 +133,7 @@ def try_load(path: Path, schema: str | None = None) -> Reading:
 
 def try_read(run_paths: RunPaths, name: str) -> Reading:
     """Like `try_load`, for an artifact of a run or of the workspace."""
-    return try_load(run_paths.path(name), _schema_of(name))
+    return try_load(run_paths.path(name), _schema_name(name))
 
 
 def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
@@ -138,22 +144,23 @@ def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
     """
     from jsonschema.exceptions import relevance
 
-    validator = _validator(schema_of(document, schema))
-    secret = isinstance(validator.schema, dict) and validator.schema.get("writeOnly") is True
-    errors = sorted(validator.iter_errors(document), key=relevance, reverse=True)
-    return [_line(error, secret) for error in errors if admitted or not _is_admitted(error)]
+    schema = schema_of(document, schema)
+    is_secret = _schema_file(schema).get("writeOnly") is True
+    errors = _validator(schema).iter_errors(document)
+    lines = []
+    for error in sorted(errors, key=relevance, reverse=True):
+        is_admitted = values.mapping(error.schema).get("x-admitted") is True
+        if admitted or not is_admitted:
+            lines.append(_line(error, is_secret))
+    return lines
 
 
-def _is_admitted(error: "ValidationError") -> bool:
-    return isinstance(error.schema, dict) and error.schema.get("x-admitted") is True
-
-
-def _line(error: "ValidationError", secret: bool = False) -> str:
+def _line(error: "ValidationError", is_secret: bool = False) -> str:
     from jsonschema.exceptions import best_match
 
     deepest = best_match(iter([error])) or error
     words = deepest.message[:300]
-    if secret:
+    if is_secret:
         words = f"`{deepest.validator}` does not hold (values of this file are secret)"
     return f"{deepest.json_path}: {words}"
 
@@ -164,14 +171,19 @@ def schema_of(document: Any, schema: str) -> str:
     Every version ever released stays in a folder of its own, and is read as long as there are files.
     """
     number = values.mapping(document).get("schema_version")
-    return _earlier_schemas(schema).get(number, schema) if isinstance(number, int) else schema
+    if not isinstance(number, int):
+        return schema
+    return _earlier_schemas(schema).get(number, schema)
 
 
 @cache
 def _earlier_schemas(schema: str) -> dict[int, str]:
     """Return the released versions of a schema that are not current, by number."""
-    folders = [path.parent.name for path in SCHEMAS.glob(f"v*/{schema}.schema.json")]
-    return {int(folder[1:]): f"{folder}/{schema}" for folder in folders}
+    earlier = {}
+    for path in SCHEMAS.glob(f"v*/{schema}.schema.json"):
+        folder = path.parent.name
+        earlier[int(folder.removeprefix("v"))] = f"{folder}/{schema}"
+    return earlier
 
 
 @cache
@@ -183,8 +195,9 @@ def _validator(schema: str) -> "Draft202012Validator":
     # All of them from the start: what is fetched when a `$ref` first needs it is slow.
     registry: Any = Registry()
     for name in _SHARED_SCHEMAS:
-        shared = Resource.from_contents(_schema_file(_beside(schema, name)))
-        registry = registry.with_resource(f"{name}.schema.json", shared)
+        shared = _schema_file(_beside(schema, name))
+        resource = Resource.from_contents(shared)
+        registry = registry.with_resource(f"{name}.schema.json", resource)
     return Draft202012Validator(_schema_file(schema), registry=registry)
 
 
@@ -197,8 +210,8 @@ def _fast_validator(schema: str) -> "FastValidator":
     from jsonschema_rs import Draft202012Validator
 
     def retrieve(address: str) -> Any:
-        file = address.rpartition("/")[2]
-        return _schema_file(_beside(schema, file.removesuffix(".schema.json")))
+        name = Path(address).name.removesuffix(".schema.json")
+        return _schema_file(_beside(schema, name))
 
     # Without an address of its own it does not follow the names in `$ref`.
     document = _schema_file(schema)
@@ -206,15 +219,17 @@ def _fast_validator(schema: str) -> "FastValidator":
 
 
 def _beside(schema: str, name: str) -> str:
-    """Return the schema of this name in the same folder, else the current one."""
+    """Return the schema of this name from the same folder, else the current one."""
     folder, slash, _ = schema.rpartition("/")
     neighbour = f"{folder}{slash}{name}"
-    return neighbour if (SCHEMAS / f"{neighbour}.schema.json").exists() else name
+    is_kept = (SCHEMAS / f"{neighbour}.schema.json").exists()
+    return neighbour if is_kept else name
 
 
 @cache
 def _schema_file(schema: str) -> Any:
-    return json.loads((SCHEMAS / f"{schema}.schema.json").read_bytes())
+    path = SCHEMAS / f"{schema}.schema.json"
+    return json.loads(path.read_bytes())
 
 
 def columns(schema: str) -> dict[str, type]:
@@ -225,9 +240,11 @@ def columns(schema: str) -> dict[str, type]:
     types = {"string": str, "integer": int, "number": float, "boolean": bool}
     column_types = {}
     for name, described in _schema_file(schema)["properties"].items():
-        declared = described["type"]
-        kinds = declared if isinstance(declared, list) else [declared]
-        (column_types[name],) = (types[kind] for kind in kinds if kind != "null")
+        kinds = described["type"]
+        # A column that may be empty is declared as [<type>, "null"].
+        if isinstance(kinds, list):
+            (kinds,) = (kind for kind in kinds if kind != "null")
+        column_types[name] = types[kinds]
     return column_types
 
 
@@ -244,19 +261,21 @@ def check(document: Any, schema: str, thing: object) -> Any:
 
     Raises Invalid with the worst finding and the number of the others.
     """
+    schema = schema_of(document, schema)
     if _fits(document, schema):
         return document
     lines = findings(document, schema, admitted=False)
-    if lines:
-        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-        expected = f"a document that fits schemas/{schema_of(document, schema)}.schema.json"
-        raise Invalid(thing, expected, lines[0] + more)
-    return document
+    if not lines:
+        return document
+    worst, *others = lines
+    if others:
+        worst += f" (and {len(others)} more)"
+    raise Invalid(thing, f"a document that fits schemas/{schema}.schema.json", worst)
 
 
 def _fits(document: Any, schema: str) -> bool:
     try:
-        return _fast_validator(schema_of(document, schema)).is_valid(document)
+        return _fast_validator(schema).is_valid(document)
     except UnicodeEncodeError:
         # A file name that is not UTF-8, which the compiled validator cannot take.
         return False
@@ -270,47 +289,53 @@ def load(path: Path, schema: str) -> Any:
         raise Missing(path, "a file", "nothing there") from None
     except OSError as error:
         raise Missing(path, "a file that can be read", str(error.strerror)) from None
-    return check(parse(content, path)[0], schema, path)
+    return parse(content, path, schema).value
 
 
 def read(run_paths: RunPaths, name: str) -> Any:
     """Return an artifact of a run or of the workspace, checked. Raises Missing, Invalid."""
-    return load(run_paths.path(name), _schema_of(name))
+    return load(run_paths.path(name), _schema_name(name))
 
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:
     """Like `read`, but None when there is no such file."""
-    return read(run_paths, name) if run_paths.path(name).exists() else None
+    if not run_paths.path(name).exists():
+        return None
+    return read(run_paths, name)
 
 
-def write(run_paths: RunPaths, name: str, document: dict[str, Any]) -> dict[str, Any]:
+def write(run_paths: RunPaths, name: str, document: Document) -> Document:
     """Check and write an artifact of ours; return the document as it now is on disk.
 
     When nothing but the stamp changed, the file keeps its bytes, its old stamp included, so that
     closing a run twice changes nothing.
     """
-    path = run_paths.path(name)
-    complete = stamped(document, _schema_of(name))
+    path, schema = run_paths.path(name), _schema_name(name)
+    complete = stamped(document, schema)
     existing = try_load(path).members
     if _content(existing) == _content(complete):
         complete = existing
-    check(complete, _schema_of(name), path)
+    check(complete, schema, path)
     disk.replace(path, encode(complete))
     return complete
 
 
-def stamped(document: dict[str, Any], schema: str) -> dict[str, Any]:
+def stamped(document: Document, schema: str) -> Document:
     """Return the document with what every one of ours carries: schema, program, and time (UTC)."""
+    described = _schema_file(schema)["properties"]
     return {
         **document,
-        "schema_version": _schema_file(schema)["properties"]["schema_version"]["const"],
+        "schema_version": described["schema_version"]["const"],
         "program_version": version.program_version(),
         "generated_at": clock.stamp(clock.now()),
     }
 
 
-def _content(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in _NO_CONTENT}
+def _content(document: Document) -> Document:
+    content = dict(document)
+    for name in _NO_CONTENT:
+        content.pop(name, None)
+    return content
 
 
 def encode(document: Any) -> bytes:
@@ -318,32 +343,33 @@ def encode(document: Any) -> bytes:
 
     ValueError for NaN and Infinity.
     """
-    return _encoded(document, indent=2)
+    return _encode(document, indent=2)
 
 
 def encode_line(document: Any) -> bytes:
     """Return one line of a `.jsonl` file. ValueError for NaN and Infinity."""
-    return _encoded(document, indent=None)
+    return _encode(document, indent=None)
 
 
-def _encoded(document: Any, indent: int | None) -> bytes:
-    text = json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+def _encode(document: Any, indent: int | None) -> bytes:
+    text = json.dumps(document, indent=indent, **_STYLE)
     # Lone surrogates (a file name that is not UTF-8) are written as JSON escapes.
     return f"{text}\n".encode(errors="backslashreplace")
 
 
 def read_lines(path: Path, schema: str) -> Iterator[Any]:
-    """Yield the rows of a `.jsonl` file, each checked. A missing file has no rows. Raises Invalid."""
+    """Yield the rows of a `.jsonl` file, each checked. A missing file has none. Raises Invalid."""
     if not path.exists():
         return
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+    lines = path.read_bytes().splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
         thing = f"{path}:{number}"
         if not line.endswith(b"\n"):
             raise Invalid(thing, "a whole line", "half a line at the end of the file")
-        yield check(parse(line, thing)[0], schema, thing)
+        yield parse(line, thing, schema).value
 
 
-def _schema_of(name: str) -> str:
+def _schema_name(name: str) -> str:
     schema = ARTIFACTS[name].schema
     assert schema is not None, f"{name} is not JSON"
     return schema

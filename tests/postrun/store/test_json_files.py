@@ -12,6 +12,7 @@ from postrun.core import version
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.store import json_files
+from postrun.store.json_files import Reading
 
 RUN = "2026-02-21_031500_production_gates_run1"
 READY: dict[str, Any] = {
@@ -112,15 +113,15 @@ def test_what_is_no_strict_json_is_refused(content: bytes, words: str) -> None:
 def test_numbers_that_are_none_become_null_and_are_named(
     content: bytes, document: Any, odd: tuple[str, ...]
 ) -> None:
-    assert json_files.parse(content, "x.json") == (document, odd)
+    assert json_files.parse(content, "x.json") == Reading(document, not_finite=odd)
 
 
 def test_a_mark_of_byte_order_is_no_flaw() -> None:
-    assert json_files.parse(b'\xef\xbb\xbf{"a": 1}\r\n', "x.json") == ({"a": 1}, ())
+    assert json_files.parse(b'\xef\xbb\xbf{"a": 1}\r\n', "x.json") == Reading({"a": 1})
 
 
 def test_large_integers_keep_every_digit() -> None:
-    assert json_files.parse(b'{"a": 123456789012345678901234567890}', "x.json")[0] == {
+    assert json_files.parse(b'{"a": 123456789012345678901234567890}', "x.json").value == {
         "a": 123456789012345678901234567890
     }
 
@@ -128,24 +129,24 @@ def test_large_integers_keep_every_digit() -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     try:
-        document, _ = json_files.parse(content, "x.json")
+        document = json_files.parse(content, "x.json").value
     except Invalid:
         return
-    assert json_files.parse(json_files.encode(document), "x.json") == (document, ())
+    assert json_files.parse(json_files.encode(document), "x.json") == Reading(document)
 
 
 @given(DOCUMENTS)
 def test_what_is_written_is_read_again(document: Any) -> None:
-    assert json_files.parse(json_files.encode(document), "x.json") == (document, ())
+    assert json_files.parse(json_files.encode(document), "x.json") == Reading(document)
     line = json_files.encode_line(document)
     assert (line.count(b"\n"), line[-1:]) == (1, b"\n")
-    assert json_files.parse(line, "x.jsonl")[0] == document
+    assert json_files.parse(line, "x.jsonl").value == document
 
 
 def test_a_lone_surrogate_survives_the_way_out_and_in() -> None:
-    document = json_files.parse(b'{"path": "a\\udcffb"}', "x.json")[0]
+    document = json_files.parse(b'{"path": "a\\udcffb"}', "x.json").value
     assert json_files.encode(document) == b'{\n  "path": "a\\udcffb"\n}\n'
-    assert json_files.parse(json_files.encode_line(document), "x.json")[0] == document
+    assert json_files.parse(json_files.encode_line(document), "x.json").value == document
     with pytest.raises(Invalid, match="expected a document that fits"):
         json_files.check({**EVENT, "state": "\udcff"}, "monitor_events", "x.json")
     assert (
@@ -341,7 +342,7 @@ def test_what_is_missing_or_broken_is_a_problem(run_paths: RunPaths, tmp_path: P
     assert broken.problem.startswith("x.json: expected a JSON document")
     unfit = json_files.try_parse(b'{"exit_code": "0"}', "x.json", "result")
     assert unfit.problem.startswith("x.json: expected a document that fits schemas/result.")
-    assert json_files.try_parse(b"[NaN]", "x.json") == json_files.Reading([None], "", ("$[0]",))
+    assert json_files.try_parse(b"[NaN]", "x.json") == Reading([None], "", ("$[0]",))
 
 
 def test_new_content_gets_a_new_time(run_paths: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
