@@ -235,7 +235,7 @@ def posts(args: argparse.Namespace) -> list[HostMonitor]:
     """Make a post for each workstation that is named. Raises Usage."""
     settings, listed = configuration.workstation(), configuration.workstations()
     if args.host or args.remote_root:
-        listed = [configuration.place(args.host, args.remote_root)]
+        listed = [configuration.choose_workstation(args.host, args.remote_root)]
     root, began, claims = args.local_root.resolve(), time.monotonic(), dict[str, list[str]]()
     since = Since(args.since, args.all)
     return [

@@ -166,7 +166,7 @@ def parse_request(args: argparse.Namespace, needs_run: bool = True) -> RunReques
             raise Usage(f"--{reason.replace('_', '-')}", "words", "nothing")
     root = args.local_root.resolve()
     local = getattr(args, "no_sync", False)
-    host, remote_root = configuration.place(args.host, args.remote_root)
+    host, remote_root = configuration.choose_workstation(args.host, args.remote_root)
     named: dict[str, Any] = {
         key: getattr(args, key, None) for key in RunRequest.__dataclass_fields__
     }

@@ -1,4 +1,4 @@
-"""The door for policies: what a non-programmer may change, complete and checked, never silently defaulted."""
+"""Read what a non-programmer may change: complete and checked, never silently replaced by a default."""
 
 import hashlib
 import os
@@ -9,67 +9,76 @@ from postrun.core import locations
 from postrun.core.errors import Usage
 from postrun.store import json_files
 
-_BETWEEN = re.compile(r"\s+|,(?=\s|\w+://|$)")  # addresses; a comma within one stays
+# Between two addresses. A comma inside one belongs to it.
+_SEPARATOR = re.compile(r"\s+|,(?=\s|\w+://|$)")
+_PROJECT = locations.RunPaths(locations.PROJECT, "", None)
 
 
 def load(name: str) -> Any:
-    """Read one policy from `configs/`. Raises Missing, Invalid."""
+    """Return one policy from `configs/`. Raises Missing, Invalid."""
     return json_files.read(_PROJECT, name)
 
 
-def digest(rules: Any) -> str:
-    """Give the SHA-256 of what a policy says, as `load` gave it; its layout has no say."""
-    return hashlib.sha256(json_files.encode(rules)).hexdigest()
+def digest(policy: Any) -> str:
+    """Return the SHA-256 of what a policy says, however its file is laid out."""
+    content = json_files.encode(policy)
+    return hashlib.sha256(content).hexdigest()
 
 
 def workstation() -> dict[str, Any]:
-    """Say where the workstation is: `workstation.json`, then the user's own file, then the environment on top."""
+    """Return the settings of the workstation. Raises Missing, Invalid.
+
+    The user's own file goes before `workstation.json`, and the environment before both.
+    """
     settings = dict(load("workstation"))
-    settings.update(json_files.read_optional(_PROJECT, "workstation.local") or {})
-    for key, variable in (("host", "POSTRUN_HOST"), ("remote_root", "POSTRUN_REMOTE_ROOT")):
-        settings[key] = os.environ.get(variable) or settings[key]
+    users_own = json_files.read_optional(_PROJECT, "workstation.local")
+    settings.update(users_own or {})
+    settings["host"] = os.environ.get("POSTRUN_HOST") or settings["host"]
+    remote_root = os.environ.get("POSTRUN_REMOTE_ROOT")
+    settings["remote_root"] = remote_root or settings["remote_root"]
     return settings
 
 
-def place(host: str | None, remote_root: str | None) -> tuple[str, str]:
-    """Say which host and root a command line means; what it leaves open, the settings say. Raises Usage.
+def choose_workstation(host: str | None, remote_root: str | None) -> tuple[str, str]:
+    """Return the host and root that a command line means; the settings fill in what it leaves open.
 
-    A host other than the usual one has the root that stands beside it in the list of workstations.
+    A host other than the usual one has the root that its entry in the list of workstations names.
+    Raises Usage when it has several.
     """
     settings = workstation()
-    listed = [
-        each["remote_root"] for each in settings.get("workstations", []) if each["host"] == host
-    ]
-    if (
-        host in (None, "", settings["host"])
-        or remote_root
-        or not listed
-        or os.environ.get("POSTRUN_REMOTE_ROOT")
-    ):
-        return host or settings["host"], remote_root or settings["remote_root"]
-    if len(listed) > 1:
-        raise Usage("--remote-root", f"one of the roots of {host}: {', '.join(listed)}", "none")
-    return str(host), listed[0]
+    host = host or settings["host"]
+    remote_root = remote_root or os.environ.get("POSTRUN_REMOTE_ROOT")
+    roots = []
+    for entry in settings.get("workstations", []):
+        if entry["host"] == host != settings["host"]:
+            roots.append(entry["remote_root"])
+    if remote_root or not roots:
+        return host, remote_root or settings["remote_root"]
+    if len(roots) > 1:
+        raise Usage("--remote-root", f"one of the roots of {host}: {', '.join(roots)}", "none")
+    return host, roots[0]
 
 
 def workstations() -> list[tuple[str, str]]:
-    """Name every workstation to watch, host and root: those listed, or the one. The environment names one alone."""
+    """Return host and root of every workstation to watch: those listed, else the only one.
+
+    The environment names a single one.
+    """
     settings = workstation()
-    one = {key: settings[key] for key in ("host", "remote_root")}
-    alone = os.environ.get("POSTRUN_HOST") or os.environ.get("POSTRUN_REMOTE_ROOT")
-    listed = [one] if alone else settings.get("workstations", [one])
-    return [(each["host"], each["remote_root"]) for each in listed]
+    entries = [settings]
+    is_named = os.environ.get("POSTRUN_HOST") or os.environ.get("POSTRUN_REMOTE_ROOT")
+    if not is_named:
+        entries = settings.get("workstations", entries)
+    return [(entry["host"], entry["remote_root"]) for entry in entries]
 
 
 def notify_urls() -> list[str]:
-    """Say where messages go: POSTRUN_NOTIFY_URLS, set apart by spaces or commas, else the user's own file.
+    """Return where messages go: POSTRUN_NOTIFY_URLS, else the user's own file. Raises Missing, Invalid.
 
-    Raises Missing, Invalid.
+    In the variable, addresses are separated by spaces or commas.
     """
-    given = os.environ.get("POSTRUN_NOTIFY_URLS")
-    if given is not None:
-        return [url for url in _BETWEEN.split(given) if url]
-    return list((json_files.read_optional(_PROJECT, "notify.local") or {"urls": []})["urls"])
-
-
-_PROJECT = locations.RunPaths(locations.PROJECT, "", None)
+    urls = os.environ.get("POSTRUN_NOTIFY_URLS")
+    if urls is None:
+        users_own = json_files.read_optional(_PROJECT, "notify.local") or {}
+        return list(users_own.get("urls", []))
+    return [url for url in _SEPARATOR.split(urls) if url]

@@ -79,7 +79,7 @@ def _parse(content: bytes) -> Reading:
     return Reading(document, not_finite=tuple(places))
 
 
-def _read_object(pairs: list[tuple[str, Any]]) -> Document:
+def _read_object(pairs: list[Any]) -> Document:
     members: Document = {}
     for key, value in pairs:
         if key in members:
@@ -98,7 +98,9 @@ def _read_number(not_finite: list[str], text: str) -> float:
 
 def _set_to_null(value: Any, where: str, places: list[str]) -> Any:
     """Return the value with null for each number that is not finite; add where it was to `places`."""
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
         places.append(where)
         return None
     if isinstance(value, dict):
@@ -133,7 +135,8 @@ def try_load(path: Path, schema: str = "") -> Reading:
 
 def try_read(run_paths: RunPaths, name: str) -> Reading:
     """Like `try_load`, for an artifact of a run or of the workspace."""
-    return try_load(run_paths.path(name), _schema_name(name))
+    path = run_paths.path(name)
+    return try_load(path, _schema_name(name))
 
 
 def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
@@ -145,12 +148,15 @@ def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
     from jsonschema.exceptions import relevance
 
     schema = schema_of(document, schema)
-    is_secret = _schema_file(schema).get("writeOnly") is True
-    errors = _validator(schema).iter_errors(document)
+    whole = _schema_file(schema)
+    is_secret = "writeOnly" in whole
+    validator = _validator(schema)
+    errors = list(validator.iter_errors(document))
+    errors.sort(key=relevance, reverse=True)
     lines = []
-    for error in sorted(errors, key=relevance, reverse=True):
-        is_admitted = values.mapping(error.schema).get("x-admitted") is True
-        if admitted or not is_admitted:
+    for error in errors:
+        mark = values.member(error.schema, "x-admitted")
+        if admitted or mark is not True:
             lines.append(_line(error, is_secret))
     return lines
 
@@ -170,7 +176,7 @@ def schema_of(document: Any, schema: str) -> str:
 
     Every version ever released stays in a folder of its own, and is read as long as there are files.
     """
-    number = values.mapping(document).get("schema_version")
+    number = values.member(document, "schema_version")
     if not isinstance(number, int):
         return schema
     return _earlier_schemas(schema).get(number, schema)
@@ -182,7 +188,8 @@ def _earlier_schemas(schema: str) -> dict[int, str]:
     earlier = {}
     for path in SCHEMAS.glob(f"v*/{schema}.schema.json"):
         folder = path.parent.name
-        earlier[int(folder.removeprefix("v"))] = f"{folder}/{schema}"
+        number = int(folder.removeprefix("v"))
+        earlier[number] = f"{folder}/{schema}"
     return earlier
 
 
@@ -210,7 +217,8 @@ def _fast_validator(schema: str) -> "FastValidator":
     from jsonschema_rs import Draft202012Validator
 
     def retrieve(address: str) -> Any:
-        name = Path(address).name.removesuffix(".schema.json")
+        file = Path(address).name
+        name = file.removesuffix(".schema.json")
         return _schema_file(_beside(schema, name))
 
     # Without an address of its own it does not follow the names in `$ref`.
@@ -239,11 +247,12 @@ def columns(schema: str) -> dict[str, type]:
     """
     types = {"string": str, "integer": int, "number": float, "boolean": bool}
     column_types = {}
-    for name, described in _schema_file(schema)["properties"].items():
+    properties = _schema_file(schema)["properties"]
+    for name, described in properties.items():
         kinds = described["type"]
         # A column that may be empty is declared as [<type>, "null"].
         if isinstance(kinds, list):
-            (kinds,) = (kind for kind in kinds if kind != "null")
+            (kinds,) = set(kinds) - {"null"}
         column_types[name] = types[kinds]
     return column_types
 
@@ -253,7 +262,8 @@ def schema_findings(schema: Any) -> list[str]:
     from jsonschema import Draft202012Validator
 
     rules = Draft202012Validator(Draft202012Validator.META_SCHEMA)
-    return [_line(error) for error in rules.iter_errors(schema)]
+    errors = rules.iter_errors(schema)
+    return [_line(error) for error in errors]
 
 
 def check(document: Any, schema: str, thing: object) -> Any:
@@ -262,7 +272,12 @@ def check(document: Any, schema: str, thing: object) -> Any:
     Raises Invalid with the worst finding and the number of the others.
     """
     schema = schema_of(document, schema)
-    if _fits(document, schema):
+    try:
+        fits = _fast_validator(schema).is_valid(document)
+    except UnicodeEncodeError:
+        # A file name that is not UTF-8, which the compiled validator cannot take.
+        fits = False
+    if fits:
         return document
     lines = findings(document, schema, admitted=False)
     if not lines:
@@ -273,14 +288,6 @@ def check(document: Any, schema: str, thing: object) -> Any:
     raise Invalid(thing, f"a document that fits schemas/{schema}.schema.json", worst)
 
 
-def _fits(document: Any, schema: str) -> bool:
-    try:
-        return _fast_validator(schema).is_valid(document)
-    except UnicodeEncodeError:
-        # A file name that is not UTF-8, which the compiled validator cannot take.
-        return False
-
-
 def load(path: Path, schema: str) -> Any:
     """Return one JSON file, checked. Raises Missing, Invalid."""
     try:
@@ -288,13 +295,16 @@ def load(path: Path, schema: str) -> Any:
     except FileNotFoundError:
         raise Missing(path, "a file", "nothing there") from None
     except OSError as error:
-        raise Missing(path, "a file that can be read", str(error.strerror)) from None
-    return parse(content, path, schema).value
+        reason = str(error.strerror)
+        raise Missing(path, "a file that can be read", reason) from None
+    reading = parse(content, path, schema)
+    return reading.value
 
 
 def read(run_paths: RunPaths, name: str) -> Any:
     """Return an artifact of a run or of the workspace, checked. Raises Missing, Invalid."""
-    return load(run_paths.path(name), _schema_name(name))
+    path = run_paths.path(name)
+    return load(path, _schema_name(name))
 
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:
@@ -310,7 +320,8 @@ def write(run_paths: RunPaths, name: str, document: Document) -> Document:
     When nothing but the stamp changed, the file keeps its bytes, its old stamp included, so that
     closing a run twice changes nothing.
     """
-    path, schema = run_paths.path(name), _schema_name(name)
+    path = run_paths.path(name)
+    schema = _schema_name(name)
     complete = stamped(document, schema)
     existing = try_load(path).members
     if _content(existing) == _content(complete):
@@ -343,30 +354,33 @@ def encode(document: Any) -> bytes:
 
     ValueError for NaN and Infinity.
     """
-    return _encode(document, indent=2)
+    text = json.dumps(document, indent=2, **_STYLE)
+    return _encode_text(text)
 
 
 def encode_line(document: Any) -> bytes:
     """Return one line of a `.jsonl` file. ValueError for NaN and Infinity."""
-    return _encode(document, indent=None)
+    text = json.dumps(document, **_STYLE)
+    return _encode_text(text)
 
 
-def _encode(document: Any, indent: int | None) -> bytes:
-    text = json.dumps(document, indent=indent, **_STYLE)
+def _encode_text(text: str) -> bytes:
     # Lone surrogates (a file name that is not UTF-8) are written as JSON escapes.
     return f"{text}\n".encode(errors="backslashreplace")
 
 
 def read_lines(path: Path, schema: str) -> Iterator[Any]:
-    """Yield the rows of a `.jsonl` file, each checked. A missing file has none. Raises Invalid."""
+    """Yield the rows of a `.jsonl` file, each checked. A missing file has no rows. Raises Invalid."""
     if not path.exists():
         return
-    lines = path.read_bytes().splitlines(keepends=True)
+    content = path.read_bytes()
+    lines = content.splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
         thing = f"{path}:{number}"
         if not line.endswith(b"\n"):
             raise Invalid(thing, "a whole line", "half a line at the end of the file")
-        yield parse(line, thing, schema).value
+        reading = parse(line, thing, schema)
+        yield reading.value
 
 
 def _schema_name(name: str) -> str:

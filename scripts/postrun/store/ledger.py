@@ -131,7 +131,7 @@ def append(root: Path, row: Row) -> Row:
 
 def _extended(chain: _Chain, content: bytes, line: bytes) -> _Chain:
     """Return the chain with one more row, which was checked before it was written."""
-    row = json_files.parse(line, "the new row")[0]
+    row = json_files.parse(line, "the new row").value
     lines, digests = [*chain.lines, line], [*chain.digests, _digest(line)]
     return _Chain(content, lines, digests, [*chain.rows, row], [], [])
 
@@ -279,7 +279,7 @@ def _parse_row(path: Path, chain: _Chain, index: int) -> Row:
     The schema is checked only where the next row does not prove that this line is as it was when it was written.
     """
     thing = f"{path}:{index + 1}"
-    row = json_files.parse(chain.lines[index], thing)[0]
+    row = json_files.parse(chain.lines[index], thing).value
     next_line = b"".join(chain.lines[index + 1 : index + 2])
     is_sealed = chain.digests[index].encode() in next_line
     if not is_sealed or not isinstance(row, dict) or _FIELDS - row.keys():

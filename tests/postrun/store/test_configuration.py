@@ -91,7 +91,7 @@ LISTED = [("bench", "/srv/a"), ("other", "/srv/b"), ("two", "/srv/c"), ("two", "
 
 
 @pytest.mark.parametrize(
-    ("host", "root", "place"),
+    ("host", "root", "expected"),
     [
         (None, None, ("bench", "/srv/usual")),
         ("", "", ("bench", "/srv/usual")),
@@ -104,18 +104,18 @@ LISTED = [("bench", "/srv/a"), ("other", "/srv/b"), ("two", "/srv/c"), ("two", "
     ],
 )
 def test_a_listed_host_has_its_own_root(
-    host: str | None, root: str | None, run_paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    host: str | None, root: str | None, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = [{"host": name, "remote_root": where} for name, where in LISTED]
     settings = {"host": "bench", "remote_root": "/srv/usual", "workstations": listed}
     monkeypatch.setattr(configuration, "workstation", lambda: settings)
     monkeypatch.delenv("POSTRUN_REMOTE_ROOT", raising=False)
-    assert configuration.place(host, root) == run_paths
+    assert configuration.choose_workstation(host, root) == expected
     with pytest.raises(
         Usage, match="--remote-root: expected one of the roots of two: /srv/c, /srv/d, found none"
     ):
-        configuration.place("two", None)
+        configuration.choose_workstation("two", None)
     monkeypatch.setenv("POSTRUN_REMOTE_ROOT", "/srv/usual")
-    assert configuration.place("other", None) == ("other", "/srv/usual"), (
+    assert configuration.choose_workstation("other", None) == ("other", "/srv/usual"), (
         "the environment goes before the file"
     )
