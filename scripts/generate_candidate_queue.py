@@ -15,29 +15,33 @@ Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry or the policy is 
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from postrun import cli
-from postrun.core import disk, locations
+from postrun.core import disk, locations, terminal
 from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history, scoring
-from postrun.decide.failure_history import Run
-from postrun.store import check_catalogue, configuration, csv_files, json_files, page_files
+from postrun.decide.failure_history import RESOLVED, Run
+from postrun.store import check_catalogue, configuration, page_files, tables
 from postrun.store.check_catalogue import Check
 
-QUEUE, REGISTRY, POLICY = (
-    "factor_candidate_queue",
-    "factor_experiment_registry",
-    "candidate_queue_policy",
-)
+QUEUE, REGISTRY = "factor_candidate_queue", "factor_experiment_registry"
+POLICY = "candidate_queue_policy"
 MODES = ("mixed", "robust_only", "exploration_only")
 ROBUST, EXPLORATION = "robust", "exploration"
 POINTS = (
-    *("overall_pass", "audit_passed", "data_quality_passed", "watchlist_rerun", "high_items"),
-    *("latest_severity", "latest_family", "earlier_severity", "earlier_family"),
+    "overall_pass",
+    "audit_passed",
+    "data_quality_passed",
+    "watchlist_rerun",
+    "high_items",
+    "latest_severity",
+    "latest_family",
+    "earlier_severity",
+    "earlier_family",
 )
 _COPIED = (
     "factor",
@@ -54,168 +58,188 @@ _SHOWN = 10  # factors left out that the page names
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Policy:
+    """The rules of the queue, the mode that is in force, and the catalogue of checks."""
+
+    rules: Mapping[str, Any]
+    mode: str
+    checks: Mapping[str, Check]
+
+    @property
+    def slots(self) -> Mapping[str, int]:
+        """Return how many candidates of each kind the mode takes."""
+        slots: Mapping[str, int] = self.rules["modes"][self.mode]
+        return slots
+
+
 def rank(request: RunRequest, _: RunPaths) -> StepResult:
-    """Make the queue anew from the registry."""
-    source = locations.workspace_path(request.root, REGISTRY)
-    if not source.exists():
-        raise Missing(
-            source,
-            "a registry",
-            "nothing there",
-            "register a run first: make factor-registry TAG=...",
-        )
+    """Write the queue from the registry. Raises Missing, Invalid."""
+    registry = locations.workspace_path(request.root, REGISTRY)
+    if not registry.exists():
+        hint = "register a run first: make factor-registry TAG=..."
+        raise Missing(registry, "a registry", "nothing there", hint)
     rules = configuration.load(POLICY)
-    mode = request.mode or rules["mode"]
-    registry = csv_files.read_rows(source, json_files.columns(REGISTRY))
-    found = candidates(registry, rules, check_catalogue.checks())
-    queue = choose(found, rules, mode)
-    made = {
-        "mode": mode,
+    policy = Policy(rules, request.mode or rules["mode"], check_catalogue.checks())
+    rows = tables.read_table(request.root, REGISTRY)
+    candidates = make_candidates(rows, policy)
+    queue = choose(candidates, policy)
+    sources = {
+        "mode": policy.mode,
         "policy_version": rules["policy_version"],
         "policy_sha256": configuration.digest(rules),
         "catalogue_sha256": configuration.digest(configuration.load("governance_checks")),
-        "made_from_registry_sha256": disk.sha256(source),
+        "made_from_registry_sha256": disk.sha256(registry),
     }
-    written = _write(request.root, queue, made, _around(registry, found, queue, rules, mode))
-    return StepResult(f"{len(queue)} of {len(found)} factors queued, mode {mode}", written)
+    queue = [{**row, **sources} for row in queue]
+    path = tables.write_table(request.root, QUEUE, queue)
+    page = locations.workspace_path(request.root, QUEUE, ".md")
+    facts = {**sources, **_left_out(candidates, queue, policy)}
+    facts["nameless"] = sum(row["factor"] is None for row in rows)
+    page_files.write(page, f"{QUEUE}.md", rows=queue, points=POINTS, **facts)
+    factors = terminal.counted(len(candidates), "factor")
+    summary = f"{len(queue)} of {factors} queued, mode {policy.mode}"
+    return StepResult(summary, (path, page))
 
 
-def candidates(
-    registry: Iterable[Row], rules: Mapping[str, Any], checks: Mapping[str, Check]
-) -> list[Row]:
-    """Give one candidate per factor, made of its latest run: highest priority first."""
-    rows = {row["run"]: row for row in registry}
-    parts = failure_history.by_factor(
-        failure_history.of_row(row) for row in rows.values() if row["factor"] is not None
-    )
-    found = [_candidate(rows[runs[-1].run], runs, rules, checks) for runs in parts]
-    return sorted(found, key=lambda row: (-row["priority"], -row["total"], row["factor"]))
+def make_candidates(registry: Iterable[Row], policy: Policy) -> list[Row]:
+    """Return one candidate per factor, made of its latest run: highest priority first."""
+    rows = {row["run"]: row for row in registry if row["factor"] is not None}
+    runs = map(failure_history.from_registry, rows.values())
+    candidates = []
+    for history in failure_history.by_factor(runs):
+        latest = rows[history[-1].run]
+        candidates.append(_make_candidate(latest, history, policy))
+    return sorted(candidates, key=lambda row: (-row["priority"], -row["total"], row["factor"]))
 
 
-def _candidate(
-    row: Row, runs: Sequence[Run], rules: Mapping[str, Any], checks: Mapping[str, Check]
-) -> Row:
-    latest, earlier = runs[-1].failed, _earlier(runs)
-    points = _points(row, rules)
+def _make_candidate(row: Row, history: Sequence[Run], policy: Policy) -> Row:
+    """Return a factor as a candidate: `row` is its latest run in the registry, `history` all its runs."""
+    latest = history[-1].failed
+    earlier = _count_earlier(history)
+    points = _standing_points(row, policy.rules)
     for when, counts in (("latest", dict.fromkeys(latest, 1)), ("earlier", earlier)):
-        for side in ("severity", "family"):
-            points[f"{when}_{side}"] = _lost(counts, side, rules["penalties"][side], checks)
-    return {
-        **{name: row[name] for name in _COPIED},
-        **{f"points_{name}": points[name] for name in POINTS},
-        "priority": float(row["total"] + sum(points[name] for name in POINTS)),
-        "action": rules["actions"][row["decision"]],
-        "latest_failures": ";".join(latest) or None,
-        "earlier_failures": ";".join(f"{check}:{count}" for check, count in earlier.items())
-        or None,
-    }
+        for aspect in ("severity", "family"):
+            points[f"{when}_{aspect}"] = _penalty(counts, aspect, policy)
+    earlier_failures = [f"{check}:{count}" for check, count in earlier.items()]
+    candidate = {name: row[name] for name in _COPIED}
+    for name in POINTS:
+        candidate[f"points_{name}"] = points[name]
+    # The order of adding is part of the result: floats are added as the columns stand.
+    candidate["priority"] = float(row["total"] + sum(points[name] for name in POINTS))
+    candidate["action"] = policy.rules["actions"][row["decision"]]
+    candidate["latest_failures"] = ";".join(latest) or None
+    candidate["earlier_failures"] = ";".join(earlier_failures) or None
+    return candidate
 
 
-def _earlier(runs: Sequence[Run]) -> dict[str, int]:
-    """Count per check the runs before the latest that failed it, when it is not resolved."""
-    counts = {
-        pattern.check: sum(run != runs[-1].run for run in pattern.runs)
-        for pattern in failure_history.patterns(runs).values()
-        if pattern.state != failure_history.RESOLVED
-    }
-    return {check: count for check, count in sorted(counts.items()) if count}
+def _count_earlier(history: Sequence[Run]) -> dict[str, int]:
+    """Return per check how many runs before the latest failed it; without the checks that are resolved."""
+    latest = history[-1].run
+    counts = {}
+    for check, pattern in sorted(failure_history.find_patterns(history).items()):
+        count = len(set(pattern.runs) - {latest})
+        if count and pattern.state != RESOLVED:
+            counts[check] = count
+    return counts
 
 
-def _points(row: Row, rules: Mapping[str, Any]) -> dict[str, float]:
-    """Give what the run's standing adds, and what its High items take."""
+def _standing_points(row: Row, rules: Mapping[str, Any]) -> dict[str, float]:
+    """Return the bonuses of a run, and the penalty for its High items."""
     earned = {
         "overall_pass": row["overall_pass"] is True,
         "audit_passed": row["audit_passed"],
         "data_quality_passed": row["data_quality_passed"],
         "watchlist_rerun": row["decision"] == scoring.WATCH,
     }
-    bonuses = {name: float(rules["bonuses"][name] if so else 0) for name, so in earned.items()}
-    return {**bonuses, "high_items": 0.0 - rules["penalties"]["high_item"] * row["high_items"]}
+    points = {}
+    for name, is_earned in earned.items():
+        points[name] = float(rules["bonuses"][name] * is_earned)
+    points["high_items"] = 0.0 - rules["penalties"]["high_item"] * row["high_items"]
+    return points
 
 
-def _lost(
-    counts: Mapping[str, int], side: str, rule: Mapping[str, float], checks: Mapping[str, Check]
-) -> float:
-    """Give the points lost on one side (severity or family); a check that is no longer asked costs nothing."""
-    asked = {check: count for check, count in counts.items() if check in checks}
-    return 0.0 - sum(rule[getattr(checks[check], side)] * count for check, count in asked.items())
+def _penalty(counts: Mapping[str, int], aspect: str, policy: Policy) -> float:
+    """Return the points lost for failures, by severity or family. A check that is no longer asked costs nothing."""
+    rule = policy.rules["penalties"][aspect]
+    lost = 0.0
+    for check, count in counts.items():
+        if check in policy.checks:
+            lost += rule[getattr(policy.checks[check], aspect)] * count
+    return 0.0 - lost
 
 
-def kind(row: Row) -> str:
-    """Say which kind of slot a candidate is for."""
+def kind_of_slot(row: Row) -> str:
+    """Return which kind of slot a candidate is for."""
     return EXPLORATION if row["decision"] == scoring.RESEARCH else ROBUST
 
 
 def qualifies(row: Row, rules: Mapping[str, Any]) -> bool:
-    """Say whether a candidate's score is enough for its decision."""
+    """Return whether a candidate's score is high enough for its decision."""
     least = rules["least_totals"]
-    bounds = [least["any"], least[scoring.RESEARCH] if row["decision"] == scoring.RESEARCH else 0]
-    return bool(row["total"] >= max(bounds))
+    required = least["any"]
+    if row["decision"] == scoring.RESEARCH:
+        required = max(required, least[scoring.RESEARCH])
+    return bool(row["total"] >= max(required, 0))
 
 
-def choose(found: Sequence[Row], rules: Mapping[str, Any], mode: str) -> list[Row]:
-    """Fill the slots of a mode from candidates that come highest priority first; the queue has their order.
+def choose(candidates: Sequence[Row], policy: Policy) -> list[Row]:
+    """Fill the slots of the mode from candidates that come highest priority first; the queue has their order.
 
     A slot that one kind leaves open goes to the other, where the mode has slots for both. When no candidate gets a
     slot, those with the best score go in as exploration.
     """
-    slots = rules["modes"][mode]
-    room = sum(slots.values())
-    able = [row for row in found if qualifies(row, rules) and slots[kind(row)]]
-    taken = [
-        row
-        for name in (ROBUST, EXPLORATION)
-        for row in [row for row in able if kind(row) == name][: slots[name]]
-    ]
-    others = [row for row in able if row not in taken][: room - len(taken)]
-    chosen = [{**row, "slot": kind(row), "admitted": "qualified"} for row in taken]
-    chosen += [{**row, "slot": kind(row), "admitted": "open_slot"} for row in others]
-    if not chosen:
-        best = sorted(found, key=lambda row: -row["total"])[:room]
-        chosen = [{**row, "slot": EXPLORATION, "admitted": "fallback"} for row in best]
-    place = {row["factor"]: number for number, row in enumerate(found)}
-    chosen.sort(key=lambda row: place[row["factor"]])
-    return [{"rank": number, **row} for number, row in enumerate(chosen, start=1)]
+    admitted = _admit(candidates, policy)
+    if not admitted:
+        best = sorted(candidates, key=lambda row: -row["total"])
+        for row in best[: sum(policy.slots.values())]:
+            admitted[row["factor"]] = (EXPLORATION, "fallback")
+    queue: list[Row] = []
+    for row in candidates:
+        if row["factor"] in admitted:
+            slot, reason = admitted[row["factor"]]
+            place = {"rank": len(queue) + 1, "slot": slot, "admitted": reason}
+            queue.append({**row, **place})
+    return queue
 
 
-def _around(
-    registry: Sequence[Row], found: Sequence[Row], queue: Sequence[Row], rules: Any, mode: str
-) -> Row:
-    """Gather what the page says beside the queue: who is not in it and why, and what was no candidate."""
+def _admit(candidates: Sequence[Row], policy: Policy) -> dict[str, tuple[str, str]]:
+    """Return the factors that qualify for a slot: its kind, and whether it was left open by the other kind."""
+    able = {}
+    for row in candidates:
+        if qualifies(row, policy.rules) and policy.slots[kind_of_slot(row)]:
+            able[row["factor"]] = kind_of_slot(row)
+    admitted = {}
+    for slot, number in policy.slots.items():
+        of_kind = [factor for factor, kind in able.items() if kind == slot]
+        for factor in of_kind[:number]:
+            admitted[factor] = (slot, "qualified")
+    for factor, kind in able.items():
+        if len(admitted) < sum(policy.slots.values()):
+            admitted.setdefault(factor, (kind, "open_slot"))
+    return admitted
+
+
+def _left_out(candidates: Sequence[Row], queue: Sequence[Row], policy: Policy) -> Row:
+    """Return what the page says of the candidates that are not in the queue."""
     queued = {row["factor"] for row in queue}
-    others = [row for row in found if row["factor"] not in queued]
-    out = [
-        {**row, "qualifies": qualifies(row, rules), "kind": kind(row)} for row in others[:_SHOWN]
-    ]
-    nameless = sum(row["factor"] is None for row in registry)
-    return {
-        "left_out": out,
-        "more": len(others) - len(out),
-        "nameless": nameless,
-        "slots": rules["modes"][mode],
-    }
+    others = [row for row in candidates if row["factor"] not in queued]
+    shown = []
+    for row in others[:_SHOWN]:
+        why = {"qualifies": qualifies(row, policy.rules), "kind": kind_of_slot(row)}
+        shown.append({**row, **why})
+    return {"left_out": shown, "more": len(others) - len(shown), "slots": policy.slots}
 
 
-def _write(root: Path, queue: Sequence[Row], made: Row, around: Row) -> tuple[Path, ...]:
-    path, page = (locations.workspace_path(root, QUEUE, suffix) for suffix in (".csv", ".md"))
-    columns = json_files.columns(QUEUE)
-    rows = [{name: {**row, **made}[name] for name in columns} for row in queue]
-    csv_files.write_rows(
-        path, rows, columns, lambda row: json_files.check(row, QUEUE, f"{path}: {row['factor']}")
-    )
-    page_files.write(page, f"{QUEUE}.md", rows=rows, points=POINTS, **made, **around)
-    return path, page
-
-
-def _add_mode(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--mode", choices=MODES, help="which slots there are (default: as the policy says)"
-    )
+def add_mode(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that chooses the slots."""
+    words = "which slots there are (default: as the policy says)"
+    parser.add_argument("--mode", choices=MODES, help=words)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make the queue."""
-    return cli.step_main(rank, __doc__, argv, _add_mode, needs_run=False)
+    """Write the queue."""
+    return cli.step_main(rank, __doc__, argv, add_mode, needs_run=False)
 
 
 if __name__ == "__main__":

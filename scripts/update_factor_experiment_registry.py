@@ -14,116 +14,163 @@ Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import locations, run_names, values
+from postrun.core import locations, run_names, terminal, values
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import gates, scoring
-from postrun.store import configuration, csv_files, json_files, page_files, run_lookup
+from postrun.store import (
+    configuration,
+    json_files,
+    page_files,
+    run_folders,
+    run_lookup,
+    tables,
+)
 
-REGISTRY, LEADERBOARD, TOP = "factor_experiment_registry", "factor_experiment_leaderboard", 20
-_COSTS = {"test_ic_x1_0": 1.0, "test_ic_x1_5": 1.5, "test_ic_x2_0": 2.0}
-_METRICS = tuple(name for name in scoring.Measured.__dataclass_fields__ if name != "cost_ics")
+REGISTRY, LEADERBOARD = "factor_experiment_registry", "factor_experiment_leaderboard"
+TOP = 20  # rows of the leaderboard
+_MULTIPLIERS = {"test_ic_x1_0": 1.0, "test_ic_x1_5": 1.5, "test_ic_x2_0": 2.0}
+_METRICS = (
+    "wf_mean",
+    "wf_pos_ratio",
+    "beta",
+    "turnover_overlap",
+    "size_corr",
+    "industry_coverage",
+    "factor_gate_pass",
+    "q_value",
+)
+_SCORED = (
+    "decision",
+    "total",
+    "quality",
+    "cost",
+    "walk_forward",
+    "risk",
+    "statistical",
+    "governance",
+)
 
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Policy:
+    """The scoring policy and the digest by which a row names it."""
+
+    rules: Mapping[str, Any]
+    digest: str
+
+
 def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
-    """Put the run's row into the registry."""
-    rules, digest = _policy()
-    rows = {
-        row["run"]: row
-        for row in csv_files.read_rows(_path(request.root), json_files.columns(REGISTRY))
-    }
-    outdated = [run for run, row in rows.items() if row["policy_sha256"] != digest]
-    rows = {
-        run: _scored(row, rules, digest) if run in outdated else row for run, row in rows.items()
-    }
-    rows[run_paths.run] = _scored(facts(run_paths), rules, digest)
-    written = _write(
-        request.root,
-        rows.values(),
-        changed={run_paths.run, *outdated},
-        version=rules["policy_version"],
-    )
-    row = rows[run_paths.run]
-    again = f"; the policy changed, {len(outdated)} rows scored again" if outdated else ""
-    return StepResult(
-        f"{row['decision']}, score {row['total']:.1f}; {len(rows)} runs{again}", written
-    )
+    """Add the run's row to the registry, or replace it."""
+    policy = _load_policy()
+    known = tables.read_table(request.root, REGISTRY)
+    rows = {}
+    rescored = 0
+    for row in known:
+        if row["policy_sha256"] != policy.digest:
+            row = score_row(row, policy)
+            rescored += 1
+        failed_gates = _without_overall(row["failed_gates"])
+        rows[row["run"]] = {**row, "failed_gates": failed_gates}
+    row = score_row(read_facts(run_paths), policy)
+    rows[run_paths.run] = row
+    written = _write(request.root, rows.values(), known, policy)
+    summary = f"{row['decision']}, score {row['total']:.1f}; {terminal.counted(len(rows), 'run')}"
+    if rescored:
+        summary += f"; the policy changed, {terminal.counted(rescored, 'row')} scored again"
+    return StepResult(summary, written)
 
 
 def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
-    """Make the registry anew from every closed run folder of the workspace."""
-    rules, digest = _policy()
-    folders = sorted(
-        path.parent.name
-        for path in (request.root / locations.RUNS).glob("*/governance_remediation_plan.json")
-    )
-    runs = [folder for folder in folders if run_names.parse_run_name(folder)]
+    """Write the registry from every closed run folder of the workspace, whatever it held before."""
+    policy = _load_policy()
+    runs = run_folders.list_closed(request.root)
+    read_run = partial(_read_facts_of, request.root)
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-        found = workers.map(partial(_facts_of, request.root), runs, chunksize=64)
-        rows = [_scored(row, rules, digest) for row in found]
-    written = _write(request.root, rows, changed=set(runs), version=rules["policy_version"])
-    return StepResult(f"{len(rows)} runs, from their folders alone", written)
+        facts = workers.map(read_run, runs, chunksize=64)
+        rows = [score_row(row, policy) for row in facts]
+    written = _write(request.root, rows, (), policy)
+    return StepResult(f"{terminal.counted(len(rows), 'run')}, from the run folders alone", written)
 
 
-def _facts_of(root: Path, run: str) -> Row:
-    return facts(run_lookup.locate(RunRequest(root=root, run_dir=root / locations.RUNS / run)))
+def _read_facts_of(root: Path, run: str) -> Row:
+    run_dir = root / locations.RUNS / run
+    request = RunRequest(root=root, run_dir=run_dir)
+    return read_facts(run_lookup.locate(request))
 
 
-def facts(run_paths: RunPaths) -> Row:
-    """Gather what a run's folders say: the part of its row that no policy has a say in. Raises Missing, Invalid."""
+def read_facts(run_paths: RunPaths) -> Row:
+    """Return the part of a run's row that follows from its folders alone. Raises Missing, Invalid."""
     name = run_names.parse_run_name(run_paths.run)
     assert name is not None, "located runs have a run's name"
-    report = (
-        json_files.read_optional(run_paths, "production_gates_report") if run_paths.gate else None
-    )
-    ended = not (json_files.read_optional(run_paths, "run_detection") or {}).get("abandoned")
+    report = None
+    if run_paths.gate:
+        report = json_files.read_optional(run_paths, "production_gates_report")
     audit = json_files.read(run_paths, "governance_audit_check")
     plan = json_files.read(run_paths, "governance_remediation_plan")
-    given = gates.inputs(report)
-    answers = {check["id"]: check["answer"] for check in audit["checks"]}
-    counted = (
-        report if ended else None
-    )  # what a dead run left may be a part: it is a trial, and measures nothing
-    readings = gates.readings(counted) if counted is not None else ()
-    measured = scoring.measure(counted, tuple(_COSTS.values()))
+    detection = json_files.read_optional(run_paths, "run_detection") or {}
+    # The report of an abandoned run may cover a part only: the run counts as a trial, and measures nothing.
+    counted = None if detection.get("abandoned") else report
+    overall = gates.gates(counted).get(gates.OVERALL)
+    inputs = gates.inputs(report)
+    answers = {}
+    for check in audit["checks"]:
+        answers[check["id"]] = check["answer"]
     return {
         "run": run_paths.run,
         "decision_tag": name.tag,
         "started": name.stamp,
         "factor": audit["factor"],
-        "strategy": values.text(given.get("strategy")),
+        "strategy": values.text(inputs.get("strategy")),
         "owner": audit["owner"],
         "gate_folder": run_paths.gate,
-        "overall_pass": values.boolean(gates.gates(counted).get(gates.OVERALL)),
+        "overall_pass": values.boolean(overall),
         "audit_passed": audit["passed"],
         "data_quality_passed": answers["data_quality_passed"] == "pass",
         "ledger_row_present": answers["ledger_row_present"] == "pass",
         "high_items": sum(item["severity"] == "High" for item in plan["items"]),
-        **dict(zip(_COSTS, measured.cost_ics, strict=True)),
-        **{metric: getattr(measured, metric) for metric in _METRICS},
-        "failed_gates": _joined(found.gate for found in readings if found.recomputed is False),
-        "failed_checks": _joined(
-            check for check, answer in answers.items() if answer in ("fail", "error")
-        ),
-        "skipped_checks": _joined(
-            check for check, answer in answers.items() if answer == "skipped"
-        ),
+        **_metrics(counted),
+        "failed_gates": _join(reading.gate for reading in gates.failed(counted)),
+        "failed_checks": _join_checks(answers, "fail", "error"),
+        "skipped_checks": _join_checks(answers, "skipped"),
     }
 
 
-def _scored(row: Mapping[str, Any], rules: Mapping[str, Any], digest: str) -> Row:
-    """Score a row by the policy; only what the facts hold is used, so old rows need no folder to be scored again."""
-    multipliers = rules["cost"]["multipliers"]
-    by_multiplier = {multiplier: row[column] for column, multiplier in _COSTS.items()}
-    costs = tuple(by_multiplier[multiplier] for multiplier in multipliers)
-    measured = scoring.Measured(cost_ics=costs, **{metric: row[metric] for metric in _METRICS})
+def _metrics(report: Any) -> Row:
+    """Return what a report measured, by the columns of the registry."""
+    measured = scoring.measure(report, tuple(_MULTIPLIERS.values()))
+    row: Row = dict(zip(_MULTIPLIERS, measured.cost_ics, strict=True))
+    for metric in _METRICS:
+        row[metric] = getattr(measured, metric)
+    return row
+
+
+def _join_checks(answers: Mapping[str, str], *kinds: str) -> str | None:
+    return _join(check for check, answer in answers.items() if answer in kinds)
+
+
+def _without_overall(failed_gates: str | None) -> str | None:
+    """Return the failed gates of a row; older registries list `overall_pass` last, which is no gate."""
+    if failed_gates is None:
+        return None
+    return failed_gates.removesuffix(gates.OVERALL).removesuffix(";") or None
+
+
+def score_row(row: Row, policy: Policy) -> Row:
+    """Return a row with its score. Only the row itself is used, so it can be scored again without its run folder."""
+    multipliers = policy.rules["cost"]["multipliers"]
+    columns = dict(zip(_MULTIPLIERS.values(), _MULTIPLIERS, strict=True))
+    cost_ics = tuple(row[columns[multiplier]] for multiplier in multipliers)
+    metrics = {metric: row[metric] for metric in _METRICS}
+    measured = scoring.Measured(cost_ics=cost_ics, **metrics)
     standing = scoring.Standing(
         overall_pass=row["overall_pass"] is True,
         audit_passed=row["audit_passed"],
@@ -131,54 +178,42 @@ def _scored(row: Mapping[str, Any], rules: Mapping[str, Any], digest: str) -> Ro
         ledger_row_present=row["ledger_row_present"],
         high_items=row["high_items"],
     )
-    score = scoring.score(measured, standing, rules)
-    parts = (
-        "decision",
-        "total",
-        "quality",
-        "cost",
-        "walk_forward",
-        "risk",
-        "statistical",
-        "governance",
-    )
-    made = {
+    score = scoring.score(measured, standing, policy.rules)
+    scored: Row = {
         **row,
-        **{part: getattr(score, part) for part in parts},
-        "not_measured": _joined(measured.missing(multipliers)),
-        "policy_version": rules["policy_version"],
-        "policy_sha256": digest,
+        "not_measured": _join(measured.missing(multipliers)),
+        "policy_version": policy.rules["policy_version"],
+        "policy_sha256": policy.digest,
     }
-    return {name: made[name] for name in json_files.columns(REGISTRY)}
+    for name in _SCORED:
+        scored[name] = getattr(score, name)
+    return scored
 
 
-def _write(root: Path, rows: Iterable[Row], changed: set[str], version: int) -> tuple[Path, ...]:
-    """Write table and leaderboard; only changed rows are held against the schema, the others were when they came."""
+def _write(
+    root: Path, rows: Iterable[Row], known: Iterable[Row], policy: Policy
+) -> tuple[Path, ...]:
+    """Write table and leaderboard."""
     ordered = sorted(rows, key=lambda row: row["run"])
-    path, page = _path(root), locations.workspace_path(root, LEADERBOARD)
-
-    def check(row: Row) -> None:
-        if row["run"] in changed:
-            json_files.check(row, REGISTRY, f"{path}: {row['run']}")
-
-    csv_files.write_rows(path, ordered, json_files.columns(REGISTRY), check)
-    best = sorted(ordered, key=lambda row: (-row["total"], row["run"]))[:TOP]
-    page_files.write(
-        page, f"{LEADERBOARD}.md", rows=best, count=len(ordered), top=TOP, version=version
-    )
+    path = tables.write_table(root, REGISTRY, ordered, known)
+    page = locations.workspace_path(root, LEADERBOARD)
+    best = sorted(ordered, key=lambda row: (-row["total"], row["run"]))
+    facts = {
+        "rows": best[:TOP],
+        "count": len(ordered),
+        "top": TOP,
+        "version": policy.rules["policy_version"],
+    }
+    page_files.write(page, f"{LEADERBOARD}.md", **facts)
     return path, page
 
 
-def _policy() -> tuple[Any, str]:
+def _load_policy() -> Policy:
     rules = configuration.load("scoring_policy")
-    return rules, configuration.digest(rules)
+    return Policy(rules, configuration.digest(rules))
 
 
-def _path(root: Path) -> Path:
-    return locations.workspace_path(root, REGISTRY)
-
-
-def _joined(names: Iterable[str]) -> str | None:
+def _join(names: Iterable[str]) -> str | None:
     return ";".join(names) or None
 
 

@@ -1,4 +1,4 @@
-"""Remember every check that had no yes, in every run, and say which failures come back.
+"""Keep every check that failed in any run, and say which failures come back.
 
 Reads  the run's governance_audit_check.json, audit/factor_registry/factor_experiment_registry.csv, its own table
 Writes audit/failure_patterns/failure_patterns.csv and failure_pattern_summary.md
@@ -24,187 +24,201 @@ from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import locations, run_names
+from postrun.core import locations, run_names, terminal
 from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history
-from postrun.decide.failure_history import Run
-from postrun.store import check_catalogue, csv_files, json_files, page_files
+from postrun.decide.failure_history import OPEN, REGRESSED, RESOLVED, Pattern, Run
+from postrun.store import check_catalogue, json_files, page_files, run_folders, tables
+from postrun.store.check_catalogue import Check
 
-TABLE, SUMMARY, REGISTRY = (
-    "failure_patterns",
-    "failure_pattern_summary",
-    "factor_experiment_registry",
-)
-OBSERVED = 200  # characters kept of what the audit found; the audit has the rest
-_LIVE = (failure_history.REGRESSED, failure_history.OPEN)  # worst first
-_RECORDED = ("family", "severity", "answer")
-_DERIVED = (
-    "state",
-    "recurrence",
-    "first_seen",
-    "last_seen",
-)  # change with other runs of the factor
+TABLE, SUMMARY = "failure_patterns", "failure_pattern_summary"
+REGISTRY = "factor_experiment_registry"
+OBSERVED_LENGTH = 200  # characters kept of what the audit observed; the audit has the rest
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One closed run: its answers for the history, and the part of its rows that no other run has a say in."""
+class RunFailures:
+    """One closed run: its answers for the history, and that part of its rows that follows from its audit alone."""
 
     answers: Run
     rows: tuple[Row, ...]
 
+    @property
+    def are_current(self) -> bool:
+        """Return whether the rows are those of the answers; not when the run was closed again since."""
+        checks = {(row["factor"], row["check"]) for row in self.rows}
+        factor = self.answers.factor
+        return checks == {(factor, check) for check in self.answers.failed}
+
 
 def tally(request: RunRequest, run_paths: RunPaths) -> StepResult:
-    """Put the run's failures into the table; those of runs that the registry knows otherwise are read anew too."""
-    source = locations.workspace_path(request.root, REGISTRY)
-    known = {
-        row["run"]: failure_history.of_row(row)
-        for row in csv_files.read_rows(source, json_files.columns(REGISTRY))
-    }
-    if run_paths.run not in known:
+    """Put the run's failures into the table. Raises Missing, Invalid.
+
+    A run whose rows do not agree with the registry is read again, too: it was registered, but not entered here since.
+    """
+    known = tables.read_table(request.root, TABLE)
+    rows_of = _by_run(known)
+    failures = []
+    is_registered = False
+    for registry_row in tables.read_table(request.root, REGISTRY):
+        answers = failure_history.from_registry(registry_row)
+        of_run = RunFailures(answers, tuple(rows_of.get(answers.run, ())))
+        is_this_run = answers.run == run_paths.run
+        is_registered = is_registered or is_this_run
+        if is_this_run or not of_run.are_current:
+            of_run = read_failures(request.root, answers.run)
+        failures.append(of_run)
+    if not is_registered:
+        registry = locations.workspace_path(request.root, REGISTRY)
         hint = f"register it first: make factor-registry TAG={request.tag or '...'}"
-        raise Missing(source, f"a row for {run_paths.run}", "none", hint)
-    lying = csv_files.read_rows(
-        locations.workspace_path(request.root, TABLE), json_files.columns(TABLE)
-    )
-    kept = _by_run(lying)
-    seen = {run: Seen(answers, tuple(kept.get(run, ()))) for run, answers in known.items()}
-    old = {run_paths.run} | {run for run, one in seen.items() if _differs(one)}
-    rows = settle([read_run(request.root, run) if run in old else one for run, one in seen.items()])
-    written = _write(request.root, rows, lying)
-    return StepResult(_words(rows, run_paths.run), written)
-
-
-def _by_run(lying: Iterable[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for row in lying:
-        found.setdefault(row["run"], []).append(
-            {name: row[name] for name in row if name not in _DERIVED}
-        )
-    return found
-
-
-def _differs(seen: Seen) -> bool:
-    """Say whether the table lacks what the registry says of a run: it was registered, but not tallied since."""
-    lying = {(row["factor"], row["check"]) for row in seen.rows}
-    return lying != {(seen.answers.factor, check) for check in seen.answers.failed}
+        raise Missing(registry, f"a row for {run_paths.run}", "none", hint)
+    rows = make_rows(failures)
+    written = _write(request.root, rows, known)
+    return StepResult(_summary(rows, run_paths.run), written)
 
 
 def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
-    """Make the table anew from every closed run folder of the workspace."""
-    folders = sorted(
-        path.parent.name
-        for path in (request.root / locations.RUNS).glob("*/governance_remediation_plan.json")
-    )
-    runs = [folder for folder in folders if run_names.parse_run_name(folder)]
+    """Write the table from every closed run folder of the workspace, whatever it held before."""
+    runs = run_folders.list_closed(request.root)
+    read_run = partial(read_failures, request.root)
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-        rows = settle(list(workers.map(partial(read_run, request.root), runs, chunksize=64)))
-    return StepResult(
-        f"{len(rows)} failures of {len(runs)} runs, from their folders alone",
-        _write(request.root, rows, ()),
-    )
+        failures = list(workers.map(read_run, runs, chunksize=64))
+    rows = make_rows(failures)
+    written = _write(request.root, rows, ())
+    counts = f"{terminal.counted(len(rows), 'failure')} of {terminal.counted(len(runs), 'run')}"
+    return StepResult(f"{counts}, from the run folders alone", written)
 
 
-def read_run(root: Path, run: str) -> Seen:
-    """Take one run's answers out of its audit. Raises Missing, Invalid."""
+def _by_run(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    rows_of: dict[str, list[Row]] = {}
+    for row in rows:
+        rows_of.setdefault(row["run"], []).append(row)
+    return rows_of
+
+
+def read_failures(root: Path, run: str) -> RunFailures:
+    """Return what one run's audit says failed. Raises Missing, Invalid."""
     audit = json_files.read(RunPaths(root, run, None), "governance_audit_check")
     name = run_names.parse_run_name(run)
     assert name is not None, "only runs are registered"
-    no = [check for check in audit["checks"] if check["answer"] in ("fail", "error")]
-    skipped = tuple(check["id"] for check in audit["checks"] if check["answer"] == "skipped")
-    answers = Run(run, audit["factor"], tuple(check["id"] for check in no), skipped)
-    own = {"run": run, "started": name.stamp, "decision_tag": name.tag, "factor": audit["factor"]}
-    return Seen(answers, tuple({**own, **_recorded(check)} for check in no))
+    rows: list[Row] = []
+    skipped = []
+    for check in audit["checks"]:
+        if check["answer"] == "skipped":
+            skipped.append(check["id"])
+        if check["answer"] in ("fail", "error"):
+            row = {
+                "run": run,
+                "started": name.stamp,
+                "decision_tag": name.tag,
+                "factor": audit["factor"],
+                "check": check["id"],
+                "family": check["family"],
+                "severity": check["severity"],
+                "answer": check["answer"],
+                "observed": _shorten(check["observed"]),
+            }
+            rows.append(row)
+    failed = tuple(row["check"] for row in rows)
+    answers = Run(run, audit["factor"], failed, tuple(skipped))
+    return RunFailures(answers, tuple(rows))
 
 
-def _recorded(check: Mapping[str, Any]) -> Row:
-    observed = " ".join(check["observed"].split())
-    short = observed if len(observed) <= OBSERVED else f"{observed[: OBSERVED - 1]}…"
-    return {"check": check["id"], **{name: check[name] for name in _RECORDED}, "observed": short}
+def _shorten(observed: str) -> str:
+    line = " ".join(observed.split())
+    if len(line) <= OBSERVED_LENGTH:
+        return line
+    return f"{line[: OBSERVED_LENGTH - 1]}…"
 
 
-def settle(seen: Sequence[Seen]) -> list[Row]:
-    """Give the whole table: each failure with how its pattern stands, sorted by run and check."""
-    own = {one.answers.run: one.rows for one in seen}
-    started = {row["run"]: row["started"] for one in seen for row in one.rows}
+def make_rows(failures: Sequence[RunFailures]) -> list[Row]:
+    """Return the whole table: each failure with how its pattern stands, sorted by run and check."""
+    rows_of = {of_run.answers.run: of_run.rows for of_run in failures}
     rows = []
-    for runs in failure_history.by_factor(one.answers for one in seen):
-        found = failure_history.patterns(runs)
-        rows += [
-            {**row, **_standing(found[row["check"]], started)}
-            for run in runs
-            for row in own[run.run]
-        ]
-    names = json_files.columns(TABLE)
-    return sorted(
-        ({name: row[name] for name in names} for row in rows),
-        key=lambda row: (row["run"], row["check"]),
-    )
+    for history in failure_history.by_factor(of_run.answers for of_run in failures):
+        patterns = failure_history.find_patterns(history)
+        for run in history:
+            for row in rows_of[run.run]:
+                standing = _standing(patterns[row["check"]], rows_of)
+                rows.append({**row, **standing})
+    return sorted(rows, key=lambda row: (row["run"], row["check"]))
 
 
-def _standing(pattern: failure_history.Pattern, started: Mapping[str, str]) -> Row:
-    times = [started[run] for run in pattern.runs]
-    return dict(zip(_DERIVED, (pattern.state, len(times), times[0], times[-1]), strict=True))
-
-
-def summarise(rows: Iterable[Row]) -> list[Row]:
-    """Give one line per check over all factors: what still fails first, then what failed in most runs."""
-    checks = check_catalogue.checks()
-    parts: dict[str, list[Row]] = {}
-    for row in rows:
-        parts.setdefault(row["check"], []).append(row)
-    lines = [_line(check, part, checks.get(check)) for check, part in parts.items()]
-    return sorted(
-        lines,
-        key=lambda line: (line["state"] == failure_history.RESOLVED, -line["runs"], line["check"]),
-    )
-
-
-def _line(check: str, part: Sequence[Row], asked: check_catalogue.Check | None) -> Row:
-    states = {(row["factor"] or row["run"]): row["state"] for row in part}
-    count = Counter(states.values())
+def _standing(pattern: Pattern, rows_of: Mapping[str, Sequence[Row]]) -> Row:
+    """Return the columns that change with other runs of the factor."""
+    first_run, last_run = pattern.runs[0], pattern.runs[-1]
     return {
-        "check": check,
-        "severity": asked.severity if asked else part[-1]["severity"],
-        "family": asked.family if asked else part[-1]["family"],
-        "runs": len(part),
-        "first_seen": part[0]["started"],
-        "last_seen": part[-1]["started"],
-        "factors": sorted({row["factor"] for row in part if row["factor"] is not None}),
-        "nameless": sum(row["factor"] is None for row in part),
-        "state": next((state for state in _LIVE if count[state]), failure_history.RESOLVED),
-        "count": {state: count[state] for state in (*_LIVE, failure_history.RESOLVED)},
-        "remedy": asked.remedy if asked else None,
+        "state": pattern.state,
+        "recurrence": len(pattern.runs),
+        "first_seen": rows_of[first_run][0]["started"],
+        "last_seen": rows_of[last_run][0]["started"],
     }
 
 
-def _write(root: Path, rows: Sequence[Row], lying: Iterable[Row]) -> tuple[Path, ...]:
-    """Write table and summary; rows that lie there already were held against the schema when they came."""
-    path, page = locations.workspace_path(root, TABLE), locations.workspace_path(root, SUMMARY)
-    checked = {(row["run"], row["check"]): row for row in lying}
+def summarise(rows: Iterable[Row]) -> list[Row]:
+    """Return one line per check over all factors: what still fails first, then what failed in most runs."""
+    checks = check_catalogue.checks()
+    rows_of: dict[str, list[Row]] = {}
+    for row in rows:
+        rows_of.setdefault(row["check"], []).append(row)
+    lines = []
+    for check, failures in rows_of.items():
+        lines.append(_summarise_check(check, failures, checks.get(check)))
+    return sorted(lines, key=_summary_order)
 
-    def check(row: Row) -> None:
-        if checked.get((row["run"], row["check"])) != row:
-            json_files.check(row, TABLE, f"{path}: {row['run']}: {row['check']}")
 
-    csv_files.write_rows(path, rows, json_files.columns(TABLE), check)
-    runs = len({row["run"] for row in rows})
-    page_files.write(page, f"{SUMMARY}.md", lines=summarise(rows), failures=len(rows), runs=runs)
+def _summary_order(line: Row) -> tuple[bool, int, str]:
+    return line["state"] == RESOLVED, -line["runs"], line["check"]
+
+
+def _summarise_check(check: str, failures: Sequence[Row], catalogued: Check | None) -> Row:
+    """Return the line of one check. A check that is no longer in the catalogue is described by its newest row."""
+    newest = failures[-1]
+    states = {(row["factor"] or row["run"]): row["state"] for row in failures}
+    count = Counter(states.values())
+    factors = {row["factor"] for row in failures}
+    severity, family, remedy = newest["severity"], newest["family"], None
+    if catalogued is not None:
+        severity, family, remedy = catalogued.severity, catalogued.family, catalogued.remedy
+    worst_first = (REGRESSED, OPEN, RESOLVED)
+    return {
+        "check": check,
+        "severity": severity,
+        "family": family,
+        "runs": len(failures),
+        "first_seen": failures[0]["started"],
+        "last_seen": newest["started"],
+        "factors": sorted(factors - {None}),
+        "nameless": sum(row["factor"] is None for row in failures),
+        "state": next(state for state in worst_first if count[state]),
+        "count": {state: count[state] for state in worst_first},
+        "remedy": remedy,
+    }
+
+
+def _write(root: Path, rows: Sequence[Row], known: Iterable[Row]) -> tuple[Path, ...]:
+    """Write table and summary."""
+    path = tables.write_table(root, TABLE, rows, known)
+    page = locations.workspace_path(root, SUMMARY)
+    runs = {row["run"] for row in rows}
+    lines = summarise(rows)
+    page_files.write(page, f"{SUMMARY}.md", lines=lines, failures=len(rows), runs=len(runs))
     return path, page
 
 
-def _words(rows: Sequence[Row], run: str) -> str:
-    own = [row for row in rows if row["run"] == run]
-    back = sum(row["recurrence"] > 1 for row in own)
-    return f"{len(own)} failures, {back} of them seen before with this factor; {len(rows)} in all"
+def _summary(rows: Sequence[Row], run: str) -> str:
+    of_run = [row for row in rows if row["run"] == run]
+    returned = sum(row["recurrence"] > 1 for row in of_run)
+    counts = f"{terminal.counted(len(of_run), 'failure')}, {returned} of them seen before"
+    return f"{counts} with this factor; {len(rows)} in all"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Tally one run, or with --rebuild all of them."""
+    """Enter one run, or with --rebuild all of them."""
     return cli.step_main(tally, __doc__, argv, rebuild=rebuild)
 
 

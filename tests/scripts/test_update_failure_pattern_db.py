@@ -59,7 +59,7 @@ def test_one_failed_run(archive: Archive, capsys: pytest.CaptureFixture[str]) ->
     assert out.splitlines() == [
         str(locations.workspace_path(archive.root, artifact)) for artifact in (TABLE, SUMMARY)
     ]
-    assert "1 failures, 0 of them seen before with this factor; 1 in all" in err
+    assert "1 failure, 0 of them seen before with this factor; 1 in all" in err
     assert archive.table(TABLE) == [
         {
             "run": A,
@@ -194,16 +194,16 @@ def test_every_order_of_closing_gives_the_same_bytes(tmp_path: Path) -> None:
     assert len(found) == 1
 
 
-def test_rebuild_of_300_mixed_runs_equals_the_increments(local: Path) -> None:
+def test_rebuild_of_mixed_runs_equals_the_increments(local: Path) -> None:
     dice = random.Random(11)
     archive = Archive(local)
     runs = [
         run_folder(f"2025-{1 + i % 12:02d}-{1 + i % 28:02d}_{i % 24:02d}{i % 60:02d}00", f"r{i}")
-        for i in range(300)
+        for i in range(40)
     ]
     dice.shuffle(runs)
     for run in runs:
-        answers = dice.choices(("pass", "fail", "skipped"), (30, 4, 2), k=len(CHECKS))
+        answers = dice.choices(("pass", "fail", "skipped"), (20, 6, 3), k=len(CHECKS))
         failed, skipped = (
             [check for check, answer in zip(CHECKS, answers, strict=True) if answer == wanted]
             for wanted in ("fail", "skipped")
@@ -214,7 +214,7 @@ def test_rebuild_of_300_mixed_runs_equals_the_increments(local: Path) -> None:
         assert tally(archive, run) == 0
     grown = both(archive)
     rows = archive.table(TABLE)
-    assert len(rows) > 500
+    assert len(rows) > 100
     assert {row["state"] for row in rows} == {"open", "resolved", "regressed"}
     for artifact in (TABLE, SUMMARY):
         locations.workspace_path(local, artifact).unlink()

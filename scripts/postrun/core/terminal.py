@@ -54,6 +54,11 @@ def detail(message: str) -> None:
         error(message)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 run`, `3 runs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def stamped(line: str) -> str:
     """Return a line with the time (UTC) before it where --verbose asks for that."""
     if _level != Level.VERBOSE:

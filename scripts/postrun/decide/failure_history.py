@@ -1,8 +1,8 @@
-"""What became of a failure: the runs of each factor one after the other, and the state of every check that failed.
+"""Follow each failed check through the runs of a factor, and say how it stands after the newest one.
 
 Pure functions, shared by the candidate queue and the failure patterns. A factor's runs are ordered by the time in
-their folders' names, then by the name itself, never by when they were closed. A run that names no factor stands alone:
-nothing is known of what came after it, so its failures stay open.
+their folders' names, then by the name itself, never by when they were closed. A run that names no factor stands
+alone: nothing is known of what came after it, so its failures stay open.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,10 @@ OPEN, RESOLVED, REGRESSED = "open", "resolved", "regressed"
 
 @dataclass(frozen=True)
 class Run:
-    """What the audit of one run answered: check ids without a yes, apart by whether they could be asked."""
+    """What the audit of one run answered: the ids of the checks that did not pass.
+
+    `failed` could be asked, `skipped` could not.
+    """
 
     run: str
     factor: str | None
@@ -31,39 +34,45 @@ class Pattern:
     state: str
 
 
-def of_row(row: Mapping[str, Any]) -> Run:
-    """Take a run's answers from its row in the registry."""
-    failed, skipped = (_parted(row[name]) for name in ("failed_checks", "skipped_checks"))
+def from_registry(row: Mapping[str, Any]) -> Run:
+    """Return a run's answers as its row in the registry has them."""
+    failed = split_ids(row["failed_checks"])
+    skipped = split_ids(row["skipped_checks"])
     return Run(row["run"], row["factor"], failed, skipped)
 
 
-def _parted(cell: str | None) -> tuple[str, ...]:
+def split_ids(cell: str | None) -> tuple[str, ...]:
+    """Return the ids in a cell of the registry, which are joined by semicolons."""
     return tuple(cell.split(";")) if cell else ()
 
 
 def by_factor(runs: Iterable[Run]) -> list[list[Run]]:
-    """Part runs by factor, each part oldest first; a run without a factor is a part of its own."""
-    parts: dict[tuple[bool, str], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: run.run):  # the name begins with the time
+    """Return the runs of each factor, oldest first; a run without a factor is alone in its list."""
+    histories: dict[tuple[bool, str], list[Run]] = {}
+    # The name of a run folder begins with its time.
+    for run in sorted(runs, key=lambda run: run.run):
         key = (False, run.run) if run.factor is None else (True, run.factor)
-        parts.setdefault(key, []).append(run)
-    return list(parts.values())
+        histories.setdefault(key, []).append(run)
+    return list(histories.values())
 
 
-def patterns(runs: Iterable[Run]) -> dict[str, Pattern]:
-    """Follow every check through the runs of one factor, which come oldest first.
+def find_patterns(runs: Iterable[Run]) -> dict[str, Pattern]:
+    """Return a pattern for each check that failed in these runs of one factor, which come oldest first.
 
-    `resolved` when a later run passed the check, `regressed` when it failed again after that, else `open`. A run that
-    skipped the check says nothing about it.
+    `resolved` when a later run passed the check, `regressed` when it failed again after that, else `open`. A run
+    that skipped the check says nothing about it.
     """
     states: dict[str, str] = {}
     failed_in: dict[str, list[str]] = {}
     for run in runs:
-        for check in states.keys() - {*run.failed, *run.skipped}:
+        passed = states.keys() - {*run.failed, *run.skipped}
+        for check in passed:
             states[check] = RESOLVED
         for check in run.failed:
-            states[check] = REGRESSED if states.get(check) in (RESOLVED, REGRESSED) else OPEN
+            came_back = states.get(check) in (RESOLVED, REGRESSED)
+            states[check] = REGRESSED if came_back else OPEN
             failed_in.setdefault(check, []).append(run.run)
-    return {
-        check: Pattern(check, tuple(failed_in[check]), state) for check, state in states.items()
-    }
+    patterns = {}
+    for check, state in states.items():
+        patterns[check] = Pattern(check, tuple(failed_in[check]), state)
+    return patterns

@@ -39,7 +39,7 @@ def story(answers: str) -> list[Run]:
     ],
 )
 def test_state(answers: str, state: str) -> None:
-    found = failure_history.patterns(story(answers))["it"]
+    found = failure_history.find_patterns(story(answers))["it"]
     assert found.state == state
     assert found.runs == tuple(
         f"run{number:02d}" for number, letter in enumerate(answers) if letter == "f"
@@ -48,7 +48,7 @@ def test_state(answers: str, state: str) -> None:
 
 @pytest.mark.parametrize("answers", ["", "p", "s", "psp"])
 def test_no_failure_is_no_pattern(answers: str) -> None:
-    assert failure_history.patterns(story(answers)) == {}
+    assert failure_history.find_patterns(story(answers)) == {}
 
 
 def test_runs_are_parted_by_factor_oldest_first() -> None:
@@ -67,4 +67,4 @@ def test_a_factor_may_have_the_name_of_a_run() -> None:
 
 def test_a_registry_row_gives_the_answers() -> None:
     row = {"run": "a", "factor": "x", "failed_checks": "one;two", "skipped_checks": None}
-    assert failure_history.of_row(row) == Run("a", "x", ("one", "two"), ())
+    assert failure_history.from_registry(row) == Run("a", "x", ("one", "two"), ())

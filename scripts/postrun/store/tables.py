@@ -1,0 +1,53 @@
+"""The workspace's tables by their artifact's name: where each is, and which columns it has."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from postrun.core import locations
+from postrun.core.errors import Missing
+from postrun.store import csv_files, json_files
+
+Row = csv_files.Row
+
+
+def read_table(root: Path, name: str) -> list[Row]:
+    """Return the rows of a table; none when there is no such file. Raises Invalid."""
+    path = locations.workspace_path(root, name)
+    columns = json_files.columns(name)
+    return csv_files.read_rows(path, columns)
+
+
+def read_existing(root: Path, name: str) -> list[Row]:
+    """Return the rows of a table that must be there. Raises Missing, Invalid."""
+    path = locations.workspace_path(root, name)
+    if not path.exists():
+        hint = "close a run first: make finalize TAG=..."
+        raise Missing(path, "a table", "nothing there", hint)
+    return read_table(root, name)
+
+
+def write_table(
+    root: Path,
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    known: Iterable[Row] = (),
+) -> Path:
+    """Write the columns of a table from these rows. Return its path. Raises Invalid.
+
+    Each row is checked against the table's schema, but for those that are among the `known`: they were
+    checked when they were written.
+    """
+    path = locations.workspace_path(root, name)
+    columns = json_files.columns(name)
+    checked = {tuple(row.values()) for row in known}
+
+    def check(row: Row) -> None:
+        if tuple(row.values()) not in checked:
+            json_files.check(row, name, f"{path}: {row['run']}")
+
+    ordered = []
+    for row in rows:
+        ordered.append({column: row[column] for column in columns})
+    csv_files.write_rows(path, ordered, columns, check)
+    return path
