@@ -1,7 +1,7 @@
 """Turn the queue into commands that can be run: what failed, what to try, and the launcher's command for each.
 
 Reads  the candidate queue and the registry; of each queued row's source run the gate report, context, preflight,
-       data-quality report, audit and remediation plan; one look at the workstation
+       and remediation plan; one question to the workstation
 Writes audit/factor_registry/next_run_plan.json and .md
 A command is a list of arguments made of the source run's real inputs: nothing in it is made up but the tag, which is
 the first free committee_<day>_run<N> of the newest run's day. What is unknown or missing blocks a command, by name.
@@ -10,7 +10,7 @@ Exit codes: 0 done, 2 usage, 3 no queue yet, 4 an input is invalid, 9 locked.
     python scripts/generate_next_run_plan.py
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,103 +20,121 @@ from postrun.core.errors import Missing, Unreachable
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import gates, planning
-from postrun.decide.planning import RemoteFiles
+from postrun.decide.planning import RemoteFiles, Source
 from postrun.remote.workstation import open_workstation
-from postrun.store import check_catalogue, configuration, csv_files, json_files, page_files
+from postrun.store import (
+    check_catalogue,
+    configuration,
+    json_files,
+    page_files,
+    run_folders,
+    tables,
+)
 
 PLAN, QUEUE, REGISTRY = "next_run_plan", "factor_candidate_queue", "factor_experiment_registry"
 Row = Mapping[str, Any]
 
 
 def plan(request: RunRequest, _: RunPaths) -> StepResult:
-    """Plan the next runs. A workstation that does not answer blocks nothing, but the plan says what is unchecked."""
-    queue = _table(request.root, QUEUE)
-    registry = _table(request.root, REGISTRY)
-    sources = [_source(request.root, row) for row in queue]
-    remote_files = _survey(
-        request, [path for source in sources for path in planning.needed(source)]
-    )
-    taken = (
-        {row["decision_tag"] for row in registry}
-        | _local_tags(request.root)
-        | (remote_files.tags if remote_files else set())
-    )
-    tags = planning.free_tags(max((row["started"] for row in registry), default=""), taken)
-    commands = [
-        _command(row, source, next(tags), remote_files)
-        for row, source in zip(queue, sources, strict=True)
-    ]
-    run_paths = RunPaths.of_workspace(request.root)
+    """Plan the next runs. Raises Missing, Invalid.
+
+    A workstation that does not answer blocks nothing, but the plan says what was not checked.
+    """
+    queue = tables.read_existing(request.root, QUEUE)
+    registry = tables.read_existing(request.root, REGISTRY)
+    sources = [_read_source(request.root, row) for row in queue]
+    remote_files = _ask_workstation(request, sources)
+    newest = max((row["started"] for row in registry), default="")
+    tags = planning.free_tags(newest, _taken_tags(request.root, registry, remote_files))
+    commands = []
+    for row, source in zip(queue, sources, strict=True):
+        commands.append(_make_command(row, source, next(tags), remote_files))
+    made_from = {}
+    for name in (QUEUE, REGISTRY):
+        made_from[name] = disk.sha256(locations.workspace_path(request.root, name))
     document = {
-        "made_from": {
-            name: disk.sha256(locations.workspace_path(request.root, name))
-            for name in (QUEUE, REGISTRY)
-        },
+        "made_from": made_from,
         "workstation_answered": remote_files is not None,
         "commands": commands,
     }
-    lying = json_files.write(run_paths, PLAN, document)
-    page = locations.workspace_path(request.root, PLAN, ".md")
-    lines = {
-        command["rank"]: planning.quoted(command["argv"] or ()) for command in lying["commands"]
-    }
-    page_files.write(page, f"{PLAN}.md", lines=lines, **lying)
-    ready = sum(not command["blocked_by"] for command in commands)
-    return StepResult(
-        f"{len(commands)} commands, {ready} not blocked",
-        (locations.workspace_path(request.root, PLAN), page),
-    )
+    return StepResult(_summary(commands), _write(request.root, document))
 
 
-def _table(root: Path, name: str) -> list[dict[str, Any]]:
-    path = locations.workspace_path(root, name)
-    if not path.exists():
-        raise Missing(path, "a table", "nothing there", "close a run first: make finalize TAG=...")
-    return csv_files.read_rows(path, json_files.columns(name))
+def _write(root: Path, document: dict[str, Any]) -> tuple[Path, ...]:
+    written = json_files.write(RunPaths.of_workspace(root), PLAN, document)
+    page = locations.workspace_path(root, PLAN, ".md")
+    lines = {}
+    for command in written["commands"]:
+        lines[command["rank"]] = planning.quoted(command["argv"] or ())
+    page_files.write(page, f"{PLAN}.md", lines=lines, **written)
+    return locations.workspace_path(root, PLAN), page
 
 
-def _local_tags(root: Path) -> set[str]:
-    names = (run_names.parse_run_name(path.name) for path in (root / locations.RUNS).glob("*"))
-    return {name.tag for name in names if name}
+def _summary(commands: Sequence[Row]) -> str:
+    """Return how many commands there are, and what blocks the first that is blocked."""
+    number = terminal.counted(len(commands), "command")
+    reasons = [command["blocked_by"][0] for command in commands if command["blocked_by"]]
+    if not reasons:
+        return f"{number}, none blocked"
+    blocked = f"{len(reasons)} blocked"
+    if len(reasons) == len(commands):
+        blocked = {1: "blocked", 2: "both blocked"}.get(len(commands), "all blocked")
+    return f"{number}, {blocked}: {reasons[0]}"
 
 
-def _source(root: Path, row: Row) -> planning.Source:
-    """Gather what the source run left; what cannot be read is None and blocks later, by name."""
+def _taken_tags(root: Path, registry: Iterable[Row], remote_files: RemoteFiles | None) -> set[str]:
+    """Return the tags that a run has, here or on the workstation."""
+    taken = {row["decision_tag"] for row in registry}
+    for folder in run_folders.list_folders(root):
+        if name := run_names.parse_run_name(folder):
+            taken.add(name.tag)
+    if remote_files is not None:
+        taken |= remote_files.tags
+    return taken
+
+
+def _read_source(root: Path, row: Row) -> Source:
+    """Return what the source run left. What cannot be read is None and blocks later, by name."""
     run_paths = RunPaths(root, row["run"], row["gate_folder"])
-    context = _seek(run_paths, "context")
-    return planning.Source(
+    report = None
+    if row["gate_folder"]:
+        report = _read(run_paths, "production_gates_report")
+    return Source(
         run=row["run"],
-        report=_seek(run_paths, "production_gates_report") if row["gate_folder"] else None,
-        context=context,
-        preflight=_seek(run_paths, "preflight"),
-        audit=_seek(run_paths, "governance_audit_check"),
-        remediation=_seek(run_paths, "governance_remediation_plan"),
+        report=report,
+        context=_read(run_paths, "context"),
+        preflight=_read(run_paths, "preflight"),
+        remediation=_read(run_paths, "governance_remediation_plan"),
     )
 
 
-def _seek(run_paths: RunPaths, name: str) -> Any:
-    # The audit of that run has said what is wrong with the file; here it is only unknown.
+def _read(run_paths: RunPaths, name: str) -> Any:
+    # The audit of that run names what is wrong with the file; here it is only unknown.
     return json_files.try_read(run_paths, name).value
 
 
-def _survey(request: RunRequest, paths: Sequence[str]) -> RemoteFiles | None:
-    """Look once at the workstation; None when it does not answer."""
+def _ask_workstation(request: RunRequest, sources: Iterable[Source]) -> RemoteFiles | None:
+    """Ask the workstation once which files it has; None when it does not answer."""
+    paths: set[str] = set()
+    for source in sources:
+        paths.update(planning.needed_files(source))
     try:
-        with open_workstation(request) as door:
-            return door.list_files(sorted(set(paths)))
+        with open_workstation(request) as workstation:
+            return workstation.list_files(sorted(paths))
     except (Unreachable, Missing) as error:
         terminal.error(str(error))
         return None
 
 
-def _command(
-    row: Row, source: planning.Source, tag: str, remote_files: RemoteFiles | None
+def _make_command(
+    row: Row, source: Source, tag: str, remote_files: RemoteFiles | None
 ) -> dict[str, Any]:
-    """Put one planned run together."""
+    """Return one planned run."""
     notes = f"{row['action']} after {source.run}"
-    argv, unknown = planning.command(source, tag, notes)
-    files = planning.needed(source)
+    argv, unknown = planning.build_command(source, tag, notes)
+    files = planning.needed_files(source)
     blocked, unchecked = planning.blockers(files, remote_files)
+    failed_gates = [_describe(reading) for reading in gates.failed(source.report)]
     return {
         "rank": row["rank"],
         "factor": row["factor"],
@@ -129,49 +147,53 @@ def _command(
         "files": files,
         "blocked_by": [*unknown, *blocked],
         "unchecked": unchecked,
-        "failed_gates": list(_failed_gates(source)),
+        "failed_gates": failed_gates,
         "high_items": list(_high_items(source)),
-        "hypotheses": list(_hypotheses(source)),
+        "hypotheses": list(_hypotheses(source, failed_gates)),
     }
 
 
-def _failed_gates(source: planning.Source) -> Iterator[dict[str, Any]]:
-    for reading in gates.readings(source.report) if source.report is not None else ():
-        if reading.recomputed is False and reading.gate != gates.OVERALL:
-            numbers = {
-                name: values.number(getattr(reading, name))
-                for name in ("observed", "threshold", "margin")
-            }
-            yield {
-                "gate": reading.gate,
-                "metric": reading.metric,
-                "comparison": reading.comparison,
-                **numbers,
-            }
+def _describe(reading: gates.Reading) -> dict[str, Any]:
+    return {
+        "gate": reading.gate,
+        "metric": reading.metric,
+        "comparison": reading.comparison,
+        "observed": values.number(reading.observed),
+        "threshold": values.number(reading.threshold),
+        "margin": values.number(reading.margin),
+    }
 
 
-def _high_items(source: planning.Source) -> Iterator[dict[str, Any]]:
-    for item in (source.remediation or {"items": []})["items"]:
+def _items(source: Source) -> list[dict[str, Any]]:
+    """Return the items of the source run's remediation plan."""
+    items: list[dict[str, Any]] = (source.remediation or {}).get("items", [])
+    return items
+
+
+def _high_items(source: Source) -> Iterator[dict[str, Any]]:
+    for item in _items(source):
         if item["severity"] == "High":
             yield {"check": item["check"], "remedy": item["remedy"]}
 
 
-def _hypotheses(source: planning.Source) -> Iterator[dict[str, Any]]:
-    """Give what the next run could test: for each failed gate, then for each failed check."""
-    of_gates = {
-        row["gate"]: row["hypothesis"] for row in configuration.load("gate_hypotheses")["gates"]
-    }
-    for failed in _failed_gates(source):
-        if failed["gate"] in of_gates:
-            yield {"about": failed["gate"], "hypothesis": of_gates[failed["gate"]]}
+def _hypotheses(source: Source, failed_gates: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """Yield what the next run could test: for each failed gate, then for each failed check."""
+    of_gates = {}
+    for entry in configuration.load("gate_hypotheses")["gates"]:
+        of_gates[entry["gate"]] = entry["hypothesis"]
+    for failed in failed_gates:
+        gate = failed["gate"]
+        if gate in of_gates:
+            yield {"about": gate, "hypothesis": of_gates[gate]}
     checks = check_catalogue.checks()
-    for item in (source.remediation or {"items": []})["items"]:
-        if item["check"] in checks:
-            yield {"about": item["check"], "hypothesis": checks[item["check"]].hypothesis}
+    for item in _items(source):
+        check = item["check"]
+        if check in checks:
+            yield {"about": check, "hypothesis": checks[check].hypothesis}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the step on the workspace's queue."""
+    """Write the plan of the workspace's queue."""
     return cli.step_main(plan, __doc__, argv, needs_run=False)
 
 

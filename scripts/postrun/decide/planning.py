@@ -1,8 +1,9 @@
-"""From a closed run to the command of the next: what it needs, what blocks it, which tag is free. Pure functions.
+"""Make the command of the next run from a closed one: its files, what blocks it, which tag is free. Pure functions.
 
 Shared by the step that writes the plan and the script that executes one of its commands.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from postrun.core import values
 from postrun.decide import gates
 
 LAUNCHER = "scripts/workstation_official_run.sh"
-_LAUNCHERS_OWN = ("decision_tag", "owner", "notes")  # the launcher hands these on itself
-_FIRST = (
+# The launcher passes these on to the gate program itself.
+_LAUNCHER_OPTIONS = ("decision_tag", "owner", "notes")
+_FIRST_OPTIONS = (
     "strategy",
     "protocol",
     "factor",
@@ -22,7 +24,7 @@ _FIRST = (
     "freeze_file",
     "out_dir",
 )
-_FILES = ("strategy", "freeze_file", "wf_freeze_file")  # options that name a file
+_FILE_OPTIONS = ("strategy", "freeze_file", "wf_freeze_file")
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,40 @@ class Source:
     report: Any
     context: Any
     preflight: Any
-    audit: Any
     remediation: Any
+
+    @property
+    def data_file(self) -> str | None:
+        """Return the data file that the run's data-quality gate read; None when it read none."""
+        return values.text(values.member(self.context, "data_quality_input_csv"))
 
 
 @dataclass(frozen=True)
 class RemoteFiles:
-    """What one look at the workstation saw: which of the paths asked for are files, and the tags of its runs."""
+    """What one question to the workstation answered: which of some paths are files, and the tags of its runs."""
 
     files: AbstractSet[str]
     tags: AbstractSet[str]
 
 
-def command(source: Source, tag: str, notes: str) -> tuple[list[str] | None, list[str]]:
-    """Give the launcher's argument list, and what is unknown; the list is None when anything is."""
-    context, options = source.context or {}, gates.inputs(source.report)
-    given = {
+def build_command(source: Source, tag: str, notes: str) -> tuple[list[str] | None, list[str]]:
+    """Return the launcher's argument list, and what is not known; the list is None when anything is not."""
+    unknown = _find_unknown(source)
+    if unknown:
+        return None, unknown
+    context = source.context
+    argv = ["bash", LAUNCHER, "--workflow", "production_gates", "--tag", tag]
+    argv += ["--owner", context["owner"], "--notes", notes]
+    argv += ["--threads", str(context["threads"]), "--dq-input-csv", str(source.data_file)]
+    if source.preflight.get("require_clean") == 1:
+        argv.append("--require-clean")
+    return [*argv, "--", *_program_options(gates.inputs(source.report))], []
+
+
+def _find_unknown(source: Source) -> list[str]:
+    context = source.context or {}
+    options = gates.inputs(source.report)
+    required = {
         "gate report": source.report,
         "context": source.context,
         "preflight": source.preflight,
@@ -56,87 +76,73 @@ def command(source: Source, tag: str, notes: str) -> tuple[list[str] | None, lis
         "factor": options.get("factor"),
         "owner": context.get("owner"),
         "number of threads": context.get("threads"),
-        "data file": data_file(source),
+        "data file": source.data_file,
     }
-    unknown = [
-        f"{thing} of {source.run} is unknown"
-        for thing, value in given.items()
-        if value in (None, "")
-    ]
-    if unknown:
-        return None, unknown
-    words = [
-        "bash",
-        LAUNCHER,
-        "--workflow",
-        "production_gates",
-        "--tag",
-        tag,
-        "--owner",
-        context["owner"],
-    ]
-    words += [
-        "--notes",
-        notes,
-        "--threads",
-        str(context["threads"]),
-        "--dq-input-csv",
-        str(data_file(source)),
-    ]
-    words += ["--require-clean"] if source.preflight.get("require_clean") == 1 else []
-    return [*words, "--", *_options(options)], []
+    missing = [name for name, value in required.items() if value in (None, "")]
+    return [f"{name} of {source.run} is unknown" for name in missing]
 
 
-def _options(options: Mapping[str, Any]) -> Iterator[str]:
-    """Write the gate program's options: the usual ones first, the others by name; skip options are left out."""
-    names = [*(name for name in _FIRST if name in options), *sorted(set(options) - set(_FIRST))]
-    for name in names:
-        value = options[name]
-        if name in _LAUNCHERS_OWN or name.startswith("skip_") or name == "dry_run":
-            continue  # a run with a skip option is not official
-        if value is True:
-            yield f"--{name.replace('_', '-')}"
-        elif value is not None and value is not False and value != "":
-            flag, text = f"--{name.replace('_', '-')}", _text(value)
-            yield from ([f"{flag}={text}"] if text.startswith("-") else [flag, text])
+def _program_options(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the gate program's options as arguments: the usual ones first, the others by name.
+
+    Skip options are left out, because a run with one is not official.
+    """
+    first = [name for name in _FIRST_OPTIONS if name in options]
+    others = sorted(set(options) - set(_FIRST_OPTIONS))
+    for name in (*first, *others):
+        is_skip = name.startswith("skip_") or name == "dry_run"
+        if not is_skip and name not in _LAUNCHER_OPTIONS:
+            flag = f"--{name.replace('_', '-')}"
+            yield from _option(flag, options[name])
 
 
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def _option(flag: str, value: Any) -> Iterator[str]:
+    """Yield one option; nothing when it is off or has no value."""
+    if value is None or value is False or value == "":
+        return
+    if value is True:
+        yield flag
+        return
+    text = str(value)
+    if isinstance(value, list):
+        text = ",".join(map(str, value))
+    if text.startswith("-"):
+        yield f"{flag}={text}"
+    else:
+        yield flag
+        yield text
 
 
-def data_file(source: Source) -> str | None:
-    """Name the data file that the source run's data-quality gate read; None when it read none."""
-    return values.text(values.member(source.context, "data_quality_input_csv"))
-
-
-def needed(source: Source) -> list[str]:
-    """List the files that the command needs, the launcher first, as paths on the workstation."""
+def needed_files(source: Source) -> list[str]:
+    """Return the files that the command needs, the launcher first, as paths on the workstation."""
     options = gates.inputs(source.report)
-    named = [values.text(options.get(name)) for name in _FILES]
-    return [LAUNCHER, *filter(None, [data_file(source), *named])]
+    paths = [source.data_file]
+    for name in _FILE_OPTIONS:
+        paths.append(values.text(options.get(name)))
+    return [LAUNCHER, *(path for path in paths if path is not None)]
 
 
 def blockers(files: Sequence[str], remote_files: RemoteFiles | None) -> tuple[list[str], list[str]]:
-    """Say which files block the command now, and which could not be checked as the workstation did not answer."""
+    """Return what blocks the command now, and what was not checked because the workstation did not answer."""
     if remote_files is None:
         return [], [f"{path} not checked: the workstation did not answer" for path in files]
-    return [
-        f"{path} is not on the workstation" for path in files if path not in remote_files.files
-    ], []
+    missing = [path for path in files if path not in remote_files.files]
+    return [f"{path} is not on the workstation" for path in missing], []
 
 
 def free_tags(newest: str, taken: AbstractSet[str]) -> Iterator[str]:
-    """Give committee_<day>_run<N> from the day of the newest run's stamp, first free number first, without end."""
+    """Yield the free tags committee_<day>_run<N>, lowest number first, without end.
+
+    `newest` is the time in the newest run's name, which begins with its day.
+    """
     day, number = newest[:10], 0
     while True:
         number += 1
-        if (tag := f"committee_{day}_run{number}") not in taken:
+        tag = f"committee_{day}_run{number}"
+        if tag not in taken:
             yield tag
 
 
 def quoted(argv: Sequence[str]) -> str:
-    """Write an argument list as one line that a POSIX shell reads back as the same list."""
-    from shlex import join
-
-    return join(argv)
+    """Return an argument list as one line that a POSIX shell reads back as the same list."""
+    return shlex.join(argv)

@@ -17,11 +17,11 @@ from postrun.decide.planning import RemoteFiles, Source
 def source(**options: Any) -> Source:
     made = factory.documents()
     made.report["inputs"].update(options)
-    return Source(made.run_folder, made.report, made.context, made.preflight, None, None)
+    return Source(made.run_folder, made.report, made.context, made.preflight, None)
 
 
 def words(found: Source, notes: str = "why") -> list[str]:
-    argv, unknown = planning.command(found, "run9", notes)
+    argv, unknown = planning.build_command(found, "run9", notes)
     assert unknown == []
     assert argv
     return argv
@@ -97,19 +97,19 @@ def test_what_is_unknown_blocks_the_command_and_is_named(
     change: dict[str, Any], unknown: list[str]
 ) -> None:
     found = replace(source(), **change)
-    argv, told = planning.command(found, "run9", "why")
+    argv, told = planning.build_command(found, "run9", "why")
     assert (argv, told) == (None, [f"{thing} of {found.run} is unknown" for thing in unknown])
 
 
 def test_every_file_the_command_names_is_needed() -> None:
-    assert planning.needed(source(wf_freeze_file="runs/wf.json")) == [
+    assert planning.needed_files(source(wf_freeze_file="runs/wf.json")) == [
         planning.LAUNCHER,
         "data/prices.csv",
         "configs/strategies/base.yaml",
         "runs/freeze/base.freeze.json",
         "runs/wf.json",
     ]
-    assert planning.needed(Source("run", None, None, None, None, None)) == [planning.LAUNCHER]
+    assert planning.needed_files(Source("run", None, None, None, None)) == [planning.LAUNCHER]
 
 
 def test_a_file_blocks_only_when_it_was_looked_for() -> None:
