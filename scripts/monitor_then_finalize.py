@@ -168,10 +168,10 @@ def why(watch: Watch, request: RunRequest, resume: str) -> PostRunError:
             run,
             "a result.json",
             memory.words,
-            f"close it with: {cli.abandoning(request, lookout.tag)}",
+            f"close it with: {cli.abandon_command(request, lookout.tag)}",
         )
     if memory.over is Invalid:
-        hint = f"if it stays so, close it with: {cli.abandoning(request, lookout.tag)}"
+        hint = f"if it stays so, close it with: {cli.abandon_command(request, lookout.tag)}"
         return Invalid(run, "a result.json that can be read", memory.words, hint)
     if memory.over is Missing:
         return Missing(
@@ -251,7 +251,7 @@ def run(args: argparse.Namespace, resume: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the monitor."""
-    work = partial(run, resume=cli.resuming(__file__, argv))
+    work = partial(run, resume=cli.resume_hint(__file__, argv))
     flags = (cli.add_target, cli.add_evidence, cli.add_decision, add_patience, add_until)
     return cli.script_main(work, __doc__, argv, *flags)
 

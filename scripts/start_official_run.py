@@ -65,7 +65,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start one official run."""
-    return cli.script_main(start, __doc__, argv, add_run, cli.add_place)
+    return cli.script_main(start, __doc__, argv, add_run, cli.add_location)
 
 
 if __name__ == "__main__":

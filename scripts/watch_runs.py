@@ -304,9 +304,9 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the watch."""
-    work = partial(run, resume=cli.resuming(__file__, argv))
+    work = partial(run, resume=cli.resume_hint(__file__, argv))
     return cli.script_main(
-        work, __doc__, argv, add_watch, cli.add_place, partial(add_patience, usual=_USUAL)
+        work, __doc__, argv, add_watch, cli.add_location, partial(add_patience, usual=_USUAL)
     )
 
 

@@ -1,4 +1,4 @@
-"""The desk: shared flags, which run is meant, and the one place where a refusal becomes a line and an exit code."""
+"""The command line: shared flags, which run is meant, and how an error becomes a line and an exit code."""
 
 import argparse
 import json
@@ -7,8 +7,9 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from postrun.core import disk, locations, locks, run_names, terminal, version
 from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
@@ -16,11 +17,21 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepFunction, StepResult
 from postrun.store import configuration, run_lookup
 
-if TYPE_CHECKING:
-    pass
+Arguments = argparse.Namespace
+AddFlags = Callable[[argparse.ArgumentParser], None]
+Argv = Sequence[str] | None  # None: what this process was called with
 
-WORKSPACE, RUN = "workspace", "run"  # the two locks: one for steps 4-12, one per run for steps 1-3
-_PACKAGES = {
+# The two locks: the workspace's for steps 4 to 12, one for each run for steps 1 to 3.
+WORKSPACE = "workspace"
+RUN = "run"
+CLOSING_SCRIPT = "post_run_sync_and_finalize.py"
+_REASONS = {
+    "--objective": "objective",
+    "--accept-changed-evidence": "accept_changed_evidence",
+    "--abandoned": "abandoned",
+}
+# Those that `make setup` installs. Any other module that is missing is a bug.
+_PACKAGES = (
     "fabric",
     "invoke",
     "jinja2",
@@ -29,9 +40,7 @@ _PACKAGES = {
     "pandas",
     "paramiko",
     "referencing",
-}
-
-
+)
 _LEVELS = (
     ("-v", terminal.Level.VERBOSE, "details and times (UTC) on stderr, for logs"),
     ("-q", terminal.Level.QUIET, "results and errors only, for cron"),
@@ -50,55 +59,47 @@ class _ShowVersion(argparse.Action):
     """Print the version. It is worked out only when asked for: `--help` costs nothing."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print it and end the program."""
         print(parser.prog, version.program_version())
         parser.exit()
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that shows a script's docstring as its help and says what is wrong in one line."""
+    """Show a script's docstring as its help, and what is wrong in one line."""
 
     def __init__(self, doc: str | None) -> None:
-        script = Path(sys.argv[0]).name
         super().__init__(
-            prog=script,
+            prog=Path(sys.argv[0]).name,
             description=doc,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        self.add_argument(
-            "--version", nargs=0, action=_ShowVersion, help="show the program's version and stop"
-        )
-        self._add_levels()
-
-    def _add_levels(self) -> None:
+        words = "show the program's version and stop"
+        self.add_argument("--version", nargs=0, action=_ShowVersion, help=words)
         levels = self.add_mutually_exclusive_group()
+        how: dict[str, Any] = {"action": _SetLevel, "nargs": 0, "dest": argparse.SUPPRESS}
         for flag, level, words in _LEVELS:
             name = f"--{level.name.lower()}"
-            how: dict[str, Any] = {"action": _SetLevel, "nargs": 0, "dest": argparse.SUPPRESS}
             levels.add_argument(flag, name, const=level, help=words, **how)
 
     def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
+        """Raise Usage for a command line that does not fit."""
         raise Usage(self.prog, "arguments as in --help", message)
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that every script shares: which run, where from, where to, how to tell."""
+    """Add the flags of every script that works on one run."""
     group = parser.add_argument_group("which run")
     group.add_argument("--tag", help="the decision tag, matched exactly")
-    group.add_argument(
-        "--run-dir", type=Path, help="a local run folder, relative to the current folder"
-    )
-    group.add_argument(
-        "--report-json", type=Path, help="its local gate report, relative to the current folder"
-    )
+    group.add_argument("--run-dir", type=Path, help="a local run folder, from the current folder")
+    group.add_argument("--report-json", type=Path, help="its gate report, from the current folder")
     group.add_argument("--run-dir-remote", help="the run folder, relative to the remote root")
     group.add_argument("--report-json-remote", help="the gate report, relative to the remote root")
-    add_place(parser)
+    add_location(parser)
 
 
-def add_place(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that every script shares, whichever run it is about: where from, where to, how to tell."""
+def add_location(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of every script: where from, where to, and how."""
     where = parser.add_argument_group("where")
     where.add_argument("--host", help="an SSH host, or `local` for a directory standing in for it")
     where.add_argument("--remote-root", help="the workstation's root folder on that host")
@@ -109,7 +110,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         help="the workspace (default: the project)",
     )
     how = parser.add_argument_group("how")
-    how.add_argument("--json", action="store_true", help="the outcome as JSON on stdout")
+    how.add_argument("--json", action="store_true", help="the result as JSON on stdout")
     how.add_argument("--dry-run", action="store_true", help="work everything out, write nothing")
     how.add_argument(
         "--lock-wait",
@@ -125,7 +126,7 @@ def add_evidence(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-sync",
         action="store_true",
-        help="the run lies in the local root already: copy nothing",
+        help="the run is in the local root already: copy nothing",
     )
     parser.add_argument(
         "--accept-changed-evidence",
@@ -135,105 +136,115 @@ def add_evidence(parser: argparse.ArgumentParser) -> None:
 
 
 def add_abandoned(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that closes a run which is dead: it has no result.json, and never will."""
+    """Add the flag that closes a dead run: it has no result.json, and never will."""
     parser.add_argument(
-        "--abandoned", metavar="REASON", help="close a dead run without a valid result, as a fail"
+        "--abandoned",
+        metavar="REASON",
+        help="close a dead run without a valid result, as a fail",
     )
 
 
 def add_decision(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the ledger row."""
     parser.add_argument(
-        "--objective", help="the objective in the ledger row (default: the run's notes)"
+        "--objective",
+        help="the objective in the ledger row (default: the run's notes)",
     )
 
 
-def add_rebuild(parser: argparse.ArgumentParser) -> None:
-    """Add the flag of the steps that can make their table anew."""
+def _add_rebuild(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--rebuild", action="store_true", help="make the table from all run folders; names no run"
+        "--rebuild",
+        action="store_true",
+        help="make the table again from all run folders; names no run",
     )
 
 
-def parse_request(args: argparse.Namespace, needs_run: bool = True) -> RunRequest:
-    """Turn a parsed command line into an order. Raises Usage when it names no run but the step works on one."""
+def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
+    """Return what the command line asks for. Raises Usage when no run is named but one is needed."""
     if args.tag is not None:
         run_names.check_tag(args.tag)
     elif needs_run and args.run_dir is None and args.run_dir_remote is None:
         raise Usage("which run", "--tag, --run-dir or --run-dir-remote", "none of them")
-    for reason in ("objective", "accept_changed_evidence", "abandoned"):
-        if getattr(args, reason, None) is not None and not getattr(args, reason).strip():
-            raise Usage(f"--{reason.replace('_', '-')}", "words", "nothing")
+    # A script has some of these flags, never all.
+    given: dict[str, Any] = {}
+    for field in fields(RunRequest):
+        value = getattr(args, field.name, None)
+        if value is not None:
+            given[field.name] = value
+    for flag, name in _REASONS.items():
+        if name in given and not given[name].strip():
+            raise Usage(flag, "words", "nothing")
     root = args.local_root.resolve()
-    local = getattr(args, "no_sync", False)
     host, remote_root = configuration.choose_workstation(args.host, args.remote_root)
-    named: dict[str, Any] = {
-        key: getattr(args, key, None) for key in RunRequest.__dataclass_fields__
-    }
-    named.update(root=root, no_sync=local)
-    named["host"], named["remote_root"] = ("local", str(root)) if local else (host, remote_root)
-    return RunRequest(**named)
+    if given.get("no_sync"):
+        # The workspace stands for the workstation.
+        host, remote_root = "local", str(root)
+    given.update(root=root, host=host, remote_root=remote_root)
+    return RunRequest(**given)
 
 
-def abandoning(request: RunRequest, tag: str) -> str:
-    """Give the line that closes this run as dead, from the project's folder, without flags that settings spare."""
+def abandon_command(request: RunRequest, tag: str) -> str:
+    """Return the command that closes this run as dead, typed in the project's folder.
+
+    Flags that repeat the settings are left out.
+    """
     settings = configuration.workstation()
+    words = ["--tag", tag]
     run = run_lookup.requested_run(request)
-    given = {"--tag": tag, "--run-dir-remote": run and f"{locations.RUNS}/{run}"}
+    if run:
+        words += ["--run-dir-remote", f"{locations.RUNS}/{run}"]
     if not request.no_sync:
-        given["--host"] = request.host if request.host != settings["host"] else None
-        given["--remote-root"] = (
-            request.remote_root if request.remote_root != settings["remote_root"] else None
-        )
-    given["--local-root"] = str(request.root) if request.root != locations.PROJECT else None
-    words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
-    local = ["--no-sync"] if request.no_sync else []
-    return f'{line("post_run_sync_and_finalize.py", [*words, *local])} --abandoned "<reason>"'
+        if request.host != settings["host"]:
+            words += ["--host", request.host]
+        if request.remote_root != settings["remote_root"]:
+            words += ["--remote-root", request.remote_root]
+    if request.root != locations.PROJECT:
+        words += ["--local-root", str(request.root)]
+    if request.no_sync:
+        words.append("--no-sync")
+    return f'{_command(CLOSING_SCRIPT, words)} --abandoned "<reason>"'
 
 
-def resuming(script: str, argv: Sequence[str] | None) -> str:
-    """Say how to go on with what this script was asked for."""
-    return f"resume with: {line(script, sys.argv[1:] if argv is None else argv)}"
+def resume_hint(script: str, argv: Argv) -> str:
+    """Return the line that says how to go on with what this script was asked for."""
+    words = sys.argv[1:] if argv is None else argv
+    return f"resume with: {_command(Path(script).name, words)}"
 
 
-def line(script: str, words: Sequence[str]) -> str:
-    """Give the line that starts a script, as one types it in the project's folder."""
-    return shlex.join([".venv/bin/python", f"scripts/{Path(script).name}", *words])
+def _command(script: str, words: Sequence[str]) -> str:
+    return shlex.join([".venv/bin/python", f"scripts/{script}", *words])
 
 
 @contextmanager
 def locked(request: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
-    """Hold the locks of these scopes; in a rehearsal nothing is locked, since nothing is written.
+    """Hold the locks of these scopes. Raises Locked.
 
-    A run's lock has the name of its tag, however the run was named: who calls it otherwise must meet the same lock.
+    A run's lock has the name of its tag, however the run was named: all must meet the same lock.
     """
+    purpose = Path(sys.argv[0]).name
     with ExitStack() as held:
-        for scope in scopes if not disk.DRY_RUN.get() else ():
-            name = "workspace" if scope == WORKSPACE else f"run-{run_lookup.requested_tag(request)}"
-            held.enter_context(
-                locks.hold(
-                    request.root / locations.LOCKS / f"{name}.lock",
-                    wait,
-                    f"{Path(sys.argv[0]).name}",
-                )
-            )
+        # A dry run writes nothing, so it locks nothing.
+        for scope in () if disk.DRY_RUN.get() else scopes:
+            name = WORKSPACE
+            if scope == RUN:
+                name = f"run-{run_lookup.requested_tag(request)}"
+            path = request.root / locations.LOCKS / f"{name}.lock"
+            held.enter_context(locks.hold(path, wait, purpose))
         yield
 
 
 def show(step_result: StepResult, step: str, as_json: bool) -> None:
-    """Give a step's outcome: the words to stderr, paths or JSON to stdout."""
+    """Print what came of a step: its summary to stderr, paths or JSON to stdout."""
     paths = [str(path) for path in step_result.written]
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "step": step,
-                    "yes": step_result.passed,
-                    "words": step_result.summary,
-                    "wrote": paths,
-                }
-            )
-        )
+        document = {
+            "step": step,
+            "yes": step_result.passed,
+            "words": step_result.summary,
+            "wrote": paths,
+        }
+        print(json.dumps(document))
         return
     # With --quiet one still hears of what did not pass.
     write = terminal.say if step_result.passed else terminal.error
@@ -243,93 +254,74 @@ def show(step_result: StepResult, step: str, as_json: bool) -> None:
 
 
 def step_main(
-    do: StepFunction,
+    step: StepFunction,
     doc: str | None,
-    argv: Sequence[str] | None,
-    *flags: Callable[[argparse.ArgumentParser], None],
+    argv: Argv,
+    *flags: AddFlags,
     lock: str = WORKSPACE,
     needs_run: bool = True,
     finds_run: bool = False,
     rebuild: StepFunction | None = None,
 ) -> int:
-    """Be the `main` of a step's script: parse, lock, run, tell.
+    """Be the `main` of a step's script: parse, lock, run, print.
 
-    `needs_run` is false for a step that works on the workspace alone, `finds_run` is true for the detection, which
-    runs before anybody knows where the run is; `rebuild` is what --rebuild does instead.
+    `needs_run` is false for a step that works on the workspace alone, `finds_run` is true for the
+    detection, which runs before anybody knows where the run is; `rebuild` runs with --rebuild instead.
     """
 
-    def work(args: argparse.Namespace) -> int:
-        whole = rebuild if getattr(args, "rebuild", False) else None
-        wanted = parse_request(args, needs_run=needs_run and whole is None)
-        with locked(wanted, lock, wait=args.lock_wait):
-            run_paths = _located(wanted, needs_run and whole is None and not finds_run)
-            step_result = (whole or do)(wanted, run_paths)
-        show(step_result, (whole or do).__name__, args.json)
+    def work(args: Arguments) -> int:
+        function, names_run = step, needs_run
+        if rebuild is not None and args.rebuild:
+            function, names_run = rebuild, False
+        request = parse_request(args, names_run)
+        locate = _locate_nothing
+        if names_run and not finds_run:
+            locate = run_lookup.locate
+        # Before the lock, too: a step for a run that is not here leaves no folder. Under the lock
+        # again, because who held it may have detected another run.
+        locate(request)
+        with locked(request, lock, wait=args.lock_wait):
+            step_result = function(request, locate(request))
+        show(step_result, function.__name__, args.json)
         return step_result.exit_code
 
-    return script_main(work, doc, argv, add_target, *flags, *((add_rebuild,) if rebuild else ()))
+    all_flags = [add_target, *flags]
+    if rebuild is not None:
+        all_flags.append(_add_rebuild)
+    return script_main(work, doc, argv, *all_flags)
 
 
-def _located(request: RunRequest, needs_run: bool) -> RunPaths:
-    """Return where the run is; a step that works on the workspace alone is told no run."""
-    return run_lookup.locate(request) if needs_run else RunPaths.of_workspace(request.root)
+def _locate_nothing(request: RunRequest) -> RunPaths:
+    return RunPaths.of_workspace(request.root)
 
 
 def script_main(
-    work: Callable[[argparse.Namespace], int],
-    doc: str | None,
-    argv: Sequence[str] | None,
-    *flags: Callable[[argparse.ArgumentParser], None],
+    work: Callable[[Arguments], int], doc: str | None, argv: Argv, *flags: AddFlags
 ) -> int:
-    """Be the `main` of any script whose flags have --dry-run: parse, work, turn a refusal into its line and code."""
+    """Be the `main` of a script whose flags have --dry-run: parse, work, return the exit code."""
 
-    def parsed() -> int:
+    def parse_and_work() -> int:
         parser = Parser(doc)
-        for add in flags:
-            add(parser)
+        for add_flags in flags:
+            add_flags(parser)
         args = parser.parse_args(argv)
         disk.DRY_RUN.set(args.dry_run)
         return work(args)
 
-    return guard(parsed)
+    return guard(parse_and_work)
 
 
 def guard(work: Callable[[], int]) -> int:
-    """Run a script's work; turn a refusal into its line and code. Bugs keep their traceback."""
+    """Run a script's work; turn an error into its line and code. Bugs keep their traceback."""
     terminal.set_level(terminal.Level.NORMAL)
-    sys.stdout, sys.stderr = (
-        sys.stdout or _nowhere(),
-        sys.stderr or _nowhere(),
-    )  # `>&-`: closed before we began
-    return _flushed(_guarded(work))
+    # A stream that was closed before we began (`>&-`) is None.
+    sys.stdout = sys.stdout or _open_nowhere()
+    sys.stderr = sys.stderr or _open_nowhere()
+    code = _run(work)
+    return max(code, _flush())
 
 
-def _flushed(code: int) -> int:
-    """Write what is left to say, and give the code: another one only when results found no room."""
-    for stream in (sys.stderr, sys.stdout):
-        try:
-            stream.flush()
-        except OSError as error:
-            _silence(stream)
-            # A broken pipe is a reader who has left (`| head`): what was done is done.
-            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-                terminal.error(
-                    f"stdout: expected a place that can be written to, found {error.strerror}"
-                )
-                code = max(code, Missing.exit_code)
-    return code
-
-
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
-
-
-def _silence(stream: TextIO) -> None:
-    """Lead a stream nowhere, so that Python's own last flush finds nobody gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _guarded(work: Callable[[], int]) -> int:
+def _run(work: Callable[[], int]) -> int:
     try:
         return work()
     except BrokenPipeError:
@@ -338,12 +330,33 @@ def _guarded(work: Callable[[], int]) -> int:
         terminal.error(str(error))
         return error.exit_code
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _PACKAGES:
+        package = str(error.name).partition(".")[0]
+        if package not in _PACKAGES:
             raise
-        terminal.error(
-            f"package {error.name}: expected in this Python, found nothing; run `make setup` and use .venv/bin/python"
-        )
+        remedy = "run `make setup` and use .venv/bin/python"
+        terminal.error(f"package {error.name}: expected in this Python, found nothing; {remedy}")
         return Missing.exit_code
     except KeyboardInterrupt:
         terminal.error("interrupted")
         return INTERRUPTED
+
+
+def _flush() -> int:
+    """Write what is left in both streams; return 0, or another code when results found no room."""
+    code = 0
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            stream.flush()
+        except OSError as error:
+            # Python's own last flush must not fail again.
+            os.dup2(_open_nowhere().fileno(), stream.fileno())
+            # A broken pipe is a reader who has left (`| head`): what was done is done.
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                expected = "a place that can be written to"
+                terminal.error(f"stdout: expected {expected}, found {error.strerror}")
+                code = Missing.exit_code
+    return code
+
+
+def _open_nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")

@@ -126,7 +126,7 @@ def test_the_line_that_closes_a_dead_run_names_it_and_no_more(
     named: dict[str, Any], flags: str
 ) -> None:
     own = {"host": "bench", "remote_root": "/srv/quant", **named}
-    line = cli.abandoning(RunRequest(locations.PROJECT, tag="run1", **own), "run1")
+    line = cli.abandon_command(RunRequest(locations.PROJECT, tag="run1", **own), "run1")
     assert (
         line
         == f'.venv/bin/python scripts/post_run_sync_and_finalize.py {flags} --abandoned "<reason>"'
@@ -207,6 +207,24 @@ def test_each_run_and_the_workspace_have_their_own_lock(
             pass
 
 
+def refuse(request: RunRequest, _: RunPaths) -> StepResult:
+    """Refuse under the lock."""
+    assert locks(request.root) == ["workspace.lock"]
+    raise Usage("step", "another", "this one")
+
+
+def test_a_step_that_is_refused_leaves_no_folder(local: Path) -> None:
+    words = ["--local-root", str(local), "--tag", "nobody"]
+    assert cli.step_main(judge, "doc", words) == 3, "no such run: refused before the lock"
+    assert cli.step_main(refuse, "doc", words, needs_run=False) == 2
+    assert list(local.iterdir()) == []
+    beside = local / "audit/kept.txt"
+    beside.parent.mkdir()
+    beside.touch()
+    assert cli.step_main(refuse, "doc", words, needs_run=False) == 2
+    assert [path.name for path in beside.parent.iterdir()] == ["kept.txt"]
+
+
 def test_a_rehearsal_locks_nothing(local: Path) -> None:
     disk.DRY_RUN.set(True)
     with cli.locked(RunRequest(local, tag="run1"), cli.RUN, cli.WORKSPACE, wait=0):
@@ -215,7 +233,7 @@ def test_a_rehearsal_locks_nothing(local: Path) -> None:
 
 def judge(request: RunRequest, _: RunPaths) -> StepResult:
     """Write one file and say no."""
-    path = request.root / "x.txt"
+    path = request.root / "audit/x.txt"
     disk.replace(path, str(request.tag).encode())
     return StepResult("it is\nso", (path,), passed=False)
 
@@ -230,7 +248,7 @@ def test_a_script_tells_on_stderr_and_gives_on_stdout(
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local)]
     assert cli.step_main(judge, "doc", words, needs_run=False) == 1
-    assert capsys.readouterr() == (f"{local / 'x.txt'}\n", "judge: it is so\n")
+    assert capsys.readouterr() == (f"{local / 'audit/x.txt'}\n", "judge: it is so\n")
     assert cli.step_main(judge, "doc", [*words, "--json"], needs_run=False) == 1
     told = capsys.readouterr()
     assert told.err == ""
@@ -238,9 +256,9 @@ def test_a_script_tells_on_stderr_and_gives_on_stdout(
         "step": "judge",
         "yes": False,
         "words": "it is\nso",
-        "wrote": [str(local / "x.txt")],
+        "wrote": [str(local / "audit/x.txt")],
     }
-    assert (local / "x.txt").read_text() == "run1"
+    assert (local / "audit/x.txt").read_text() == "run1"
     assert locks(local) == ["workspace.lock"]
 
 
@@ -249,7 +267,7 @@ def test_a_dry_run_of_a_script_writes_nothing(
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local), "--dry-run"]
     assert cli.step_main(judge, "doc", words, needs_run=False) == 1
-    assert f"would write {local / 'x.txt'}" in capsys.readouterr().err
+    assert f"would write {local / 'audit/x.txt'}" in capsys.readouterr().err
     assert list(local.iterdir()) == []
 
 
@@ -259,7 +277,7 @@ def test_a_rebuild_names_no_run(local: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == "rebuild: anew, tag None\n"
     assert cli.step_main(judge, "doc", root, rebuild=rebuild) == 2
     assert cli.step_main(judge, "doc", ["--rebuild", *root]) == 2
-    assert list(local.glob("x.txt")) == []
+    assert list(local.glob("audit/x.txt")) == []
 
 
 def test_a_script_that_finds_the_lock_taken_ends_with_its_code(

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from postrun.core import terminal
@@ -19,40 +20,82 @@ _PAUSE = 0.05  # seconds between two attempts
 def hold(path: Path, wait: float, purpose: str) -> Iterator[None]:
     """Hold the lock at `path`; wait up to `wait` seconds for another holder. Raises Locked, Missing.
 
-    `purpose` tells those who wait what holds it. The file stays on purpose: a lock file that is
-    removed can be held twice.
+    `purpose` tells those who wait what holds it. The file stays, but for folders that were made for
+    it and that nothing else was written into: a step that was refused leaves nothing behind.
     """
-    with report_write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock_file = path.open("ab", buffering=0)
-    with lock_file:
-        _acquire(lock_file.fileno(), path, wait)
+    new_folders = [folder for folder in path.parents if not folder.exists()]
+    with _acquire(path, wait) as lock_file:
         holder = f"{purpose}, process {os.getpid()} on {socket.gethostname()}"
         with report_write_errors(path):
             lock_file.truncate(0)
             lock_file.write(holder.encode())
-        yield
+        try:
+            yield
+        finally:
+            _remove_unused(path, new_folders)
 
 
-def _acquire(handle: int, path: Path, wait: float) -> None:
-    """Wait for the lock; name its holder once when it is not free at once."""
+def _acquire(path: Path, wait: float) -> FileIO:
+    """Return the locked file; name its holder once when it is not free at once."""
     deadline = time.monotonic() + wait
     reported = False
-    while not _try(handle):
-        holder = path.read_text(encoding="utf-8", errors="replace")
-        holder = holder or "a process that just started"
+    lock_file = _open(path)
+    while not _try(lock_file):
+        holder = _holder(path)
         if time.monotonic() >= deadline:
+            lock_file.close()
             expected, actual = f"it free within {wait:g} s", f"it held by {holder}"
             raise Locked(path.name, expected, actual, "try again when that ends")
         if not reported:
             terminal.say(f"waiting for {holder}")
             reported = True
         time.sleep(_PAUSE)
+    # Its holder may have removed the file: who locks that one does not meet who makes a new one.
+    if not _is_at(path, lock_file):
+        lock_file.close()
+        return _acquire(path, deadline - time.monotonic())
+    return lock_file
 
 
-def _try(handle: int) -> bool:
+def _open(path: Path) -> FileIO:
+    with report_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab", buffering=0)
+
+
+def _holder(path: Path) -> str:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        holder = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        holder = ""
+    return holder or "a process that just started"
+
+
+def _is_at(path: Path, lock_file: FileIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock_file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove_unused(path: Path, new_folders: list[Path]) -> None:
+    """Remove a lock file together with the folders that were made for it alone, nearest first."""
+    if not new_folders:
+        return
+    for present in new_folders[-1].rglob("*"):
+        if present not in (path, *new_folders):
+            return
+    path.unlink(missing_ok=True)
+    for folder in new_folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # another process has just put its own lock there
+
+
+def _try(lock_file: FileIO) -> bool:
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

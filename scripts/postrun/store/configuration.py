@@ -11,6 +11,11 @@ from postrun.store import json_files
 
 # Between two addresses. A comma inside one belongs to it.
 _SEPARATOR = re.compile(r"\s+|,(?=\s|\w+://|$)")
+# These go before every file.
+_VARIABLES = {
+    "host": "POSTRUN_HOST",
+    "remote_root": "POSTRUN_REMOTE_ROOT",
+}
 _PROJECT = locations.RunPaths(locations.PROJECT, "", None)
 
 
@@ -33,9 +38,17 @@ def workstation() -> dict[str, Any]:
     settings = dict(load("workstation"))
     users_own = json_files.read_optional(_PROJECT, "workstation.local")
     settings.update(users_own or {})
-    settings["host"] = os.environ.get("POSTRUN_HOST") or settings["host"]
-    remote_root = os.environ.get("POSTRUN_REMOTE_ROOT")
-    settings["remote_root"] = remote_root or settings["remote_root"]
+    settings.update(_environment())
+    return settings
+
+
+def _environment() -> dict[str, str]:
+    """Return the settings that the environment names; an empty variable names nothing."""
+    settings = {}
+    for key, variable in _VARIABLES.items():
+        value = os.environ.get(variable)
+        if value:
+            settings[key] = value
     return settings
 
 
@@ -47,16 +60,18 @@ def choose_workstation(host: str | None, remote_root: str | None) -> tuple[str, 
     """
     settings = workstation()
     host = host or settings["host"]
-    remote_root = remote_root or os.environ.get("POSTRUN_REMOTE_ROOT")
+    remote_root = remote_root or _environment().get("remote_root")
+    usual_root = settings["remote_root"]
+    if remote_root or host == settings["host"]:
+        return host, remote_root or usual_root
     roots = []
     for entry in settings.get("workstations", []):
-        if entry["host"] == host != settings["host"]:
+        if entry["host"] == host:
             roots.append(entry["remote_root"])
-    if remote_root or not roots:
-        return host, remote_root or settings["remote_root"]
     if len(roots) > 1:
-        raise Usage("--remote-root", f"one of the roots of {host}: {', '.join(roots)}", "none")
-    return host, roots[0]
+        expected = f"one of the roots of {host}: {', '.join(roots)}"
+        raise Usage("--remote-root", expected, "none")
+    return host, roots[0] if roots else usual_root
 
 
 def workstations() -> list[tuple[str, str]]:
@@ -65,10 +80,9 @@ def workstations() -> list[tuple[str, str]]:
     The environment names a single one.
     """
     settings = workstation()
-    entries = [settings]
-    is_named = os.environ.get("POSTRUN_HOST") or os.environ.get("POSTRUN_REMOTE_ROOT")
-    if not is_named:
-        entries = settings.get("workstations", entries)
+    entries = settings.get("workstations")
+    if not entries or _environment():
+        entries = [settings]
     return [(entry["host"], entry["remote_root"]) for entry in entries]
 
 
@@ -78,7 +92,9 @@ def notify_urls() -> list[str]:
     In the variable, addresses are separated by spaces or commas.
     """
     urls = os.environ.get("POSTRUN_NOTIFY_URLS")
-    if urls is None:
-        users_own = json_files.read_optional(_PROJECT, "notify.local") or {}
-        return list(users_own.get("urls", []))
-    return [url for url in _SEPARATOR.split(urls) if url]
+    if urls is not None:
+        return [url for url in _SEPARATOR.split(urls) if url]
+    users_own = json_files.read_optional(_PROJECT, "notify.local")
+    if users_own is None:
+        return []
+    return list(users_own["urls"])

@@ -60,6 +60,7 @@ def start_holder(start: Start, path: Path) -> "subprocess.Popen[str]":
 
 def test_a_lock_is_free_again_and_its_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "locks/workspace.lock"
+    path.parent.mkdir()  # new folders would go with it
     for purpose in ("a longer purpose", "short"):
         with locks.hold(path, wait=0, purpose=purpose):
             assert path.read_text().startswith(f"{purpose}, process {os.getpid()} on ")
@@ -116,3 +117,34 @@ def test_the_waiter_gets_the_lock_when_the_holder(tmp_path: Path, start: Start, 
         os.kill(holder.pid, signal.SIGKILL)
         assert holder.wait(timeout=30) == -signal.SIGKILL
     assert waiter.communicate(timeout=30) == ("got it\n", "")
+
+
+def test_a_lock_file_that_its_holder_removed_is_not_held_twice(
+    start: Start, tmp_path: Path
+) -> None:
+    """Who waited for the removed file, and who makes a new one, would both hold a lock."""
+    path = tmp_path / "new/run.lock"
+    holder = start_holder(start, path)
+    waiting = start(HOLD.replace("wait=0", "wait=20"), path)
+    assert waiting.stderr
+    assert waiting.stderr.readline().startswith("waiting for sync_run.py")
+    assert holder.stdin
+    holder.stdin.close()
+    holder.stdin = None  # or the fixture would flush it again
+    assert waiting.stdout
+    assert waiting.stdout.readline() == "held\n"
+    with pytest.raises(Locked, match=r"held by sync_run\.py"), locks.hold(path, 0, "x"):
+        pytest.fail("held twice")
+
+
+def test_folders_that_only_a_lock_was_put_into_are_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "audit/.locks/run.lock"
+    with locks.hold(path, wait=0, purpose="x"):
+        assert path.exists()
+    assert list(tmp_path.iterdir()) == []
+    with locks.hold(path, wait=0, purpose="x"):
+        (tmp_path / "audit/kept.txt").touch()
+    assert path.exists()
+    with locks.hold(path, wait=0, purpose="x"):
+        pass
+    assert path.exists(), "the folders were there before"
