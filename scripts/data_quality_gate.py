@@ -1,21 +1,21 @@
-"""Ask whether a CSV file is fit for an official run. Standard library only; reads the file once, row by row.
+"""Check whether a CSV file is fit for an official run. Standard library only.
 
-reads   the data file; thresholds from the launcher's policy, each with a flag that wins
+reads   the data file, once, row by row; thresholds from the launcher's policy, which flags override
 writes  <out-dir>/data_quality_<time>/data_quality_report.json and .md
 prints  the report's path
-exit    0 every check passed; 1 one did not; 2 wrong usage; 3 no such file; 4 it is no CSV, or the policy is
-        invalid
+exit    0 every check passed; 1 a check failed; 2 wrong usage; 3 no such file; 4 the file is no CSV,
+        or the policy is invalid
 
-A cell is missing when it is empty, in a numeric column also when it spells NaN, NA, null or none (elsewhere
-these may be names). Numbers must be finite. A key that was there before is a duplicate. The newest date
-must be no older than --max-staleness-days and at most a day ahead of here; a date that cannot be read fails
-freshness. Every row must be as wide as the header.
+A cell is missing when it is empty, and in a numeric column also when it holds NaN, NA, null or none
+(elsewhere these may be names). Numbers must be finite. A row with the key of an earlier row is a
+duplicate. The newest date must be at most --max-staleness-days old and at most one day in the
+future; a date that cannot be read fails freshness. Every row must be as wide as the header.
 
     python scripts/data_quality_gate.py --input-csv data/prices.csv --max-staleness-days 10
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -24,150 +24,189 @@ from typing import Any, get_origin
 from postrun import cli
 from postrun.core import clock, disk, terminal
 from postrun.launcher import policy
+from postrun.launcher.data_scan import DataCounts, checked_columns, scan
 from postrun.launcher.policy import Thresholds
 from postrun.launcher.records import write_json
-from postrun.launcher.tally import Tally, columns, scan
 
-AHEAD = -1  # days: the file may come from a zone where it is tomorrow already
+EARLIEST = -1  # days: the file may come from a zone where it is tomorrow already
 
 
-def metrics(tally: Tally, asked: Thresholds, today: date) -> dict[str, Any]:
-    """Turn counts into what the report shows; None where there is nothing to measure."""
-    present = [name for name in columns(asked) if name in tally.header]
-    ratios = {name: tally.missing[name] / tally.rows if tally.rows else None for name in present}
-    keyed = tally.rows and set(asked.key_columns) <= set(tally.header)
+def measure(counts: DataCounts, thresholds: Thresholds, today: date) -> dict[str, Any]:
+    """Return the report's metrics; None where there is nothing to measure."""
+    ratios, absent = {}, []
+    for name in checked_columns(thresholds):
+        if name in counts.header:
+            ratios[name] = _share(counts.missing[name], counts.rows)
+        else:
+            absent.append(name)
+    limit = thresholds.max_missing_ratio
+    too_many = [name for name, ratio in ratios.items() if ratio is None or ratio > limit]
+    issues = {}
+    for name in thresholds.numeric_columns:
+        if counts.unreadable[name]:
+            issues[name] = counts.unreadable[name]
+    duplicate_ratio = age = None
+    if set(thresholds.key_columns) <= set(counts.header):
+        duplicate_ratio = _share(counts.duplicates, counts.rows)
+    if counts.newest is not None:
+        age = (today - counts.newest).days
     return {
-        "row_count": tally.rows,
-        "column_count": len(tally.header),
-        "missing_required_columns": [name for name in columns(asked) if name not in tally.header],
-        "min_rows_threshold": asked.min_rows,
-        "duplicate_ratio": tally.duplicates / tally.rows if keyed else None,
-        "max_duplicate_ratio_threshold": asked.max_duplicate_ratio,
+        "row_count": counts.rows,
+        "column_count": len(counts.header),
+        "missing_required_columns": absent,
+        "min_rows_threshold": thresholds.min_rows,
+        "duplicate_ratio": duplicate_ratio,
+        "max_duplicate_ratio_threshold": thresholds.max_duplicate_ratio,
         "missing_ratio_by_column": ratios,
-        "max_missing_ratio_threshold": asked.max_missing_ratio,
-        "missing_ratio_violations": [
-            name
-            for name, ratio in ratios.items()
-            if ratio is None or ratio > asked.max_missing_ratio
-        ],
-        "numeric_issues": {
-            name: tally.unreadable[name] for name in asked.numeric_columns if tally.unreadable[name]
-        },
-        "freshness_days": None if tally.newest is None else (today - tally.newest).days,
-        "max_staleness_days_threshold": asked.max_staleness_days,
-        "unreadable_dates": tally.bad_dates,
-        "ragged_rows": tally.ragged,
+        "max_missing_ratio_threshold": limit,
+        "missing_ratio_violations": too_many,
+        "numeric_issues": issues,
+        "freshness_days": age,
+        "max_staleness_days_threshold": thresholds.max_staleness_days,
+        "unreadable_dates": counts.bad_dates,
+        "ragged_rows": counts.ragged,
     }
 
 
-def checks(found: dict[str, Any], asked: Thresholds) -> dict[str, bool]:
-    """Answer every check; what could not be measured has not passed."""
-    absent, age = found["missing_required_columns"], found["freshness_days"]
-    duplicates = found["duplicate_ratio"]
+def _share(part: int, rows: int) -> float | None:
+    return part / rows if rows else None
+
+
+def run_checks(metrics: Mapping[str, Any], thresholds: Thresholds) -> dict[str, bool]:
+    """Return whether each check passed; what could not be measured has not."""
+    absent = metrics["missing_required_columns"]
+    age = metrics["freshness_days"]
+    duplicates = metrics["duplicate_ratio"]
+    limit = thresholds.max_duplicate_ratio
+    is_recent = age is not None and EARLIEST <= age <= thresholds.max_staleness_days
+    has_numbers = set(absent).isdisjoint(thresholds.numeric_columns)
     return {
         "required_columns_present": not absent,
-        "min_rows": found["row_count"] >= asked.min_rows,
-        "duplicate_ratio": duplicates is not None and duplicates <= asked.max_duplicate_ratio,
-        "missing_ratio": not found["missing_ratio_violations"],
-        "numeric_integrity": not found["numeric_issues"]
-        and not set(absent) & set(asked.numeric_columns),
-        "freshness": age is not None
-        and AHEAD <= age <= asked.max_staleness_days
-        and not found["unreadable_dates"],
-        "row_width": not found["ragged_rows"],
+        "min_rows": metrics["row_count"] >= thresholds.min_rows,
+        "duplicate_ratio": duplicates is not None and duplicates <= limit,
+        "missing_ratio": not metrics["missing_ratio_violations"],
+        "numeric_integrity": has_numbers and not metrics["numeric_issues"],
+        "freshness": is_recent and not metrics["unreadable_dates"],
+        "row_width": not metrics["ragged_rows"],
     }
 
 
-def failures(answers: dict[str, bool], found: dict[str, Any], asked: Thresholds) -> list[str]:
-    """Say one line for each check that did not pass, with what was found."""
-    many = ", ".join(found["missing_ratio_violations"])
-    seen = {
-        "required_columns_present": f"columns not there: {', '.join(found['missing_required_columns'])}",
-        "min_rows": f"expected {asked.min_rows} rows or more, found {found['row_count']}",
-        "duplicate_ratio": f"expected at most {asked.max_duplicate_ratio}, found {found['duplicate_ratio']}",
-        "missing_ratio": f"expected at most {asked.max_missing_ratio} in each column, found more in {many}",
-        "numeric_integrity": f"cells that are no numbers: {found['numeric_issues'] or 'no such column'}",
-        "freshness": f"expected at most {asked.max_staleness_days} days, found {found['freshness_days']}, "
-        f"unreadable dates {found['unreadable_dates']}",
-        "row_width": f"{found['ragged_rows']} rows are not as wide as the header",
-    }
-    return [f"{name}: {seen[name]}" for name, passed in answers.items() if not passed]
+# What is said of a check that failed, with the names of metrics and thresholds.
+MESSAGES = {
+    "required_columns_present": "columns not in the file: {missing_required_columns}",
+    "min_rows": "expected {min_rows} rows or more, found {row_count}",
+    "duplicate_ratio": "expected at most {max_duplicate_ratio}, found {duplicate_ratio}",
+    "missing_ratio": "expected at most {max_missing_ratio} in each column, "
+    "found more in {missing_ratio_violations}",
+    "numeric_integrity": "cells that are not numbers: {numeric_issues}",
+    "freshness": "expected at most {max_staleness_days} days, found {freshness_days}, "
+    "unreadable dates {unreadable_dates}",
+    "row_width": "{ragged_rows} rows are not as wide as the header",
+}
 
 
-def judge(given: str, out_dir: str, asked: Thresholds, moment: datetime) -> dict[str, Any]:
-    """Read the file and give the whole report."""
-    found = {
-        "input_csv": given,
-        **metrics(scan(Path(given), asked), asked, moment.astimezone().date()),
-    }
-    answers = checks(found, asked)
+def describe_failures(
+    checks: Mapping[str, bool], metrics: Mapping[str, Any], thresholds: Thresholds
+) -> list[str]:
+    """Return one line for each check that failed, with what was expected and found."""
+    values = {**asdict(thresholds), **metrics}
+    for name in ("missing_required_columns", "missing_ratio_violations"):
+        values[name] = ", ".join(values[name])
+    values["numeric_issues"] = metrics["numeric_issues"] or "no such column"
+    failed = [name for name, passed in checks.items() if not passed]
+    return [f"{name}: {MESSAGES[name].format_map(values)}" for name in failed]
+
+
+def make_report(
+    input_csv: str, out_dir: str, thresholds: Thresholds, moment: datetime
+) -> dict[str, Any]:
+    """Return the report on a file. Raises Missing, Invalid."""
+    counts = scan(Path(input_csv), thresholds)
+    metrics = measure(counts, thresholds, moment.astimezone().date())
+    checks = run_checks(metrics, thresholds)
+    failures = describe_failures(checks, metrics, thresholds)
     return {
         "generated_at": clock.stamp(moment),
-        "inputs": {"input_csv": given, **asdict(asked), "out_dir": out_dir},
-        "checks": answers,
-        "metrics": found,
-        "overall_pass": all(answers.values()),
-        "failures": failures(answers, found, asked),
+        "inputs": {"input_csv": input_csv, **asdict(thresholds), "out_dir": out_dir},
+        "checks": checks,
+        "metrics": {"input_csv": input_csv, **metrics},
+        "overall_pass": not failures,
+        "failures": failures,
     }
 
 
-def page(report: dict[str, Any]) -> str:
-    """Write the report's short Markdown face."""
-    lines = [f"# Data quality: {'pass' if report['overall_pass'] else 'fail'}", ""]
-    lines += [
+def make_page(report: Mapping[str, Any]) -> str:
+    """Return the report as a short Markdown page."""
+    lines = [
+        f"# Data quality: {_answer(report['overall_pass'])}",
+        "",
         f"- File: `{report['inputs']['input_csv']}`",
         f"- Generated: {report['generated_at']}",
+        f"- Rows: {report['metrics']['row_count']}",
+        "",
+        "| check | answer |",
+        "|---|---|",
     ]
-    lines += [f"- Rows: {report['metrics']['row_count']}", "", "| check | answer |", "|---|---|"]
-    lines += [
-        f"| {name} | {'pass' if passed else 'fail'} |" for name, passed in report["checks"].items()
-    ]
-    lines += ["", *[f"- {failure}" for failure in report["failures"]]] if report["failures"] else []
+    lines += [f"| {name} | {_answer(passed)} |" for name, passed in report["checks"].items()]
+    if report["failures"]:
+        lines.append("")
+    lines += [f"- {failure}" for failure in report["failures"]]
     return "\n".join(lines) + "\n"
 
 
+def _answer(passed: bool) -> str:
+    return "pass" if passed else "fail"
+
+
 def build_parser() -> cli.Parser:
-    """Give a flag to every threshold; those left out come from the policy."""
+    """Return the parser, with a flag for every threshold; the policy has those left out."""
     parser = cli.Parser(__doc__)
     parser.add_argument("--input-csv", required=True)
     parser.add_argument("--out-dir", default="audit/data_quality")
-    parser.add_argument(
-        "--policy", type=Path, help="default: configs/launcher_policy.json, here or in the project"
-    )
-    for one in fields(Thresholds):
-        reader = _names if get_origin(one.type) is tuple else one.type
-        parser.add_argument(f"--{one.name.replace('_', '-')}", type=reader)
+    default = f"default: {policy.FILE}, here or in the project"
+    parser.add_argument("--policy", type=Path, help=default)
+    for threshold in fields(Thresholds):
+        is_list = get_origin(threshold.type) is tuple
+        read = _read_names if is_list else threshold.type
+        parser.add_argument(f"--{threshold.name.replace('_', '-')}", type=read)
     return parser
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _read_names(text: str) -> tuple[str, ...]:
+    names = (name.strip() for name in text.split(","))
+    return tuple(filter(None, names))
 
 
-def thresholds(args: argparse.Namespace) -> Thresholds:
-    """Take the policy's thresholds and put the flags on top."""
-    asked = policy.load(policy.find(Path(), args.policy)).data_quality
-    given = {one.name: getattr(args, one.name) for one in fields(Thresholds)}
-    return replace(asked, **{name: value for name, value in given.items() if value is not None})
+def read_thresholds(args: argparse.Namespace) -> Thresholds:
+    """Return the policy's thresholds with those of the flags over them. Raises Missing, Invalid."""
+    from_policy = policy.load(policy.find_file(Path(), args.policy)).data_quality
+    from_flags = {}
+    for threshold in fields(Thresholds):
+        value = getattr(args, threshold.name)
+        if value is not None:
+            from_flags[threshold.name] = value
+    return replace(from_policy, **from_flags)
 
 
-def run(argv: Sequence[str] | None) -> int:
-    """Judge the file, write the report, tell what did not pass."""
+def check_file(argv: Sequence[str] | None) -> int:
+    """Check the file, write the report, name what failed; return the exit code."""
     args = build_parser().parse_args(argv)
     moment = clock.now()
-    report = judge(args.input_csv, args.out_dir, thresholds(args), moment)
-    home = Path(args.out_dir) / f"data_quality_{moment.astimezone().strftime(clock.RUN_STAMP)}"
-    write_json(home / "data_quality_report.json", report)
-    disk.replace(home / "data_quality_report.md", page(report).encode())
+    report = make_report(args.input_csv, args.out_dir, read_thresholds(args), moment)
+    stamp = moment.astimezone().strftime(clock.RUN_STAMP)
+    folder = Path(args.out_dir) / f"data_quality_{stamp}"
+    report_path = folder / "data_quality_report.json"
+    write_json(report_path, report)
+    disk.replace(folder / "data_quality_report.md", make_page(report).encode())
     for failure in report["failures"]:
         terminal.error(f"data quality: {failure}")
-    print(home / "data_quality_report.json")
-    return 0 if report["overall_pass"] else 1
+    print(report_path)
+    return int(not report["overall_pass"])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Be the command; a refusal becomes a line and an exit code."""
-    return cli.guard(lambda: run(argv))
+    """Check the file; errors become one line and an exit code."""
+    return cli.guard(lambda: check_file(argv))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ reads   configs/launcher_policy.json (the workstation's own, else the project's)
 writes  audit/workstation_runs/<time>_<workflow>_<tag>/: preflight.json, data_quality/, command.sh,
         context.json, run.pid, run.log, and last result.json
 prints  the run folder, at once
-exit    0 the run goes on in the background; 1 preflight or data quality said no; 2 wrong usage; 3 an input is
-        missing; 4 the policy is invalid; with --foreground the exit code of the workload
+exit    0 the run goes on in the background; 1 preflight or data quality did not pass; 2 wrong usage;
+        3 an input is missing; 4 the policy is invalid; with --foreground the workload's exit code
 
-The gate program gets what stands behind `--`, and --decision-tag, --owner and --notes. It runs in a session
-of its own, apart from terminal and SSH connection. One that ends before that moment does not stop the launcher either;
-Ctrl-C does.
-SIGTERM, SIGHUP, SIGINT and SIGQUIT to the launcher's process (run.pid) are passed on to the whole workload; the
-result then has exit code 128 + the signal's number. SIGUSR1 and its like are passed on too; what the workload makes
-of them is its own. While the disk is full, the result waits for room on it.
+The gate program gets the arguments after `--`, and --decision-tag, --owner and --notes. It runs in
+a session of its own, so a terminal or an SSH connection that is closed does not end it. Closed while
+the checks still run, they do not stop the launcher either; Ctrl-C does.
+SIGTERM, SIGHUP, SIGINT and SIGQUIT to the launcher's process (run.pid) are forwarded to the whole
+workload; the result then has exit code 128 + the signal's number. SIGUSR1 and the like are forwarded
+too; the workload decides what they mean. While the disk is full, the result waits for free space.
 
     bash scripts/workstation_official_run.sh --tag committee_2026-02-21_run1 --owner hui --threads 4 \\
       --notes "first try" --dq-input-csv data/prices.csv -- --strategy a.yaml --factor momentum_12_1
@@ -27,184 +27,186 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
 
 from postrun import cli
 from postrun.core import run_names, terminal
 from postrun.core.errors import Missing, Usage
 from postrun.launcher import machine, policy, run_folder
-from postrun.launcher.policy import Policy
 from postrun.launcher.records import write_command, write_json
-from postrun.launcher.run_folder import Asked
-from postrun.launcher.supervisor import Job, detach, ignore_hangup, supervise
+from postrun.launcher.request import LaunchRequest
+from postrun.launcher.supervisor import detach, ignore_hangup, supervise
 
-OURS = ("--decision-tag", "--owner", "--notes")  # the launcher's own words to the gate program
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+SCRIPT = Path(__file__).resolve()
+# The launcher adds these arguments itself.
+RESERVED = ("--decision-tag", "--owner", "--notes")
 
 
 def build_parser() -> cli.Parser:
-    """Give the launcher's flags; what stands behind `--` is the gate program's."""
+    """Return the parser of the launcher's flags, which stand before `--`."""
     parser = cli.Parser(__doc__)
-    parser.add_argument("--workflow", default=run_names.WORKFLOW)
-    parser.add_argument("--tag", required=True, help="the decision tag")
-    parser.add_argument("--owner", help="who answers for it (default: you)")
-    parser.add_argument("--notes", default="")
-    parser.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, help="for each numerical library"
-    )
-    parser.add_argument("--dq-input-csv", default="", help="data file, relative to the root")
-    parser.add_argument("--skip-data-quality-check", action="store_true")
-    parser.add_argument(
-        "--require-clean", action="store_true", help="refuse a checkout with changes"
-    )
-    parser.add_argument(
-        "--root", type=Path, default=Path(), help="the workstation's root (default: here)"
-    )
-    parser.add_argument(
-        "--policy", type=Path, help="a policy file other than configs/launcher_policy.json"
-    )
-    parser.add_argument(
-        "--program", help="a gate program other than the policy's, relative to the root"
-    )
-    parser.add_argument("--foreground", action="store_true", help="stay until the run has ended")
-    parser.add_argument(
-        "--attend", type=Path, help=argparse.SUPPRESS
-    )  # this script, as its own supervisor
+    add = parser.add_argument
+    cores = os.cpu_count() or 1
+    add("--workflow", default=run_names.WORKFLOW)
+    add("--tag", required=True, help="the decision tag")
+    add("--owner", help="who answers for it (default: you)")
+    add("--notes", default="")
+    add("--threads", type=int, default=cores, help="for each numerical library")
+    add("--dq-input-csv", default="", help="data file, relative to the root")
+    add("--skip-data-quality-check", action="store_true")
+    add("--require-clean", action="store_true", help="refuse a checkout with changes")
+    add("--root", type=Path, default=Path(), help="the workstation's root (default: here)")
+    add("--policy", type=Path, help=f"a policy file other than {policy.FILE}")
+    add("--program", help="a gate program other than the policy's, relative to the root")
+    add("--foreground", action="store_true", help="stay until the run has ended")
+    # How this script starts itself once more in the background; the folder is the run's.
+    add("--supervise", type=Path, help=argparse.SUPPRESS)
     return parser
 
 
-def user() -> str:
-    """Name whoever starts the run. Raises Usage where the machine knows no name."""
+def user_name() -> str:
+    """Return the name of the user who starts the run. Raises Usage where the machine has none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        raise Usage("--owner", "a name", "none, and this machine knows none for you") from None
+        actual = "none, and this machine knows none for you"
+        raise Usage("--owner", "a name", actual) from None
 
 
-def tell(words: object, out: TextIO) -> None:
-    """Say something to whoever listens still: a run that was asked for begins without them, too."""
+def warn(message: str) -> None:
+    """Write a message, if anybody can still read it: the run starts without readers, too."""
     with suppress(OSError):
-        print(terminal.plain(str(words)), file=out, flush=True)
+        terminal.error(message)
 
 
-def check(args: argparse.Namespace, asked: Sequence[str]) -> None:
-    """Refuse what cannot become a run. Raises Usage, Missing."""
+def print_path(path: Path) -> None:
+    """Write a path to stdout, if anybody can still read it."""
+    line = terminal.plain(str(path))
+    with suppress(OSError):
+        print(line, flush=True)
+
+
+def check_arguments(args: argparse.Namespace, gate_arguments: Sequence[str]) -> None:
+    """Raise Usage for arguments that cannot become a run, Missing where there is no `ps`."""
     run_names.check_tag(args.tag)
     if not re.fullmatch("[a-z][a-z0-9_]*", args.workflow):
         raise Usage("--workflow", "lower-case letters, digits and _", repr(args.workflow))
     if args.threads < 1:
         raise Usage("--threads", "1 or more", str(args.threads))
     if not args.dq_input_csv and not args.skip_data_quality_check:
-        raise Usage("data quality", "--dq-input-csv or --skip-data-quality-check", "neither")
-    for word in asked:
-        if word.partition("=")[0] in OURS:
-            raise Usage(
-                "words behind --", f"none of {', '.join(OURS)}: the launcher adds them", word
-            )
+        expected = "--dq-input-csv or --skip-data-quality-check"
+        raise Usage("data quality", expected, "neither")
+    for argument in gate_arguments:
+        flag, _, _ = argument.partition("=")
+        if flag in RESERVED:
+            expected = f"none of {', '.join(RESERVED)}: the launcher adds them"
+            raise Usage("arguments after --", expected, argument)
     if not shutil.which("ps"):
         raise Missing("ps", "it on the PATH", "nothing", "install procps")
 
 
-def gate_command(
-    args: argparse.Namespace, root: Path, rules: Policy, asked: Sequence[str]
-) -> tuple[str, ...]:
-    """Give the workload's command; a Python program runs under this interpreter. Raises Missing."""
-    program = args.program or rules.program
-    if not (root / program).is_file():
-        raise Missing(
-            "gate program", f"a file at {root / program}", "nothing", "see `program` in the policy"
-        )
-    start = (sys.executable, program) if program.endswith(".py") else (str(root / program),)
-    return (
-        *start,
-        *asked,
-        "--decision-tag",
-        args.tag,
-        "--owner",
-        args.owner,
-        "--notes",
-        args.notes,
-    )
-
-
-def prepare(
-    args: argparse.Namespace, root: Path, rules: Policy, command: tuple[str, ...]
-) -> Path | None:
-    """Make the run folder and all that stands there before the workload starts; None when a check said no.
-
-    The checkout is looked at first: the run folder itself may be a change in it.
-    """
-    asked = Asked(
-        *(args.workflow, args.tag, args.owner, args.notes, args.threads),
+def read_request(args: argparse.Namespace, gate_arguments: Sequence[str]) -> LaunchRequest:
+    """Return the run that is asked for. Raises Usage, Missing, Invalid."""
+    check_arguments(args, gate_arguments)
+    root = args.root.resolve()
+    policy_file = policy.find_file(root, args.policy)
+    rules = policy.load(policy_file)
+    program = program_start(root, args.program or rules.program)
+    owner = args.owner or user_name()
+    reserved = ["--decision-tag", args.tag, "--owner", owner]
+    reserved += ["--notes", args.notes]
+    return LaunchRequest(
+        root=root,
+        workflow=args.workflow,
+        tag=args.tag,
+        owner=owner,
+        notes=args.notes,
+        threads=args.threads,
         data=args.dq_input_csv,
         skip_data_quality=args.skip_data_quality_check,
+        require_clean=args.require_clean,
+        policy=rules,
+        command=(*program, *gate_arguments, *reserved),
     )
-    found = machine.preflight(root, rules, args.require_clean)
-    for name in run_folder.used_before(root, args.tag):
-        tell(f"tag {args.tag}: run {name} has it already; an audit allows one", sys.stderr)
-    run = run_folder.create(root, asked)
-    tell(run, sys.stdout)
-    write_json(run / "preflight.json", found)
-    for reason in found["reasons"]:
-        tell(f"preflight: {reason}", sys.stderr)
-    if found["reasons"]:
+
+
+def program_start(root: Path, program: str) -> list[str]:
+    """Return how the gate program starts: Python under this interpreter. Raises Missing."""
+    path = root / program
+    if not path.is_file():
+        hint = "see `program` in the policy"
+        raise Missing("gate program", f"a file at {path}", "nothing", hint)
+    if program.endswith(".py"):
+        return [sys.executable, program]
+    return [str(path)]
+
+
+def prepare(request: LaunchRequest) -> Path | None:
+    """Return the run folder, ready for its workload; None when a check did not pass."""
+    # Before the run folder is made: in a checkout that does not ignore it, it is a change.
+    preflight = machine.preflight(request)
+    for run_name in run_folder.earlier_runs(request):
+        warn(f"tag {request.tag}: run {run_name} has it already; an audit allows one")
+    run = run_folder.create(request)
+    print_path(run)
+    write_json(run / "preflight.json", preflight)
+    reasons = preflight["reasons"]
+    for reason in reasons:
+        warn(f"preflight: {reason}")
+    if reasons:
         return None
-    if code := run_folder.check_data(root, run, asked, rules.data_quality):
-        tell(f"data quality: not passed (exit {code}), see {run / 'data_quality.log'}", sys.stderr)
+    code = run_folder.check_data(request, run)
+    if code != 0:
+        log = run / "data_quality.log"
+        warn(f"data quality: not passed (exit {code}), see {log}")
         return None
-    write_command(run / "command.sh", command)
-    run_folder.write_context(root, run, asked, found)
+    write_command(run / "command.sh", request.command)
+    run_folder.write_context(request, run, preflight)
     return run
 
 
-def job(
-    args: argparse.Namespace, root: Path, run: Path, rules: Policy, command: tuple[str, ...]
-) -> Job:
-    """Put together what the supervisor needs."""
-    threads = dict.fromkeys(THREADS, str(args.threads))
-    result = {
-        "workflow": args.workflow,
-        "decision_tag": args.tag,
-        "audit_dir": str(run.relative_to(root)),
-    }
-    environment = {**os.environ, **threads, "PYTHONUNBUFFERED": "1"}
-    return Job(root, run, command, environment, result, rules.leftover_seconds)
+def split_arguments(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the arguments before and after `--`: the launcher's and the gate program's."""
+    if "--" not in argv:
+        return argv, []
+    end = argv.index("--")
+    return argv[:end], argv[end + 1 :]
 
 
 def launch(argv: Sequence[str]) -> int:
-    """Check, prepare, start."""
-    words = list(argv)
-    place = words.index("--") if "--" in words else len(words)
-    own, asked = words[:place], words[place + 1 :]
-    args = build_parser().parse_args(own)
-    args.owner = args.owner or user()
-    check(args, asked)
-    root = args.root.resolve()
-    rules = policy.load(policy.find(root, args.policy))
-    command = gate_command(args, root, rules, asked)
-    if args.attend:
-        return supervise(job(args, root, args.attend, rules, command))
+    """Check, prepare and start the run; return the exit code."""
+    own_arguments, gate_arguments = split_arguments(argv)
+    parser = build_parser()
+    args = parser.parse_args(own_arguments)
+    request = read_request(args, gate_arguments)
+    if args.supervise:
+        return supervise(request, args.supervise)
     with ignore_hangup():
-        run = prepare(args, root, rules, command)
+        run = prepare(request)
         if run is None:
             return 1
         if not args.foreground:
-            return let_go(args, run, (*own, "--attend", str(run), "--", *asked))
-    return supervise(job(args, root, run, rules, command))
+            arguments = [*own_arguments, "--supervise", str(run), "--", *gate_arguments]
+            return start_supervisor(request.tag, run, arguments)
+    return supervise(request, run)
 
 
-def let_go(args: argparse.Namespace, run: Path, words: tuple[str, ...]) -> int:
-    """Start this script once more, as the run's supervisor, and leave it to that."""
-    if not detach((sys.executable, str(Path(__file__).resolve()), *words), run):
-        tell(f"{args.tag}: the supervisor did not start, see {run / 'run.log'}", sys.stderr)
+def start_supervisor(tag: str, run: Path, arguments: Sequence[str]) -> int:
+    """Start this script once more, in the background; return the exit code."""
+    log = run / "run.log"
+    command = [sys.executable, str(SCRIPT), *arguments]
+    if not detach(command, run):
+        warn(f"{tag}: the supervisor did not start, see {log}")
         return 1
-    tell(f"{args.tag}: started, log in {run / 'run.log'}", sys.stderr)
+    with suppress(OSError):
+        terminal.say(f"{tag}: started, log in {log}")
     return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Be the command; a refusal becomes a line and an exit code."""
-    return cli.guard(lambda: launch(sys.argv[1:] if argv is None else argv))
+    """Start the run; errors become one line and an exit code."""
+    if argv is None:
+        argv = sys.argv[1:]
+    return cli.guard(lambda: launch(argv))
 
 
 if __name__ == "__main__":

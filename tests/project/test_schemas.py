@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from json_changes import changed
 from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.errors import Invalid
 from postrun.core.locations import PROJECT
@@ -189,23 +190,6 @@ def invalid_examples() -> Iterator[Example]:
             valid = PROJECT / change.get("valid", content["valid"])
             document = changed(documents(valid)[0], change)
             yield Example(path.parent.name, change["name"], document, change["finds"])
-
-
-def changed(document: Any, change: dict[str, Any]) -> Any:
-    """Return the document with the value at the JSON path `at` set, or removed."""
-    assert ("set" in change) != ("remove" in change), change
-    # The document hangs below "$", so that the whole of it can be set like any other value.
-    root = {"$": document}
-    parent: Any = root
-    key: Any = "$"
-    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", change["at"]):
-        parent = parent[key]
-        key = name or int(index)
-    if "set" in change:
-        parent[key] = change["set"]
-    else:
-        del parent[key]
-    return root["$"]
 
 
 VALID = list(valid_examples())

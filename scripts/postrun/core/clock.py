@@ -15,16 +15,19 @@ def now() -> datetime:
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch is None:
-        return datetime.now(UTC).replace(microsecond=0)
+        moment = datetime.now(UTC)
+        return moment.replace(microsecond=0)
     try:
-        return datetime.fromtimestamp(int(epoch), UTC)
+        seconds = int(epoch)
+        return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         raise Usage("SOURCE_DATE_EPOCH", "whole seconds since 1970", repr(epoch)) from None
 
 
 def stamp(moment: datetime) -> str:
     """Return a time as our artifacts have it: UTC, with zone."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    in_utc = moment.astimezone(UTC)
+    return in_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def from_stamp(text: str) -> datetime:
@@ -40,5 +43,7 @@ def local_time(seconds: float, zone: str | None) -> datetime:
 
     `seconds` count from 1970; `zone` is the workstation's offset, like -0700, or None for UTC.
     """
-    offset = datetime.strptime(zone or "+0000", "%z").tzinfo
-    return datetime.fromtimestamp(seconds, offset).replace(tzinfo=None)
+    text = zone or "+0000"
+    offset = datetime.strptime(text, "%z").tzinfo
+    moment = datetime.fromtimestamp(seconds, offset)
+    return moment.replace(tzinfo=None)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from postrun.core.artifacts import ARTIFACTS, Home
 
-PROJECT = Path(__file__).resolve().parents[3]
+_THIS_FILE = Path(__file__).resolve()
+PROJECT = _THIS_FILE.parents[3]
 RUNS = "audit/workstation_runs"
 GATES = "gate_results"
 LOCKS = "audit/.locks"
@@ -40,13 +41,16 @@ class RunPaths:
         """Return the path of an artifact; `suffix` names a format other than its first."""
         artifact = ARTIFACTS[name]
         suffix = suffix or artifact.suffixes[0]
-        return self.folder(artifact.home) / f"{artifact.file}{suffix}"
+        folder = self.folder(artifact.home)
+        return folder / f"{artifact.file}{suffix}"
 
     def relative(self, path: Path) -> str:
         """Return a path as artifacts have it: from the workspace root, POSIX."""
-        return path.relative_to(self.root).as_posix()
+        from_root = path.relative_to(self.root)
+        return from_root.as_posix()
 
 
 def workspace_path(root: Path, name: str, suffix: str = "") -> Path:
     """Return the path of an artifact of the workspace or the project."""
-    return RunPaths.of_workspace(root).path(name, suffix)
+    workspace = RunPaths.of_workspace(root)
+    return workspace.path(name, suffix)

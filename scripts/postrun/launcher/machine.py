@@ -1,4 +1,4 @@
-"""What the machine and the checkout are, as far as a run must record or demand it."""
+"""Facts about the machine and the checkout that a run must record or demand."""
 
 import os
 import socket
@@ -9,92 +9,111 @@ from pathlib import Path
 from typing import Any
 
 from postrun.core import clock
-from postrun.launcher.policy import Policy
+from postrun.launcher.request import LaunchRequest
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 GIB = 2**30
 
 
-def preflight(root: Path, policy: Policy, require_clean: bool) -> dict[str, Any]:
-    """Measure the machine and judge it; `reasons` names everything that is wrong, not only the first."""
-    found = {"cores": os.cpu_count() or 0, "memory_gb": memory_gb()}
-    checkout = git(root)
-    reasons = [
-        f"{what}: expected {least} or more, found {found[what]}"
-        for what, least in (("cores", policy.min_cores), ("memory_gb", policy.min_memory_gb))
-        if found[what] < least
-    ]
-    if require_clean and checkout["git_dirty_count"] != 0:
-        count = checkout["git_dirty_count"]
-        seen = "no repository" if count is None else f"{count} changed files"
-        reasons.append(f"git: expected a clean tree, found {seen}")
+def preflight(request: LaunchRequest) -> dict[str, Any]:
+    """Return preflight.json: what the machine is, and in `reasons` everything that is wrong."""
+    policy = request.policy
+    checkout = git_state(request.root)
+    cores = os.cpu_count() or 0
+    memory = memory_gb()
+    changed_files = checkout["git_dirty_count"]
+    reasons = []
+    if cores < policy.min_cores:
+        reasons.append(f"cores: expected {policy.min_cores} or more, found {cores}")
+    if memory < policy.min_memory_gb:
+        reasons.append(f"memory_gb: expected {policy.min_memory_gb} or more, found {memory}")
+    if request.require_clean and changed_files is None:
+        reasons.append("git: expected a clean tree, found no repository")
+    elif request.require_clean and changed_files > 0:
+        reasons.append(f"git: expected a clean tree, found {changed_files} changed files")
+    local_time = datetime.now().astimezone()
     return {
-        "timestamp": datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "timestamp": local_time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "hostname": socket.gethostname(),
-        "root_dir": str(root),
+        "root_dir": str(request.root),
         **checkout,
-        **found,
+        "cores": cores,
+        "memory_gb": memory,
         "min_cores": policy.min_cores,
         "min_memory_gb": policy.min_memory_gb,
-        "require_clean": int(require_clean),
+        "require_clean": int(request.require_clean),
         "status": "fail" if reasons else "pass",
         "reasons": reasons,
     }
 
 
 def memory_gb() -> int:
-    """Give the machine's memory in whole GiB, rounded down."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // GIB
+    """Return the machine's memory in whole GiB, rounded down."""
+    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return size // GIB
 
 
-def git(root: Path) -> dict[str, Any]:
-    """Give branch, commit and number of changed files; None each where the root is in no repository.
+def git_state(root: Path) -> dict[str, Any]:
+    """Return branch, commit and number of changed files; each None without a repository.
 
-    A repository that ignores the root is not the root's own: so lies the sample workstation in this project.
+    A repository that ignores the root is not the root's: the sample workstation is inside this
+    project's.
     """
-    here = ["git", "-C", str(root)]
-    if _ask([*here, "check-ignore", "-q", "."]) is not None:
+    git = ["git", "-C", str(root)]
+    if _output([*git, "check-ignore", "-q", "."]) is not None:
         return dict.fromkeys(("git_branch", "git_commit", "git_dirty_count"))
-    changed = _ask([*here, "status", "--porcelain"])
+    status = _output([*git, "status", "--porcelain"])
+    changed_files = None
+    if status is not None:
+        changed_files = len(status.splitlines())
     return {
-        "git_branch": _ask([*here, "symbolic-ref", "--short", "HEAD"]),
-        "git_commit": _ask([*here, "rev-parse", "HEAD"]),
-        "git_dirty_count": None if changed is None else len(changed.splitlines()),
+        "git_branch": _output([*git, "symbolic-ref", "--short", "HEAD"]),
+        "git_commit": _output([*git, "rev-parse", "HEAD"]),
+        "git_dirty_count": changed_files,
     }
 
 
 def boot_id() -> str | None:
-    """Give what changes with every start of the machine; None where the system has no such thing."""
+    """Return what changes with every start of the machine, or None where there is no such id."""
     if BOOT_ID.is_file():
         return BOOT_ID.read_text(encoding="ascii").strip()
-    return _ask(["sysctl", "-n", "kern.bootsessionuuid"]) or None
+    return _output(["sysctl", "-n", "kern.bootsessionuuid"]) or None
 
 
 def start_time(pid: int) -> str:
-    """Give when a process started, as `ps` tells it: UTC, to the second.
+    """Return when a process started, from `ps`: UTC, whole seconds.
 
-    A process number is used again one day; with its start it names one process.
+    A process number is used again one day; together with its start it names one process.
     """
-    plain = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
-    asked = ["ps", "-o", "lstart=", "-p", str(pid)]
-    told = subprocess.run(asked, env=plain, capture_output=True, text=True, check=True)
-    moment = datetime.strptime(" ".join(told.stdout.split()), "%a %b %d %H:%M:%S %Y")
-    return clock.stamp(moment.replace(tzinfo=UTC))
+    command = ["ps", "-o", "lstart=", "-p", str(pid)]
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    words = answer.stdout.split()
+    moment = datetime.strptime(" ".join(words), "%a %b %d %H:%M:%S %Y")
+    in_utc = moment.replace(tzinfo=UTC)
+    return clock.stamp(in_utc)
 
 
-def group_lives(group: int) -> bool:
-    """Say whether a process group has a member that is more than a zombie; those may wait long for a parent."""
-    table = _ask(["ps", "-A", "-o", "pgid=", "-o", "stat="]) or ""
-    members = (line.split() for line in table.splitlines())
-    return any(int(member) == group and not state.startswith("Z") for member, state in members)
+def group_is_alive(group: int) -> bool:
+    """Return whether a process group has a member that is not a zombie."""
+    table = _output(["ps", "-A", "-o", "pgid=", "-o", "stat="]) or ""
+    for line in table.splitlines():
+        number, state = line.split()
+        # A zombie has ended; it may wait long until its parent asks for its exit code.
+        has_ended = state.startswith("Z")
+        if int(number) == group and not has_ended:
+            return True
+    return False
 
 
-def _ask(command: Sequence[str]) -> str | None:
-    """Run a small command; None when it cannot be run or says no."""
+def _output(command: Sequence[str]) -> str | None:
+    """Return what a small command prints, or None when it cannot run or fails."""
     try:
         answer = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False
         )
     except OSError:
         return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    if answer.returncode != 0:
+        return None
+    return answer.stdout.strip()

@@ -1,17 +1,16 @@
 """What a machine and its data must offer before an official run starts.
 
-The workstation need not have jsonschema, so the policy is checked here by hand. The schema of the same name
-says the same to editors and to `make validate`, and a test holds the two together.
+The workstation need not have jsonschema, so the policy is checked here by hand. The schema of the
+same name says the same to editors and to `make validate`; a test checks one against the other.
 """
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from postrun.core import values
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import PROJECT
 
@@ -20,7 +19,7 @@ FILE = Path("configs") / "launcher_policy.json"
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What the data-quality gate asks. Ratios are 0-1, staleness is in days."""
+    """What the data-quality gate demands. Ratios are 0-1, staleness is in days."""
 
     required_columns: tuple[str, ...]
     numeric_columns: tuple[str, ...]
@@ -43,81 +42,94 @@ class Policy:
     data_quality: Thresholds
 
 
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _real(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def _words(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(word, str) and word for word in value)
-
-
-_Kind = tuple[Callable[[Any], bool], str]
-WHOLE: _Kind = (_whole, "a whole number, 0 or more")
-REAL: _Kind = (_real, "a number, 0 or more")
-RATIO: _Kind = (lambda value: _real(value) and value <= 1, "a ratio between 0 and 1")
-WORD: _Kind = (lambda value: isinstance(value, str) and bool(value), "some text")
-WORDS: _Kind = (_words, "a list of column names")
-PART: _Kind = (lambda value: isinstance(value, dict), "an object")
+# What a field must hold, in the words of the message when it does not.
+VERSION = "1"
+COUNT = "a whole number, 0 or more"
+NUMBER = "a number, 0 or more"
+RATIO = "a ratio between 0 and 1"
+TEXT = "some text"
+COLUMNS = "a list of column names"
+OBJECT = "an object"
 
 WHOLE_POLICY = {
-    "schema_version": (lambda value: _whole(value) and value == 1, "1"),
-    "program": WORD,
-    "leftover_seconds": REAL,
-    "preflight": PART,
-    "data_quality": PART,
+    "schema_version": VERSION,
+    "program": TEXT,
+    "leftover_seconds": NUMBER,
+    "preflight": OBJECT,
+    "data_quality": OBJECT,
 }
-PREFLIGHT = {"min_cores": WHOLE, "min_memory_gb": WHOLE}
+PREFLIGHT = {"min_cores": COUNT, "min_memory_gb": COUNT}
 DATA_QUALITY = {
-    "required_columns": WORDS,
-    "numeric_columns": WORDS,
-    "key_columns": WORDS,
-    "date_column": WORD,
-    "min_rows": WHOLE,
+    "required_columns": COLUMNS,
+    "numeric_columns": COLUMNS,
+    "key_columns": COLUMNS,
+    "date_column": TEXT,
+    "min_rows": COUNT,
     "max_missing_ratio": RATIO,
     "max_duplicate_ratio": RATIO,
-    "max_staleness_days": WHOLE,
+    "max_staleness_days": COUNT,
 }
 
 
-def find(root: Path, given: Path | None) -> Path:
-    """Choose the policy file: the one given, else the workstation's own, else the project's."""
-    own = root / FILE
-    return given or (own if own.is_file() else PROJECT / FILE)
+def _is_valid(value: Any, expected: str) -> bool:
+    """Return whether a JSON value is what a field must hold."""
+    if expected == TEXT:
+        return isinstance(value, str) and value != ""
+    if expected == COLUMNS:
+        return isinstance(value, list) and all(_is_valid(name, TEXT) for name in value)
+    if expected == OBJECT:
+        return isinstance(value, dict)
+    # JSON's true is an int to Python, and Infinity is a number to its JSON reader.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if expected == VERSION:
+        return value == 1
+    if expected == RATIO:
+        return 0 <= value <= 1
+    if expected == COUNT and not isinstance(value, int):
+        return False
+    return 0 <= value < math.inf
+
+
+def find_file(root: Path, named: Path | None) -> Path:
+    """Return the policy file: the one named, else the workstation's own, else the project's."""
+    if named is not None:
+        return named
+    of_workstation = root / FILE
+    if of_workstation.is_file():
+        return of_workstation
+    return PROJECT / FILE
 
 
 def load(path: Path) -> Policy:
-    """Read and check one policy file. Raises Missing, Invalid."""
+    """Return the policy in a file. Raises Missing, Invalid."""
     if not path.is_file():
         raise Missing("launcher policy", f"a file at {path}", "nothing")
     try:
-        given = json.loads(path.read_text(encoding="utf-8-sig"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise Invalid(path, "JSON", str(error)) from None
-    for where, content, fields in (
-        ("policy", given, WHOLE_POLICY),
-        ("preflight", values.member(given, "preflight"), PREFLIGHT),
-        ("data_quality", values.member(given, "data_quality"), DATA_QUALITY),
-    ):
-        _check(f"{path} {where}", content, fields)
-    quality = given["data_quality"]
-    columns = {key: tuple(value) for key, value in quality.items() if isinstance(value, list)}
-    thresholds = Thresholds(**(quality | columns))
+    _check(f"{path} policy", document, WHOLE_POLICY)
+    preflight, data_quality = document["preflight"], document["data_quality"]
+    _check(f"{path} preflight", preflight, PREFLIGHT)
+    _check(f"{path} data_quality", data_quality, DATA_QUALITY)
+    for name, expected in DATA_QUALITY.items():
+        if expected == COLUMNS:
+            data_quality[name] = tuple(data_quality[name])
     return Policy(
-        given["program"],
-        **given["preflight"],
-        data_quality=thresholds,
-        leftover_seconds=given["leftover_seconds"],
+        program=document["program"],
+        leftover_seconds=document["leftover_seconds"],
+        data_quality=Thresholds(**data_quality),
+        **preflight,
     )
 
 
-def _check(where: str, content: Any, fields: Mapping[str, _Kind]) -> None:
-    if not isinstance(content, dict) or set(content) != set(fields):
-        found = ", ".join(sorted(content)) if isinstance(content, dict) else type(content).__name__
-        raise Invalid(where, f"exactly the keys {', '.join(sorted(fields))}", found)
-    for key, (fits, words) in fields.items():
-        if not fits(content[key]):
-            raise Invalid(f"{where}.{key}", words, repr(content[key]))
+def _check(where: str, content: Any, fields: Mapping[str, str]) -> None:
+    expected_keys = f"exactly the keys {', '.join(sorted(fields))}"
+    if not isinstance(content, dict):
+        raise Invalid(where, expected_keys, type(content).__name__)
+    if set(content) != set(fields):
+        raise Invalid(where, expected_keys, ", ".join(sorted(content)))
+    for key, expected in fields.items():
+        if not _is_valid(content[key], expected):
+            raise Invalid(f"{where}.{key}", expected, repr(content[key]))

@@ -1,4 +1,4 @@
-"""Records that are whole: JSON in one move, and command lines of one line whatever their words hold."""
+"""JSON files that are written whole, and commands on one line, whatever their words hold."""
 
 import json
 import shlex
@@ -9,24 +9,35 @@ from postrun.core import disk
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write strict JSON, or nothing at all."""
-    disk.replace(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    """Write strict JSON. Raises Missing."""
+    text = json.dumps(content, indent=2, allow_nan=False)
+    whole = f"{text}\n"
+    disk.replace(path, whole.encode())
 
 
 def write_command(path: Path, command: Sequence[str]) -> None:
-    """Write a command as one line that bash reads back word for word, also when the words were not UTF-8."""
-    line = " ".join(quote(word) for word in command) + "\n"
-    disk.replace(path, line.encode("utf-8", "surrogateescape"))
+    """Write a command as one line that bash reads back word for word. Raises Missing.
+
+    Words that are not UTF-8 keep their bytes.
+    """
+    words = map(quote, command)
+    line = " ".join(words) + "\n"
+    content = line.encode("utf-8", "surrogateescape")
+    disk.replace(path, content)
 
 
 def quote(word: str) -> str:
-    """Quote for bash; a word with a line break or another control character stays on one line."""
+    """Return a word quoted for bash, on one line even when it holds a line break."""
     if word.isprintable():
         return shlex.quote(word)
-    return "$'" + "".join(_escape(letter) for letter in word) + "'"
+    escaped = map(_escape, word)
+    return "$'" + "".join(escaped) + "'"
 
 
-def _escape(letter: str) -> str:
-    if letter.isprintable() and letter not in "\\'":
-        return letter
-    return "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
+def _escape(character: str) -> str:
+    if character.isprintable() and character not in "\\'":
+        return character
+    escaped = ""
+    for byte in character.encode("utf-8", "surrogateescape"):
+        escaped += f"\\x{byte:02x}"
+    return escaped

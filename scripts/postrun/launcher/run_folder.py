@@ -5,47 +5,36 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from postrun.core import clock, locations, run_names
 from postrun.core.errors import Missing
-from postrun.launcher.policy import Thresholds
 from postrun.launcher.records import write_command, write_json
+from postrun.launcher.request import LaunchRequest
 
 DATA_GATE = Path(__file__).parents[2] / "data_quality_gate.py"
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What the person at the terminal said about a run. `data` is empty where no data file was named."""
-
-    workflow: str
-    tag: str
-    owner: str
-    notes: str
-    threads: int
-    data: str
-    skip_data_quality: bool
+def earlier_runs(request: LaunchRequest) -> list[str]:
+    """Return the run folders that have this tag already; the audit accepts only one."""
+    folders = []
+    for path in (request.root / locations.RUNS).glob(f"*_{request.tag}"):
+        name = run_names.parse_run_name(path.name)
+        # The pattern also finds tags that end like this one.
+        if name is not None and name.tag == request.tag:
+            folders.append(name.folder)
+    return sorted(folders)
 
 
-def used_before(root: Path, tag: str) -> list[str]:
-    """List the runs that have this tag already; the audit will not like a second one."""
-    names = (
-        run_names.parse_run_name(path.name) for path in (root / locations.RUNS).glob(f"*_{tag}")
-    )
-    return sorted(name.folder for name in names if name and name.tag == tag)
-
-
-def create(root: Path, asked: Asked) -> Path:
-    """Make the run folder of this second; where there is one of that name, wait for the next. Raises Missing."""
+def create(request: LaunchRequest) -> Path:
+    """Make a new run folder, named after this second or the next that is free. Raises Missing."""
     while True:
-        stamp = datetime.now().strftime(
-            clock.RUN_STAMP
-        )  # real, whatever SOURCE_DATE_EPOCH says: a run is no artifact
-        run = root / locations.RUNS / f"{stamp}_{asked.workflow}_{asked.tag}"
+        # The real time, whatever SOURCE_DATE_EPOCH says: a run is no artifact.
+        stamp = datetime.now().strftime(clock.RUN_STAMP)
+        run = request.root / locations.RUNS / f"{stamp}_{request.workflow}_{request.tag}"
         try:
             run.mkdir(parents=True)
             return run
@@ -55,54 +44,56 @@ def create(root: Path, asked: Asked) -> Path:
             raise Missing(run, "a place that can be written to", str(error.strerror)) from error
 
 
-def check_data(root: Path, run: Path, asked: Asked, thresholds: Thresholds) -> int:
-    """Put the data file through the data-quality gate; give its exit code, 0 also when it was not asked."""
-    if asked.skip_data_quality:
+def check_data(request: LaunchRequest, run: Path) -> int:
+    """Run the data-quality gate and return its exit code; 0 when the gate is skipped."""
+    if request.skip_data_quality:
         return 0
-    command = [
-        sys.executable,
-        str(DATA_GATE),
-        "--input-csv",
-        asked.data,
-        "--out-dir",
-        str(run / "data_quality"),
-    ]
-    for name, value in vars(thresholds).items():
-        text = ",".join(value) if isinstance(value, tuple) else str(value)
-        command += [f"--{name.replace('_', '-')}", text]
+    command = _gate_command(request, run)
     write_command(run / "data_quality_command.sh", command)
-    today = {
-        key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"
-    }  # freshness is of today
+    # The age of the data is measured today.
+    environment = dict(os.environ)
+    environment.pop("SOURCE_DATE_EPOCH", None)
     with (run / "data_quality.log").open("wb") as log:
         gate = subprocess.run(
             command,
-            cwd=root,
-            env=today,
+            cwd=request.root,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             check=False,
-            start_new_session=True,  # a terminal that is closed stops all that belongs to it
+            # A terminal that is closed stops every process in its session.
+            start_new_session=True,
         )
     return gate.returncode
 
 
-def write_context(root: Path, run: Path, asked: Asked, preflight: Mapping[str, Any]) -> None:
-    """Write context.json: who runs what, and why. Notes are data, so nothing in them can break it."""
+def _gate_command(request: LaunchRequest, run: Path) -> list[str]:
+    out_dir = str(run / "data_quality")
+    command = [sys.executable, str(DATA_GATE), "--input-csv", request.data, "--out-dir", out_dir]
+    for name, value in asdict(request.policy.data_quality).items():
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        command += [f"--{name.replace('_', '-')}", text]
+    return command
+
+
+def write_context(request: LaunchRequest, run: Path, preflight: Mapping[str, Any]) -> None:
+    """Write context.json: who runs what, and why. Raises Missing."""
     reports = sorted(run.glob("data_quality/*/data_quality_report.json"))
+    report = str(reports[-1].relative_to(request.root)) if reports else ""
+    stamp, _, _ = run.name.partition(f"_{request.workflow}_")
     content = {
-        "timestamp": run.name.partition(f"_{asked.workflow}_")[0],
+        "timestamp": stamp,
         "hostname": preflight["hostname"],
         "git_branch": preflight["git_branch"],
         "git_commit": preflight["git_commit"],
-        "workflow": asked.workflow,
-        "decision_tag": asked.tag,
-        "owner": asked.owner,
-        "notes": asked.notes,
-        "threads": asked.threads,
-        "skip_data_quality_check": int(asked.skip_data_quality),
-        "data_quality_input_csv": asked.data,
-        "data_quality_report_json": str(reports[-1].relative_to(root)) if reports else "",
+        "workflow": request.workflow,
+        "decision_tag": request.tag,
+        "owner": request.owner,
+        "notes": request.notes,
+        "threads": request.threads,
+        "skip_data_quality_check": int(request.skip_data_quality),
+        "data_quality_input_csv": request.data,
+        "data_quality_report_json": report,
     }
     write_json(run / "context.json", content)

@@ -1,8 +1,8 @@
 """The workload from its start to its result.json.
 
-The supervisor stays until the workload has ended, and writes `result.json` as the very last thing, whatever
-way that end comes. Only its own violent death (SIGKILL, a power cut) leaves no result; a monitor can tell
-that from `run.pid`.
+The supervisor stays until the workload has ended, and writes `result.json` as the very last thing,
+however that end comes. Only its own violent death (SIGKILL, a power cut) leaves no result; a
+monitor can see that from `run.pid`.
 """
 
 import errno
@@ -10,9 +10,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -20,81 +19,85 @@ from typing import IO
 from postrun.core.errors import Missing
 from postrun.launcher import machine
 from postrun.launcher.records import write_json
+from postrun.launcher.request import LaunchRequest
 
-ENDING = (
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-)  # whoever sends these wants no run any more
-_STAY = "KILL STOP CONT TSTP TTIN TTOU CHLD URG WINCH PIPE XFSZ SEGV BUS FPE ILL TRAP SYS"  # no end, or one's own fault
-PASSED_ON = tuple(
-    signal.valid_signals() - {*ENDING, *(getattr(signal, f"SIG{name}") for name in _STAY.split())}
-)
-NOT_STARTED, NOT_FOUND, BY_SIGNAL = 126, 127, 128  # exit codes as shells have them
-LOST = 70  # the supervisor itself failed; its traceback is in run.log
-SHORT = 0.05  # seconds between two looks
-FULL = (errno.ENOSPC, errno.EDQUOT)
-SOON = 1.0  # seconds until a full disk is tried again
+# Whoever sends one of these wants the run to end.
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+# These end nothing, cannot be caught, or report a fault of the process that gets them.
+_NOT_FORWARDED = "KILL STOP CONT TSTP TTIN TTOU CHLD URG WINCH PIPE XFSZ SEGV BUS FPE ILL TRAP SYS"
+_KEPT = {getattr(signal, f"SIG{name}") for name in _NOT_FORWARDED.split()}
+FORWARDED = tuple(signal.valid_signals() - {*ENDING, *_KEPT})
 
+# Exit codes as shells have them.
+NOT_STARTED, NOT_FOUND, BY_SIGNAL = 126, 127, 128
+FAILED = 70  # the supervisor itself failed; its traceback is in run.log
 
-@dataclass(frozen=True)
-class Job:
-    """One workload: what to start where, and the result's fields apart from the exit code."""
-
-    root: Path
-    run: Path
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    result: Mapping[str, str]
-    leftover_seconds: float
+PAUSE = 0.05  # seconds between two checks
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL_PAUSE = 1.0  # seconds until a full disk is tried again
 
 
-def supervise(job: Job) -> int:
-    """Start the workload, see it to its end, write the result; gives the exit code that the result has."""
-    code, crowd = LOST, ProcessGroup()
-    with crowd.forwarding():
+# The gate program's numerical libraries take their number of threads from these.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def supervise(request: LaunchRequest, run: Path) -> int:
+    """Start the workload, wait for its end, write the result; return the exit code in it."""
+    code = FAILED
+    group = ProcessGroup()
+    with group.forwarding_signals():
         try:
-            with (job.run / "run.log").open("ab") as log:
-                code = _attend(job, crowd, log)
+            with (run / "run.log").open("ab") as log:
+                code = _run_workload(request, run, group, log)
         finally:
-            _conclude(job, code, began=crowd.group is not None)
+            result = {
+                "workflow": request.workflow,
+                "decision_tag": request.tag,
+                "audit_dir": str(run.relative_to(request.root)),
+                "exit_code": code,
+            }
+            _write_result(run / "result.json", result, has_started=group.id is not None)
     return code
 
 
-def _conclude(job: Job, code: int, began: bool) -> None:
-    """Write the result. A full disk is waited for: without its result a run that began would count as dead."""
+def _write_result(path: Path, result: object, has_started: bool) -> None:
+    """Write result.json. Raises Missing; but once the workload has started, wait for a full disk.
+
+    Without its result, a run that started would count as dead.
+    """
     while True:
         try:
-            return write_json(job.run / "result.json", {**job.result, "exit_code": code})
+            write_json(path, result)
+            return
         except Missing as error:
-            if not began or getattr(error.__cause__, "errno", None) not in FULL:
+            is_full = getattr(error.__cause__, "errno", None) in DISK_FULL
+            if not (has_started and is_full):
                 raise
-            time.sleep(SOON)
+            time.sleep(DISK_FULL_PAUSE)
 
 
 def detach(command: Sequence[str], run: Path) -> bool:
-    """Start a supervisor in a session of its own, so that neither terminal nor SSH connection can end it.
+    """Start a supervisor that neither terminal nor SSH connection can end.
 
-    True once it is at its work (run.pid is there), False when it ended without getting so far.
+    Return whether it works (run.pid exists); if not, it has ended.
     """
+    record = run / "run.pid"
     with (run / "run.log").open("ab") as log:
         supervisor = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    while not (run / "run.pid").exists() and supervisor.poll() is None:
-        time.sleep(SHORT)
-    return (run / "run.pid").exists()
+    while not record.exists() and supervisor.poll() is None:
+        time.sleep(PAUSE)
+    return record.exists()
 
 
 @contextmanager
 def ignore_hangup() -> Iterator[None]:
-    """Let a terminal that is closed stop nothing meanwhile. What is started here hears of it as before."""
+    """Go on inside this block when the terminal is closed. Programs started here are not changed."""
     before = signal.getsignal(signal.SIGHUP)
     if before is signal.SIG_DFL:
-        signal.signal(
-            signal.SIGHUP, lambda *_: None
-        )  # ignored, it would stay so in every program started here
+        # Not SIG_IGN: programs inherit that, but not a handler.
+        signal.signal(signal.SIGHUP, lambda *_: None)
     try:
         yield
     finally:
@@ -106,77 +109,81 @@ class ProcessGroup:
 
     def __init__(self) -> None:
         self.received: list[int] = []
-        self.group: int | None = None  # none before the workload has started
+        self.id: int | None = None  # None before the workload has started
 
     @contextmanager
-    def forwarding(self) -> Iterator[None]:
-        """Pass signals on to the group meanwhile; one that was ignored stays so, as nohup asked."""
-        asked = ((number, signal.getsignal(number)) for number in ENDING + PASSED_ON)
-        before = {
-            number: handler for number, handler in asked if handler is not None
-        }  # none: not of Python
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:
+    def forwarding_signals(self) -> Iterator[None]:
+        """Forward signals to the group inside this block; an ignored one stays ignored (nohup)."""
+        handlers = {}
+        for number in ENDING + FORWARDED:
+            handler = signal.getsignal(number)
+            # None was not set by Python and cannot be restored; nohup ignores and wants it so.
+            if handler not in (None, signal.SIG_IGN):
+                handlers[number] = handler
                 signal.signal(number, self._forward)
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
 
     def _forward(self, number: int, _: FrameType | None) -> None:
         self.received.append(number)
-        self.reach(number)
+        self.send(number)
 
-    def lead(self, group: int) -> None:
-        """Take the workload's group; signals that came while it was being started reach it now."""
-        self.group = group
+    def set_id(self, group: int) -> None:
+        """Send signals to this group from now on, first those that came while it was started."""
+        self.id = group
         for number in self.received:
-            self.reach(number)
+            self.send(number)
 
-    def reach(self, number: int) -> None:
-        """Send a signal to the group, if there is anyone in it still."""
-        if self.group is not None:
-            with suppress(
-                ProcessLookupError, PermissionError
-            ):  # macOS answers the second for a group of zombies
-                os.killpg(self.group, number)
+    def send(self, number: int) -> None:
+        """Send a signal to the group, if it still has a member."""
+        if self.id is not None:
+            # macOS answers PermissionError for a group of zombies.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.id, number)
 
 
-def _attend(job: Job, crowd: ProcessGroup, log: IO[bytes]) -> int:
-    me = os.getpid()
-    record = {"pid": me, "start_time": machine.start_time(me), "boot_id": machine.boot_id()}
-    write_json(job.run / "run.pid", record)
+def _run_workload(request: LaunchRequest, run: Path, group: ProcessGroup, log: IO[bytes]) -> int:
+    pid = os.getpid()
+    start_time = machine.start_time(pid)
+    record = {"pid": pid, "start_time": start_time, "boot_id": machine.boot_id()}
+    write_json(run / "run.pid", record)
+    threads = dict.fromkeys(THREADS, str(request.threads))
     try:
         workload = subprocess.Popen(
-            job.command,
-            cwd=job.root,
-            env=dict(job.environment),
+            request.command,
+            cwd=request.root,
+            env={**os.environ, **threads, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     except OSError as error:
-        log.write(f"[launcher] cannot start {job.command[0]}: {error}\n".encode())
-        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_STARTED
-    crowd.lead(workload.pid)
-    code = _wait(job, workload, log)
-    ended_by = [
-        number for number in crowd.received if number in ENDING
-    ]  # the workload may have a use for the others
-    return BY_SIGNAL + ended_by[0] if ended_by else code
-
-
-def _wait(job: Job, workload: subprocess.Popen[bytes], log: IO[bytes]) -> int:
-    """Wait for the workload, then a while for what it left running: the result comes last."""
+        log.write(f"[launcher] cannot start {request.command[0]}: {error}\n".encode())
+        if isinstance(error, FileNotFoundError):
+            return NOT_FOUND
+        return NOT_STARTED
+    group.set_id(workload.pid)
     code = workload.wait()
-    deadline = time.monotonic() + job.leftover_seconds
-    while machine.group_lives(workload.pid):
+    _wait_for_leftovers(workload.pid, request.policy.leftover_seconds, log)
+    # Only these decide: the workload may have its own use for the others.
+    ended_by = [number for number in group.received if number in ENDING]
+    if ended_by:
+        return BY_SIGNAL + ended_by[0]
+    if code < 0:
+        return BY_SIGNAL - code
+    return code
+
+
+def _wait_for_leftovers(group: int, seconds: float, log: IO[bytes]) -> None:
+    """Wait a while for what the workload left running: the result comes last."""
+    deadline = time.monotonic() + seconds
+    while machine.group_is_alive(group):
         if time.monotonic() >= deadline:
-            log.write(
-                f"[launcher] {job.leftover_seconds:g} s after the workload, some of it still runs\n".encode()
-            )
-            break
-        time.sleep(SHORT)
-    return BY_SIGNAL - code if code < 0 else code
+            message = f"{seconds:g} s after the workload, some of it still runs"
+            log.write(f"[launcher] {message}\n".encode())
+            return
+        time.sleep(PAUSE)

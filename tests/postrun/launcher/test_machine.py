@@ -25,10 +25,10 @@ def test_start_time_is_when_the_process_began(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_group_of_zombies_does_not_live() -> None:
     child = subprocess.Popen(["sleep", "30"], start_new_session=True)
-    assert machine.group_lives(child.pid)
+    assert machine.group_is_alive(child.pid)
     child.kill()
     time.sleep(0.2)  # not waited for: a zombie
-    assert not machine.group_lives(child.pid)
+    assert not machine.group_is_alive(child.pid)
     child.wait()
 
 
@@ -39,9 +39,9 @@ def test_boot_id_is_the_kernels() -> None:
 
 def test_no_git_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unknown = {"git_branch": None, "git_commit": None, "git_dirty_count": None}
-    assert machine.git(tmp_path) == unknown
+    assert machine.git_state(tmp_path) == unknown
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert machine.git(tmp_path) == unknown
+    assert machine.git_state(tmp_path) == unknown
 
 
 def test_memory_is_in_gib() -> None:

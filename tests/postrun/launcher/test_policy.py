@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from json_changes import changed
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import PROJECT
 from postrun.launcher import policy
 from postrun.store import json_files
 
 EXAMPLES = PROJECT / "tests" / "examples" / "launcher_policy"
+INVALID = json.loads((EXAMPLES / "invalid.json").read_text())
 SCHEMA = json.loads((PROJECT / "schemas" / "launcher_policy.schema.json").read_text())
 
 
@@ -21,10 +23,11 @@ def test_valid_examples_are_read(path: Path) -> None:
     assert policy.load(path).data_quality.date_column == "date"
 
 
-@pytest.mark.parametrize(
-    "path", sorted(EXAMPLES.glob("invalid/*.json")), ids=lambda path: path.stem
-)
-def test_invalid_examples_are_refused(path: Path) -> None:
+@pytest.mark.parametrize("change", INVALID["changes"], ids=lambda change: change["name"])
+def test_invalid_examples_are_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    valid = json.loads((PROJECT / INVALID["valid"]).read_text())
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(changed(valid, change)))
     with pytest.raises(Invalid):
         policy.load(path)
 
@@ -110,4 +113,4 @@ def test_which_policy_counts(
     if own:
         (tmp_path / "configs").mkdir()
         (tmp_path / policy.FILE).write_text("{}")
-    assert policy.find(tmp_path, given) == wanted(tmp_path)
+    assert policy.find_file(tmp_path, given) == wanted(tmp_path)
