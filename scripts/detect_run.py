@@ -1,11 +1,13 @@
 """Find the run of a decision tag on the workstation, and the gate report that belongs to it.
 
 Reads the workstation, in one round trip. Writes run_detection.json into the local run folder.
-The tag is matched exactly. Of several runs the newest with a context counts; of several reports the newest that was
-made between that run's start and its result. A run without a report of its own is detected too. A dead run, without
-a valid result, is detected with --abandoned "reason"; the reason is recorded and holds until there is a result.
-Exit codes: 0 found; 2 wrong usage, or nothing to abandon; 3 result.json is missing; 4 result.json is broken; 5 no
-such run, the nearest tags are listed; 6 the workstation did not answer; 10 processes of the run are still at work.
+The tag is matched exactly. Of several runs the newest with a context counts; of several reports the
+newest that was made between that run's start and its result. A run without a report of its own is
+detected too. A dead run, without a valid result, is detected with --abandoned "reason"; the reason
+is recorded and holds until there is a result.
+Exit codes: 0 found; 2 wrong usage, or nothing to abandon; 3 result.json is missing; 4 result.json
+is broken; 5 no such run, the nearest tags are listed; 6 the workstation did not answer; 10 processes
+of the run are still at work.
 
     python scripts/detect_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
 """
@@ -20,91 +22,96 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import report_window
 from postrun.detect import reports, runs
-from postrun.detect.runs import Finding
+from postrun.detect.runs import ChosenRun
 from postrun.remote.answers import RemoteFile, RemoteListing
 from postrun.remote.workstation import open_workstation
 from postrun.store import configuration, json_files, run_lookup
 
 
 def detect(request: RunRequest, _: RunPaths) -> StepResult:
-    """Detect one run. Raises Usage, Missing, Invalid, Unclear, Unreachable, NotFinished."""
-    run, gate, tag = (
-        run_lookup.requested_run(request),
-        run_lookup.requested_gate(request),
-        run_lookup.requested_tag(request),
-    )
-    with open_workstation(request) as door:
-        seen = door.list_run(
-            tag,
-            run and f"{locations.RUNS}/{run}",
-            gate and f"{locations.GATES}/{gate}/{run_lookup.REPORT}",
-        )
-    found = runs.choose(seen, tag, run)
-    ended, abandoned = runs.check_end(
-        seen, found, request.abandoned, _abandoned_before(request, found)
-    )
-    document = judge(seen, found, ended, gate, configuration.workstation()["ignored_programs"])
+    """Detect one run.
+
+    Raises Usage, Missing, Invalid, AmbiguousRun, Unreachable, NotFinished.
+    """
+    run = run_lookup.requested_run(request)
+    gate = run_lookup.requested_gate(request)
+    tag = run_lookup.requested_tag(request)
+    run_path = run and f"{locations.RUNS}/{run}"
+    report_path = gate and f"{locations.GATES}/{gate}/{run_lookup.REPORT}"
+    with open_workstation(request) as workstation:
+        listing = workstation.list_run(tag, run_path, report_path)
+
+    chosen = runs.choose(listing, tag, run)
+    recorded = _recorded_reason(request, chosen)
+    result, abandoned = runs.check_end(listing, chosen, request.abandoned, recorded)
+    document = judge(listing, chosen, result, gate)
     document["abandoned"] = abandoned
     document["overrides"] = {"run_folder": run, "gate_folder": gate}
-    run_paths = RunPaths(request.root, found.name.folder, document["gate_folder"])
+    run_paths = RunPaths(request.root, chosen.folder, document["gate_folder"])
     json_files.write(run_paths, "run_detection", document)
-    return StepResult(_words(document), (run_paths.path("run_detection"),))
+    return StepResult(_summary(document), (run_paths.path("run_detection"),))
 
 
 def judge(
-    seen: RemoteListing,
-    found: Finding,
+    listing: RemoteListing,
+    chosen: ChosenRun,
     result: RemoteFile | None,
     asked_gate: str | None,
-    ignored: Sequence[str],
 ) -> dict[str, Any]:
-    """Hold a run against the rules of identity; give what run_detection.json says. Raises as `detect` does."""
-    runs.note_context(seen, found)
-    at_start, at_end = runs.offsets(seen, found.name.folder)
+    """Return what run_detection.json says of a run, which `result` is None of when it is dead.
+
+    Raises Missing when there is no such gate report, NotFinished when processes are at work.
+    """
+    runs.note_context(listing, chosen)
+    at_start, at_end = runs.utc_offsets(listing, chosen.folder)
+    began = chosen.name.started
     if result is None:
-        span = report_window.open_window(found.name.started, at_start, found.matches)
+        span = report_window.open_window(began, at_start, chosen.same_tag)
     else:
-        span = report_window.window(found.name.started, at_start, at_end, result.modified)
-    if result and span.ended is None:
-        found.notes.append(
-            "preflight.json gives no offset, so the time of result.json bounds no report"
-        )
-    rows = reports.candidates(seen, found.tag, span)
-    runs.check_rest(seen, found, [row["gate_folder"] for row in rows if row["belongs"]], ignored)
-    gate, why = reports.choose(rows, asked_gate, found)
+        span = report_window.window(began, at_start, at_end, result.modified)
+        if span.ended is None:
+            chosen.notes.append(
+                "preflight.json gives no offset, so the time of result.json bounds no report"
+            )
+    candidates = reports.list_candidates(listing, chosen.tag, span)
+    own_gates = [row["gate_folder"] for row in candidates if row["belongs"]]
+    ignored_programs = configuration.workstation()["ignored_programs"]
+    runs.check_no_processes(listing, chosen, own_gates, ignored_programs)
+    gate, reason = reports.choose(candidates, asked_gate, chosen)
+    context = listing.file(chosen.folder, "context.json")
     return {
-        "decision_tag": found.tag,
-        "run_folder": found.name.folder,
-        "run_folders": list(found.matches),
-        "has_context": seen.file(found.name.folder, "context.json") is not None,
+        "decision_tag": chosen.tag,
+        "run_folder": chosen.folder,
+        "run_folders": chosen.same_tag,
+        "has_context": context is not None,
         "gate_folder": gate,
-        "gate_folder_reason": why,
-        "report_candidates": rows,
+        "gate_folder_reason": reason,
+        "report_candidates": candidates,
         "utc_offset": report_window.offset_words(at_start),
         "utc_offset_at_end": report_window.offset_words(at_end),
-        "contradictions": found.contradictions,
-        "notes": found.notes,
+        "contradictions": chosen.contradictions,
+        "notes": chosen.notes,
     }
 
 
-def _abandoned_before(request: RunRequest, found: Finding) -> str | None:
-    """Give the reason for which an earlier detection let this run pass without a result."""
+def _recorded_reason(request: RunRequest, chosen: ChosenRun) -> str | None:
+    """Return why an earlier detection let this run pass without a result, if it did."""
+    run_paths = RunPaths(request.root, chosen.folder, None)
     try:
-        before = json_files.read_optional(
-            RunPaths(request.root, found.name.folder, None), "run_detection"
-        )
-    except Invalid:  # it is written anew
-        return None
-    reason: str | None = before.get("abandoned") if before else None
+        earlier = json_files.read_optional(run_paths, "run_detection") or {}
+    except Invalid:
+        return None  # it is written again
+    reason: str | None = earlier.get("abandoned")
     return reason
 
 
-def _words(document: dict[str, Any]) -> str:
-    gate, why = document["gate_folder"], document["gate_folder_reason"]
-    report = f"report {gate} ({why})" if gate else why
-    dead = [f"abandoned: {document['abandoned']}"] if document["abandoned"] else []
-    odd = [*dead, *document["contradictions"], *document["notes"]]
-    return "; ".join([document["run_folder"], report, *odd])
+def _summary(document: dict[str, Any]) -> str:
+    gate, reason = document["gate_folder"], document["gate_folder_reason"]
+    parts = [document["run_folder"]]
+    parts.append(f"report {gate} ({reason})" if gate else reason)
+    if document["abandoned"]:
+        parts.append(f"abandoned: {document['abandoned']}")
+    return "; ".join(parts + document["contradictions"] + document["notes"])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

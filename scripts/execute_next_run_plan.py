@@ -1,12 +1,13 @@
 """Start one planned run on the workstation: the command of the given rank, word for word.
 
 Reads  audit/factor_registry/next_run_plan.json and, once more, the workstation
-Writes nothing here; the launcher there makes the run folder. It prints the command; what the launcher says
-goes to stderr. With --json both stand in one object on stdout.
-A command is refused when the plan or a new look names something that blocks it, when its tag is taken by now, or when
-the queue changed since the plan was made.
-Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher said no, 2 usage, 3 no plan, no such rank or
-something is missing, 4 the plan is not current, 5 the tag is taken, 6 the workstation did not answer.
+Writes nothing here; the launcher there makes the run folder. It prints the command; what the
+launcher prints goes to stderr. With --json both are in one object on stdout.
+A command is refused when the plan or the workstation has something that blocks it, when its tag is
+taken by now, or when the queue changed since the plan was made.
+Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher refused, 2 usage, 3 no plan, no
+such rank or something is missing, 4 the plan is not current, 5 the tag is taken, 6 the workstation
+did not answer.
 
     python scripts/execute_next_run_plan.py --rank 1 --dry-run
 """
@@ -29,18 +30,36 @@ _AGAIN = "plan again: make next-run-plan"
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Start the command of this rank, when nothing that the plan rests on has changed; give the verdict as 0 or 1."""
+    """Start the command of this rank when its plan is current; return 0, else 1."""
     request = cli.parse_request(args, needs_run=False)
     command = _command(request.root, args.rank)
-    request = replace(request, tag=command["tag"])
     return launch.start(
-        request, f"rank {args.rank}", command["argv"], command["files"], _AGAIN, args.json
+        replace(request, tag=command["tag"]),
+        run=f"rank {args.rank}",
+        command=command["argv"],
+        files=command["files"],
+        hint=_AGAIN,
+        as_json=args.json,
     )
 
 
 def _command(root: Path, rank: int) -> dict[str, Any]:
-    """Give the planned command of this rank. Raises Missing, Invalid."""
+    """Return the planned command of this rank. Raises Missing, Invalid."""
     plan = json_files.read(RunPaths.of_workspace(root), PLAN)
+    _check_current(root, plan)
+    commands: dict[int, dict[str, Any]] = {each["rank"]: each for each in plan["commands"]}
+    command = commands.get(rank)
+    if command is None:
+        ranks = ", ".join(map(str, commands)) or "none"
+        raise Missing(f"rank {rank}", f"a planned command (ranks: {ranks})", "none")
+    if command["argv"] is None:
+        reasons = "; ".join(command["blocked_by"])
+        raise Missing(f"rank {rank}", "a command whose inputs are known", reasons)
+    return command
+
+
+def _check_current(root: Path, plan: dict[str, Any]) -> None:
+    """Raise Invalid when a file that the plan was made from has changed since."""
     for name, digest in plan["made_from"].items():
         path = locations.workspace_path(root, name)
         if not path.exists() or disk.sha256(path) != digest:
@@ -50,16 +69,6 @@ def _command(root: Path, rank: int) -> dict[str, Any]:
                 "an older one",
                 _AGAIN,
             )
-    found = [command for command in plan["commands"] if command["rank"] == rank]
-    if not found:
-        ranks = ", ".join(str(command["rank"]) for command in plan["commands"]) or "none"
-        raise Missing(f"rank {rank}", f"a planned command (ranks: {ranks})", "none")
-    command: dict[str, Any] = found[0]
-    if command["argv"] is None:
-        raise Missing(
-            f"rank {rank}", "a command whose inputs are known", "; ".join(command["blocked_by"])
-        )
-    return command
 
 
 def add_rank(parser: argparse.ArgumentParser) -> None:

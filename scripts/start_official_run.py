@@ -1,15 +1,15 @@
-"""Start an official run on the workstation, through the launcher that lies there.
+"""Start an official run on the workstation, through the launcher that is there.
 
 Reads  the workstation, once: whether launcher and data file are there, and whether the tag is free
-Writes nothing here; the launcher there makes the run folder. It prints the command; what the launcher says goes to
-stderr, the run folder in it. With --json both stand in one object on stdout.
---gate holds the gate program's words in one text, quoted as for a shell; no shell reads them. What is not given is
-left to the launcher. The run goes on after the connection has ended.
-Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher said no, 2 usage, 3 the launcher or the data file
-is not there, 5 the tag is taken, 6 the workstation did not answer.
+Writes nothing here; the launcher there makes the run folder. It prints the command; what the
+launcher prints goes to stderr, the run folder in it. With --json both are in one object on stdout.
+--gate holds the gate program's arguments in one text, quoted as for a shell; no shell reads them.
+What is not given is left to the launcher. The run goes on after the connection has ended.
+Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher refused, 2 usage, 3 the launcher
+or the data file is not there, 5 the tag is taken, 6 the workstation did not answer.
 
-    python scripts/start_official_run.py --tag committee_2026-02-21_run1 --owner hui --data data/prices.csv \\
-      --notes "first try" --gate "--strategy a.yaml --factor momentum_12_1"
+    python scripts/start_official_run.py --tag committee_2026-02-21_run1 --owner hui \\
+      --data data/prices.csv --notes "first try" --gate "--strategy a.yaml --factor momentum_12_1"
 """
 
 import argparse
@@ -22,32 +22,41 @@ from postrun.core.errors import Usage
 from postrun.decide import planning
 from postrun.remote import launch
 
-_OURS = {"owner": "--owner", "notes": "--notes", "threads": "--threads", "data": "--dq-input-csv"}
+# Our flags and the launcher's, where it has another name for the same thing.
+_LAUNCHER_FLAGS = {
+    "owner": "--owner",
+    "notes": "--notes",
+    "threads": "--threads",
+    "data": "--dq-input-csv",
+}
 
 
 def start(args: argparse.Namespace) -> int:
-    """Start the run when launcher and data are there and the tag is free; give the launcher's verdict as 0 or 1."""
-    files = [planning.LAUNCHER, args.data]
-    hint = "an audit allows one"
+    """Start the run when launcher and data are there and the tag is free; return 0, else 1."""
     return launch.start(
-        cli.parse_request(args), f"official run {args.tag}", command(args), files, hint, args.json
+        cli.parse_request(args),
+        run=f"official run {args.tag}",
+        command=command(args),
+        files=[planning.LAUNCHER, args.data],
+        hint="an audit allows one",
+        as_json=args.json,
     )
 
 
 def command(args: argparse.Namespace) -> list[str]:
-    """Give the launcher's argument list. Raises Usage."""
+    """Return the launcher's argument list. Raises Usage."""
     if not args.data:
         raise Usage("--data", "a data file, relative to the remote root", "nothing")
-    words = ["bash", planning.LAUNCHER, "--workflow", run_names.WORKFLOW, "--tag", args.tag]
-    words += [
-        f"{flag}={getattr(args, name)}"
-        for name, flag in _OURS.items()
-        if getattr(args, name) is not None
-    ]
+    argv = ["bash", planning.LAUNCHER, "--workflow", run_names.WORKFLOW, "--tag", args.tag]
+    for name, flag in _LAUNCHER_FLAGS.items():
+        value = getattr(args, name)
+        if value is not None:
+            argv.append(f"{flag}={value}")
     try:
-        return [*words, "--", *shlex.split(args.gate)]
+        return [*argv, "--", *shlex.split(args.gate)]
     except ValueError as error:
-        raise Usage("--gate", "words quoted as for a shell", f"{args.gate!r} ({error})") from None
+        found = f"{args.gate!r} ({error})"
+        raise Usage("--gate", "words quoted as for a shell", found) from None
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +68,10 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--threads", help="for each numerical library (default: all cores)")
     run.add_argument("--data", required=True, help="the data file, relative to the remote root")
     run.add_argument(
-        "--gate", required=True, metavar="WORDS", help="the gate program's words, in one text"
+        "--gate",
+        required=True,
+        metavar="WORDS",
+        help="the gate program's arguments, in one text",
     )
 
 

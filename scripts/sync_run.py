@@ -1,18 +1,20 @@
-"""Bring the evidence of a run home and prove that it is the evidence.
+"""Copy the evidence of a run from the workstation and prove that it is the evidence.
 
-Reads the run folder and the gate folder on the workstation, run_detection.json, and evidence_manifest.json when there
-is one. Writes both folders and, last, evidence_manifest.json: every file with its size, SHA-256 and source. Files that
-this project writes are left alone on both sides; nothing is ever deleted; a second sync moves nothing.
-Exit codes: 0 done; 3 an input is missing; 4 the evidence is not what the manifest says (--accept-changed-evidence
-"reason" takes it and keeps the old files aside); 6 the workstation did not answer.
+Reads the run folder and the gate folder on the workstation, run_detection.json, and
+evidence_manifest.json when there is one. Writes both folders and, last, evidence_manifest.json:
+every file with its size, SHA-256 and source. Files that this project writes are left alone on both
+sides; nothing is ever deleted; a second sync moves nothing.
+Exit codes: 0 done; 3 an input is missing; 4 the evidence is not what the manifest says
+(--accept-changed-evidence "reason" takes it and keeps the old files); 6 the workstation did not
+answer.
 
     python scripts/sync_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
 """
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,116 +28,136 @@ from postrun.store import evidence, json_files
 from postrun.store.evidence import FileDigests
 
 _ENDED = "the run had been given up, and has a result now"
-_FIRST = "differed from the workstation's files before the first sync"
-_NAMED = 5  # files in one line of words
+_FIRST_SYNC = "differed from the workstation's files before the first sync"
+_NAMED_FILES = 5  # in one message
+
+Change = dict[str, Any]  # as evidence_manifest.json lists it
+
+
+@dataclass(frozen=True)
+class Sync:
+    """One sync: what is asked, where the run is, and what was on disk before it."""
+
+    request: RunRequest
+    run_paths: RunPaths
+    manifest: Any  # evidence_manifest.json of the last sync; None before the first
+    local: FileDigests
 
 
 def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
-    """Sync one run. Raises Missing, Invalid, Unreachable, Unclear."""
+    """Sync one run. Raises Missing, Invalid, Unreachable, AmbiguousRun."""
     detection = json_files.read(run_paths, "run_detection")
-    request = replace(request, abandoned=detection.get("abandoned"))
-    manifest = json_files.read_optional(run_paths, "evidence_manifest")
-    local = evidence.digest_local(run_paths)
-    if _is_here(request):
-        return _record(
-            request,
-            run_paths,
-            manifest,
-            local,
-            _changes(request, run_paths, manifest, local, local),
-            [],
-        )
-    with open_workstation(request) as door:
-        return _bring(request, run_paths, manifest, local, door)
-
-
-def _bring(
-    request: RunRequest, run_paths: RunPaths, manifest: Any, local: FileDigests, door: Workstation
-) -> StepResult:
-    listed = door.digests(evidence.folders(run_paths))
-    remote = evidence.only_evidence(listed.files, listed.links)
-    changes = _changes(request, run_paths, manifest, local, remote)
-    wanted = sorted(
-        path for path, digest in remote.files.items() if local.files.get(path) != digest
+    sync = Sync(
+        request=replace(request, abandoned=detection.get("abandoned")),
+        run_paths=run_paths,
+        manifest=json_files.read_optional(run_paths, "evidence_manifest"),
+        local=evidence.digest_local(run_paths),
     )
+    if _is_local(request):
+        changes = _find_changes(sync, sync.local)
+        return _write_manifest(sync, sync.local, changes, copied=[])
+    with open_workstation(request) as workstation:
+        return _copy_evidence(sync, workstation)
+
+
+def _is_local(request: RunRequest) -> bool:
+    """Return whether the workstation's root is the workspace itself: there is nothing to copy."""
+    if request.no_sync:
+        return True
+    root = Path(request.remote_root).expanduser()
+    return request.host == "local" and root.resolve() == request.root
+
+
+def _copy_evidence(sync: Sync, workstation: Workstation) -> StepResult:
+    """Copy what differs from the workstation, after a check that it may be taken."""
+    run_paths = sync.run_paths
+    folders = evidence.folders(run_paths)
+    remote = workstation.digests(folders).only_evidence()
+    changes = _find_changes(sync, remote)
+    outdated = []
+    for path, digest in sorted(remote.files.items()):
+        if sync.local.files.get(path) != digest:
+            outdated.append(path)
     if not disk.DRY_RUN.get():
-        _set_aside(run_paths, changes)
-        for folder in evidence.folders(run_paths):
-            if any(path.startswith(f"{folder}/") for path in wanted):
-                door.copy_folder(
-                    folder, run_paths.root / folder, evidence.patterns(), sys.stderr.isatty()
+        _keep_old_files(run_paths, changes)
+        for folder in folders:
+            if any(path.startswith(f"{folder}/") for path in outdated):
+                workstation.copy_folder(
+                    folder,
+                    run_paths.root / folder,
+                    evidence.rsync_patterns(),
+                    show_progress=sys.stderr.isatty(),
                 )
-        _prove(run_paths, remote, wanted)
-    return _record(request, run_paths, manifest, remote, changes, wanted)
+        _check_copies(run_paths, remote, outdated)
+    return _write_manifest(sync, remote, changes, outdated)
 
 
-def _is_here(request: RunRequest) -> bool:
-    """Say whether the workstation's root is the workspace itself: then there is nothing to copy or to compare with."""
-    return request.no_sync or (
-        request.host == "local" and Path(request.remote_root).expanduser().resolve() == request.root
-    )
+def _find_changes(sync: Sync, remote: FileDigests) -> list[Change]:
+    """Return what the manifest must say about changed evidence.
 
+    Raises Invalid when evidence changed since the manifest was written and nobody accepted it.
+    """
+    local = sync.local
+    replaced = [path for path, digest in local.files.items() if remote.files.get(path) != digest]
+    replaced += [path for path in local.links if path not in remote.links]
+    if sync.manifest is None:
+        if not replaced:
+            return []
+        return [_change(sync.run_paths, _FIRST_SYNC, replaced, replaced)]
 
-def _changes(
-    request: RunRequest, run_paths: RunPaths, manifest: Any, local: FileDigests, remote: FileDigests
-) -> list[dict[str, Any]]:
-    """Work out what the manifest must say about changed evidence. Raises Invalid when nobody accepted the change."""
-    stale = [path for path, digest in local.files.items() if remote.files.get(path) != digest]
-    stale += [path for path in local.links if path not in remote.links]
-    if manifest is None:
-        return [_change(run_paths, _FIRST, stale, stale)] if stale else []
-    known = evidence.FileDigests.from_manifest(manifest)
-    sides = {"here": evidence.compare(known, local, copied=True), "on the workstation": []}
+    known = FileDigests.from_manifest(sync.manifest)
+    local_differences = evidence.compare(known, local, copied=True)
+    remote_differences = []
     if remote is not local:
-        sides["on the workstation"] = evidence.compare(known, remote, copied=False)
-    found = [
-        f"{it.path} {it.what} {side}" for side, differences in sides.items() for it in differences
-    ]
-    if not found:
+        remote_differences = evidence.compare(known, remote, copied=False)
+    if not local_differences and not remote_differences:
         return []
-    reason = request.accept_changed_evidence
-    if (
-        reason is None
-        and _ended_after_all(request, manifest)
-        and (remote is local or not sides["here"])
-    ):
+    reason = sync.request.accept_changed_evidence
+    # A run that was closed as dead and has a result by now: its evidence may have grown.
+    has_ended = sync.manifest.get("abandoned") is not None and sync.request.abandoned is None
+    if reason is None and has_ended and (remote is local or not local_differences):
         reason = _ENDED
     if reason is None:
-        hint = '--accept-changed-evidence "reason" takes what the workstation has and keeps the old files aside'
+        changed = [f"{each.path} {each.what} here" for each in local_differences]
+        changed += [f"{each.path} {each.what} on the workstation" for each in remote_differences]
         raise Invalid(
-            f"evidence of {run_paths.run}",
+            f"evidence of {sync.run_paths.run}",
             "what evidence_manifest.json records",
-            _some(found),
-            hint,
+            _some(changed),
+            '--accept-changed-evidence "reason" takes what the workstation has and keeps the old '
+            "files aside",
         )
-    paths = sorted({it.path for differences in sides.values() for it in differences})
-    return [_change(run_paths, reason, paths, stale)]
-
-
-def _ended_after_all(request: RunRequest, manifest: Any) -> bool:
-    """Say whether a run that was closed as dead has a result by now: then its evidence may have grown."""
-    return manifest.get("abandoned") is not None and request.abandoned is None
+    paths = {difference.path for difference in local_differences + remote_differences}
+    return [_change(sync.run_paths, reason, paths, replaced)]
 
 
 def _change(
-    run_paths: RunPaths, reason: str, paths: Iterable[str], stale: Sequence[str]
-) -> dict[str, Any]:
-    kept = f"{locations.SUPERSEDED}/{_next(run_paths)}" if stale else None
+    run_paths: RunPaths,
+    reason: str,
+    paths: Collection[str],
+    replaced: list[str],
+) -> Change:
+    """Return a change as the manifest lists it; the replaced files get a folder of their own."""
+    kept_in = None
+    if replaced:
+        kept_in = f"{locations.SUPERSEDED}/{_next_number(run_paths)}"
     return {
         "reason": reason,
         "at": clock.stamp(clock.now()),
         "files": sorted(paths),
-        "kept": sorted(stale),
-        "in": kept,
+        "kept": sorted(replaced),
+        "in": kept_in,
     }
 
 
-def _next(run_paths: RunPaths) -> int:
-    aside = run_paths.folder(artifacts.Home.RUN) / locations.SUPERSEDED
-    return 1 + max((int(path.name) for path in aside.glob("*") if path.name.isdecimal()), default=0)
+def _next_number(run_paths: RunPaths) -> int:
+    kept = run_paths.folder(artifacts.Home.RUN) / locations.SUPERSEDED
+    numbers = [int(path.name) for path in kept.glob("*") if path.name.isdecimal()]
+    return 1 + max(numbers, default=0)
 
 
-def _set_aside(run_paths: RunPaths, changes: list[dict[str, Any]]) -> None:
+def _keep_old_files(run_paths: RunPaths, changes: list[Change]) -> None:
+    """Move the files that are to be replaced into the run folder's own archive."""
     for change in changes:
         for path in change["kept"]:
             kept = run_paths.folder(artifacts.Home.RUN) / change["in"] / path
@@ -143,79 +165,87 @@ def _set_aside(run_paths: RunPaths, changes: list[dict[str, Any]]) -> None:
             shutil.move(run_paths.root / path, kept)
 
 
-def _prove(run_paths: RunPaths, remote: FileDigests, wanted: Iterable[str]) -> None:
-    """Hold the digests of what was copied against the workstation's. Raises Invalid."""
-    wrong = [
-        path
-        for path in wanted
-        if not (run_paths.root / path).is_file()
-        or evidence.digest(run_paths.root / path) != remote.files[path]
-    ]
+def _check_copies(run_paths: RunPaths, remote: FileDigests, copied: list[str]) -> None:
+    """Raise Invalid when a copy has another digest than the workstation's file."""
+    wrong = []
+    for path in copied:
+        copy = run_paths.root / path
+        if not copy.is_file() or evidence.digest_file(copy) != remote.files[path]:
+            wrong.append(path)
     if wrong:
-        hint = "they changed while they were copied; is something still writing? sync again"
         raise Invalid(
             f"copy of {run_paths.run}",
             "the workstation's digests",
             f"others for {_some(wrong)}",
-            hint,
+            "they changed while they were copied; is something still writing? sync again",
         )
 
 
-def _record(
-    request: RunRequest,
-    run_paths: RunPaths,
-    manifest: Any,
-    found: FileDigests,
-    changes: list[dict[str, Any]],
-    moved: Sequence[str],
+def _write_manifest(
+    sync: Sync,
+    present: FileDigests,
+    changes: list[Change],
+    copied: list[str],
 ) -> StepResult:
-    """Write the manifest, and say what was done. In a rehearsal say what would be."""
+    """Write the manifest and return what was done; with --dry-run, what would be."""
     if disk.DRY_RUN.get():
-        return StepResult(f"would fetch {len(moved)} of {len(found.files)} files")
-    held = bool(
-        manifest and manifest["verified"] and not changes
-    )  # what was proved once stays proved
-    document = {
+        return StepResult(f"would fetch {len(copied)} of {len(present.files)} files")
+    run_paths, earlier = sync.run_paths, sync.manifest
+    # What was verified once stays so, as long as nothing changed.
+    stays_verified = bool(earlier and earlier["verified"] and not changes)
+    known_rows = earlier["files"] if stays_verified else []
+    links = sorted(present.links.items())
+    manifest = {
         "run_folder": run_paths.run,
         "gate_folder": run_paths.gate,
-        "files": _rows(request, run_paths, found, manifest["files"] if held else []),
-        "links": [{"path": path, "target": target} for path, target in sorted(found.links.items())],
-        "verified": held or not _is_here(request),
-        "abandoned": request.abandoned,
-        "changes": [*(manifest["changes"] if manifest else []), *changes],
+        "files": _file_rows(sync, present, known_rows),
+        "links": [{"path": path, "target": target} for path, target in links],
+        "verified": stays_verified or not _is_local(sync.request),
+        "abandoned": sync.request.abandoned,
+        "changes": [*(earlier["changes"] if earlier else []), *changes],
     }
-    json_files.write(run_paths, "evidence_manifest", document)
-    return StepResult(_words(document, len(moved)), (run_paths.path("evidence_manifest"),))
+    json_files.write(run_paths, "evidence_manifest", manifest)
+    written = run_paths.path("evidence_manifest")
+    return StepResult(_summary(manifest, len(copied)), (written,))
 
 
-def _rows(
-    request: RunRequest, run_paths: RunPaths, found: FileDigests, held: list[dict[str, Any]]
+def _file_rows(
+    sync: Sync,
+    present: FileDigests,
+    known_rows: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Describe every file. Rows that hold stay as they are, so that another name for the host changes nothing."""
-    before = {(row["path"], row["sha256"]): row for row in held}
-    return [
-        before.get((path, digest))
-        or {
-            "path": path,
-            "size": (run_paths.root / path).stat().st_size,
-            "sha256": digest,
-            "source": request.host,
-        }
-        for path, digest in sorted(found.files.items())
-    ]
+    """Return a row for each file. A known row stays, whatever name the host is called by now."""
+    known = {(row["path"], row["sha256"]): row for row in known_rows}
+    rows = []
+    for path, digest in sorted(present.files.items()):
+        row = known.get((path, digest))
+        if row is None:
+            row = {
+                "path": path,
+                "size": (sync.run_paths.root / path).stat().st_size,
+                "sha256": digest,
+                "source": sync.request.host,
+            }
+        rows.append(row)
+    return rows
 
 
-def _words(document: dict[str, Any], moved: int) -> str:
-    files, proof = document["files"], "verified" if document["verified"] else "unverified"
-    size = sum(row["size"] for row in files) / 1e6
-    words = f"{len(files)} files ({size:.1f} MB), {moved} fetched, {proof}"
-    aside = [change["in"] for change in document["changes"] if change["in"]]
-    return f"{words}; older files are kept in {', '.join(aside)}" if aside else words
+def _summary(manifest: dict[str, Any], copied: int) -> str:
+    files = manifest["files"]
+    megabytes = sum(row["size"] for row in files) / 1e6
+    proof = "verified" if manifest["verified"] else "unverified"
+    summary = f"{len(files)} files ({megabytes:.1f} MB), {copied} fetched, {proof}"
+    kept_in = [change["in"] for change in manifest["changes"] if change["in"]]
+    if kept_in:
+        summary += f"; older files are kept in {', '.join(kept_in)}"
+    return summary
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def _some(names: list[str]) -> str:
+    text = ", ".join(names[:_NAMED_FILES])
+    if len(names) > _NAMED_FILES:
+        text += f" and {len(names) - _NAMED_FILES} more"
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:

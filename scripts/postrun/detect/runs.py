@@ -1,203 +1,245 @@
 """Which run is meant by a tag, and whether it has ended."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
-from postrun.core import locations, run_names, values
+from postrun.core import locations, run_names
 from postrun.core.errors import AmbiguousRun, Invalid, Missing, NotFinished, Usage
 from postrun.core.run_names import RunName
 from postrun.decide import report_window
 from postrun.remote import processes
 from postrun.remote.answers import RemoteFile, RemoteListing
 from postrun.store import json_files
+from postrun.store.json_files import Reading
 
 _WAIT = "make monitor-then-finalize waits for its end"
 _NEVER = 'it will not get one; --abandoned "reason" closes it'
 
 
 @dataclass
-class Finding:
-    """What is known about the run so far, and what the audit must know about how it was found."""
+class ChosenRun:
+    """The run that is meant, and what the audit must know about how it was chosen."""
 
     name: RunName
     tag: str
-    matches: tuple[str, ...]  # every run folder with exactly this tag, oldest first
+    same_tag: list[str]  # every run folder with exactly this tag, oldest first
     notes: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
 
+    @property
+    def folder(self) -> str:
+        """Return the name of the run folder."""
+        return self.name.folder
 
-def choose(seen: RemoteListing, tag: str, asked: str | None) -> Finding:
-    """Choose the run folder: the one asked for, else the newest of exactly this tag. Raises Unclear, Missing."""
-    names = [name for name in map(run_names.parse_run_name, seen.runs) if name]
-    matching = [name for name in names if name.tag == tag and name.folder in seen.folders]
-    matches = tuple(name.folder for name in sorted(matching, key=lambda name: name.started))
+
+def choose(listing: RemoteListing, tag: str, asked: str | None) -> ChosenRun:
+    """Return the run that is asked for, else the newest of exactly this tag.
+
+    Raises AmbiguousRun when no run has the tag, Missing when the run asked for is not there.
+    """
+    all_runs = list(filter(None, map(run_names.parse_run_name, listing.runs)))
+    with_tag = [run for run in all_runs if run.tag == tag and run.folder in listing.folders]
+    with_tag.sort(key=lambda run: run.started)
+    folders = [run.folder for run in with_tag]
     if asked is not None:
-        return _asked_for(seen, tag, asked, matches)
-    denied = {
-        folder: other
-        for folder in matches
-        if (other := _tag_in_context(seen, folder)) not in (None, tag)
-    }
-    left = [name for name in matching if name.folder not in denied]
-    if not left:
-        raise AmbiguousRun(
-            f"decision tag {tag}", "a run of exactly this tag", _nearest(tag, names, denied)
-        )
-    begun = [name for name in left if seen.file(name.folder, "context.json")]
-    newest = max(begun or left, key=lambda name: name.started)
-    found = Finding(newest, tag, matches)
-    found.notes += [
-        f"{folder} has this name, but its context names tag {other!r}"
-        for folder, other in denied.items()
-    ]
-    later = [name.folder for name in left if name.started > newest.started]
-    if len(left) > 1:
-        found.notes.append(f"{len(left)} runs have this tag; the newest with a context counts")
-    found.notes += [f"{folder} is newer, but has no context" for folder in later]
-    return found
+        return _asked_run(listing, tag, asked, folders)
+
+    # Several tags share one folder name; the context has the tag as it was typed.
+    other_tags = {}
+    for folder in folders:
+        context_tag = _tag_in_context(listing, folder)
+        if context_tag not in (None, tag):
+            other_tags[folder] = context_tag
+    candidates = [run for run in with_tag if run.folder not in other_tags]
+    if not candidates:
+        found = _nearest_tags(tag, all_runs)
+        for folder, other_tag in other_tags.items():
+            found = f"only {folder}, whose context names tag {other_tag!r}"
+            break
+        raise AmbiguousRun(f"decision tag {tag}", "a run of exactly this tag", found)
+
+    # A run without a context did not get past its preflight.
+    with_context = [run for run in candidates if listing.file(run.folder, "context.json")]
+    chosen = ChosenRun((with_context or candidates)[-1], tag, folders)
+    for folder, other_tag in other_tags.items():
+        note = f"{folder} has this name, but its context names tag {other_tag!r}"
+        chosen.notes.append(note)
+    if len(candidates) > 1:
+        note = f"{len(candidates)} runs have this tag; the newest with a context counts"
+        chosen.notes.append(note)
+    for run in candidates:
+        if run.started > chosen.name.started:
+            chosen.notes.append(f"{run.folder} is newer, but has no context")
+    return chosen
 
 
-def _asked_for(seen: RemoteListing, tag: str, asked: str, matches: tuple[str, ...]) -> Finding:
+def _asked_run(listing: RemoteListing, tag: str, asked: str, folders: list[str]) -> ChosenRun:
     name = run_names.parse_run_name(asked)
     assert name is not None
-    if asked not in seen.folders:
+    if asked not in listing.folders:
         raise Missing(
             f"{locations.RUNS}/{asked} on the workstation",
             "a folder",
             "nothing there",
             "see --run-dir-remote",
         )
-    found = Finding(name, tag, matches)
+    chosen = ChosenRun(name, tag, folders)
     if name.tag != tag:
-        found.contradictions.append(
+        chosen.contradictions.append(
             f"run folder {asked} was asked for, and its name has another tag than {tag}"
         )
-    other = _tag_in_context(seen, asked)
-    if other not in (None, tag):
-        found.contradictions.append(f"context.json names tag {other!r}, not {tag}")
-    return found
+    context_tag = _tag_in_context(listing, asked)
+    if context_tag not in (None, tag):
+        chosen.contradictions.append(f"context.json names tag {context_tag!r}, not {tag}")
+    return chosen
 
 
-def _nearest(tag: str, names: Sequence[RunName], denied: Mapping[str, object]) -> str:
-    if denied:
-        folder, other = next(iter(denied.items()))
-        return f"only {folder}, whose context names tag {other!r}"
-    local = difflib.get_close_matches(tag, sorted({name.tag for name in names}), n=5, cutoff=0.3)
-    return f"none; nearest: {', '.join(local)}" if local else f"none among {len(names)} runs"
+def _nearest_tags(tag: str, runs: Sequence[RunName]) -> str:
+    tags = sorted({run.tag for run in runs})
+    nearest = difflib.get_close_matches(tag, tags, n=5, cutoff=0.3)
+    if not nearest:
+        return f"none among {len(runs)} runs"
+    return f"none; nearest: {', '.join(nearest)}"
 
 
-def _tag_in_context(seen: RemoteListing, folder: str) -> object:
-    """Give the tag in a run's context; None when there is no context, or it cannot be read: the name decides then."""
-    document = readable(seen.file(folder, "context.json"))
-    return values.member(document, "decision_tag")
+def _tag_in_context(listing: RemoteListing, folder: str) -> object:
+    """Return the tag in a run's context; None when it cannot be read: then the name decides."""
+    return _read(listing.file(folder, "context.json")).members.get("decision_tag")
 
 
-def readable(file: RemoteFile | None) -> Any:
-    """Return a JSON file of a listing; None when it is not there, too large, or no JSON."""
-    return json_files.try_parse(file.content, file.path).value if file else None
+def _read(file: RemoteFile | None) -> Reading:
+    """Return what a JSON file of a listing holds; nothing when it is not there or too large."""
+    if file is None:
+        return Reading(problem="nothing there")
+    return json_files.try_parse(file.content, file.path)
 
 
 def check_end(
-    seen: RemoteListing, found: Finding, asked: str | None, before: str | None
+    listing: RemoteListing,
+    chosen: ChosenRun,
+    asked: str | None,
+    recorded: str | None,
 ) -> tuple[RemoteFile | None, str | None]:
-    """Give the run's valid result.json; for a dead run none, and why it is given up.
+    """Return the run's valid result.json; for a dead run None, and why it is given up.
 
-    `asked` is the reason on the command line, `before` the one of an earlier detection: that holds until there is a
-    result. Raises Missing, Invalid, and Usage when a run with a result is to be given up.
+    `asked` is the reason on the command line, `recorded` the one of an earlier detection: it holds
+    until there is a result. Raises Missing, Invalid, and Usage when a run with a result is to be
+    given up.
     """
     try:
-        file = check_result(seen, found)
+        result = check_result(listing, chosen)
     except (Missing, Invalid) as error:
-        if asked is None and before is None:
+        if asked is None and recorded is None:
             raise
-        what = "without a" if isinstance(error, Missing) else "with a broken"
-        found.notes.append(f"given up {what} result.json{_stopped(seen, found.name.folder)}")
-        return None, asked or before
+        state = "without a" if isinstance(error, Missing) else "with a broken"
+        stopped = _stopped_by(listing, chosen.folder)
+        chosen.notes.append(f"given up {state} result.json{stopped}")
+        return None, asked or recorded
     if asked is not None:
-        has = f"a valid one in {found.name.folder}: nothing to abandon"
         raise Usage(
-            "--abandoned", "a run without a valid result.json", has, "close it without this flag"
+            "--abandoned",
+            "a run without a valid result.json",
+            f"a valid one in {chosen.folder}: nothing to abandon",
+            "close it without this flag",
         )
-    return file, None
+    return result, None
 
 
-def check_result(seen: RemoteListing, found: Finding) -> RemoteFile:
-    """Give the run's result.json. Raises Missing when the run has none, Invalid when it is broken."""
-    file = seen.file(found.name.folder, "result.json")
+def check_result(listing: RemoteListing, chosen: ChosenRun) -> RemoteFile:
+    """Return the run's result.json. Raises Missing when there is none, Invalid when it is broken."""
+    file = listing.file(chosen.folder, "result.json")
     if file is None:
-        why = _stopped(seen, found.name.folder)
-        hint = _NEVER if why else _WAIT
-        raise Missing(f"result.json of {found.name.folder}", "a file", f"nothing there{why}", hint)
-    if file.content is None:
-        raise Invalid(file.path, "a small file that can be read", f"{file.size} bytes that cannot")
-    result = json_files.parse(file.content, file.path, "result").value
-    if result["decision_tag"] != found.tag:
-        found.contradictions.append(
-            f"result.json names tag {result['decision_tag']!r}, not {found.tag}"
+        stopped = _stopped_by(listing, chosen.folder)
+        raise Missing(
+            f"result.json of {chosen.folder}",
+            "a file",
+            f"nothing there{stopped}",
+            _NEVER if stopped else _WAIT,
         )
+    if file.content is None:
+        found = f"{file.size} bytes that cannot"
+        raise Invalid(file.path, "a small file that can be read", found)
+    result = json_files.parse(file.content, file.path, "result").value
+    tag = result["decision_tag"]
+    if tag != chosen.tag:
+        chosen.contradictions.append(f"result.json names tag {tag!r}, not {chosen.tag}")
     return file
 
 
-def note_context(seen: RemoteListing, found: Finding) -> None:
-    """Say so when there is no context, or one that cannot be read."""
-    context = seen.file(found.name.folder, "context.json")
+def note_context(listing: RemoteListing, chosen: ChosenRun) -> None:
+    """Add a note when there is no context, or one that cannot be read."""
+    context = listing.file(chosen.folder, "context.json")
     if context is None:
-        found.notes.append("there is no context.json")
-    elif readable(context) is None:
-        found.notes.append("context.json cannot be read; the folder's name decides")
+        chosen.notes.append("there is no context.json")
+    elif _read(context).value is None:
+        chosen.notes.append("context.json cannot be read; the folder's name decides")
 
 
-def _stopped(seen: RemoteListing, folder: str) -> str:
-    """Say which gate before the run stopped it, if one did: then there is no context, and no result to wait for."""
-    if seen.file(folder, "context.json"):
+def _stopped_by(listing: RemoteListing, folder: str) -> str:
+    """Return which gate before the run stopped it, in brackets; "" when none did.
+
+    Such a run has no context, and there is no result to wait for.
+    """
+    if listing.file(folder, "context.json"):
         return ""
-    preflight = values.mapping(readable(seen.file(folder, "preflight.json")))
+    preflight = _read(listing.file(folder, "preflight.json")).members
     if preflight.get("status") == "fail":
         return f" (its preflight failed: {preflight.get('reasons')})"
-    reports = [
-        file
-        for path, file in sorted(seen.files.items())
-        if path.startswith(f"{locations.RUNS}/{folder}/data_")
-    ]
-    quality = values.mapping(readable(reports[-1])) if reports else {}
-    if quality.get("overall_pass") is False:
-        return f" (its data-quality gate failed: {quality.get('failures')})"
+    prefix = f"{locations.RUNS}/{folder}/data_"
+    reports = sorted(path for path in listing.files if path.startswith(prefix))
+    if not reports:
+        return ""
+    data_quality = _read(listing.files[reports[-1]]).members
+    if data_quality.get("overall_pass") is False:
+        return f" (its data-quality gate failed: {data_quality.get('failures')})"
     return ""
 
 
-def offsets(seen: RemoteListing, folder: str) -> tuple[timedelta | None, timedelta | None]:
-    """Give the workstation's UTC offsets at the run's start and at its end; None for what is not known.
+def utc_offsets(
+    listing: RemoteListing,
+    folder: str,
+) -> tuple[timedelta | None, timedelta | None]:
+    """Return the workstation's UTC offsets at the run's start and at its end; None: not known.
 
-    The one at the end comes from the workstation's present rules; an hour's difference is a change of clocks, more
-    means that we were answered in another zone than the run's.
+    The one at the end comes from the workstation's present rules. An hour's difference is a change
+    of clocks; more means that the workstation answered in another zone than the run's.
     """
-    preflight = readable(seen.file(folder, "preflight.json"))
-    at_start = report_window.offset(values.member(preflight, "timestamp"))
-    at_end = report_window.offset(f"2000-01-01T00:00:00{seen.zones_at_end.get(folder, '')}")
-    plausible = (
-        at_start is not None
-        and at_end is not None
-        and abs(at_end - at_start) <= report_window.CLOCK_CHANGE
-    )
-    return at_start, at_end if plausible else None
+    preflight = _read(listing.file(folder, "preflight.json")).members
+    at_start = report_window.offset(preflight.get("timestamp"))
+    zone = listing.zones_at_end.get(folder, "")
+    at_end = report_window.offset(f"2000-01-01T00:00:00{zone}")
+    if at_start is None or at_end is None:
+        return at_start, None
+    if abs(at_end - at_start) > report_window.CLOCK_CHANGE:
+        return at_start, None
+    return at_start, at_end
 
 
-def check_rest(
-    seen: RemoteListing, found: Finding, gates: Sequence[str], ignored: Sequence[str]
+def check_no_processes(
+    listing: RemoteListing,
+    chosen: ChosenRun,
+    gates: Sequence[str],
+    ignored_programs: Sequence[str],
 ) -> None:
-    """Let a run pass that nobody works on any more. Raises NotFinished."""
-    folder = found.name.folder
-    pid_file = seen.file(folder, "run.pid")
-    text = (pid_file.content or b"").decode(errors="replace") if pid_file else None
-    busy = processes.of_run(
-        seen.processes, found.tag, folder, gates, text, seen.boot_id, ignored_programs=ignored
+    """Raise NotFinished when a process is at work on the run."""
+    pid_file = listing.file(chosen.folder, "run.pid")
+    pid_text = None
+    if pid_file is not None:
+        pid_text = (pid_file.content or b"").decode(errors="replace")
+    at_work = processes.of_run(
+        listing.processes,
+        chosen.tag,
+        chosen.folder,
+        gates,
+        pid_text,
+        listing.boot_id,
+        ignored_programs=ignored_programs,
     )
-    if busy:
-        first = f"{busy[0].pid}: {busy[0].args[:120]}"
-        more = f" and {len(busy) - 1} more" if len(busy) > 1 else ""
-        raise NotFinished(
-            f"run {folder}", "no process at work on it", f"process {first}{more}", _WAIT
-        )
+    if not at_work:
+        return
+    found = f"process {at_work[0].pid}: {at_work[0].args[:120]}"
+    if len(at_work) > 1:
+        found += f" and {len(at_work) - 1} more"
+    raise NotFinished(f"run {chosen.folder}", "no process at work on it", found, _WAIT)

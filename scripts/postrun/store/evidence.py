@@ -1,7 +1,7 @@
-"""What counts as evidence, its digests, and how it differs from the manifest: shared by the sync and the audit.
+"""What counts as evidence, its digests, and how it differs from the manifest.
 
-Evidence is every regular file in the run folder and the gate folder that this project did not write. Symbolic links
-are recorded and never followed.
+Evidence is every regular file in the run folder and the gate folder that this project did not
+write. Symbolic links are recorded and never followed.
 """
 
 import os
@@ -15,18 +15,22 @@ from postrun.core import artifacts, disk, locations
 from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
-from postrun.store import json_files
 
-_LITTER = ".DS_Store"  # macOS puts it wherever a folder is looked at
-_OURS = artifacts.generated(Home.RUN, Home.GATE)
+_IGNORED_NAME = ".DS_Store"  # macOS puts it into every folder that is looked at
+_GENERATED = artifacts.generated(Home.RUN, Home.GATE)
+_UNFINISHED = tuple(f".{name}.*.tmp" for name in _GENERATED)  # as core/disk.py names them
 
 
 @dataclass(frozen=True)
 class FileDigests:
-    """The evidence of a run on one side; paths are relative to the root. Names that are not UTF-8 keep their bytes."""
+    """Files with their digests, and links, by path relative to the root of their side.
+
+    The manifest, our copy and the workstation are compared in this form. Names that are not UTF-8
+    keep their bytes.
+    """
 
     files: dict[str, str]  # path -> SHA-256
-    links: dict[str, str]  # path -> target
+    links: dict[str, str]  # path of a symbolic link -> its target
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> "FileDigests":
@@ -34,6 +38,12 @@ class FileDigests:
         files = {row["path"]: row["sha256"] for row in manifest["files"]}
         links = {row["path"]: row["target"] for row in manifest["links"]}
         return cls(files, links)
+
+    def only_evidence(self) -> "FileDigests":
+        """Return the same without what is no evidence."""
+        files = {path: digest for path, digest in self.files.items() if is_evidence(path)}
+        links = {path: target for path, target in self.links.items() if is_evidence(path)}
+        return FileDigests(files, links)
 
 
 @dataclass(frozen=True)
@@ -47,57 +57,55 @@ class Difference:
         return f"{self.path} ({self.what})"
 
 
-def folders(run_paths: RunPaths) -> tuple[str, ...]:
-    """Name the folders that hold a run's evidence, relative to the root."""
-    run = f"{locations.RUNS}/{run_paths.run}"
-    return (run, f"{locations.GATES}/{run_paths.gate}") if run_paths.gate else (run,)
+def folders(run_paths: RunPaths) -> list[str]:
+    """Return the folders that hold a run's evidence, relative to the root."""
+    evidence_folders = [f"{locations.RUNS}/{run_paths.run}"]
+    if run_paths.gate:
+        evidence_folders.append(f"{locations.GATES}/{run_paths.gate}")
+    return evidence_folders
 
 
-def patterns() -> tuple[str, ...]:
-    """Give what is no evidence as rsync patterns, anchored to the folder that is copied."""
-    ours = [pattern for name in _OURS for pattern in (f"/{name}", f"/.{name}.*.tmp")]
-    return (*ours, f"/{locations.SUPERSEDED}/", _LITTER)
+def rsync_patterns() -> list[str]:
+    """Return what is no evidence as rsync patterns, anchored to the folder that is copied."""
+    patterns = [f"/{name}" for name in (*_GENERATED, *_UNFINISHED)]
+    return [*patterns, f"/{locations.SUPERSEDED}/", _IGNORED_NAME]
 
 
 def is_evidence(path: str) -> bool:
-    """Say whether a path (relative to the root) is evidence: no file of ours, nor a half-written one."""
-    name = "/".join(path.split("/")[_depth(path) :])
-    half = any(fnmatchcase(name, f".{ours}.*.tmp") and "/" not in name for ours in _OURS)
-    aside = name.startswith(f"{locations.SUPERSEDED}/")
-    return not (name in _OURS or half or aside or name.rpartition("/")[2] == _LITTER)
+    """Return whether a file counts, by its path relative to the root.
 
-
-def _depth(path: str) -> int:
+    A file that this project writes does not, nor one that it did not finish.
+    """
     home = locations.RUNS if path.startswith(f"{locations.RUNS}/") else locations.GATES
-    return home.count("/") + 2  # the home, and the folder's own name
-
-
-def only_evidence(files: dict[str, str], links: dict[str, str]) -> FileDigests:
-    """Keep what is evidence of a listing."""
-    kept, pointed = (
-        {path: it for path, it in listed.items() if is_evidence(path)} for listed in (files, links)
-    )
-    return FileDigests(kept, pointed)
+    above = home.count("/") + 2  # the home, and the name of the run or gate folder
+    inside = path.split("/")[above:]
+    if inside[-1] == _IGNORED_NAME:
+        return False
+    if len(inside) > 1:
+        return inside[0] != locations.SUPERSEDED
+    name = inside[0]
+    is_unfinished = any(fnmatchcase(name, pattern) for pattern in _UNFINISHED)
+    return name not in _GENERATED and not is_unfinished
 
 
 def digest_local(run_paths: RunPaths) -> FileDigests:
-    """Digest the local evidence of a run. A folder that is not there is empty. Raises Invalid."""
-    files: dict[str, str] = {}
-    links: dict[str, str] = {}
+    """Return the local evidence of a run; nothing for a folder that is not there. Raises Invalid."""
+    local = FileDigests({}, {})
     for folder in folders(run_paths):
         for entry in _walk(run_paths.root / folder):
             path = run_paths.relative(Path(entry.path))
             if not is_evidence(path):
                 continue
             if entry.is_symlink():
-                links[path] = os.readlink(entry.path)  # noqa: PTH115  (Path would tidy the target up)
+                # Path.readlink would tidy the target up.
+                local.links[path] = os.readlink(entry.path)  # noqa: PTH115
             elif entry.is_file():
-                files[path] = digest(Path(entry.path))
-    return FileDigests(files, links)
+                local.files[path] = digest_file(Path(entry.path))
+    return local
 
 
-def digest(path: Path) -> str:
-    """Digest one piece of evidence. Raises Invalid when it cannot be read."""
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of one piece of evidence. Raises Invalid when it cannot be read."""
     try:
         return disk.sha256(path)
     except OSError as error:
@@ -105,7 +113,7 @@ def digest(path: Path) -> str:
 
 
 def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Give everything below a folder but folders; links to folders are links."""
+    """Yield everything below a folder but the folders; a link to a folder is a link."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
@@ -113,42 +121,49 @@ def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
     except OSError as error:
         raise Invalid(folder, "a folder that can be read", str(error.strerror)) from None
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from () if entry.name == locations.SUPERSEDED else _walk(Path(entry.path))
-        else:
+        if not entry.is_dir(follow_symlinks=False):
             yield entry
+        elif entry.name != locations.SUPERSEDED:
+            yield from _walk(Path(entry.path))
 
 
 def local_path(home: str, folder: str | None, named: Any) -> str | None:
-    """Find what the workstation names (from its root, or absolute there) below our copy of the folder; None if not."""
-    parts = PurePosixPath(named).parts if isinstance(named, str) else ()
+    """Return the path of a file in our copy of a folder, by the name the workstation gave it.
+
+    `named` is absolute there or begins at its root. None when it is not below the folder.
+    """
+    if folder is None or not isinstance(named, str):
+        return None
+    parts = PurePosixPath(named).parts
     if folder not in parts:
         return None
-    rest = parts[parts.index(folder) + 1 :]
-    return None if not rest or ".." in rest else "/".join((home, str(folder), *rest))
+    below = parts[parts.index(folder) + 1 :]
+    if not below or ".." in below:
+        return None
+    return "/".join((home, folder, *below))
 
 
-def compare(manifest: FileDigests, found: FileDigests, copied: bool) -> list[Difference]:
-    """List how one side differs from the manifest, by path. A `copied` side may lack links: rsync skips them."""
-    differences = _compare(manifest.files, found.files) + _compare(manifest.links, found.links)
-    tolerated = set(manifest.links) - set(found.links) - set(found.files) if copied else set()
-    return sorted((it for it in differences if it.path not in tolerated), key=lambda it: it.path)
+def compare(manifest: FileDigests, present: FileDigests, copied: bool) -> list[Difference]:
+    """Return how one side differs from the manifest, sorted by path.
+
+    A `copied` side may lack links, since rsync skips them.
+    """
+    differences = _compare(manifest.files, present.files)
+    for difference in _compare(manifest.links, present.links):
+        # A file in the place of a link was not skipped by rsync.
+        is_skipped = difference.what == "gone" and difference.path not in present.files
+        if not (copied and is_skipped):
+            differences.append(difference)
+    return sorted(differences, key=lambda difference: difference.path)
 
 
-def _compare(expected: dict[str, str], found: dict[str, str]) -> list[Difference]:
-    changed = [
-        Difference(path, "changed")
-        for path in expected.keys() & found.keys()
-        if expected[path] != found[path]
-    ]
-    gone = [Difference(path, "gone") for path in expected.keys() - found.keys()]
-    return changed + gone + [Difference(path, "added") for path in found.keys() - expected.keys()]
-
-
-def differences(run_paths: RunPaths) -> list[Difference]:
-    """List how the local evidence of a run differs from its manifest, if it does. Raises Missing, Invalid."""
-    return compare(
-        FileDigests.from_manifest(json_files.read(run_paths, "evidence_manifest")),
-        digest_local(run_paths),
-        copied=True,
-    )
+def _compare(expected: dict[str, str], present: dict[str, str]) -> list[Difference]:
+    differences = []
+    for path in expected.keys() | present.keys():
+        if path not in present:
+            differences.append(Difference(path, "gone"))
+        elif path not in expected:
+            differences.append(Difference(path, "added"))
+        elif expected[path] != present[path]:
+            differences.append(Difference(path, "changed"))
+    return differences

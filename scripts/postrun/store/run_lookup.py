@@ -1,4 +1,4 @@
-"""Which run an order means: the folders that are asked for, the tag, and where a run that is here already lies."""
+"""Which run a request means: the folders it asks for, its tag, and where a run is on disk."""
 
 from pathlib import Path
 
@@ -12,58 +12,63 @@ REPORT = "production_gates_report.json"
 
 
 def requested_run(request: RunRequest) -> str | None:
-    """Give the run folder that is asked for, None when there is but a tag. Raises Usage, Unclear.
+    """Return the run folder that is asked for; None when there is only a tag.
 
-    A local folder has the same name as the workstation's.
+    A local folder has the same name as the workstation's. Raises Usage, AmbiguousRun.
     """
-    remote = _between(request.run_dir_remote, locations.RUNS, "--run-dir-remote", "")
-    local = request.run_dir.resolve().name if request.run_dir else None
-    folder = _one(remote, local, "--run-dir")
-    name = run_names.parse_run_name(folder or "")
-    if folder is not None and not (name and run_names.TAG.fullmatch(name.tag)):
-        raise AmbiguousRun(
-            f"run folder {folder!r}", f"a name like <time>_{run_names.WORKFLOW}_<tag>", "another"
-        )
+    remote = _remote_folder(request.run_dir_remote, locations.RUNS, "--run-dir-remote")
+    folder = _agreed(remote, request.run_dir, "--run-dir")
+    if folder is None:
+        return None
+    name = run_names.parse_run_name(folder)
+    if name is None or not run_names.TAG.fullmatch(name.tag):
+        expected = f"a name like <time>_{run_names.WORKFLOW}_<tag>"
+        raise AmbiguousRun(f"run folder {folder!r}", expected, "another")
     return folder
 
 
 def requested_gate(request: RunRequest) -> str | None:
-    """Give the gate folder that is asked for, None when there is none. Raises Usage, Unclear."""
-    remote = _between(
-        request.report_json_remote, locations.GATES, "--report-json-remote", f"/{REPORT}"
-    )
-    local = request.report_json.resolve().parent.name if request.report_json else None
-    folder = _one(remote, local, "--report-json")
+    """Return the gate folder that is asked for; None when there is none.
+
+    Raises Usage, AmbiguousRun.
+    """
+    report = request.report_json_remote
+    remote = _remote_folder(report, locations.GATES, "--report-json-remote", f"/{REPORT}")
+    local = request.report_json and request.report_json.resolve().parent
+    folder = _agreed(remote, local, "--report-json")
     if folder is not None and run_names.gate_started(folder) is None:
-        raise AmbiguousRun(
-            f"gate folder {folder!r}", f"a name like {run_names.WORKFLOW}_<time>", "another"
-        )
+        expected = f"a name like {run_names.WORKFLOW}_<time>"
+        raise AmbiguousRun(f"gate folder {folder!r}", expected, "another")
     return folder
 
 
-def _between(path: str | None, home: str, flag: str, file: str) -> str | None:
-    """Take the folder's name out of `<home>/<folder><file>`. Raises Usage for any other path."""
+def _remote_folder(path: str | None, home: str, flag: str, file: str = "") -> str | None:
+    """Return the folder's name of a path `<home>/<folder><file>`. Raises Usage for another path."""
     if path is None:
         return None
-    parts = Path(path).as_posix().removeprefix(f"{home}/").removesuffix(file).split("/")
-    if (
-        f"{home}/{parts[0]}{file}" != Path(path).as_posix()
-        or len(parts) != 1
-        or parts[0] in ("", ".", "..")
-    ):
+    posix_path = Path(path).as_posix()
+    folder = posix_path.removeprefix(f"{home}/").removesuffix(file)
+    is_one_name = "/" not in folder and folder not in ("", ".", "..")
+    if not is_one_name or posix_path != f"{home}/{folder}{file}":
         raise Usage(flag, f"{home}/<folder>{file}, relative to the remote root", repr(path))
-    return parts[0]
+    return folder
 
 
-def _one(remote: str | None, local: str | None, flag: str) -> str | None:
-    """Give the folder that two flags name, or one of them. Raises Usage when they do not agree."""
-    if remote and local and remote != local:
-        raise Usage(flag, f"the folder that {flag}-remote names, {remote}", local)
-    return remote or local
+def _agreed(remote: str | None, local: Path | None, flag: str) -> str | None:
+    """Return the folder that one of two flags names, or both. Raises Usage when they differ."""
+    if local is None:
+        return remote
+    folder = local.resolve().name
+    if remote and folder != remote:
+        raise Usage(flag, f"the folder that {flag}-remote names, {remote}", folder)
+    return folder
 
 
 def requested_tag(request: RunRequest) -> str:
-    """Give the decision tag: the one that is named, else that of the folder. Raises Usage, Unclear."""
+    """Return the decision tag: the one that is named, else the folder's.
+
+    Raises Usage, AmbiguousRun.
+    """
     if request.tag is not None:
         return request.tag
     name = run_names.parse_run_name(requested_run(request) or "")
@@ -71,52 +76,57 @@ def requested_tag(request: RunRequest) -> str:
 
 
 def locate(request: RunRequest) -> RunPaths:
-    """Find the folders of a run that is here already, from its paths or from what detection wrote. Raises Refusal."""
+    """Return the folders of a run on disk, from its paths or from what detection wrote.
+
+    Raises PostRunError.
+    """
+    root = request.root
     if request.run_dir is not None:
-        _below(request.run_dir, request.root / locations.RUNS, "--run-dir")
-    run_paths = RunPaths(request.root, requested_run(request) or _detected(request), None)
+        _folder_below(request.run_dir, root / locations.RUNS, "--run-dir")
+    run = requested_run(request) or _detected_run(request)
     if request.report_json is not None:
-        return RunPaths(
-            request.root,
-            run_paths.run,
-            _below(request.report_json.parent, request.root / locations.GATES, "--report-json"),
-        )
-    return RunPaths(
-        request.root, run_paths.run, json_files.read(run_paths, "run_detection")["gate_folder"]
-    )
+        gate_folder = request.report_json.parent
+        gate = _folder_below(gate_folder, root / locations.GATES, "--report-json")
+    else:
+        detection = json_files.read(RunPaths(root, run, None), "run_detection")
+        gate = detection["gate_folder"]
+    return RunPaths(root, run, gate)
 
 
-def _below(path: Path, home: Path, flag: str) -> str:
-    """Give the name of a folder that lies here, in its home. Raises Usage for any other."""
+def _folder_below(path: Path, home: Path, flag: str) -> str:
+    """Return the name of a folder that is directly in its home. Raises Usage for any other."""
     folder = path.resolve()
     if folder.parent != home.resolve():
-        raise Usage(
-            flag, f"a folder directly below {home} (--local-root names the workspace)", str(folder)
-        )
+        expected = f"a folder directly below {home} (--local-root names the workspace)"
+        raise Usage(flag, expected, str(folder))
     return folder.name
 
 
-def _detected(request: RunRequest) -> str:
-    """Give the newest detected run of this tag; as in detection, one with a context goes before any without."""
-    runs = request.root / locations.RUNS
-    found = [
-        name
-        for name in (run_names.parse_run_name(path.name) for path in runs.glob(f"*_{request.tag}"))
-        if name
-        and name.tag == request.tag
-        and RunPaths(request.root, name.folder, None).path("run_detection").exists()
-    ]
-    if not found:
-        hint = "detect and sync it first: make finalize"
-        raise Missing(f"run {request.tag}", f"a detected run in {runs}", "none", hint)
-    begun = (
-        [name for name in found if _has_context(request.root, name.folder)]
-        if len(found) > 1
-        else []
-    )
-    return max(begun or found, key=lambda name: name.started).folder
+def _detected_run(request: RunRequest) -> str:
+    """Return the newest detected run of the tag; as in detection, one with a context goes first."""
+    runs_folder = request.root / locations.RUNS
+    detected = []
+    for path in runs_folder.glob(f"*_{request.tag}"):
+        name = run_names.parse_run_name(path.name)
+        run_paths = RunPaths(request.root, path.name, None)
+        if name is None or name.tag != request.tag:
+            continue  # of a tag that only ends like this one
+        if run_paths.path("run_detection").exists():
+            detected.append(name)
+    if not detected:
+        raise Missing(
+            f"run {request.tag}",
+            f"a detected run in {runs_folder}",
+            "none",
+            "detect and sync it first: make finalize",
+        )
+    if len(detected) > 1:
+        with_context = [name for name in detected if _has_context(request.root, name.folder)]
+        detected = with_context or detected
+    newest = max(detected, key=lambda name: name.started)
+    return newest.folder
 
 
 def _has_context(root: Path, folder: str) -> bool:
-    found = json_files.read(RunPaths(root, folder, None), "run_detection")
-    return bool(found.get("has_context", True))  # older ones lack it
+    detection = json_files.read(RunPaths(root, folder, None), "run_detection")
+    return bool(detection.get("has_context", True))  # older ones lack it
