@@ -471,11 +471,11 @@ def test_a_gate_folder_that_vanished(both: Desk, capsys: pytest.CaptureFixture[s
 def test_a_file_that_changes_while_it_is_copied(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch = workstation.Workstation.copy_folder
+    copy_folder = workstation.Workstation.copy_folder
 
-    def late(door: workstation.Workstation, folder: str, *given: Any) -> None:
+    def late(asked: workstation.Workstation, *arguments: Any, **options: Any) -> None:
         put(desk.remote / RUN_PATH / "run.log", b"one line more")
-        fetch(door, folder, *given)
+        copy_folder(asked, *arguments, **options)
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(workstation.Workstation, "copy_folder", late)
