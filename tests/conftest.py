@@ -18,8 +18,21 @@ for number, usual in (
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "tests")]
 
+from harness import golden as golden_pages  # noqa: E402
+from harness.golden import Golden  # noqa: E402
+from harness.sshd import sshd  # noqa: E402, F401  (a fixture)
 from postrun.core import disk  # noqa: E402
-from sshd import sshd  # noqa: E402, F401  (a fixture)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the files in tests/golden")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Return the comparison of a text with a golden file, or with --update-golden its writer."""
+    updates = request.config.getoption("--update-golden")
+    return golden_pages.update if updates else golden_pages.compare
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,9 @@ import pytest
 import check_session_handoff_readiness as handoff
 import factory
 import post_run_sync_and_finalize as conductor
+from harness.golden import Golden
 from postrun.core import locations
 from postrun.store import configuration
-
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
 def close(remote: Path, local: Path, tag: str, *more: str) -> int:
@@ -188,6 +187,6 @@ def test_an_empty_workspace_is_not_ready(local: Path) -> None:
     assert "state_present" in missed(local)
 
 
-def test_the_page_is_the_golden_one(closed: Path) -> None:
+def test_the_page_is_the_golden_one(closed: Path, golden: Golden) -> None:
     page = locations.workspace_path(closed, "handoff_readiness", ".md").read_text()
-    assert page == (GOLDEN / "handoff_readiness.md").read_text()
+    golden("handoff_readiness.md", page)

@@ -12,9 +12,9 @@ import factory
 import finalize_gate_run
 import post_run_sync_and_finalize as conductor
 from factory import Documents
+from harness.golden import Golden
 from postrun.store import ledger
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 EPOCH = "1771700000"  # 2026-02-21T18:53:20Z
 Change = Callable[[Documents], object]
 Home = Callable[..., Documents]
@@ -101,12 +101,12 @@ def test_a_pass_is_recorded(home: Home, local: Path, capsys: pytest.CaptureFixtu
     assert ledger.verify(local) == []
 
 
-def test_the_pages_are_the_golden_ones(home: Home, local: Path) -> None:
+def test_the_pages_are_the_golden_ones(home: Home, local: Path, golden: Golden) -> None:
     made = home()
     close(local)
-    assert page(local, made) == (GOLDEN / "production_gates_final_summary.md").read_text()
+    golden("production_gates_final_summary.md", page(local, made))
     view = (local / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
-    assert view == (GOLDEN / "stage_audit_log.md").read_text()
+    golden("stage_audit_log.md", view)
 
 
 def test_a_second_time_changes_no_byte_on_another_day_either(

@@ -18,10 +18,10 @@ import spoiled
 import update_factor_experiment_registry as registry
 import update_failure_pattern_db as patterns
 from closed import CHECKS, Archive, registry_row, run_folder
+from harness.golden import Golden
 from postrun.core import locations
 from postrun.store import configuration, json_files
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 QUEUE, REGISTRY, TABLE = "factor_candidate_queue", "factor_experiment_registry", "failure_patterns"
 # A policy of this test's own: the numbers of the shipped one are pinned elsewhere.
 RULES: dict[str, Any] = {
@@ -457,7 +457,7 @@ def closed(local: Path, tags: Iterable[str]) -> tuple[bytes, ...]:
     )
 
 
-def test_page(archive: Archive) -> None:
+def test_page(archive: Archive, golden: Golden) -> None:
     archive.put(
         row("momentum", 88.25, PROMOTE, day=2),
         row("momentum", 50.0, RESEARCH, day=1, failed_checks="exit_code_zero"),
@@ -483,4 +483,4 @@ def test_page(archive: Archive) -> None:
     page = re.sub(
         "[0-9a-f]{64}", "<digest>", archive.read(QUEUE, ".md").decode()
     )  # they follow every policy's wording
-    assert page == (GOLDEN / f"{QUEUE}.md").read_text()
+    golden(f"{QUEUE}.md", page)

@@ -13,11 +13,11 @@ import factory
 import generate_next_run_plan as planner
 import post_run_sync_and_finalize as conductor
 from factory import Documents
+from harness.golden import Golden
 from postrun.core import locations
 from postrun.decide import planning
 from sshd import Sshd
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 LAUNCHER = """#!/usr/bin/env bash
 printf '%s\\n' "$@" > launched.txt
 echo "run folder made"
@@ -171,11 +171,11 @@ def test_failed_gates_come_with_hypotheses(remote: Path, local: Path) -> None:
     ]
 
 
-def test_the_page_is_the_golden_one(remote: Path, local: Path) -> None:
+def test_the_page_is_the_golden_one(remote: Path, local: Path, golden: Golden) -> None:
     factory.make_run(remote, passing=False)
     close(remote, local, factory.TAG)
     page = locations.workspace_path(local, "next_run_plan", ".md").read_text()
-    assert page == (GOLDEN / "next_run_plan.md").read_text()
+    golden("next_run_plan.md", page)
 
 
 def test_a_plan_without_a_queue_is_refused(

@@ -16,10 +16,10 @@ import spoiled
 import update_factor_experiment_registry as registry
 from closed import registry_row
 from factory import Documents
+from harness.golden import Golden
 from postrun.review import comparison, stages, standing
 from postrun.store import configuration, json_files
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 STEM = "production_gates_run_review"
 HOSTILE = (
     "eve | x\n`code` <script>alert(1)</script> <img src=x onerror=y> **bold** ]]> --> \u202e =cmd()"
@@ -123,11 +123,11 @@ def test_a_clean_run_is_for_approval(
     assert [gate["verdict"] for gate in document["gates"]] == [True] * 10
 
 
-def test_the_pages_are_the_golden_ones(remote: Path, local: Path) -> None:
+def test_the_pages_are_the_golden_ones(remote: Path, local: Path, golden: Golden) -> None:
     made = two_runs(remote, local)
     assert review(local, made) == 0
     for suffix in (".md", ".html"):
-        assert file(local, made, suffix).read_text() == (GOLDEN / f"{STEM}{suffix}").read_text()
+        golden(f"{STEM}{suffix}", file(local, made, suffix).read_text())
 
 
 def test_a_failed_run_is_told_whole(

@@ -15,6 +15,7 @@ import governance_audit_checker as checker
 import post_run_sync_and_finalize as conductor
 import spoiled
 from factory import Documents
+from harness.golden import Golden
 from postrun import audit
 from postrun.audit import observe
 from postrun.audit.facts import Answer, Facts
@@ -23,7 +24,6 @@ from postrun.core.errors import Invalid
 from postrun.core.request import RunRequest
 from postrun.store import check_catalogue, json_files, run_lookup
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 Change = Callable[[Documents], object]
 
 
@@ -557,8 +557,8 @@ def test_a_run_that_is_not_here_is_refused(local: Path, capsys: pytest.CaptureFi
     assert not run.exists()
 
 
-def test_the_page_is_the_golden_one(close: Callable[..., Closed]) -> None:
+def test_the_page_is_the_golden_one(close: Callable[..., Closed], golden: Golden) -> None:
     closed = close(Spoil("", spoiled.in_many_ways))
     assert closed.audit() == 1
     page = (closed.run / "governance_audit_check.md").read_text()
-    assert page == (GOLDEN / "governance_audit_check.md").read_text()
+    golden("governance_audit_check.md", page)

@@ -11,10 +11,9 @@ import factory
 import governance_remediation_plan as remediation
 import post_run_sync_and_finalize as conductor
 import spoiled
+from harness.golden import Golden
 from postrun.core.errors import Invalid
 from postrun.store import check_catalogue, json_files
-
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
 @pytest.fixture
@@ -78,10 +77,10 @@ def test_items_come_from_audit_and_catalogue(
 
 
 @pytest.mark.parametrize("run", [spoiled.in_many_ways], indirect=True)
-def test_the_page_is_the_golden_one(run: Path, local: Path) -> None:
+def test_the_page_is_the_golden_one(run: Path, local: Path, golden: Golden) -> None:
     plan(local)
     page = (run / "governance_remediation_plan.md").read_text()
-    assert page == (GOLDEN / "governance_remediation_plan.md").read_text()
+    golden("governance_remediation_plan.md", page)
 
 
 @pytest.mark.parametrize("run", [spoiled.in_many_ways], indirect=True)

@@ -15,11 +15,11 @@ import post_run_sync_and_finalize as conductor
 import update_factor_experiment_registry as registry
 from closed import run_folder
 from factory import Documents
+from harness.golden import Golden
 from postrun.core import locations, run_names
 from postrun.core.locations import RunPaths
 from postrun.store import configuration, json_files
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 NAME = "factor_experiment_registry"
 
 
@@ -234,10 +234,10 @@ def test_the_overall_verdict_is_no_failed_gate(remote: Path, local: Path) -> Non
     assert pages(local) == incremental
 
 
-def test_the_leaderboard_is_the_golden_one(remote: Path, local: Path) -> None:
+def test_the_leaderboard_is_the_golden_one(remote: Path, local: Path, golden: Golden) -> None:
     mixed(remote, local, 0)
     registry.main(["--rebuild", "--local-root", str(local)])
-    assert pages(local)[1].decode() == (GOLDEN / "factor_experiment_leaderboard.md").read_text()
+    golden("factor_experiment_leaderboard.md", pages(local)[1].decode())
 
 
 def test_hostile_text_does_no_harm(remote: Path, local: Path) -> None:

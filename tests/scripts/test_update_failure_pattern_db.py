@@ -10,10 +10,10 @@ import pytest
 
 import update_failure_pattern_db as patterns
 from closed import CHECKS, Archive, run_folder
+from harness.golden import Golden
 from postrun.core import locations
 from postrun.store import json_files
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 TABLE, SUMMARY = "failure_patterns", "failure_pattern_summary"
 MON, TUE, WED = (f"2026-02-{day}_031500" for day in (16, 17, 18))
 A, B, C = (run_folder(stamp, "t") for stamp in (MON, TUE, WED))
@@ -302,7 +302,7 @@ def test_dry_run_writes_nothing(archive: Archive) -> None:
     assert not locations.workspace_path(archive.root, TABLE).exists()
 
 
-def test_summary_page(archive: Archive) -> None:
+def test_summary_page(archive: Archive, golden: Golden) -> None:
     """Regressed, open and resolved, a run without a factor, a factor that would break a table."""
     archive.close(A, "momentum", failed=("exit_code_zero", "tags_agree"))
     archive.close(B, "momentum", failed=("tags_agree",))
@@ -311,4 +311,4 @@ def test_summary_page(archive: Archive) -> None:
     archive.close(run_folder(TUE, "n"), None, failed=("exit_code_zero", "report_files_present"))
     tally(archive, A)
     page = archive.read(SUMMARY).decode()
-    assert page == (GOLDEN / f"{SUMMARY}.md").read_text()
+    golden(f"{SUMMARY}.md", page)

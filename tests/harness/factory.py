@@ -1,0 +1,402 @@
+"""Synthetic workstation roots for tests: complete, consistent official runs, and every way to spoil one.
+
+    run = make_run(root, tag="run1")                               a run that passes everything
+    run = make_run(root, change=lambda d: d.result.update(exit_code=1))
+    documents = Documents.of(...); documents.write(root)           step by step, for a run that is still going on
+
+`root` is a workstation root (or a workspace, for --no-sync). Times in names are local at UTC-7; result.json carries
+the matching modification time. Numbers in the report are computed from the rows, so that an untouched run recomputes.
+"""
+
+import csv
+import io
+import json
+import os
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+TAG = "committee_2026-02-21_run4"
+STAMP = "2026-02-21_031500"
+ZONE = timezone(timedelta(hours=-7))
+THRESHOLDS: dict[str, Any] = {
+    "cost_multipliers": "1.0,1.5,2.0",
+    "wf_train_years": 3,
+    "wf_test_years": 1,
+    "wf_start_year": 2010,
+    "wf_end_year": 2025,
+    "wf_rebalance_mode": "None",
+    "wf_shards": 2,
+    "stress_cost_multiplier": 1.5,
+    "stress_min_market_cap": 2e9,
+    "stress_min_dollar_volume": 5e6,
+    "stress_min_price": 5.0,
+    "stress_market_cap_dir": "data/mcap",
+    "stress_market_cap_strict": False,
+    "min_pos_ratio": 0.70,
+    "risk_beta_abs_max": 0.50,
+    "risk_turnover_overlap_min": 0.20,
+    "risk_size_corr_abs_max": 0.30,
+    "risk_industry_coverage_min": 0.70,
+    "risk_top_pct": 0.20,
+    "skip_risk_diagnostics": False,
+    "skip_statistical_gates": False,
+    "stat_summary_csv": "",
+    "stat_alpha": 0.10,
+    "stat_min_pos_ratio": 0.60,
+    "stat_min_ic_mean": 0.0,
+    "out_dir": "gate_results",
+    "registry_csv": "audit/registry.csv",
+    "no_registry": False,
+    "freeze_file": "runs/freeze/base.freeze.json",
+    "wf_freeze_file": "",
+    "skip_guardrails": False,
+    "dry_run": False,
+}
+CHECKS = (
+    "required_columns_present",
+    "min_rows",
+    "duplicate_ratio",
+    "missing_ratio",
+    "numeric_integrity",
+    "freshness",
+)
+
+
+def moment(stamp: str, **later: float) -> datetime:
+    """Read the time in a folder name as the workstation's local time, some time later."""
+    return datetime.strptime(stamp, "%Y-%m-%d_%H%M%S").replace(tzinfo=ZONE) + timedelta(**later)
+
+
+@dataclass
+class Documents:
+    """Everything one run leaves behind, before it is written. Change what a test is about; None leaves a file out."""
+
+    tag: str
+    stamp: str
+    gate_stamp: str
+    preflight: Any = None
+    context: Any = None
+    result: Any = None
+    data_quality: Any = None
+    report: Any = None
+    cost_rows: list[dict[str, Any]] = field(default_factory=list)
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    statistics: Any = None
+    log: bytes = b""
+    result_modified: float = 0.0
+
+    @property
+    def run_folder(self) -> str:
+        return f"{self.stamp}_production_gates_{self.tag}"
+
+    @property
+    def gate_folder(self) -> str:
+        return f"production_gates_{self.gate_stamp}"
+
+    def run_dir(self, root: Path) -> Path:
+        return root / "audit/workstation_runs" / self.run_folder
+
+    def gate_dir(self, root: Path) -> Path:
+        return root / "gate_results" / self.gate_folder
+
+    def write(self, root: Path) -> "Documents":
+        run = self.run_dir(root)
+        factor = (self.report or {}).get("inputs", {}).get("factor", "momentum_12_1")
+        put(run / "preflight.json", self.preflight)
+        folder = run / f"data_quality/data_quality_{self.stamp}"
+        put(folder / "data_quality_report.json", self.data_quality)
+        if self.data_quality is not None:
+            put(folder / "data_quality_report.md", "# Data quality\n")
+        put(run / "context.json", self.context)
+        if self.context is not None:
+            command = (
+                f"python run_production_gates.py --factor {factor} --decision-tag {self.tag}\n"
+            )
+            put(run / "command.sh", command)
+            put(run / "run.log", self.log or b"[cost_stress] x1.0 done\n")
+        self._write_gate(self.gate_dir(root), factor)
+        put(run / "result.json", self.result)
+        if self.result is not None:
+            os.utime(run / "result.json", (self.result_modified, self.result_modified))
+        return self
+
+    def _write_gate(self, gate: Path, factor: str) -> None:
+        if self.cost_rows:
+            put(gate / "cost_stress_results.csv", table(self.cost_rows))
+        if self.windows:
+            put(
+                gate / f"walk_forward_stress/{factor}/walk_forward_summary.csv", table(self.windows)
+            )
+            for shard in (0, 1):
+                shard_dir = gate / f"walk_forward_stress/shard_{shard:02d}"
+                put(shard_dir / f"{factor}/walk_forward_summary.csv", table(self.windows[shard::2]))
+                put(shard_dir / "run_meta.json", {"shard": shard})
+        if self.statistics is not None:
+            folder = gate / f"statistical/statistical_gates_{self.gate_stamp}"
+            put(folder / "statistical_gates_report.json", self.statistics)
+        put(gate / "production_gates_report.json", self.report)
+        if self.report is not None:
+            put(gate / "production_gates_report.md", "# Production gates\n")
+
+
+def put(path: Path, content: Any) -> None:
+    """Write a document, text or bytes; None writes nothing."""
+    if content is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, dict | list):
+        content = json.dumps(content, indent=1)  # NaN is written as real producers do
+    path.write_bytes(content if isinstance(content, bytes) else str(content).encode())
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    out = io.StringIO()
+    columns = list(rows[0])
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "" if row[key] is None else row[key] for key in columns} for row in rows)
+    return out.getvalue()
+
+
+def documents(
+    tag: str = TAG,
+    stamp: str = STAMP,
+    factor: str = "momentum_12_1",
+    passing: bool = True,
+    level: float = 0.02,
+) -> Documents:
+    """Build a consistent official run. `level` shifts its ICs; `passing=False` makes the walk-forward mean negative."""
+    began = moment(stamp)
+    gate_stamp = (began + timedelta(minutes=2)).strftime("%Y-%m-%d_%H%M%S")
+    done = began + timedelta(hours=2)
+    made = Documents(tag, stamp, gate_stamp)
+    made.result_modified = (done + timedelta(seconds=30)).timestamp()
+    made.preflight = _preflight(began)
+    made.data_quality = _data_quality(began)
+    made.context = _context(made)
+    made.windows = _windows(factor, level if passing else -level)
+    made.cost_rows = _cost_rows(level)
+    made.statistics = _statistics(factor, done)
+    made.report = _report(made, factor, done)
+    made.result = {
+        "workflow": "production_gates",
+        "decision_tag": tag,
+        "exit_code": 0,
+        "audit_dir": f"audit/workstation_runs/{made.run_folder}",
+    }
+    return made
+
+
+def make_run(
+    root: Path, change: Callable[[Documents], object] | None = None, **options: Any
+) -> Documents:
+    """Write one run below `root`, spoiled by `change` first."""
+    made = documents(**options)
+    if change is not None:
+        change(made)
+    return made.write(root)
+
+
+def _preflight(began: datetime) -> dict[str, Any]:
+    return {
+        "timestamp": began.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "hostname": "bench",
+        "root_dir": "/srv/quant",
+        "git_branch": "main",
+        "git_commit": "0f" * 20,
+        "git_dirty_count": 0,
+        "cores": 32,
+        "memory_gb": 256,
+        "min_cores": 8,
+        "min_memory_gb": 60,
+        "require_clean": 1,
+        "status": "pass",
+        "reasons": [],
+    }
+
+
+def _context(made: Documents) -> dict[str, Any]:
+    run = f"audit/workstation_runs/{made.run_folder}"
+    return {
+        "timestamp": made.stamp,
+        "hostname": "bench",
+        "git_branch": "main",
+        "git_commit": "0f" * 20,
+        "workflow": "production_gates",
+        "decision_tag": made.tag,
+        "owner": "hui",
+        "notes": "does momentum survive costs",
+        "threads": 8,
+        "skip_data_quality_check": 0,
+        "data_quality_input_csv": "data/prices.csv",
+        "data_quality_report_json": f"{run}/data_quality/data_quality_{made.stamp}/data_quality_report.json",
+    }
+
+
+def _data_quality(began: datetime) -> dict[str, Any]:
+    return {
+        "generated_at": began.isoformat(),
+        "inputs": {
+            "input_csv": "data/prices.csv",
+            "required_columns": ["date", "symbol", "close"],
+            "numeric_columns": ["close"],
+            "key_columns": ["date", "symbol"],
+            "date_column": "date",
+            "min_rows": 1000,
+            "max_missing_ratio": 0.05,
+            "max_duplicate_ratio": 0.0,
+            "max_staleness_days": 7,
+            "out_dir": "data_quality",
+        },
+        "checks": dict.fromkeys(CHECKS, True),
+        "metrics": {
+            "row_count": 8000,
+            "column_count": 3,
+            "input_csv": "data/prices.csv",
+            "freshness_days": 1,
+        },
+        "overall_pass": True,
+        "failures": [],
+    }
+
+
+def _windows(factor: str, level: float) -> list[dict[str, Any]]:
+    first, last, train = (
+        THRESHOLDS["wf_start_year"],
+        THRESHOLDS["wf_end_year"],
+        THRESHOLDS["wf_train_years"],
+    )
+    rows = []
+    for index, year in enumerate(range(first + train, last + 1)):
+        wave = 0.004 * ((index * 7) % 5 - 2)
+        rows.append(
+            {
+                "factor": factor,
+                "train_start": f"{year - train}-01-01",
+                "train_end": f"{year - 1}-12-31",
+                "test_start": f"{year}-01-01",
+                "test_end": f"{year}-12-31",
+                "train_ic": level * 1.2 + wave,
+                "train_ic_overall": level + wave / 2,
+                "train_n_dates": 36,
+                "train_n_signals": 36000,
+                "test_ic": level + wave,
+                "test_ic_overall": level * 0.9 + wave,
+                "test_n_dates": 12,
+                "test_n_signals": 12000,
+                "test_year": year,
+            }
+        )
+    return rows
+
+
+def _cost_rows(level: float) -> list[dict[str, Any]]:
+    return [
+        {
+            "cost_multiplier": multiplier,
+            "return_code": 0,
+            "test_ic": level * (1.4 - multiplier / 5),
+            "train_ic": level * (1.6 - multiplier / 5),
+            "run_json": f"/srv/quant/runs/cost_{multiplier}.json",
+        }
+        for multiplier in (1.0, 1.5, 2.0)
+    ]
+
+
+def _statistics(factor: str, done: datetime) -> dict[str, Any]:
+    return {
+        "generated_at": done.strftime("%Y-%m-%dT%H:%M:%S"),
+        "inputs": {"alpha": 0.10},
+        "summary_csv": "/srv/quant/summary.csv",
+        "table_csv": "/srv/quant/table.csv",
+        "n_factors": 12,
+        "n_pass": 4,
+        "focus": {
+            "factor": factor,
+            "found": True,
+            "ic_mean": 0.021,
+            "pos_ratio": 0.8,
+            "p_value": 0.004,
+            "q_value_bh": 0.03,
+            "gate_pass": True,
+        },
+    }
+
+
+def summarise(windows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Compute the report's walk-forward statistics from the rows: mean, sample deviation, share of positives, count."""
+    found: dict[str, Any] = {}
+    for column in ("test_ic", "test_ic_overall"):
+        values = [row[column] for row in windows if row[column] is not None]
+        found[f"{column}_mean"] = statistics.fmean(values)
+        found[f"{column}_std"] = statistics.stdev(values)
+        found[f"{column}_pos_ratio"] = sum(value > 0 for value in values) / len(values)
+        found[f"{column}_n"] = len(values)
+    return found
+
+
+def _report(made: Documents, factor: str, done: datetime) -> dict[str, Any]:
+    gate = f"/srv/quant/gate_results/{made.gate_folder}"
+    summary_csv = f"{gate}/walk_forward_stress/{factor}/walk_forward_summary.csv"
+    walk_forward = {
+        "ok": True,
+        "rows": len(made.windows),
+        **summarise(made.windows),
+        "return_code": 0,
+    }
+    inputs = {
+        **THRESHOLDS,
+        "strategy": "configs/strategies/base.yaml",
+        "protocol": "configs/protocol.yaml",
+        "factor": factor,
+        "decision_tag": made.tag,
+        "owner": "hui",
+        "notes": "does momentum survive costs",
+    }
+    costs = {row["cost_multiplier"]: row["test_ic"] for row in made.cost_rows}
+    gates = {
+        "cost_gate_x1_5_positive": costs[1.5] > 0,
+        "cost_gate_x2_0_positive": costs[2.0] > 0,
+        "wf_gate_positive_mean": walk_forward["test_ic_mean"] > 0,
+        "wf_gate_pos_ratio": walk_forward["test_ic_pos_ratio"] >= THRESHOLDS["min_pos_ratio"],
+        "risk_gate_beta_abs": True,
+        "risk_gate_turnover_overlap": True,
+        "risk_gate_size_corr_abs": True,
+        "risk_gate_industry_coverage": True,
+        "stat_gate_factor_pass": True,
+    }
+    return {
+        "generated_at": done.strftime("%Y-%m-%dT%H:%M:%S"),
+        "inputs": inputs,
+        "outputs": {
+            "out_root": gate,
+            "cost_csv": f"{gate}/cost_stress_results.csv",
+            "wf_summary_csv": summary_csv,
+        },
+        "cost_stress": [dict(row) for row in made.cost_rows],
+        "wf_stress": {**walk_forward, "summary_csv": summary_csv},
+        "risk_diagnostics": {
+            "ok": True,
+            "return_code": 0,
+            "diagnostics_json": f"{gate}/risk.json",
+            "beta_vs_spy": 0.12,
+            "turnover_top_pct_overlap": 0.61,
+            "size_signal_corr_log_mcap": -0.08,
+            "industry_coverage": 0.97,
+        },
+        "statistical_gates": {
+            "ok": True,
+            "return_code": 0,
+            "report_json": f"{gate}/statistical/statistical_gates_{made.gate_stamp}/statistical_gates_report.json",
+            "factor_found": True,
+            "factor_gate_pass": True,
+            "q_value_bh": 0.03,
+            "n_factors": 12,
+            "n_pass": 4,
+        },
+        "gates": {**gates, "overall_pass": all(gates.values())},
+    }
