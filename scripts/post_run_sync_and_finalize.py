@@ -1,9 +1,9 @@
 """Close a run that has ended: run every step of the table, in order, in one process.
 
-Reads the workstation, or with --no-sync a run that already lies in the workspace. Writes what the steps write.
-A verdict of no never stops the line; a refusal skips only the steps that need what was not written.
-A run that is dead has no result: --abandoned "reason" closes it all the same, as a fail, with what there is.
-Exit code: the worst of the steps' codes (0 closed and clean, 1 a verdict is no, else see README).
+Reads the workstation, or with --no-sync a run that is in the workspace already. Writes what the steps
+write. A check that fails stops nothing; an error skips only the steps that need what was not written.
+A dead run has no result: --abandoned "reason" closes it all the same, as a fail, with what there is.
+Exit code: the worst of the steps' codes (0 closed and clean, 1 a check failed, else see README).
 
     python scripts/post_run_sync_and_finalize.py --tag committee_2026-02-21_run4
 """
@@ -12,22 +12,45 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 from postrun import cli
 from postrun.core import terminal
 from postrun.core.errors import Locked, PostRunError, Usage
 from postrun.core.locations import RunPaths
-from postrun.core.request import RunRequest, StepResult
+from postrun.core.request import RunRequest
 from postrun.store import run_lookup
 from steps import STEPS, Step
 
-_SCOPES = {
-    "detect-run": cli.RUN,
-    "sync-run": cli.RUN,
-}  # every other step works in the whole workspace
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one step: ok, no, refused or skipped, and why."""
 
-StepOutcome = StepResult | PostRunError | None  # None: the step was skipped
+    step: Step
+    mark: str
+    words: str = "skipped"
+    exit_code: int | None = None  # None: the step was skipped
+    written: tuple[Path, ...] = ()
+    error: PostRunError | None = None
+
+    def report(self, words: str) -> None:
+        """Print one line to stderr; with --quiet only when the step did not pass."""
+        line = f"{self.step.number:>4}  {self.step.name:<18} {self.mark:<8} {words}"
+        if self.mark == "ok":
+            terminal.say(line)
+        else:
+            terminal.error(line)
+
+    def row(self) -> dict[str, Any]:
+        """Return what --json shows of it."""
+        return {
+            "step": self.step.name,
+            "words": self.words,
+            "exit_code": self.exit_code,
+        }
 
 
 @dataclass
@@ -35,26 +58,44 @@ class Closing:
     """One closing under way: what was asked, where the run is, what could not be written."""
 
     request: RunRequest
-    run_paths: RunPaths | None = None  # known once the run was detected
-    unwritten: dict[str, str] = field(default_factory=dict)  # artifact -> the step that lacks it
+    # Known once the run was detected.
+    run_paths: RunPaths | None = None
+    # By artifact, the step that failed to write it.
+    unwritten: dict[str, str] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
 
-    def run_step(self, step: Step) -> StepOutcome:
+    def run_step(self, step: Step) -> None:
         """Run one step, unless it needs what an earlier one could not write."""
-        lacking = next(
-            (self.unwritten[name] for name in step.reads if name in self.unwritten), None
-        )
-        result = None if lacking else self._attempt(step)
-        if not isinstance(result, StepResult):
-            self.unwritten |= dict.fromkeys(step.writes, lacking or step.name)
-        _tell(step, result, lacking)
-        return result
+        cause = self._missing_input(step)
+        if cause:
+            outcome = Outcome(step, "skipped")
+            outcome.report(f"needs what {cause} writes")
+        else:
+            outcome = self._attempt(step)
+            outcome.report(outcome.words)
+        if cause or outcome.error:
+            for name in step.writes:
+                self.unwritten[name] = cause or step.name
+        self.outcomes.append(outcome)
 
-    def _attempt(self, step: Step) -> StepResult | PostRunError:
-        """Run one step. An error is returned: the closing goes on with what does not need it."""
+    def _missing_input(self, step: Step) -> str:
+        """Return the step that failed to write what this one reads; empty when nothing is missing."""
+        for name in step.reads:
+            if name in self.unwritten:
+                return self.unwritten[name]
+        return ""
+
+    def _attempt(self, step: Step) -> Outcome:
+        """Run one step. An error is no end: the closing goes on with what does not need this step."""
         try:
-            return step.run(self.request, self._paths_for(step))
+            run_paths = self._paths_for(step)
+            result = step.run(self.request, run_paths)
         except PostRunError as error:
-            return error
+            return _refuse(step, error)
+        mark = "ok"
+        if not result.passed:
+            mark = "no"
+        return Outcome(step, mark, result.summary, result.exit_code, result.written)
 
     def _paths_for(self, step: Step) -> RunPaths:
         """Return where the run is; it is looked up once, by the first step after its detection."""
@@ -65,85 +106,75 @@ class Closing:
         return self.run_paths
 
 
-def conduct(
-    request: RunRequest, chosen_steps: Sequence[Step], wait: float
-) -> list[tuple[Step, StepOutcome]]:
+def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> list[Outcome]:
     """Run the steps and return what came of each.
 
     A lock that another process holds is the error of the first step that needs it.
     """
-    results: list[tuple[Step, StepOutcome]] = []
     closing = Closing(request)
-    for scope in (cli.RUN, cli.WORKSPACE):
-        of_scope = [step for step in chosen_steps if _SCOPES.get(step.name, cli.WORKSPACE) == scope]
-        if not of_scope:
-            continue
-        try:
+    try:
+        for scope, steps in groupby(chosen_steps, key=_scope):
             with cli.locked(request, scope, wait=wait):
-                results += [(step, closing.run_step(step)) for step in of_scope]
-        except Locked as error:
-            left = chosen_steps[len(results) + 1 :]
-            return [*results, (of_scope[0], error), *((step, None) for step in left)]
-    return results
+                for step in steps:
+                    closing.run_step(step)
+    except Locked as error:
+        reached = len(closing.outcomes)
+        refused, *not_reached = chosen_steps[reached:]
+        closing.outcomes.append(_refuse(refused, error))
+        for step in not_reached:
+            closing.outcomes.append(Outcome(step, "skipped"))
+    return closing.outcomes
 
 
-def _tell(step: Step, result: StepResult | PostRunError | None, lacking: str | None) -> None:
-    if result is None:
-        mark, words = "skipped", f"needs what {lacking} writes"
-    elif isinstance(result, PostRunError):
-        mark, words = "refused", str(result)
-    else:
-        mark, words = "ok" if result.passed else "no", result.summary
-    write = terminal.say if mark == "ok" else terminal.error
-    write(f"{step.number:>4}  {step.name:<18} {mark:<8} {words}")
+def _refuse(step: Step, error: PostRunError) -> Outcome:
+    return Outcome(step, "refused", str(error), error.exit_code, error=error)
 
 
-def chosen(first: str | None, last: str | None) -> Sequence[Step]:
-    """Cut the table to the steps from `first` to `last`, both included. Raises Usage for a name that is no step."""
+def _scope(step: Step) -> str:
+    """Return which lock a step runs under."""
+    # Every other step works in the whole workspace.
+    if step.name in ("detect-run", "sync-run"):
+        return cli.RUN
+    return cli.WORKSPACE
+
+
+def choose_steps(first: str | None, last: str | None) -> Sequence[Step]:
+    """Return the steps from `first` to `last`, both included. Raises Usage for any other name."""
     names = [step.name for step in STEPS]
+    first = first or names[0]
+    last = last or names[-1]
     for name in (first, last):
-        if name is not None and name not in names:
+        if name not in names:
             raise Usage("step", f"one of {', '.join(names)}", repr(name))
-    return STEPS[names.index(first or names[0]) : names.index(last or names[-1]) + 1]
+    end = names.index(last) + 1
+    return STEPS[names.index(first) : end]
 
 
 def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_json: bool) -> int:
-    """Conduct the steps, give the results, and end with the worst code. Raises Locked, once the results are given."""
-    results = conduct(request, chosen_steps, wait)
-    written = [
-        str(path)
-        for _, result in results
-        if isinstance(result, StepResult)
-        for path in result.written
-    ]
-    code = max((result.exit_code for _, result in results if result is not None), default=0)
+    """Run the steps, print the results, return the worst exit code. Raises Locked after the printing."""
+    outcomes = conduct(request, chosen_steps, wait)
+    code = 0
+    written: list[str] = []
+    for outcome in outcomes:
+        code = max(code, outcome.exit_code or 0)
+        written += map(str, outcome.written)
     if as_json:
-        print(
-            json.dumps(
-                {"exit_code": code, "wrote": written, "steps": [_row(*pair) for pair in results]}
-            )
-        )
+        document = {
+            "exit_code": code,
+            "wrote": written,
+            "steps": [outcome.row() for outcome in outcomes],
+        }
+        print(json.dumps(document))
     else:
-        print("".join(f"{path}\n" for path in written), end="")
-    for _, result in results:
-        if isinstance(result, Locked):
-            raise result
+        for path in written:
+            print(path)
+    for outcome in outcomes:
+        if isinstance(outcome.error, Locked):
+            raise outcome.error
     return code
 
 
-def _row(step: Step, result: StepResult | PostRunError | None) -> dict[str, object]:
-    words = result.summary if isinstance(result, StepResult) else str(result or "skipped")
-    return {"step": step.name, "words": words, "exit_code": result.exit_code if result else None}
-
-
-def listing() -> str:
-    """Write the table of steps for reading."""
-    return "\n".join(
-        f"{step.number:>4}  {step.name:<18} {step.script:<36} {step.description}" for step in STEPS
-    )
-
-
-def add_range(parser: argparse.ArgumentParser) -> None:
+def add_step_range(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose among the steps."""
     parser.add_argument("--from", dest="first", metavar="NAME", help="begin with this step")
     parser.add_argument("--to", dest="last", metavar="NAME", help="end with this step")
@@ -153,20 +184,27 @@ def add_range(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the steps, or close one run by those that are asked for. Raises Usage."""
     if args.list:
-        print(listing())
+        for step in STEPS:
+            print(f"{step.number:>4}  {step.name:<18} {step.script:<36} {step.description}")
         return 0
-    chosen_steps = chosen(args.first, args.last)
+    chosen_steps = choose_steps(args.first, args.last)
     request = cli.parse_request(args)
-    if request.abandoned is not None and STEPS[0] not in chosen_steps:
-        raise Usage(
-            "--abandoned", f"{STEPS[0].name} among the steps, to record it", f"--from {args.first}"
-        )
+    detection = STEPS[0]
+    if request.abandoned is not None and detection not in chosen_steps:
+        expected = f"{detection.name} among the steps, to record it"
+        raise Usage("--abandoned", expected, f"--from {args.first}")
     return close(request, chosen_steps, args.lock_wait, args.json)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the conductor."""
-    flags = (cli.add_target, cli.add_evidence, cli.add_abandoned, cli.add_decision, add_range)
+    """Close one run."""
+    flags = (
+        cli.add_target,
+        cli.add_evidence,
+        cli.add_abandoned,
+        cli.add_decision,
+        add_step_range,
+    )
     return cli.script_main(run, __doc__, argv, *flags)
 
 

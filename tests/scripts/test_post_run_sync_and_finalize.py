@@ -58,10 +58,8 @@ class Table:
             return True
 
     def conduct(self) -> dict[str, Any]:
-        return {
-            step.name: result
-            for step, result in conductor.conduct(self.request, self.steps, wait=0)
-        }
+        outcomes = conductor.conduct(self.request, self.steps, wait=0)
+        return {outcome.step.name: outcome for outcome in outcomes}
 
     def close(self, as_json: bool = False) -> int:
         return conductor.close(self.request, self.steps, 0, as_json)
@@ -103,9 +101,9 @@ def test_a_refusal_skips_only_what_hangs_on_it(
 ) -> None:
     results = forked.conduct()
     assert forked.ran == ["first", "second", "alone"]
-    assert isinstance(results["second"], Invalid)
-    assert (results["third"], results["fourth"]) == (None, None)
-    assert results["alone"].passed, "what earlier closings left is no need"
+    assert isinstance(results["second"].error, Invalid)
+    assert (results["third"].mark, results["fourth"].mark) == ("skipped", "skipped")
+    assert results["alone"].mark == "ok", "what earlier closings left is no need"
     told = [line.split(maxsplit=3) for line in capsys.readouterr().err.splitlines()]
     assert [(name, mark) for _, name, mark, _ in told] == [
         ("first", "ok"),
@@ -213,7 +211,7 @@ NAMES = [step.name for step in STEPS]
     ],
 )
 def test_steps_can_be_chosen(first: str | None, last: str | None, names: list[str]) -> None:
-    assert [step.name for step in conductor.chosen(first, last)] == names
+    assert [step.name for step in conductor.choose_steps(first, last)] == names
 
 
 @pytest.mark.parametrize("flag", ["--from", "--to"])
@@ -241,7 +239,7 @@ def shown(table: Table, monkeypatch: pytest.MonkeyPatch) -> Table:
     def all_of_it(*_: str | None) -> Sequence[Step]:
         return table.steps
 
-    monkeypatch.setattr(conductor, "chosen", all_of_it)
+    monkeypatch.setattr(conductor, "choose_steps", all_of_it)
     return table
 
 
