@@ -171,60 +171,45 @@ def test_the_registry_of_the_workstation_grew(sample: SampleRun) -> None:
 
 @pytest.fixture
 def busy(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a gate program in the middle of its windows."""
+    """Start a gate program with two shards; return it while both work through their windows."""
     lay_out(tmp_path)
-    words = [
-        sys.executable,
-        "scripts/run_production_gates.py",
-        *gate_words("reversal_1"),
-        "--min-seconds",
-        "3",
-    ]
-    program = subprocess.Popen(
-        words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    wait_for(lambda: len(shards(program.pid)) == 4, 15)
+    command = [sys.executable, "scripts/run_production_gates.py", *gate_words("reversal_1")]
+    command += ["--wf-shards", "2", "--min-seconds", "3", "--skip-statistical-gates"]
+    null = subprocess.DEVNULL
+    program = subprocess.Popen(command, cwd=tmp_path, stdout=null, stderr=null)
+    wait_for(lambda: len(shards(program.pid)) == 2, 15)
     yield program
     program.kill()
     program.wait()
 
 
-def shards(parent: int) -> list[int]:
-    told = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
-    ).stdout
-    table = (line.split() for line in told.splitlines())
-    return [
-        int(pid) for pid, ppid, stat in table if int(ppid) == parent and not stat.startswith("Z")
-    ]
+def living() -> dict[int, int]:
+    """Return every process that is no zombie, with its parent."""
+    command = ["ps", "-A", "-o", "pid=,ppid=,stat="]
+    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in table.splitlines()]
+    return {int(pid): int(parent) for pid, parent, state in rows if state[0] != "Z"}
+
+
+def shards(program: int) -> list[int]:
+    return [pid for pid, parent in living().items() if parent == program]
 
 
 def test_a_killed_shard_fails_the_stage_but_not_the_program(
     busy: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    victim = shards(busy.pid)[0]
-    os.kill(victim, signal.SIGKILL)
+    os.kill(shards(busy.pid)[0], signal.SIGKILL)
     assert busy.wait(timeout=30) == 0
     [path] = tmp_path.glob("gate_results/*/production_gates_report.json")
-    found = read(path)
-    assert found["wf_stress"]["ok"] is False
-    assert found["wf_stress"]["return_code"] == -signal.SIGKILL
-    assert found["gates"]["wf_gate_positive_mean"] is False
-    assert json_files.findings(found, "production_gates_report", False) == []
+    report = read(path)
+    assert report["wf_stress"]["ok"] is False
+    assert report["wf_stress"]["return_code"] == -signal.SIGKILL
+    assert report["gates"]["wf_gate_positive_mean"] is False
+    assert json_files.findings(report, "production_gates_report", False) == []
 
 
 def test_shards_do_not_outlive_the_program(busy: subprocess.Popen[bytes]) -> None:
     children = shards(busy.pid)
     busy.kill()
     busy.wait()
-
-    def gone() -> bool:
-        told = subprocess.run(
-            ["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True
-        ).stdout
-        alive = {
-            int(pid) for pid, stat in map(str.split, told.splitlines()) if not stat.startswith("Z")
-        }
-        return not alive & set(children)
-
-    wait_for(gone, 15)
+    wait_for(lambda: living().keys().isdisjoint(children), 15)

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrun.core import artifacts, locations, run_names
@@ -85,6 +85,7 @@ def test_a_year_at_the_edge_of_time_is_no_name(year: str) -> None:
     assert run_names.gate_started(f"production_gates_{year}-01-01_000000") is None
 
 
+@settings(max_examples=50)
 @given(st.text())
 def test_no_name_at_all_is_a_surprise(text: str) -> None:
     assert run_names.gate_started(text) is None
@@ -109,6 +110,7 @@ def test_another_tag_is_refused_in_one_line(tag: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@settings(max_examples=50)
 @given(st.from_regex(run_names.TAG, fullmatch=True))
 def test_every_tag_makes_a_run_folder_and_comes_out_of_it(tag: str) -> None:
     found = run_names.parse_run_name(
