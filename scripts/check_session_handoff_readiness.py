@@ -1,4 +1,4 @@
-"""Say whether the work can change hands: everything there, linked, valid and current, and what comes next.
+"""Check whether the work can be handed over: everything present, linked, valid and current, and what comes next.
 
 Reads  configs/handoff.json, its reading list and the docs index; the ledger, registry, queue, plan and patterns; of
        every run folder which artifacts it has, and of the newest runs their remediation plans
@@ -16,25 +16,22 @@ from typing import Any
 
 from postrun import cli
 from postrun.core import disk, locations
-from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.decide import planning
-from postrun.store import configuration, csv_files, json_files, ledger, page_files
+from postrun.decide import failure_history, planning
+from postrun.store import configuration, json_files, ledger, page_files, run_folders, tables
 
 READINESS, PLAN = "handoff_readiness", "next_run_plan"
-REGISTRY, QUEUE, PATTERNS = (
-    "factor_experiment_registry",
-    "factor_candidate_queue",
-    "failure_patterns",
-)
-_CLOSING = (
-    "evidence_manifest",
-    "governance_audit_check",
-    "governance_remediation_plan",
-)  # what a closed run has
+REGISTRY, QUEUE = "factor_experiment_registry", "factor_candidate_queue"
+PATTERNS = "failure_patterns"
+# What every closed run has. One that was begun has these, or its detection.
+_CLOSED = ("evidence_manifest", "governance_audit_check", "governance_remediation_plan")
+_BEGUN = ("run_detection", *_CLOSED)
+_SHOWN = 5  # findings of one question that are named
 _LINK = re.compile(r"\]\(([^)#\s]+)")
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,271 +46,276 @@ class Point:
 
 
 @dataclass(frozen=True)
-class State:
-    """The workspace as it lies on disk. A table or plan that cannot be read is empty, and `flaws` says why."""
+class Workspace:
+    """The workspace as it is on disk. A table or plan that cannot be read is empty, and `faults` says why."""
 
     root: Path
-    rules: dict[str, Any]
-    registry: list[dict[str, Any]]
-    queue: list[dict[str, Any]]
-    patterns: list[dict[str, Any]]
-    plan: dict[str, Any]
-    flaws: tuple[str, ...]
+    rules: Row
+    registry: list[Row]
+    queue: list[Row]
+    patterns: list[Row]
+    plan: Row
+    artifacts: dict[str, set[str]]  # run folder -> which of `_BEGUN` it has
+    faults: tuple[str, ...]
+
+    @property
+    def first_command(self) -> Row | None:
+        """Return the first command of the plan; None when there is none."""
+        return next(iter(self.plan.get("commands", [])), None)
 
 
 def hand_over(request: RunRequest, _: RunPaths) -> StepResult:
-    """Ask every question, and write the page that one would want to be handed."""
-    state = _observe(request.root)
-    points = [ask(state) for ask in QUESTIONS]
+    """Answer every question and write the page for whoever takes over. Raises Missing, Invalid."""
+    workspace = _read_workspace(request.root)
+    points = [ask(workspace) for ask in QUESTIONS]
     document = {
         "ready": all(point.passed for point in points),
         "points": [asdict(point) for point in points],
-        **_next(state),
+        **_next_work(workspace),
     }
-    lying = json_files.write(RunPaths.of_workspace(request.root), READINESS, document)
-    path, page = (
-        locations.workspace_path(request.root, READINESS),
-        locations.workspace_path(request.root, READINESS, ".md"),
+    written = json_files.write(RunPaths.of_workspace(request.root), READINESS, document)
+    path = locations.workspace_path(request.root, READINESS)
+    page = locations.workspace_path(request.root, READINESS, ".md")
+    page_files.write(page, f"{READINESS}.md", **written)
+    failed = [point.id for point in points if not point.passed]
+    summary = f"ready; all {len(points)} questions answered with yes"
+    if failed:
+        summary = f"not ready: {', '.join(failed)}"
+    return StepResult(summary, (path, page), passed=not failed)
+
+
+def _read_workspace(root: Path) -> Workspace:
+    faults: list[str] = []
+    workspace_paths = RunPaths.of_workspace(root)
+    registry = _try(faults, _read_checked, root, REGISTRY)
+    queue = _try(faults, _read_checked, root, QUEUE)
+    patterns = _try(faults, _read_checked, root, PATTERNS)
+    plan = _try(faults, json_files.read, workspace_paths, PLAN)
+    _try(faults, ledger.read_rows, root)
+    return Workspace(
+        root=root,
+        rules=configuration.load("handoff"),
+        registry=registry or [],
+        queue=queue or [],
+        patterns=patterns or [],
+        plan=plan or {},
+        artifacts=_list_artifacts(root),
+        faults=tuple(faults),
     )
-    page_files.write(page, f"{READINESS}.md", **lying)
-    missed = [point.id for point in points if not point.passed]
-    words = (
-        f"not ready: {', '.join(missed)}"
-        if missed
-        else f"ready; {len(points)} questions answered with yes"
-    )
-    return StepResult(words, (path, page), passed=not missed)
 
 
-def _observe(root: Path) -> State:
-    flaws: list[str] = []
-    found = {name: _try(flaws, _table, root, name) or [] for name in (REGISTRY, QUEUE, PATTERNS)}
-    plan = _try(flaws, json_files.read, RunPaths.of_workspace(root), PLAN) or {}
-    _try(flaws, ledger.read_rows, root)
-    return State(
-        root,
-        configuration.load("handoff"),
-        found[REGISTRY],
-        found[QUEUE],
-        found[PATTERNS],
-        plan,
-        tuple(flaws),
-    )
-
-
-def _try(flaws: list[str], read: Callable[..., Any], *what: Any) -> Any:
+def _try(faults: list[str], read: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what `read` returns; None when it cannot, and then the reason is in `faults`."""
     try:
-        return read(*what)
+        return read(*arguments)
     except Missing:
-        return None  # the question about what is there names it
+        # The question which artifacts are present names it.
+        return None
     except PostRunError as error:
-        flaws.append(str(error))
+        faults.append(str(error))
         return None
 
 
-def _table(root: Path, name: str) -> list[dict[str, Any]]:
-    """Read a table and hold every row against its schema."""
-    path = locations.workspace_path(root, name)
-    rows = csv_files.read_rows(path, json_files.columns(name))
+def _read_checked(root: Path, name: str) -> list[Row]:
+    """Return a table of which every row fits its schema. Raises Invalid."""
+    rows = tables.read_table(root, name)
     for row in rows:
-        json_files.check(row, name, path)
+        json_files.check(row, name, locations.workspace_path(root, name))
     return rows
 
 
-def _point(id: str, question: str, wanting: Sequence[str], expected: str) -> Point:
-    """Answer yes when nothing is wanting."""
-    observed = "; ".join(wanting[:5]) + (
-        f"; and {len(wanting) - 5} more" if len(wanting) > 5 else ""
-    )
-    return Point(id, question, not wanting, expected, observed or expected)
+def _list_artifacts(root: Path) -> dict[str, set[str]]:
+    """Return for each run folder which of the artifacts of a closing it has."""
+    paths = RunPaths.of_workspace(root)
+    names = {paths.path(artifact).name: artifact for artifact in _BEGUN}
+    present = {}
+    for folder in run_folders.list_folders(root):
+        files = run_folders.list_files(root, folder)
+        present[folder] = {names[file] for file in files & names.keys()}
+    return present
 
 
-def _reading_there(state: State) -> Point:
-    wanting = [name for name in state.rules["reading_list"] if not (PROJECT / name).is_file()]
-    return _point(
-        "reading_list_present", "Is every document of the reading list there?", wanting, "all there"
-    )
+def _point(id: str, question: str, findings: Sequence[str], expected: str) -> Point:
+    """Return the answer to a question: yes when nothing was found that speaks against it."""
+    if not findings:
+        return Point(id, question, True, expected, expected)
+    observed = "; ".join(findings[:_SHOWN])
+    if len(findings) > _SHOWN:
+        observed += f"; and {len(findings) - _SHOWN} more"
+    return Point(id, question, False, expected, observed)
 
 
-def _reading_linked(state: State) -> Point:
-    index = PROJECT / state.rules["docs_index"]
-    links = set(_LINK.findall(index.read_text(encoding="utf-8"))) if index.is_file() else set()
-    wanting = [name for name in state.rules["reading_list"] if name not in links]
-    return _point(
-        "reading_list_linked", f"Does {index.name} link the whole list?", wanting, "all linked"
-    )
+def _reading_present(workspace: Workspace) -> Point:
+    question = "Is every document of the reading list there?"
+    reading_list = workspace.rules["reading_list"]
+    missing = [name for name in reading_list if not (PROJECT / name).is_file()]
+    return _point("reading_list_present", question, missing, "all there")
 
 
-def _state_there(state: State) -> Point:
-    wanting = [
-        name
-        for name in state.rules["state"]
-        if not locations.workspace_path(state.root, name).is_file()
-    ]
-    return _point("state_present", "Is every state artifact there?", wanting, "all there")
+def _reading_linked(workspace: Workspace) -> Point:
+    index = PROJECT / workspace.rules["docs_index"]
+    question = f"Does {index.name} link the whole list?"
+    text = index.read_text(encoding="utf-8") if index.is_file() else ""
+    links = set(_LINK.findall(text))
+    missing = [name for name in workspace.rules["reading_list"] if name not in links]
+    return _point("reading_list_linked", question, missing, "all linked")
 
 
-def _state_valid(state: State) -> Point:
-    return _point(
-        "state_valid", "Does every state artifact fit its schema?", state.flaws, "all valid"
-    )
+def _state_present(workspace: Workspace) -> Point:
+    question = "Is every state artifact there?"
+    missing = []
+    for name in workspace.rules["state"]:
+        if not locations.workspace_path(workspace.root, name).is_file():
+            missing.append(name)
+    return _point("state_present", question, missing, "all there")
 
 
-def _registry_complete(state: State) -> Point:
-    closed = {path.parent.name for path in _runs(state.root, "governance_remediation_plan")}
-    known = {row["run"] for row in state.registry}
-    wanting = [f"{run} has no row" for run in sorted(closed - known)]
-    wanting += [f"{run} has a row but no folder" for run in sorted(known - closed)]
-    return _point(
-        "registry_current", "Has the registry one row for every closed run?", wanting, "every run"
-    )
+def _state_valid(workspace: Workspace) -> Point:
+    question = "Does every state artifact fit its schema?"
+    return _point("state_valid", question, workspace.faults, "all valid")
 
 
-def _queue_current(state: State) -> Point:
-    today = {
-        "made_from_registry_sha256": _digest(state.root, REGISTRY),
+def _registry_current(workspace: Workspace) -> Point:
+    question = "Has the registry one row for every closed run?"
+    closed = set()
+    for folder, artifacts in workspace.artifacts.items():
+        if "governance_remediation_plan" in artifacts:
+            closed.add(folder)
+    registered = {row["run"] for row in workspace.registry}
+    findings = [f"{run} has no row" for run in sorted(closed - registered)]
+    findings += [f"{run} has a row but no folder" for run in sorted(registered - closed)]
+    return _point("registry_current", question, findings, "every run")
+
+
+def _queue_current(workspace: Workspace) -> Point:
+    question = "Was the queue made from today's registry and policies?"
+    current = {
+        "made_from_registry_sha256": _digest(workspace.root, REGISTRY),
         "policy_sha256": configuration.digest(configuration.load("candidate_queue_policy")),
         "catalogue_sha256": configuration.digest(configuration.load("governance_checks")),
     }
-    wanting = [
-        f"rank {row['rank']}"
-        for row in state.queue
-        if any(row[name] != today[name] for name in today)
-    ]
-    if not state.queue and any(row["factor"] is not None for row in state.registry):
-        wanting.append("an empty queue")
-    return _point(
-        "queue_current",
-        "Was the queue made from today's registry and policies?",
-        wanting,
-        "made from them",
-    )
+    findings = []
+    for row in workspace.queue:
+        if any(row[name] != digest for name, digest in current.items()):
+            findings.append(f"rank {row['rank']}")
+    has_factors = any(row["factor"] is not None for row in workspace.registry)
+    if has_factors and not workspace.queue:
+        findings.append("an empty queue")
+    return _point("queue_current", question, findings, "made from them")
 
 
-def _plan_current(state: State) -> Point:
-    made_from = state.plan.get("made_from", {})
-    wanting = [
-        name for name in (QUEUE, REGISTRY) if made_from.get(name) != _digest(state.root, name)
-    ]
-    return _point(
-        "plan_current",
-        "Was the plan made from today's queue and registry?",
-        wanting,
-        "made from both",
-    )
+def _plan_current(workspace: Workspace) -> Point:
+    question = "Was the plan made from today's queue and registry?"
+    made_from = workspace.plan.get("made_from", {})
+    findings = []
+    for name in (QUEUE, REGISTRY):
+        if made_from.get(name) != _digest(workspace.root, name):
+            findings.append(name)
+    return _point("plan_current", question, findings, "made from both")
 
 
-def _patterns_current(state: State) -> Point:
-    failed = {
-        (row["run"], check)
-        for row in state.registry
-        for check in (row["failed_checks"] or "").split(";")
-        if check
-    }
-    known = {(row["run"], row["check"]) for row in state.patterns}
-    wanting = [f"{check} of {run}" for run, check in sorted(failed ^ known)]
-    return _point(
-        "patterns_current",
-        "Does the pattern table have every failure, and no other?",
-        wanting,
-        "the same",
-    )
+def _patterns_current(workspace: Workspace) -> Point:
+    question = "Does the pattern table have every failure, and no other?"
+    failed = set()
+    for row in workspace.registry:
+        for check in failure_history.split_ids(row["failed_checks"]):
+            failed.add((row["run"], check))
+    listed = {(row["run"], row["check"]) for row in workspace.patterns}
+    findings = [f"{check} of {run}" for run, check in sorted(failed ^ listed)]
+    return _point("patterns_current", question, findings, "the same")
 
 
-def _all_closed(state: State) -> Point:
-    begun = {
-        path.parent
-        for artifact in ("run_detection", *_CLOSING)
-        for path in _runs(state.root, artifact)
-    }
-    wanting = [
-        f"{folder.name} lacks {artifact}"
-        for folder in sorted(begun)
-        for artifact in _CLOSING
-        if not RunPaths(state.root, folder.name, None).path(artifact).is_file()
-    ]
-    return _point(
-        "no_run_half_closed",
-        "Is every run that was begun closed to the end?",
-        wanting,
-        "all closed",
-    )
+def _all_closed(workspace: Workspace) -> Point:
+    question = "Is every run that was begun closed to the end?"
+    findings = []
+    for folder, artifacts in workspace.artifacts.items():
+        missing = [name for name in _CLOSED if name not in artifacts]
+        if artifacts:
+            findings += [f"{folder} lacks {name}" for name in missing]
+    return _point("no_run_half_closed", question, findings, "all closed")
 
 
-def _chain_intact(state: State) -> Point:
-    return _point(
-        "ledger_intact",
-        "Is the ledger's chain intact, and its view current?",
-        ledger.verify(state.root),
-        "intact",
-    )
+def _ledger_intact(workspace: Workspace) -> Point:
+    question = "Is the ledger's chain intact, and its view current?"
+    return _point("ledger_intact", question, ledger.verify(workspace.root), "intact")
 
 
-def _command_ready(state: State) -> Point:
-    first = next(iter(state.plan.get("commands", [])), None)
-    wanting = []
-    if first is None:
-        wanting = ["no planned command"] if state.queue else []
-    elif first["argv"] is None and not first["blocked_by"]:
-        wanting = ["a command that cannot run, and no reason"]
-    return _point(
-        "next_command_known", "Can the first command run, or is its blocker named?", wanting, "yes"
-    )
+def _command_known(workspace: Workspace) -> Point:
+    question = "Can the first command run, or is its blocker named?"
+    command = workspace.first_command
+    findings = []
+    if command is None and workspace.queue:
+        findings = ["no planned command"]
+    elif command is not None and command["argv"] is None and not command["blocked_by"]:
+        findings = ["a command that cannot run, and no reason"]
+    return _point("next_command_known", question, findings, "yes")
 
 
-QUESTIONS: tuple[Callable[[State], Point], ...] = (
-    _reading_there,
+QUESTIONS: tuple[Callable[[Workspace], Point], ...] = (
+    _reading_present,
     _reading_linked,
-    _state_there,
+    _state_present,
     _state_valid,
-    _registry_complete,
+    _registry_current,
     _queue_current,
     _plan_current,
     _patterns_current,
     _all_closed,
-    _chain_intact,
-    _command_ready,
+    _ledger_intact,
+    _command_known,
 )
 
 
-def _next(state: State) -> dict[str, Any]:
-    """Gather what the next person wants to know first."""
-    newest = sorted(state.registry, key=lambda row: (row["started"], row["run"]), reverse=True)
-    last = newest[: state.rules["last_runs"]]
-    best = state.queue[: state.rules["top_candidates"]]
-    shown = ("run", "decision_tag", "factor", "overall_pass", "audit_passed", "total", "decision")
-    ranked = ("rank", "factor", "priority", "action", "run")
+def _next_work(workspace: Workspace) -> Row:
+    """Return what the next person needs to know first."""
+    newest = sorted(workspace.registry, key=lambda row: (row["started"], row["run"]), reverse=True)
+    last = newest[: workspace.rules["last_runs"]]
+    best = workspace.queue[: workspace.rules["top_candidates"]]
+    high_items: list[Row] = []
+    for row in last:
+        high_items += _high_items(workspace.root, row["run"])
+    run_columns = (
+        "run",
+        "decision_tag",
+        "factor",
+        "overall_pass",
+        "audit_passed",
+        "total",
+        "decision",
+    )
     return {
-        "last_runs": [{name: row[name] for name in shown} for row in last],
-        "open_high_items": [item for row in last for item in _high_items(state.root, row["run"])],
-        "top_candidates": [{name: row[name] for name in ranked} for row in best],
-        "next_command": _first_command(state),
+        "last_runs": _select(last, *run_columns),
+        "open_high_items": high_items,
+        "top_candidates": _select(best, "rank", "factor", "priority", "action", "run"),
+        "next_command": _next_command(workspace.first_command),
     }
 
 
-def _high_items(root: Path, run: str) -> Iterator[dict[str, str]]:
-    plan = json_files.try_read(RunPaths(root, run, None), "governance_remediation_plan").members
-    for item in plan.get("items", []):
+def _select(rows: Sequence[Row], *columns: str) -> list[Row]:
+    selected = []
+    for row in rows:
+        selected.append({name: row[name] for name in columns})
+    return selected
+
+
+def _high_items(root: Path, run: str) -> Iterator[Row]:
+    """Yield the High items of a run's remediation plan; none when it cannot be read."""
+    plan = json_files.try_read(RunPaths(root, run, None), "governance_remediation_plan").value
+    for item in (plan or {"items": []})["items"]:
         if item["severity"] == "High":
             yield {"run": run, "check": item["check"], "remedy": item["remedy"]}
 
 
-def _first_command(state: State) -> dict[str, Any] | None:
-    first = next(iter(state.plan.get("commands", [])), None)
-    if first is None:
+def _next_command(command: Row | None) -> Row | None:
+    if command is None:
         return None
-    line = planning.quoted(first["argv"]) if first["argv"] else None
+    line = planning.quoted(command["argv"]) if command["argv"] else None
     return {
-        "rank": first["rank"],
-        "tag": first["tag"],
+        "rank": command["rank"],
+        "tag": command["tag"],
         "line": line,
-        "blocked_by": first["blocked_by"],
+        "blocked_by": command["blocked_by"],
     }
-
-
-def _runs(root: Path, artifact: str) -> list[Path]:
-    assert ARTIFACTS[artifact].home is Home.RUN
-    return list((root / locations.RUNS).glob(f"*/{RunPaths(root, 'x', None).path(artifact).name}"))
 
 
 def _digest(root: Path, name: str) -> str | None:
@@ -322,7 +324,7 @@ def _digest(root: Path, name: str) -> str | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the step on the workspace."""
+    """Check the workspace."""
     return cli.step_main(hand_over, __doc__, argv, needs_run=False)
 
 
