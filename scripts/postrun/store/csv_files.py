@@ -97,26 +97,22 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
 
 
 def write_rows(
-    path: Path, rows: Iterable[Mapping[str, Any]], columns: Columns, check: Callable[[Row], object]
+    path: Path, rows: Iterable[Row], columns: Columns, check: Callable[[Row], object]
 ) -> bool:
     """Write a table of ours, rows in the order given. Return whether that changes the file.
 
-    `check` is called with every row before anything is written, and raises when the row does not fit its schema.
-    A table without rows keeps its header. NaN is written as null. Raises ValueError for a row with other
-    columns or a value of another type, Invalid for a cell that is too long to be read again.
+    `check` is called with every row before anything is written, and raises when the row does not fit its
+    schema. A table without rows keeps its header. Raises ValueError for a row with other columns or a
+    value of another type, Invalid for a cell that is too long to be read again.
     """
-    limit = csv.field_size_limit()
     lines = [_join_cells(columns)]
     written = []
-    for given in rows:
-        row = {name: None if value != value else value for name, value in given.items()}
+    for row in rows:
         if row.keys() != columns.keys():
             raise ValueError(f"{path}: a row has the columns {sorted(row)}, not {sorted(columns)}")
         check(row)
         cells = [_format_cell(row[name], kind) for name, kind in columns.items()]
-        longest = max(map(len, cells))
-        if longest >= limit:
-            raise Invalid(path, f"cells of less than {limit} characters", f"{longest}")
+        _check_length(path, cells)
         lines.append(_join_cells(cells))
         written.append(row)
     text = "".join(lines)
@@ -125,12 +121,21 @@ def write_rows(
     return changed
 
 
+def _check_length(path: Path, cells: Sequence[str]) -> None:
+    """Raise Invalid for a cell that the csv module would not read."""
+    limit = csv.field_size_limit()
+    longest = max(map(len, cells))
+    if longest >= limit:
+        raise Invalid(path, f"cells of less than {limit} characters", f"{longest}")
+
+
 def _remember(path: Path, text: str, columns: Columns, written: Sequence[Row]) -> None:
     """Remember a table that was written, as reading it returns it. Only its very bytes bring it back."""
     try:
         content = text.encode()
     except UnicodeEncodeError:
-        return  # a file name that is not UTF-8 reads back as its escape
+        # A file name that is not UTF-8 is written as an escape, and read back as one.
+        return
     rows = []
     for row in written:
         rows.append({name: _as_read(row[name], kind) for name, kind in columns.items()})

@@ -41,14 +41,8 @@ _FIELDS = frozenset((*COLUMNS, *_NOT_IN_VIEW))
 BEGIN = b"<!-- stage-ledger:begin (made from audit/stage_ledger.jsonl: what is written between these marks is lost) -->"
 END = b"<!-- stage-ledger:end -->"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A mark is a line of its own; a byte order mark is no part of a line.
-_MARK = re.compile(
-    rb"(?:(?<![^\r\n])|(?<=\A%s))(?:%s|%s)(?![^\r\n])"
-    % (_BYTE_ORDER_MARK, re.escape(BEGIN), re.escape(END))
-)
-_HEAD = re.compile(
-    rb"(?<![^\r\n])<!-- stage-ledger:last-row sha256=([0-9a-f]{64}|none) -->(?![^\r\n])"
-)
+_COMMENT = re.compile(rb"<!-- stage-ledger:[^\r\n]*")
+_HEAD = re.compile(rb"<!-- stage-ledger:last-row sha256=([0-9a-f]{64}|none) -->")
 _RULE = re.compile(rb"## Update Rule[ \t]*#*[ \t]*")
 _FENCE = re.compile(rb" {0,3}(```|~~~)")
 # Rows are never written again in another version: this is the one that `append` writes.
@@ -185,7 +179,7 @@ def _insert(path: Path, text: bytes, generated: bytes, line_end: bytes) -> bytes
 
 def _find_block(path: Path, text: bytes) -> slice | None:
     """Return where our block is; None when there is none. Raises Invalid for any other marks."""
-    marks = list(_MARK.finditer(text))
+    marks = [mark for mark in _find_comments(text) if mark[0] in (BEGIN, END)]
     if not marks:
         return None
     if [mark[0] for mark in marks] != [BEGIN, END]:
@@ -194,6 +188,15 @@ def _find_block(path: Path, text: bytes) -> slice | None:
         expected = "one stage-ledger:begin line, then one stage-ledger:end line"
         raise Invalid(path, expected, present, "repair it by hand")
     return slice(marks[0].start(), marks[1].end())
+
+
+def _find_comments(text: bytes) -> Iterator[re.Match[bytes]]:
+    """Yield each line that begins as our marks do. A byte order mark is no part of a line."""
+    first = len(_BYTE_ORDER_MARK) if text.startswith(_BYTE_ORDER_MARK) else 0
+    for comment in _COMMENT.finditer(text):
+        offset = comment.start()
+        if offset == first or text[offset - 1 : offset] in (b"\r", b"\n"):
+            yield comment
 
 
 def _outside_fences(text: bytes) -> Iterator[tuple[int, bytes]]:
@@ -219,10 +222,13 @@ def _view_head(root: Path) -> str | None:
     block = _find_block(path, text)
     if block is None:
         return None
-    heads = _HEAD.findall(text[block])
+    heads = []
+    for comment in _find_comments(text[block]):
+        if head := _HEAD.fullmatch(comment[0]):
+            heads.append(head[1].decode())
     if len(heads) != 1:
         raise Invalid(path, "one stage-ledger:last-row line between the marks", f"{len(heads)}")
-    return None if heads[0] == b"none" else heads[0].decode()
+    return None if heads[0] == "none" else heads[0]
 
 
 def _lost_head(root: Path, chain: _Chain) -> list[str]:

@@ -1,8 +1,7 @@
 """The workspace's tables by their artifact's name: where each is, and which columns it has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from postrun.core import locations
 from postrun.core.errors import Missing
@@ -27,13 +26,8 @@ def read_existing(root: Path, name: str) -> list[Row]:
     return read_table(root, name)
 
 
-def write_table(
-    root: Path,
-    name: str,
-    rows: Iterable[Mapping[str, Any]],
-    known: Iterable[Row] = (),
-) -> Path:
-    """Write the columns of a table from these rows. Return its path. Raises Invalid.
+def write_table(root: Path, name: str, rows: Iterable[Row], known: Iterable[Row] = ()) -> Path:
+    """Write a table of rows that have exactly its columns. Return its path. Raises Invalid.
 
     Each row is checked against the table's schema, but for those that are among the `known`: they were
     checked when they were written.
@@ -46,8 +40,5 @@ def write_table(
         if tuple(row.values()) not in checked:
             json_files.check(row, name, f"{path}: {row['run']}")
 
-    ordered = []
-    for row in rows:
-        ordered.append({column: row[column] for column in columns})
-    csv_files.write_rows(path, ordered, columns, check)
+    csv_files.write_rows(path, rows, columns, check)
     return path
