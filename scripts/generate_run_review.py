@@ -34,7 +34,6 @@ from postrun.store import (
 )
 
 NOUN, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
-_COSTS = {"test_ic_x1_0": 1.0, "test_ic_x1_5": 1.5, "test_ic_x2_0": 2.0}
 _CLOSE = "close the run first: make finalize TAG=..."
 
 Facts = dict[str, Any]
@@ -145,10 +144,8 @@ def _comparison(run_paths: RunPaths, report: Any, audit: Facts, plan: Facts) -> 
             else "the factor is not known"
         )
         return {"previous_run": None, "none_because": alone, "metrics": []}
-    measured = scoring.measure(report, tuple(_COSTS.values()))
     now = {
-        **vars(measured),
-        **dict(zip(_COSTS, measured.cost_ics, strict=True)),
+        **scoring.measure(report),
         "overall_pass": None if report is None else audit["overall_pass"],
         "audit_passed": audit["passed"],
         "high_items": sum(item["severity"] == "High" for item in plan["items"]),

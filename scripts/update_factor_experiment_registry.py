@@ -35,28 +35,6 @@ from postrun.store import (
 
 REGISTRY, LEADERBOARD = "factor_experiment_registry", "factor_experiment_leaderboard"
 TOP = 20  # rows of the leaderboard
-_MULTIPLIERS = {"test_ic_x1_0": 1.0, "test_ic_x1_5": 1.5, "test_ic_x2_0": 2.0}
-_METRICS = (
-    "wf_mean",
-    "wf_pos_ratio",
-    "beta",
-    "turnover_overlap",
-    "size_corr",
-    "industry_coverage",
-    "factor_gate_pass",
-    "q_value",
-)
-_SCORED = (
-    "decision",
-    "total",
-    "quality",
-    "cost",
-    "walk_forward",
-    "risk",
-    "statistical",
-    "governance",
-)
-
 Row = dict[str, Any]
 
 
@@ -64,7 +42,7 @@ Row = dict[str, Any]
 class Policy:
     """The scoring policy and the digest by which a row names it."""
 
-    rules: Mapping[str, Any]
+    rules: Row
     digest: str
 
 
@@ -137,20 +115,11 @@ def read_facts(run_paths: RunPaths) -> Row:
         "data_quality_passed": answers["data_quality_passed"] == "pass",
         "ledger_row_present": answers["ledger_row_present"] == "pass",
         "high_items": sum(item["severity"] == "High" for item in plan["items"]),
-        **_metrics(counted),
+        **scoring.measure(counted),
         "failed_gates": _join(reading.gate for reading in gates.failed(counted)),
         "failed_checks": _join_checks(answers, "fail", "error"),
         "skipped_checks": _join_checks(answers, "skipped"),
     }
-
-
-def _metrics(report: Any) -> Row:
-    """Return what a report measured, by the columns of the registry."""
-    measured = scoring.measure(report, tuple(_MULTIPLIERS.values()))
-    row: Row = dict(zip(_MULTIPLIERS, measured.cost_ics, strict=True))
-    for metric in _METRICS:
-        row[metric] = getattr(measured, metric)
-    return row
 
 
 def _join_checks(answers: Mapping[str, str], *kinds: str) -> str | None:
@@ -165,29 +134,13 @@ def _without_overall(failed_gates: str | None) -> str | None:
 
 
 def score_row(row: Row, policy: Policy) -> Row:
-    """Return a row with its score. Only the row itself is used, so it can be scored again without its run folder."""
-    multipliers = policy.rules["cost"]["multipliers"]
-    columns = dict(zip(_MULTIPLIERS.values(), _MULTIPLIERS, strict=True))
-    cost_ics = tuple(row[columns[multiplier]] for multiplier in multipliers)
-    metrics = {metric: row[metric] for metric in _METRICS}
-    measured = scoring.Measured(cost_ics=cost_ics, **metrics)
-    standing = scoring.Standing(
-        overall_pass=row["overall_pass"] is True,
-        audit_passed=row["audit_passed"],
-        data_quality_passed=row["data_quality_passed"],
-        ledger_row_present=row["ledger_row_present"],
-        high_items=row["high_items"],
-    )
-    score = scoring.score(measured, standing, policy.rules)
-    scored: Row = {
+    """Return a row with its score. Only the row itself is used, so it is scored again without its run folder."""
+    return {
         **row,
-        "not_measured": _join(measured.missing(multipliers)),
+        **scoring.score(row, policy.rules),
         "policy_version": policy.rules["policy_version"],
         "policy_sha256": policy.digest,
     }
-    for name in _SCORED:
-        scored[name] = getattr(score, name)
-    return scored
 
 
 def _write(

@@ -1,7 +1,6 @@
 """The score, worked out by hand from version 1 of the policy."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,51 +10,68 @@ from hypothesis import strategies as st
 
 import factory
 from postrun.decide import scoring
-from postrun.decide.scoring import Measured, Standing
 
+Row = dict[str, Any]
 POLICY = json.loads((Path(__file__).parents[3] / "configs/scoring_policy.json").read_text())
-MULTIPLIERS = POLICY["cost"]["multipliers"]
-GOOD = Measured(
-    cost_ics=(0.03, 0.01),
-    wf_mean=0.05,
-    wf_pos_ratio=0.6,
-    beta=0.1,
-    turnover_overlap=0.5,
-    size_corr=-0.1,
-    industry_coverage=0.9,
-    factor_gate_pass=True,
-    q_value=0.05,
-)
-NOTHING = Measured((None, None), *[None] * 8)
-CLEAN = Standing(True, True, True, True, 0)
+GOOD: Row = {
+    "test_ic_x1_0": 0.04,
+    "test_ic_x1_5": 0.03,
+    "test_ic_x2_0": 0.01,
+    "wf_mean": 0.05,
+    "wf_pos_ratio": 0.6,
+    "beta": 0.1,
+    "turnover_overlap": 0.5,
+    "size_corr": -0.1,
+    "industry_coverage": 0.9,
+    "factor_gate_pass": True,
+    "q_value": 0.05,
+}
+NOTHING: Row = dict.fromkeys(GOOD)
+CLEAN: Row = {
+    "overall_pass": True,
+    "audit_passed": True,
+    "data_quality_passed": True,
+    "ledger_row_present": True,
+    "high_items": 0,
+}
+
+
+def costs(first: float | None, second: float | None) -> Row:
+    return {"test_ic_x1_5": first, "test_ic_x2_0": second}
 
 
 def test_every_part_by_hand() -> None:
-    found = scoring.score(GOOD, CLEAN, POLICY)
-    assert found.cost == pytest.approx(6 + 6 + 0.02 * 100)
-    assert found.walk_forward == pytest.approx(10 + 0.05 * 120 + 0.1 * 50)
-    assert (found.risk, found.statistical, found.governance) == (20, 10, 20)
-    assert found.total == pytest.approx(14 + 21 + 20 + 10 + 20)
-    assert found.quality == pytest.approx(65)
-    assert found.decision == "promote_candidate"
+    found = scoring.score(GOOD | CLEAN, POLICY)
+    assert found["cost"] == pytest.approx(6 + 6 + 0.02 * 100)
+    assert found["walk_forward"] == pytest.approx(10 + 0.05 * 120 + 0.1 * 50)
+    assert (found["risk"], found["statistical"], found["governance"]) == (20, 10, 20)
+    assert found["total"] == pytest.approx(14 + 21 + 20 + 10 + 20)
+    assert found["quality"] == pytest.approx(65)
+    assert found["decision"] == "promote_candidate"
 
 
 def test_what_was_not_measured_earns_nothing_and_is_named() -> None:
-    found = scoring.score(NOTHING, replace(CLEAN, overall_pass=False), POLICY)
-    assert (found.cost, found.walk_forward, found.risk, found.statistical) == (0, 0, 0, 0)
-    assert NOTHING.missing(MULTIPLIERS)[:3] == ("test_ic_x1.5", "test_ic_x2", "wf_mean")
-    assert len(NOTHING.missing(MULTIPLIERS)) == 10
-    assert GOOD.missing(MULTIPLIERS) == ()
+    found = scoring.score(NOTHING | dict(CLEAN, overall_pass=False), POLICY)
+    assert (found["cost"], found["walk_forward"], found["risk"], found["statistical"]) == (
+        0,
+        0,
+        0,
+        0,
+    )
+    missing = found["not_measured"].split(";")
+    assert missing[:3] == ["test_ic_x1.5", "test_ic_x2", "wf_mean"]
+    assert len(missing) == 10
+    assert scoring.score(GOOD | CLEAN, POLICY)["not_measured"] is None
 
 
 @pytest.mark.parametrize(
     ("change", "part", "points"),
     [
-        ({"cost_ics": (0.5, 0.5)}, "cost", 20),
-        ({"cost_ics": (0.01, None)}, "cost", 6),
-        ({"cost_ics": (-0.01, -0.03)}, "cost", 0),
-        ({"cost_ics": (0.03, -0.01)}, "cost", 7),
-        ({"cost_ics": (0.0, 0.0)}, "cost", 0),
+        (costs(0.5, 0.5), "cost", 20),
+        (costs(0.01, None), "cost", 6),
+        (costs(-0.01, -0.03), "cost", 0),
+        (costs(0.03, -0.01), "cost", 7),
+        (costs(0.0, 0.0), "cost", 0),
         ({"wf_mean": 0.0}, "walk_forward", 5),
         ({"wf_mean": -0.5}, "walk_forward", 5),
         ({"wf_mean": 1.0, "wf_pos_ratio": 1.0}, "walk_forward", 30),
@@ -79,45 +95,44 @@ def test_what_was_not_measured_earns_nothing_and_is_named() -> None:
     ],
 )
 def test_one_part(change: dict[str, Any], part: str, points: float) -> None:
-    assert getattr(scoring.score(replace(GOOD, **change), CLEAN, POLICY), part) == pytest.approx(
-        points
-    )
+    found = scoring.score(GOOD | CLEAN | change, POLICY)
+    assert found[part] == pytest.approx(points)
 
 
 @pytest.mark.parametrize(
     ("standing", "points"),
     [
         (CLEAN, 20),
-        (replace(CLEAN, audit_passed=False), 12),
-        (replace(CLEAN, data_quality_passed=False), 12),
-        (replace(CLEAN, ledger_row_present=False), 18),
-        (replace(CLEAN, high_items=1), 18),
-        (replace(CLEAN, high_items=None), 18),
+        (dict(CLEAN, audit_passed=False), 12),
+        (dict(CLEAN, data_quality_passed=False), 12),
+        (dict(CLEAN, ledger_row_present=False), 18),
+        (dict(CLEAN, high_items=1), 18),
+        (dict(CLEAN, high_items=None), 18),
     ],
 )
-def test_governance(standing: Standing, points: float) -> None:
-    assert scoring.score(GOOD, standing, POLICY).governance == points
+def test_governance(standing: Row, points: float) -> None:
+    assert scoring.score(GOOD | standing, POLICY)["governance"] == points
 
 
 @pytest.mark.parametrize(
     ("standing", "total", "decision"),
     [
         (CLEAN, 85, "promote_candidate"),
-        (replace(CLEAN, overall_pass=False), 75, "watchlist_rerun"),
-        (replace(CLEAN, audit_passed=False), 77, "watchlist_rerun"),
-        (replace(CLEAN, data_quality_passed=False, audit_passed=False), 69, "watchlist_rerun"),
+        (dict(CLEAN, overall_pass=False), 75, "watchlist_rerun"),
+        (dict(CLEAN, audit_passed=False), 77, "watchlist_rerun"),
+        (dict(CLEAN, data_quality_passed=False, audit_passed=False), 69, "watchlist_rerun"),
     ],
 )
 def test_no_promotion_without_gates_audit_and_data(
-    standing: Standing, total: float, decision: str
+    standing: Row, total: float, decision: str
 ) -> None:
-    found = scoring.score(GOOD, standing, POLICY)
-    assert found.total == pytest.approx(total)
-    assert found.decision == decision
+    found = scoring.score(GOOD | standing, POLICY)
+    assert found["total"] == pytest.approx(total)
+    assert found["decision"] == decision
 
 
 def test_a_low_total_is_research() -> None:
-    assert scoring.score(NOTHING, CLEAN, POLICY).decision == "reject_or_research"
+    assert scoring.score(NOTHING | CLEAN, POLICY)["decision"] == "reject_or_research"
 
 
 def test_a_report_is_measured_as_it_stands() -> None:
@@ -125,45 +140,33 @@ def test_a_report_is_measured_as_it_stands() -> None:
     report["risk_diagnostics"]["beta_vs_spy"] = float("nan")
     report["statistical_gates"]["factor_gate_pass"] = "true"
     report["wf_stress"]["test_ic_mean"] = True
-    found = scoring.measure(report, MULTIPLIERS)
-    assert found.missing(MULTIPLIERS) == ("wf_mean", "beta", "factor_gate_pass")
-    assert found.cost_ics == tuple(row["test_ic"] for row in report["cost_stress"][1:])
+    found = scoring.measure(report)
+    missing = [name for name, value in found.items() if value is None]
+    assert missing == ["wf_mean", "beta", "factor_gate_pass"]
+    cost_ics = [found[name] for name in ("test_ic_x1_0", "test_ic_x1_5", "test_ic_x2_0")]
+    assert cost_ics == [row["test_ic"] for row in report["cost_stress"]]
 
 
 @pytest.mark.parametrize(
     "report", [None, [], {"cost_stress": [1, {"cost_multiplier": "x"}]}, {"risk_diagnostics": 3}]
 )
 def test_no_report_measures_nothing(report: Any) -> None:
-    assert scoring.measure(report, MULTIPLIERS) == NOTHING
+    assert scoring.measure(report) == NOTHING
 
 
 values = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(
-    measured=st.builds(
-        Measured,
-        cost_ics=st.tuples(values, values),
-        wf_mean=values,
-        wf_pos_ratio=values,
-        beta=values,
-        turnover_overlap=values,
-        size_corr=values,
-        industry_coverage=values,
-        factor_gate_pass=st.none() | st.booleans(),
-        q_value=values,
+    measured=st.fixed_dictionaries(
+        {**dict.fromkeys(GOOD, values), "factor_gate_pass": st.none() | st.booleans()}
     ),
-    standing=st.builds(
-        Standing,
-        st.booleans(),
-        st.booleans(),
-        st.booleans(),
-        st.booleans(),
-        st.none() | st.integers(0, 9),
+    standing=st.fixed_dictionaries(
+        {**dict.fromkeys(CLEAN, st.booleans()), "high_items": st.none() | st.integers(0, 9)}
     ),
 )
-def test_parts_and_total_stay_within_their_bounds(measured: Measured, standing: Standing) -> None:
-    found = scoring.score(measured, standing, POLICY)
+def test_parts_and_total_stay_within_their_bounds(measured: Row, standing: Row) -> None:
+    found = scoring.score(measured | standing, POLICY)
     bounds = {
         "cost": 20,
         "walk_forward": 30,
@@ -174,6 +177,6 @@ def test_parts_and_total_stay_within_their_bounds(measured: Measured, standing: 
         "total": 100,
     }
     for part, most in bounds.items():
-        assert 0 <= getattr(found, part) <= most
-    if not standing.overall_pass:
-        assert found.total <= 75
+        assert 0 <= found[part] <= most
+    if not standing["overall_pass"]:
+        assert found["total"] <= 75
