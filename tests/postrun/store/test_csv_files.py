@@ -156,7 +156,7 @@ def test_what_is_remembered_of_a_write_is_what_reading_returns(
     rows = [{**row, "run": row["run"] or "", "total": 70} for row in rows]
     csv_files.write_rows(path, rows, COLUMNS, fits)
     remembered = csv_files.read_rows(path, COLUMNS)
-    csv_files._PARSED.clear()
+    csv_files._parsed.clear()
     assert repr(csv_files.read_rows(path, COLUMNS)) == repr(remembered)
 
 
@@ -180,7 +180,7 @@ def test_a_table_is_parsed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         csv_files.read_rows(path, COLUMNS)[0]["run"] = "changed by a caller"
         assert csv_files.read_rows(path, COLUMNS) == [ROW]
     assert parsed == []
-    csv_files._PARSED.clear()
+    csv_files._parsed.clear()
     for _ in range(3):
         assert csv_files.read_rows(path, COLUMNS) == [ROW]
     assert parsed == [path]
