@@ -20,7 +20,7 @@ sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "tests")]
 
 from harness import golden as golden_pages  # noqa: E402
 from harness.golden import Golden  # noqa: E402
-from harness.sshd import sshd  # noqa: E402, F401  (a fixture)
+from harness.sshd import shared_sshd, ssh_host, sshd  # noqa: E402, F401  (fixtures)
 from postrun.core import disk  # noqa: E402
 
 

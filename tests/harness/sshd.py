@@ -1,12 +1,16 @@
 """A real sshd on 127.0.0.1 for tests: throw-away keys, its own configuration, a free port, stopped by its own pid.
 
 def test_it(sshd: Sshd) -> None:
-    door = workstation.connect(sshd.host, str(root), ...)      `sshd.host` is an alias in an ssh config of its own,
-                                                               named by POSTRUN_SSH_CONFIG for Fabric and rsync alike
-    sshd.stop(); sshd.start()                                  an outage: same port, sessions are cut
-    sshd.drop(); sshd.cut()                                    sessions are cut: alone, or with all that runs in them
-    sshd.change_host_key(); sshd.forget_host_key()             somebody else answers; nobody ever knew this host
-    sshd.alias("stranger", User="nobody-here")                 another way to the same server
+    workstation.connect(sshd.host, ...)     `sshd.host` is an alias in an ssh configuration of its own,
+                                            named by POSTRUN_SSH_CONFIG for Fabric and rsync alike
+    sshd.stop(); sshd.start()               an outage: same port, sessions are cut
+    sshd.drop(); sshd.cut()                 sessions are cut: alone, or with all that runs in them
+    sshd.change_host_key()                  somebody else answers
+    sshd.forget_host_key()                  nobody ever knew this host
+    sshd.alias("stranger", User="nobody")   another way to the same server
+
+def test_it(ssh_host: str) -> None:         the name of a host behind a server that tests share:
+                                            nothing of it is stopped or changed
 """
 
 import os
@@ -42,7 +46,7 @@ UsePAM {pam}
 
 
 class Sshd:
-    """One server and one client configuration; everything lies in `folder`."""
+    """One server and one client configuration; everything is in `folder`."""
 
     host = HOST
 
@@ -66,7 +70,7 @@ class Sshd:
         self.know_host_key()
 
     def alias(self, name: str, **options: str) -> str:
-        """Add a host to the client's configuration; options replace the working ones. Gives the name."""
+        """Add a host to the client's configuration; options replace the working ones. Return the name."""
         working = {
             "HostName": "127.0.0.1",
             "Port": str(self.port),
@@ -109,7 +113,7 @@ class Sshd:
 
     @property
     def pid(self) -> int:
-        """Give the server's process; its children are the sessions."""
+        """Return the server's process; its children are the sessions."""
         assert self._server is not None
         return self._server.pid
 
@@ -138,7 +142,7 @@ class Sshd:
         self.known_hosts.write_text("")
 
     def change_host_key(self) -> None:
-        """Give the server another key than known_hosts has; it is started again."""
+        """Return the server another key than known_hosts has; it is started again."""
         self.stop()
         for name in ("host_key", "host_key.pub"):
             (self.folder / name).unlink()
@@ -201,7 +205,7 @@ def _free_port() -> int:
 
 
 def _locked_account() -> bool:
-    """Say whether the user's password is locked; without PAM sshd would not let such a user in by key either."""
+    """Return whether the user's password is locked; without PAM sshd would not let such a user in by key either."""
     if os.getuid() != 0:
         return False
     name = pwd.getpwuid(0).pw_name
@@ -229,7 +233,7 @@ def _descendants(pid: int) -> list[int]:
 
 @pytest.fixture
 def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """Give a running sshd and point this project's SSH at its client configuration."""
+    """Yield a running sshd of this test's own, which this project's SSH is pointed at."""
     server = Sshd(tmp_path / "sshd")
     monkeypatch.setenv("POSTRUN_SSH_CONFIG", str(server.client_config))
     server.start()
@@ -237,3 +241,21 @@ def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """Yield a running sshd that all tests of this process share; use `ssh_host`."""
+    server = Sshd(tmp_path_factory.mktemp("shared") / "sshd")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def ssh_host(shared_sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a host behind the shared sshd, which this project's SSH is pointed at."""
+    monkeypatch.setenv("POSTRUN_SSH_CONFIG", str(shared_sshd.client_config))
+    return shared_sshd.host

@@ -1,4 +1,4 @@
-"""Starting an official run through the door; the launcher here writes down what it was told. Real ones: dead runs."""
+"""Starting an official run over a folder or sshd; the launcher here writes down its arguments. Real ones: dead runs."""
 
 import json
 import os
@@ -23,7 +23,7 @@ GATE = "--strategy a.yaml --factor momentum_12_1"
 
 @pytest.fixture
 def ready(remote: Path) -> Path:
-    """Give a workstation with a launcher and a data file."""
+    """Return a workstation with a launcher and a data file."""
     (remote / "scripts").mkdir()
     (remote / "scripts/workstation_official_run.sh").write_text(LAUNCHER)
     (remote / "prices.csv").write_text("date\n")
@@ -49,11 +49,11 @@ def test_the_launcher_gets_every_word_as_it_is(
     request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    server: Sshd | None = request.getfixturevalue("sshd") if host == "ssh" else None
+    name = request.getfixturevalue("ssh_host") if host == "ssh" else "local"
     evil = "-- $(touch pwned) `touch pwned` 'a' \"b\"; touch pwned\nback\\slash ä"
     gate = "--factor 'two words' --x=\"$(touch pwned)\" --empty ''"
     more = ["--owner", "hui", f"--notes={evil}", "--threads", "4", f"--gate={gate}"]
-    assert main(words(ready, local, *more, host=server.host if server else "local")) == 0
+    assert main(words(ready, local, *more, host=name)) == 0
     own = [
         "--workflow",
         "production_gates",
@@ -66,11 +66,11 @@ def test_the_launcher_gets_every_word_as_it_is(
     behind = ["--factor", "two words", "--x=$(touch pwned)", "--empty", ""]
     assert launched(ready) == [*own, "--dq-input-csv=prices.csv", "--", *behind]
     assert not (ready / "pwned").exists()
-    told = capsys.readouterr()
-    assert told.out.startswith(
+    shown = capsys.readouterr()
+    assert shown.out.startswith(
         "bash scripts/workstation_official_run.sh --workflow production_gates --tag run1"
     )
-    assert told.err.splitlines() == [
+    assert shown.err.splitlines() == [
         "made audit/workstation_runs/x",
         "official run run1: the launcher ended with exit code 0",
     ]
@@ -107,9 +107,9 @@ def test_as_json_it_is_one_object(
 ) -> None:
     (ready / "code.txt").write_text("3")
     code = main(words(ready, local, "--json", *more))
-    told = capsys.readouterr()
-    found = json.loads(told.out)
-    assert (found["exit_code"], found["said"], told.err) == (code, said, "")
+    shown = capsys.readouterr()
+    found = json.loads(shown.out)
+    assert (found["exit_code"], found["said"], shown.err) == (code, said, "")
     assert found["argv"][:6] == [
         *[
             "bash",
@@ -167,9 +167,9 @@ def test_wrong_words_are_refused(
     ready: Path, local: Path, more: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words(ready, local, *more)) == 2
-    told = capsys.readouterr().err
-    assert line in told
-    assert told.count("\n") == 1
+    shown = capsys.readouterr().err
+    assert line in shown
+    assert shown.count("\n") == 1
     assert not (ready / "launched.txt").exists()
 
 

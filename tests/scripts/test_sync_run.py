@@ -31,7 +31,7 @@ FILES = 16  # of an untouched run
 make_run = functools.partial(factory.make_run, tag=TAG)
 
 
-class Desk:
+class Flow:
     """Detects and syncs one run between two roots."""
 
     def __init__(self, remote: Path, local: Path, host: str) -> None:
@@ -62,18 +62,18 @@ class Desk:
 
 
 @pytest.fixture
-def desk(remote: Path, local: Path) -> Desk:
-    made = Desk(remote, local, "local")
+def flow(remote: Path, local: Path) -> Flow:
+    made = Flow(remote, local, "local")
     make_run(remote)
     made.detect()
     return made
 
 
 @pytest.fixture(params=["local", "ssh"])
-def both(request: pytest.FixtureRequest, remote: Path, local: Path) -> Desk:
-    """Give a detected run, over both hosts in turn."""
-    made = Desk(
-        remote, local, "local" if request.param == "local" else request.getfixturevalue("sshd").host
+def both(request: pytest.FixtureRequest, remote: Path, local: Path) -> Flow:
+    """Return a detected run, over both hosts in turn."""
+    made = Flow(
+        remote, local, request.getfixturevalue("ssh_host") if request.param == "ssh" else "local"
     )
     make_run(remote)
     made.detect()
@@ -81,7 +81,7 @@ def both(request: pytest.FixtureRequest, remote: Path, local: Path) -> Desk:
 
 
 def tree(root: Path) -> dict[str, tuple[str, int]]:
-    """Give every file below a root, but the locks, with digest and modification time."""
+    """Return every file below a root, but the locks, with digest and modification time."""
     return {
         str(path.relative_to(root)): (
             hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -97,14 +97,14 @@ def contents(root: Path) -> dict[str, str]:
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> str:
-    """Give the one line of a refusal."""
+    """Return the one line of a refusal."""
     shown = capsys.readouterr()
     assert shown.out == ""
     return shown.err.splitlines()[-1]
 
 
 def test_everything_comes_home_and_is_recorded(
-    both: Desk, capsys: pytest.CaptureFixture[str]
+    both: Flow, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
     assert both() == 0
@@ -125,36 +125,36 @@ def test_everything_comes_home_and_is_recorded(
 
 
 def test_a_second_sync_moves_nothing_and_changes_no_byte(
-    both: Desk, monkeypatch: pytest.MonkeyPatch
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert both() == 0
-    before = tree(both.local)
+    assert flow() == 0
+    before = tree(flow.local)
     moved: list[object] = []
     monkeypatch.setattr(
         workstation.Workstation, "copy_folder", lambda *given, **_: moved.append(given)
     )
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "4000000000")
-    assert both() == 0
-    assert tree(both.local) == before
+    assert flow() == 0
+    assert tree(flow.local) == before
     assert moved == []
 
 
-def test_another_name_for_the_host_changes_no_byte(both: Desk) -> None:
+def test_another_name_for_the_host_changes_no_byte(both: Flow) -> None:
     assert both() == 0
     before = tree(both.local)
-    for other in (Desk(both.remote, both.local, "local"), both):
+    for other in (Flow(both.remote, both.local, "local"), both):
         assert other() == 0
         assert other("--no-sync") == 0
     assert tree(both.local) == before
 
 
-def test_the_far_side_is_never_written(desk: Desk) -> None:
-    before = tree(desk.remote)
-    assert desk() == 0
-    assert tree(desk.remote) == before
+def test_the_far_side_is_never_written(flow: Flow) -> None:
+    before = tree(flow.remote)
+    assert flow() == 0
+    assert tree(flow.remote) == before
 
 
-def test_files_of_this_project_stay_on_both_sides(both: Desk) -> None:
+def test_files_of_this_project_stay_on_both_sides(flow: Flow) -> None:
     external = [
         "governance_audit_check.json",
         "evidence_manifest.json",
@@ -162,16 +162,16 @@ def test_files_of_this_project_stay_on_both_sides(both: Desk) -> None:
         "superseded_evidence/1/x",
     ]
     for name in external:
-        put(both.remote / RUN_PATH / name, b"the far side's")
-    put(both.remote / GATE_PATH / "production_gates_final_summary.md", b"the far side's")
-    put(both.remote / RUN_PATH / "sub/run_detection.json", b"evidence: not at the top")
-    put(both.local / RUN_PATH / "governance_audit_check.json", b"ours")
-    assert both() == 0
-    assert (both.local / RUN_PATH / "governance_audit_check.json").read_bytes() == b"ours"
-    assert not (both.local / RUN_PATH / "monitor_events.jsonl").exists()
-    assert not (both.local / RUN_PATH / "superseded_evidence").exists()
-    assert not (both.local / GATE_PATH / "production_gates_final_summary.md").exists()
-    paths = {row["path"] for row in both.manifest()["files"]}
+        put(flow.remote / RUN_PATH / name, b"the far side's")
+    put(flow.remote / GATE_PATH / "production_gates_final_summary.md", b"the far side's")
+    put(flow.remote / RUN_PATH / "sub/run_detection.json", b"evidence: not at the top")
+    put(flow.local / RUN_PATH / "governance_audit_check.json", b"ours")
+    assert flow() == 0
+    assert (flow.local / RUN_PATH / "governance_audit_check.json").read_bytes() == b"ours"
+    assert not (flow.local / RUN_PATH / "monitor_events.jsonl").exists()
+    assert not (flow.local / RUN_PATH / "superseded_evidence").exists()
+    assert not (flow.local / GATE_PATH / "production_gates_final_summary.md").exists()
+    paths = {row["path"] for row in flow.manifest()["files"]}
     assert len(paths) == FILES + 1
     assert f"{RUN_PATH}/sub/run_detection.json" in paths
 
@@ -179,60 +179,60 @@ def test_files_of_this_project_stay_on_both_sides(both: Desk) -> None:
 # --- changed evidence
 
 
-def change_here(desk: Desk) -> str:
-    path = desk.local / RUN_PATH / "result.json"
+def change_here(flow: Flow) -> str:
+    path = flow.local / RUN_PATH / "result.json"
     path.write_text(path.read_text().replace('"exit_code": 0', '"exit_code": 1'))
     return f"{RUN_PATH}/result.json changed here"
 
 
-def change_here_keeping_size_and_time(desk: Desk) -> str:
-    path = desk.local / GATE_PATH / "production_gates_report.json"
+def change_here_keeping_size_and_time(flow: Flow) -> str:
+    path = flow.local / GATE_PATH / "production_gates_report.json"
     before = path.stat()
     path.write_text(path.read_text().replace('"overall_pass": true', '"overall_pass": null'))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     return f"{GATE_PATH}/production_gates_report.json changed here"
 
 
-def remove_here(desk: Desk) -> str:
-    (desk.local / GATE_PATH / "cost_stress_results.csv").unlink()
+def remove_here(flow: Flow) -> str:
+    (flow.local / GATE_PATH / "cost_stress_results.csv").unlink()
     return f"{GATE_PATH}/cost_stress_results.csv gone here"
 
 
-def add_here(desk: Desk) -> str:
-    put(desk.local / GATE_PATH / "walk_forward_stress/made_up.csv", b"1")
+def add_here(flow: Flow) -> str:
+    put(flow.local / GATE_PATH / "walk_forward_stress/made_up.csv", b"1")
     return f"{GATE_PATH}/walk_forward_stress/made_up.csv added here"
 
 
-def link_here(desk: Desk) -> str:
-    (desk.local / GATE_PATH / "link").symlink_to("/etc/passwd")
+def link_here(flow: Flow) -> str:
+    (flow.local / GATE_PATH / "link").symlink_to("/etc/passwd")
     return f"{GATE_PATH}/link added here"
 
 
-def change_there(desk: Desk) -> str:
-    put(desk.remote / RUN_PATH / "run.log", b"more came")
+def change_there(flow: Flow) -> str:
+    put(flow.remote / RUN_PATH / "run.log", b"more came")
     return f"{RUN_PATH}/run.log changed on the workstation"
 
 
-def change_there_keeping_size_and_time(desk: Desk) -> str:
-    path = desk.remote / RUN_PATH / "run.log"
+def change_there_keeping_size_and_time(flow: Flow) -> str:
+    path = flow.remote / RUN_PATH / "run.log"
     before = path.stat()
     path.write_bytes(path.read_bytes()[::-1])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     return f"{RUN_PATH}/run.log changed on the workstation"
 
 
-def remove_there(desk: Desk) -> str:
-    (desk.remote / GATE_PATH / "cost_stress_results.csv").unlink()
+def remove_there(flow: Flow) -> str:
+    (flow.remote / GATE_PATH / "cost_stress_results.csv").unlink()
     return f"{GATE_PATH}/cost_stress_results.csv gone on the workstation"
 
 
-def add_there(desk: Desk) -> str:
-    put(desk.remote / GATE_PATH / "late.csv", b"1")
+def add_there(flow: Flow) -> str:
+    put(flow.remote / GATE_PATH / "late.csv", b"1")
     return f"{GATE_PATH}/late.csv added on the workstation"
 
 
-def link_there(desk: Desk) -> str:
-    (desk.remote / GATE_PATH / "late").symlink_to("x")
+def link_there(flow: Flow) -> str:
+    (flow.remote / GATE_PATH / "late").symlink_to("x")
     return f"{GATE_PATH}/late added on the workstation"
 
 
@@ -242,37 +242,39 @@ THERE = [change_there, change_there_keeping_size_and_time, remove_there, add_the
 
 @pytest.mark.parametrize("spoil", [*HERE, *THERE])
 def test_changed_evidence_is_refused_and_nothing_moves(
-    spoil: Any, desk: Desk, capsys: pytest.CaptureFixture[str]
+    spoil: Any, flow: Flow, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert desk() == 0
-    words = spoil(desk)
-    before = tree(desk.local)
+    assert flow() == 0
+    words = spoil(flow)
+    before = tree(flow.local)
     capsys.readouterr()
-    assert desk() == 4
+    assert flow() == 4
     line = last_line(capsys)
     assert line.startswith(
         f"evidence of {RUN}: expected what evidence_manifest.json records, found {words}; "
     )
     assert '--accept-changed-evidence "reason"' in line
-    assert tree(desk.local) == before
+    assert tree(flow.local) == before
 
 
-@pytest.mark.parametrize("spoil", [*HERE, *THERE])
-def test_changed_evidence_is_taken_with_a_reason(spoil: Any, desk: Desk) -> None:
-    assert desk() == 0
+@pytest.mark.parametrize(
+    "spoil", [change_here, remove_here, link_here, change_there_keeping_size_and_time, add_there]
+)
+def test_changed_evidence_is_taken_with_a_reason(spoil: Any, flow: Flow) -> None:
+    assert flow() == 0
     path = (
-        spoil(desk).rpartition(" on the workstation")[0].rpartition(" ")[0]
+        spoil(flow).rpartition(" on the workstation")[0].rpartition(" ")[0]
         if spoil in THERE
-        else spoil(desk)[:-5]
+        else spoil(flow)[:-5]
     )
     path = path.rpartition(" ")[0] if spoil in HERE else path
-    old = contents(desk.local)
-    assert desk("--accept-changed-evidence", "the disk was repaired") == 0
-    manifest = desk.manifest()
+    old = contents(flow.local)
+    assert flow("--accept-changed-evidence", "the disk was repaired") == 0
+    manifest = flow.manifest()
     (change,) = manifest["changes"]
     assert (change["reason"], change["files"]) == ("the disk was repaired", [path])
-    assert {row["path"]: row["sha256"] for row in manifest["files"]} == contents(desk.remote)
-    aside = desk.local / RUN_PATH / "superseded_evidence/1"
+    assert {row["path"]: row["sha256"] for row in manifest["files"]} == contents(flow.remote)
+    aside = flow.local / RUN_PATH / "superseded_evidence/1"
     kept = contents(aside) if aside.exists() else {}
     if spoil in (remove_here, add_there, link_there):
         assert (change["in"], change["kept"], kept) == (None, [], {})
@@ -282,33 +284,33 @@ def test_changed_evidence_is_taken_with_a_reason(spoil: Any, desk: Desk) -> None
         assert (change["in"], change["kept"]) == ("superseded_evidence/1", [path])
         assert kept == {path: old[path]}, "what was there is kept as it was"
     assert manifest["verified"] is True
-    before = tree(desk.local)
-    assert desk() == 0
-    assert desk("--accept-changed-evidence", "again, for no reason") == 0
-    assert tree(desk.local) == before, "accepted once, it is the evidence"
+    before = tree(flow.local)
+    assert flow() == 0
+    assert flow("--accept-changed-evidence", "again, for no reason") == 0
+    assert tree(flow.local) == before, "accepted once, it is the evidence"
 
 
-def test_every_accepted_change_has_a_folder_of_its_own(desk: Desk) -> None:
-    assert desk() == 0
+def test_every_accepted_change_has_a_folder_of_its_own(flow: Flow) -> None:
+    assert flow() == 0
     for number in (1, 2, 3):
-        put(desk.remote / RUN_PATH / "run.log", f"log {number}".encode())
-        assert desk("--accept-changed-evidence", f"reason {number}") == 0
-    changes = desk.manifest()["changes"]
+        put(flow.remote / RUN_PATH / "run.log", f"log {number}".encode())
+        assert flow("--accept-changed-evidence", f"reason {number}") == 0
+    changes = flow.manifest()["changes"]
     assert [change["in"] for change in changes] == [
         f"superseded_evidence/{number}" for number in (1, 2, 3)
     ]
-    aside = desk.local / RUN_PATH / "superseded_evidence"
+    aside = flow.local / RUN_PATH / "superseded_evidence"
     assert [(aside / str(number) / RUN_PATH / "run.log").read_bytes() for number in (2, 3)] == [
         b"log 1",
         b"log 2",
     ]
 
 
-def test_many_changes_are_counted(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    assert desk() == 0
+def test_many_changes_are_counted(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
+    assert flow() == 0
     for number in range(9):
-        put(desk.remote / GATE_PATH / f"late_{number}.csv", b"1")
-    assert desk() == 4
+        put(flow.remote / GATE_PATH / f"late_{number}.csv", b"1")
+    assert flow() == 4
     assert f"{GATE_PATH}/late_4.csv added on the workstation and 4 more; " in last_line_of(capsys)
 
 
@@ -316,71 +318,71 @@ def last_line_of(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err.splitlines()[-1]
 
 
-def test_accepting_needs_words(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    assert desk("--accept-changed-evidence", "  ") == 2
+def test_accepting_needs_words(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
+    assert flow("--accept-changed-evidence", "  ") == 2
     assert "--accept-changed-evidence: expected words" in last_line_of(capsys)
 
 
-def test_what_lay_here_before_the_first_sync_is_kept_aside(desk: Desk) -> None:
-    put(desk.local / RUN_PATH / "result.json", b"a made-up result")
+def test_what_lay_here_before_the_first_sync_is_kept_aside(flow: Flow) -> None:
+    put(flow.local / RUN_PATH / "result.json", b"a made-up result")
     put(
-        desk.local / RUN_PATH / "context.json",
-        (desk.remote / RUN_PATH / "context.json").read_bytes(),
+        flow.local / RUN_PATH / "context.json",
+        (flow.remote / RUN_PATH / "context.json").read_bytes(),
     )
-    put(desk.local / GATE_PATH / "extra.csv", b"a made-up table")
-    assert desk() == 0
-    (change,) = desk.manifest()["changes"]
+    put(flow.local / GATE_PATH / "extra.csv", b"a made-up table")
+    assert flow() == 0
+    (change,) = flow.manifest()["changes"]
     wrong = [f"{RUN_PATH}/result.json", f"{GATE_PATH}/extra.csv"]
     assert (change["files"], change["kept"]) == (wrong, wrong)
-    aside = desk.local / RUN_PATH / "superseded_evidence/1"
+    aside = flow.local / RUN_PATH / "superseded_evidence/1"
     assert (aside / wrong[0]).read_bytes() == b"a made-up result"
     assert (aside / wrong[1]).read_bytes() == b"a made-up table"
-    expected = contents(desk.remote)
-    assert {row["path"]: row["sha256"] for row in desk.manifest()["files"]} == expected
+    expected = contents(flow.remote)
+    assert {row["path"]: row["sha256"] for row in flow.manifest()["files"]} == expected
 
 
-def test_a_broken_manifest_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    assert desk() == 0
-    (desk.local / RUN_PATH / "evidence_manifest.json").write_text("{")
-    assert desk("--accept-changed-evidence", "why not") == 4
+def test_a_broken_manifest_is_refused(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
+    assert flow() == 0
+    (flow.local / RUN_PATH / "evidence_manifest.json").write_text("{")
+    assert flow("--accept-changed-evidence", "why not") == 4
     assert "evidence_manifest.json: expected a JSON document" in last_line_of(capsys)
 
 
 def test_another_gate_folder_is_changed_evidence(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
+    flow: Flow, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert desk() == 0
-    later = json.loads((desk.remote / GATE_PATH / "production_gates_report.json").read_bytes())
+    assert flow() == 0
+    later = json.loads((flow.remote / GATE_PATH / "production_gates_report.json").read_bytes())
     later["generated_at"] = "2026-02-21T05:15:20"
     put(
-        desk.remote
+        flow.remote
         / "gate_results/production_gates_2026-02-21_041500/production_gates_report.json",
         later,
     )
-    desk.detect()
-    assert desk() == 4
+    flow.detect()
+    assert flow() == 4
     assert f"{GATE_PATH}/cost_stress_results.csv gone here" in last_line_of(capsys)
 
 
 # --- what lies in the folders
 
 
-def test_links_are_recorded_and_not_followed(both: Desk) -> None:
-    secret = both.remote / "secret"
+def test_links_are_recorded_and_not_followed(flow: Flow) -> None:
+    secret = flow.remote / "secret"
     put(secret / "key.txt", b"not evidence")
-    (both.remote / RUN_PATH / "out").symlink_to(secret)
-    (both.remote / GATE_PATH / "file").symlink_to(secret / "key.txt")
-    assert both() == 0
-    assert both.manifest()["links"] == [
+    (flow.remote / RUN_PATH / "out").symlink_to(secret)
+    (flow.remote / GATE_PATH / "file").symlink_to(secret / "key.txt")
+    assert flow() == 0
+    assert flow.manifest()["links"] == [
         {"path": f"{RUN_PATH}/out", "target": str(secret)},
         {"path": f"{GATE_PATH}/file", "target": str(secret / "key.txt")},
     ]
-    assert not list(both.local.rglob("key.txt"))
-    assert not (both.local / RUN_PATH / "out").is_symlink()
-    assert both() == 0, "a link that was not copied is not gone"
+    assert not list(flow.local.rglob("key.txt"))
+    assert not (flow.local / RUN_PATH / "out").is_symlink()
+    assert flow() == 0, "a link that was not copied is not gone"
 
 
-def test_odd_names_come_home(both: Desk) -> None:
+def test_odd_names_come_home(both: Flow) -> None:
     for number, name in enumerate(
         (b"two words", b"it's", b'"q"', b"two\nlines", b"a\\b", b"-n", b"\xe9", b"$(id);*")
     ):
@@ -395,11 +397,11 @@ def test_odd_names_come_home(both: Desk) -> None:
 
 
 def test_a_run_without_a_report_is_its_run_folder(remote: Path, local: Path) -> None:
-    desk = Desk(remote, local, "local")
+    flow = Flow(remote, local, "local")
     make_run(remote, change=lambda made: setattr(made, "report", None))
-    desk.detect()
-    assert desk() == 0
-    manifest = desk.manifest()
+    flow.detect()
+    assert flow() == 0
+    manifest = flow.manifest()
     assert manifest["gate_folder"] is None
     assert all(row["path"].startswith(RUN_PATH) for row in manifest["files"])
     assert not (local / "gate_results").exists()
@@ -413,40 +415,40 @@ def test_a_run_that_lies_here_is_recorded_as_unverified(
 ) -> None:
     make_run(local)
     before = tree(local)
-    desk = Desk(local, local, "local")
-    desk.detect("--no-sync")
+    flow = Flow(local, local, "local")
+    flow.detect("--no-sync")
     capsys.readouterr()
-    assert desk("--no-sync") == 0
+    assert flow("--no-sync") == 0
     assert capsys.readouterr().err == f"fetch: {FILES} files (0.0 MB), 0 fetched, unverified\n"
-    assert desk.manifest()["verified"] is False
+    assert flow.manifest()["verified"] is False
     assert {path: it for path, it in tree(local).items() if path in before} == before
     again = tree(local)
-    assert desk("--no-sync") == 0
-    assert desk() == 0, "a workstation that is the workspace itself proves nothing either"
+    assert flow("--no-sync") == 0
+    assert flow() == 0, "a workstation that is the workspace itself proves nothing either"
     assert tree(local) == again
 
 
 def test_changed_evidence_is_refused_without_a_workstation_too(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
+    flow: Flow, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert desk() == 0
-    assert desk("--no-sync") == 0
-    assert desk.manifest()["verified"] is True, "what was proved stays proved"
-    words = change_here(desk)
-    assert desk("--no-sync") == 4
+    assert flow() == 0
+    assert flow("--no-sync") == 0
+    assert flow.manifest()["verified"] is True, "what was proved stays proved"
+    words = change_here(flow)
+    assert flow("--no-sync") == 4
     assert words in last_line_of(capsys)
-    assert desk("--no-sync", "--accept-changed-evidence", "edited by hand") == 0
-    assert desk.manifest()["verified"] is False
-    assert desk.manifest()["changes"][0]["in"] is None, "the old content is nowhere"
+    assert flow("--no-sync", "--accept-changed-evidence", "edited by hand") == 0
+    assert flow.manifest()["verified"] is False
+    assert flow.manifest()["changes"][0]["in"] is None, "the old content is nowhere"
 
 
-def test_an_unverified_run_is_verified_by_a_sync(desk: Desk) -> None:
-    make_run(desk.local)
-    os.utime(desk.local / RUN_PATH / "result.json")
-    assert desk("--no-sync") == 0
-    assert desk.manifest()["verified"] is False
-    assert desk() == 0
-    assert desk.manifest()["verified"] is True
+def test_an_unverified_run_is_verified_by_a_sync(flow: Flow) -> None:
+    make_run(flow.local)
+    os.utime(flow.local / RUN_PATH / "result.json")
+    assert flow("--no-sync") == 0
+    assert flow.manifest()["verified"] is False
+    assert flow() == 0
+    assert flow.manifest()["verified"] is True
 
 
 # --- refusals
@@ -456,11 +458,11 @@ def test_it_needs_a_detection(
     remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(remote)
-    assert Desk(remote, local, "local")() == 3
+    assert Flow(remote, local, "local")() == 3
     assert "expected a detected run" in last_line_of(capsys)
 
 
-def test_a_gate_folder_that_vanished(both: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_gate_folder_that_vanished(both: Flow, capsys: pytest.CaptureFixture[str]) -> None:
     (both.remote / GATE_PATH).rename(both.remote / "elsewhere")
     assert both() == 3
     assert last_line_of(capsys).startswith(
@@ -469,28 +471,28 @@ def test_a_gate_folder_that_vanished(both: Desk, capsys: pytest.CaptureFixture[s
 
 
 def test_a_file_that_changes_while_it_is_copied(
-    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    flow: Flow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy_folder = workstation.Workstation.copy_folder
 
     def late(asked: workstation.Workstation, *arguments: Any, **options: Any) -> None:
-        put(desk.remote / RUN_PATH / "run.log", b"one line more")
+        put(flow.remote / RUN_PATH / "run.log", b"one line more")
         copy_folder(asked, *arguments, **options)
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(workstation.Workstation, "copy_folder", late)
-        assert desk() == 4
+        assert flow() == 4
     assert f"found others for {RUN_PATH}/run.log" in last_line_of(capsys)
-    assert not (desk.local / RUN_PATH / "evidence_manifest.json").exists()
-    assert desk() == 0
+    assert not (flow.local / RUN_PATH / "evidence_manifest.json").exists()
+    assert flow() == 0
 
 
-def test_a_rehearsal_copies_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    before = tree(desk.local)
+def test_a_rehearsal_copies_nothing(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(flow.local)
     capsys.readouterr()
-    assert desk("--dry-run") == 0
+    assert flow("--dry-run") == 0
     assert f"would fetch {FILES} of {FILES} files" in capsys.readouterr().err
-    assert tree(desk.local) == before
+    assert tree(flow.local) == before
 
 
 def test_a_sync_that_was_killed_goes_on(
@@ -498,16 +500,16 @@ def test_a_sync_that_was_killed_goes_on(
 ) -> None:
     """rsync is killed in the middle of a large file; the next sync brings the rest, and only that."""
     make_run(remote)
-    put(remote / GATE_PATH / "zz/large.bin", os.urandom(30_000_000))
-    desk = Desk(remote, local, sshd.host)
-    desk.detect()
+    put(remote / GATE_PATH / "zz/large.bin", os.urandom(6_000_000))
+    flow = Flow(remote, local, sshd.host)
+    flow.detect()
     slow = tmp_path / "bin"
-    put(slow / "rsync", f'#!/bin/sh\nexec {_which("rsync")} --bwlimit=4000 "$@"\n'.encode())
+    put(slow / "rsync", f'#!/bin/sh\nexec {_which("rsync")} --bwlimit=1000 "$@"\n'.encode())
     (slow / "rsync").chmod(0o755)
     script = Path(__file__).resolve().parents[2] / "scripts/sync_run.py"
     environment = {**os.environ, "PATH": f"{slow}:{os.environ['PATH']}"}
     process = subprocess.Popen(
-        [sys.executable, str(script), *desk.flags()], env=environment, start_new_session=True
+        [sys.executable, str(script), *flow.flags()], env=environment, start_new_session=True
     )
     deadline = time.monotonic() + 20
     while not list((local / GATE_PATH).rglob(".large.bin.*")) and time.monotonic() < deadline:
@@ -516,8 +518,8 @@ def test_a_sync_that_was_killed_goes_on(
     process.wait()
     assert not (local / RUN_PATH / "evidence_manifest.json").exists()
     arrived = tree(local / RUN_PATH)
-    assert desk() == 0
-    assert {row["path"]: row["sha256"] for row in desk.manifest()["files"]} == contents(remote)
+    assert flow() == 0
+    assert {row["path"]: row["sha256"] for row in flow.manifest()["files"]} == contents(remote)
     assert {path: it for path, it in tree(local / RUN_PATH).items() if path in arrived} == arrived
 
 
@@ -528,19 +530,19 @@ def _which(name: str) -> str:
 
 
 @pytest.mark.skipif(not peak.STATUS.exists(), reason="the peak is read from /proc")
-def test_memory_does_not_grow_with_the_log(desk: Desk) -> None:
-    with (desk.remote / RUN_PATH / "run.log").open("wb") as log:
-        log.truncate(600 * 2**20)
-    code, most = peak.run("sync_run", *desk.flags())
+def test_memory_does_not_grow_with_the_log(flow: Flow) -> None:
+    with (flow.remote / RUN_PATH / "run.log").open("wb") as log:
+        log.truncate(200 * 2**20)
+    code, most = peak.run("sync_run", *flow.flags())
     assert code == 0
-    assert 0 < most < 250 * 1024
-    assert {row["size"] for row in desk.manifest()["files"]} >= {600 * 2**20}
+    assert 0 < most < 150 * 1024
+    assert {row["size"] for row in flow.manifest()["files"]} >= {200 * 2**20}
 
 
-def test_the_lock_names_its_holder(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_lock_names_its_holder(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
     code = "import sys; from postrun.core import locks; from pathlib import Path\n"
     code += "with locks.hold(Path(sys.argv[1]), 0, 'another sync'):\n    print(flush=True); sys.stdin.read()"
-    path = desk.local / f"audit/.locks/run-{TAG}.lock"
+    path = flow.local / f"audit/.locks/run-{TAG}.lock"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "scripts")}
     command = [sys.executable, "-c", code, str(path)]
     holder = subprocess.Popen(
@@ -549,7 +551,7 @@ def test_the_lock_names_its_holder(desk: Desk, capsys: pytest.CaptureFixture[str
     assert holder.stdout is not None
     holder.stdout.readline()
     try:
-        assert desk("--lock-wait", "0") == 9
+        assert flow("--lock-wait", "0") == 9
     finally:
         holder.communicate()
     assert "found it held by another sync" in last_line_of(capsys)

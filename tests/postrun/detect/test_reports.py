@@ -1,0 +1,112 @@
+"""Which gate report is the run's own, over listings made here."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from postrun.core.errors import Missing
+from postrun.core.run_names import RunName
+from postrun.decide.report_window import Window
+from postrun.detect import reports
+from postrun.detect.runs import ChosenRun
+from postrun.remote.answers import RemoteFile, RemoteListing
+
+TAG = "run1"
+GATE = "production_gates_2026-02-21_031700"
+BEGAN = datetime.fromisoformat("2026-02-21T03:15:00")
+ENDED = datetime.fromisoformat("2026-02-21T05:15:30")
+WINDOW = Window(BEGAN, ENDED, timedelta(hours=-7), timedelta(seconds=2))
+
+
+def report(generated_at: Any = "2026-02-21T05:15:00", tag: Any = TAG, key: str = "inputs") -> bytes:
+    document = {"generated_at": generated_at, key: {"decision_tag": tag}}
+    return json.dumps(document).encode()
+
+
+def candidates(**contents: bytes | None) -> list[dict[str, Any]]:
+    """Return the rows of reports by the time in their folder's name, as `d21_031700`."""
+    files = {}
+    for stamp, content in contents.items():
+        gate = f"production_gates_2026-02-{stamp.removeprefix('d')}"
+        path = f"gate_results/{gate}/production_gates_report.json"
+        files[path] = RemoteFile(path, 17825793, 0.0, content)
+    listing = RemoteListing(0.0, None, None, (), (), (), files, {})
+    return reports.list_candidates(listing, TAG, WINDOW)
+
+
+def run() -> ChosenRun:
+    name = RunName("2026-02-21_031500_production_gates_run1", "2026-02-21_031500", TAG)
+    return ChosenRun(name, TAG, [name.folder])
+
+
+@pytest.mark.parametrize(
+    ("content", "objection"),
+    [
+        (report(), None),
+        (report(key="args"), None),  # as older reports have it
+        (report("2026-02-21T08:00:00"), "after the run had ended (2026-02-21T05:15:30)"),
+        (report("2026-02-20T08:00:00"), "before the run began (2026-02-21T03:15:00)"),
+        (report(tag="other"), "its inputs name tag 'other'"),
+        (report(tag="run10"), "its inputs name tag 'run10'"),
+        (report(tag=["run1"]), "its inputs name tag None"),
+        (report(generated_at=None), "generated_at is no time: None"),
+        (b'{"inputs": {"decision_tag": "run1"', "expected a JSON document"),
+        (b'{"inputs": ["run1"], "generated_at": "x"}', "its inputs name tag None"),
+        (b'["run1"]', "its inputs name tag None"),
+        (report()[:-1] + b', "beta": NaN}', None),
+        (None, "a report that can be read, found 17825793 bytes that cannot, or are too many"),
+    ],
+)
+def test_a_report_belongs_to_the_run_or_says_why_not(
+    content: bytes | None, objection: str | None
+) -> None:
+    [row] = candidates(d21_031700=content)
+    assert row["belongs"] is (objection is None)
+    assert row["gate_folder"] == GATE
+    if objection is None:
+        assert row["objection"] is None
+    else:
+        assert objection in row["objection"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "belongs"),
+    [(-3, False), (-2, True), (0, True), (7200, True), (7232, True), (7233, False)],
+)
+def test_the_window_has_two_seconds_of_slack(seconds: int, belongs: bool) -> None:
+    written = (BEGAN + timedelta(seconds=seconds)).isoformat()
+    [row] = candidates(d21_031700=report(written))
+    assert row["belongs"] is belongs
+
+
+def test_of_several_the_newest_of_this_run_counts() -> None:
+    rows = candidates(
+        d20_060000=report("2026-02-20T08:00:00"),
+        d21_031700=report("2026-02-21T05:15:00"),
+        d21_041500=report("2026-02-21T05:15:10"),
+        d21_060000=report("2026-02-21T08:00:00"),
+    )
+    chosen_run = run()
+    gate = "production_gates_2026-02-21_041500"
+    assert reports.choose(rows, None, chosen_run) == (gate, "the newest report of this run")
+    assert chosen_run.notes == ["2 reports belong to this run; the newest counts"]
+    assert reports.choose(rows[1:2], None, run()) == (GATE, "the only report of this run")
+
+
+def test_a_run_without_a_report_of_its_own_names_the_others() -> None:
+    assert reports.choose([], None, run()) == (None, "no report belongs to this run")
+    rows = candidates(d21_031700=report(tag="other"))
+    reason = f"no report belongs to this run; {GATE}: its inputs name tag 'other'"
+    assert reports.choose(rows, None, run()) == (None, reason)
+
+
+def test_a_report_that_is_asked_for_is_taken_and_contradicts_when_it_is_another_runs() -> None:
+    rows = candidates(d21_031700=report("2026-02-20T08:00:00"))
+    chosen_run = run()
+    assert reports.choose(rows, GATE, chosen_run) == (GATE, "it was asked for")
+    [contradiction] = chosen_run.contradictions
+    assert contradiction.startswith(f"report {GATE} was asked for, but made at 2026-02-20T08:00:00")
+    with pytest.raises(Missing, match=f"gate_results/{GATE}/production_gates_report.json on the"):
+        reports.choose([], GATE, run())
