@@ -62,40 +62,51 @@ watch: $(RUN) ## all unfinished runs everywhere, each closed as it ends; [INTERV
 
 ##@ One step: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…]
 
-.PHONY: detect-run sync-run finalize-gate-run governance-audit remediation-plan
-.PHONY: run-review factor-registry candidate-queue next-run-plan failure-patterns handoff-readiness
-detect-run: $(RUN) ## 1-2 find the run and its gate report on the workstation
+# generated: make-steps (`make docs` writes this part; what is written here by hand is lost)
+.PHONY: detect-run
+detect-run: $(RUN) ## 1-2 find the run and its gate report on the workstation; [ABANDONED=…]
 	@$(PY) scripts/detect_run.py $(call flags,$(WHERE) ABANDONED)
 
-sync-run: $(RUN) ## 3   bring both folders home and prove the copy
+.PHONY: sync-run
+sync-run: $(RUN) ## 3   copy both folders and verify every file
 	@$(PY) scripts/sync_run.py $(call flags,$(WHERE))
 
+.PHONY: finalize-gate-run
 finalize-gate-run: $(RUN) ## 4   write the decision into the ledger and on one page; [OBJECTIVE=…]
 	@$(PY) scripts/finalize_gate_run.py $(call flags,$(WHERE) OBJECTIVE)
 
-governance-audit: $(RUN) ## 5   ask every question of the catalogue
+.PHONY: governance-audit
+governance-audit: $(RUN) ## 5   answer every check of the catalogue
 	@$(PY) scripts/governance_audit_checker.py $(call flags,$(WHERE))
 
-remediation-plan: $(RUN) ## 6   say what to repair, most severe first
+.PHONY: remediation-plan
+remediation-plan: $(RUN) ## 6   list what to repair, most severe first
 	@$(PY) scripts/governance_remediation_plan.py $(call flags,$(WHERE))
 
+.PHONY: run-review
 run-review: $(RUN) ## 7   write the page for the committee
 	@$(PY) scripts/generate_run_review.py $(call flags,$(WHERE))
 
+.PHONY: factor-registry
 factor-registry: $(RUN) ## 8   score the run and put it into the registry
 	@$(PY) scripts/update_factor_experiment_registry.py $(call flags,$(WHERE))
 
+.PHONY: candidate-queue
 candidate-queue: $(RUN) ## 9   rank what deserves the next run; needs no TAG
 	@$(PY) scripts/generate_candidate_queue.py $(call flags,$(WHERE))
 
+.PHONY: next-run-plan
 next-run-plan: $(RUN) ## 10  turn the queue into commands that can be run; needs no TAG
 	@$(PY) scripts/generate_next_run_plan.py $(call flags,$(WHERE))
 
-failure-patterns: $(RUN) ## 11  remember what failed, and what came back
+.PHONY: failure-patterns
+failure-patterns: $(RUN) ## 11  record which checks failed, and which came back
 	@$(PY) scripts/update_failure_pattern_db.py $(call flags,$(WHERE))
 
-handoff-readiness: $(RUN) ## 12  say whether the work can change hands; needs no TAG
+.PHONY: handoff-readiness
+handoff-readiness: $(RUN) ## 12  check whether the work can be handed over; needs no TAG
 	@$(PY) scripts/check_session_handoff_readiness.py $(call flags,$(WHERE))
+# end of generated part
 
 .PHONY: official-run next-run
 official-run: $(RUN) ## start one on the workstation: TAG=… DATA=… GATE=… [OWNER=… NOTES=… THREADS=…]

@@ -1,38 +1,33 @@
 """Invoke tasks under the names that `make` has, for those who prefer `inv finalize --tag=…`.
 
-A task builds one command line and gives back its exit code, nothing more. `setup` is there too, though it must have
-run once before Invoke can be had.
+A task runs one command and ends with its exit code, nothing more. `setup` is here too, though it must
+have run once before there is an Invoke. A test compares this file with the Makefile and the steps.
 """
 
 import shlex
 import sys
-from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
-from invoke import Collection, Context, Task
+from invoke import Context, task
 
 PROJECT = Path(__file__).resolve().parent
-sys.path.insert(0, str(PROJECT / "scripts"))
-
-from steps import STEPS  # noqa: E402  (the table lies among the scripts)
-
 PYTHON = sys.executable
-VALUES = {
-    "tag": "the decision tag, matched exactly",
+PYTEST = (PYTHON, "-m", "pytest", "-q", "-n", "2", "-m", "not nightly")
+
+# What the flags are for; each task takes some of them.
+WORKSPACE = {
     "host": "an SSH host, or `local` for a directory standing in for it",
     "remote_root": "the workstation's root folder on that host",
     "local_root": "the workspace (default: the project)",
-}
-WHERE = {name: words for name, words in VALUES.items() if name != "tag"}
-SWITCHES = {
-    "json": "the outcome as JSON on stdout",
+    "json": "the result as JSON on stdout",
     "dry_run": "work everything out, write nothing",
 }
+ONE_RUN = {"tag": "the decision tag, matched exactly", **WORKSPACE}
 OBJECTIVE = {"objective": "the objective in the ledger row (default: the run's notes)"}
-INTERVAL = {"interval": "seconds between two looks"}
+INTERVAL = {"interval": "seconds between two polls"}
+ABANDONED = {"abandoned": "why a dead run is closed without a result"}
 RANK = {"rank": "rank of the command in the plan"}
-ABANDONED = {"abandoned": "why a run that is dead is closed without a result"}
 OFFICIAL = {
     "owner": "who answers for the run (default: the user there)",
     "notes": "what it is to find out",
@@ -40,112 +35,336 @@ OFFICIAL = {
     "data": "the data file, relative to the remote root",
     "gate": "the gate program's words, in one text",
 }
-
-CLOSING = [
-    (
-        "finalize",
-        "post_run_sync_and_finalize.py",
-        "every step for a run that has ended",
-        OBJECTIVE | ABANDONED,
-    ),
-    (
-        "monitor-then-finalize",
-        "monitor_then_finalize.py",
-        "wait for the end, then finalize",
-        OBJECTIVE | INTERVAL,
-    ),
-    ("next-run", "execute_next_run_plan.py", "start a planned run on the workstation", RANK),
-    ("official-run", "start_official_run.py", "start an official run on the workstation", OFFICIAL),
-]
-OF_ONE_STEP = {
-    "detect-run": ABANDONED,
-    "finalize-gate-run": OBJECTIVE,
-}  # what a step takes beside the shared values
-BENCHMARKS = ("flow_over_ssh", "many_runs", "watch_many_runs")
-TESTS = [PYTHON, "-m", "pytest", "-q", "-n", "2"]
-HOUSE: list[tuple[str, str, *tuple[list[str], ...]]] = [
-    ("setup", "make .venv from the locked requirements", ["sh", ".ci/setup", "run"]),
-    ("setup-notify", "what it takes to tell somebody, too", ["sh", ".ci/setup", "notify"]),
-    ("demo", "run, monitor and close a small real gate run", [PYTHON, "examples/demo.py"]),
-    ("test", "the tests", TESTS),
-    (
-        "check",
-        "the one gate: style, types, generated docs, schemas, tests",
-        ["sh", ".ci/check"],
-        TESTS,
-    ),
-    (
-        "validate",
-        "every JSON artifact against its schema",
-        [PYTHON, "scripts/validate_artifacts.py"],
-    ),
-    ("docs", "write the generated parts of the docs anew", [PYTHON, "scripts/generate_docs.py"]),
-    ("lock", "resolve the requirements anew, with hashes", ["sh", ".ci/lock"]),
-    (
-        "bench",
-        "what closing and watching cost",
-        *([PYTHON, f"benchmarks/{name}.py"] for name in BENCHMARKS),
-    ),
-]
+Text = str | None
 
 
-def run(ctx: Context, line: list[str], accepted: tuple[int, ...] = (0,)) -> None:
-    """Run a command line, on a terminal if there is one; end with its exit code unless that is accepted."""
+def run(ctx: Context, *command: str, accepted: tuple[int, ...] = (0,)) -> None:
+    """Run a command in the project's folder; end with its exit code unless that is accepted."""
     terminal = sys.stdout.isatty() and sys.stderr.isatty()
-    result = ctx.run(shlex.join(line), pty=terminal, in_stream=False, warn=True)
+    with ctx.cd(str(PROJECT)):
+        result = ctx.run(shlex.join(command), pty=terminal, in_stream=False, warn=True)
     if result is not None and result.exited not in accepted:
         raise SystemExit(result.exited)
 
 
-def command(script: str, values: dict[str, str | bool | None]) -> list[str]:
-    """Build a script's command line; what was not given is left out."""
-    line = [PYTHON, str(PROJECT / "scripts" / script)]
-    for name, value in values.items():
+def run_script(ctx: Context, script: str, arguments: dict[str, Any]) -> None:
+    """Run a script with what its task was given, as flags; what was not given is left out."""
+    command = [PYTHON, str(PROJECT / "scripts" / script)]
+    for name, value in arguments.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, str):
-            line.append(f"{flag}={value}")
-        elif value:
-            line.append(flag)
-    return line
+            command.append(f"{flag}={value}")
+        elif value is True:
+            command.append(flag)
+    run(ctx, *command)
 
 
-def script_task(
-    name: str, script: str, words: str, more: dict[str, str], values: dict[str, str] = VALUES
-) -> Task[Any]:
-    """Make the task of one script, with the shared `values` and `more`."""
-
-    def body(ctx: Context, **values: str | bool | None) -> None:
-        run(ctx, command(script, values))
-
-    helps = values | more | SWITCHES
-    kind = Parameter.POSITIONAL_OR_KEYWORD
-    flags = [Parameter(flag, kind, default=False if flag in SWITCHES else None) for flag in helps]
-    # Invoke reads a task's flags from its signature.
-    body.__signature__ = Signature([Parameter("ctx", kind), *flags])  # type: ignore[attr-defined]
-    body.__doc__ = words
-    return Task(body, name=name, help={flag: helps[flag] for flag in helps}, auto_shortflags=False)
-
-
-def house_task(name: str, words: str, *lines: list[str]) -> Task[Any]:
-    """Make the task of command lines that take no values and run in the project's folder, up to the first refusal."""
-
-    def body(ctx: Context) -> None:
-        # The demo's verdict may be no; the demo has then done its work all the same.
-        accepted = (0, 1) if name == "demo" else (0,)
-        with ctx.cd(str(PROJECT)):
-            for line in lines:
-                run(ctx, line, accepted)
-
-    body.__doc__ = words
-    return Task(body, name=name)
+# Close a run.
+@task(help=ONE_RUN | OBJECTIVE | ABANDONED, auto_shortflags=False)
+def finalize(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    objective: Text = None,
+    abandoned: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Run every step for a run that has ended."""
+    run_script(ctx, "post_run_sync_and_finalize.py", locals())
 
 
-ns = Collection(
-    *(script_task(*row) for row in CLOSING),
-    script_task("watch", "watch_runs.py", "all unfinished runs everywhere", INTERVAL, WHERE),
-    *(
-        script_task(step.name, step.script, step.description, OF_ONE_STEP.get(step.name, {}))
-        for step in STEPS
-    ),
-    *(house_task(*row) for row in HOUSE),
-)
+@task(help=ONE_RUN | OBJECTIVE | INTERVAL, auto_shortflags=False)
+def monitor_then_finalize(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    objective: Text = None,
+    interval: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Wait for the run to end, then finalize it."""
+    run_script(ctx, "monitor_then_finalize.py", locals())
+
+
+@task(help=WORKSPACE | INTERVAL, auto_shortflags=False)
+def watch(
+    ctx: Context,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    interval: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Wait for every unfinished run everywhere, and close each as it ends."""
+    run_script(ctx, "watch_runs.py", locals())
+
+
+# One step.
+@task(help=ONE_RUN | ABANDONED, auto_shortflags=False)
+def detect_run(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    abandoned: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Find the run and its gate report on the workstation."""
+    run_script(ctx, "detect_run.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def sync_run(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Copy both folders and verify every file."""
+    run_script(ctx, "sync_run.py", locals())
+
+
+@task(help=ONE_RUN | OBJECTIVE, auto_shortflags=False)
+def finalize_gate_run(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    objective: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Write the decision into the ledger and on one page."""
+    run_script(ctx, "finalize_gate_run.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def governance_audit(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Answer every check of the catalogue."""
+    run_script(ctx, "governance_audit_checker.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def remediation_plan(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """List what to repair, most severe first."""
+    run_script(ctx, "governance_remediation_plan.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def run_review(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Write the page for the committee."""
+    run_script(ctx, "generate_run_review.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def factor_registry(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Score the run and put it into the registry."""
+    run_script(ctx, "update_factor_experiment_registry.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def candidate_queue(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Rank what deserves the next run."""
+    run_script(ctx, "generate_candidate_queue.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def next_run_plan(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Turn the queue into commands that can be run."""
+    run_script(ctx, "generate_next_run_plan.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def failure_patterns(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Record which checks failed, and which came back."""
+    run_script(ctx, "update_failure_pattern_db.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def handoff_readiness(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Check whether the work can be handed over."""
+    run_script(ctx, "check_session_handoff_readiness.py", locals())
+
+
+# Start a run on the workstation.
+@task(help=ONE_RUN | OFFICIAL, auto_shortflags=False)
+def official_run(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    owner: Text = None,
+    notes: Text = None,
+    threads: Text = None,
+    data: Text = None,
+    gate: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Start an official run on the workstation."""
+    run_script(ctx, "start_official_run.py", locals())
+
+
+@task(help=ONE_RUN | RANK, auto_shortflags=False)
+def next_run(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    rank: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Start a planned run on the workstation."""
+    run_script(ctx, "execute_next_run_plan.py", locals())
+
+
+# Look after the project.
+@task
+def setup(ctx: Context) -> None:
+    """Make .venv from the locked requirements."""
+    run(ctx, "sh", ".ci/setup", "run")
+
+
+@task
+def setup_notify(ctx: Context) -> None:
+    """Install what it takes to notify somebody, too."""
+    run(ctx, "sh", ".ci/setup", "notify")
+
+
+@task
+def demo(ctx: Context) -> None:
+    """Run, monitor and close a small real gate run."""
+    # Its checks may fail; the demo has then done its work all the same.
+    run(ctx, PYTHON, "examples/demo.py", accepted=(0, 1))
+
+
+@task
+def test(ctx: Context) -> None:
+    """Run the tests."""
+    run(ctx, *PYTEST)
+
+
+@task
+def check(ctx: Context) -> None:
+    """Check everything: style, types, generated docs, schemas, tests."""
+    run(ctx, "sh", ".ci/check")
+    run(ctx, *PYTEST)
+
+
+@task
+def check_fast(ctx: Context) -> None:
+    """Check style, types, docs, schemas and structure, in under a minute."""
+    run(ctx, "sh", ".ci/check")
+    run(ctx, "sh", ".ci/check_structure")
+
+
+@task
+def nightly(ctx: Context) -> None:
+    """Check everything, with the slow tests and the cases beside the checkout."""
+    run(ctx, PYTHON, ".ci/nightly.py")
+
+
+@task
+def validate(ctx: Context) -> None:
+    """Check every JSON artifact against its schema."""
+    run(ctx, PYTHON, "scripts/validate_artifacts.py")
+
+
+@task
+def docs(ctx: Context) -> None:
+    """Write the generated parts of docs, Makefile and hooks."""
+    run(ctx, PYTHON, "scripts/generate_docs.py")
+
+
+@task
+def lock(ctx: Context) -> None:
+    """Resolve the requirements again, with hashes."""
+    run(ctx, "sh", ".ci/lock")
+
+
+@task
+def bench(ctx: Context) -> None:
+    """Measure what closing and watching cost."""
+    run(ctx, PYTHON, "benchmarks/flow_over_ssh.py")
+    run(ctx, PYTHON, "benchmarks/many_runs.py")
+    run(ctx, PYTHON, "benchmarks/watch_many_runs.py")

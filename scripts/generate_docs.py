@@ -1,8 +1,9 @@
-"""Write the generated parts of the docs: they stand between two marks, and what is around them is by hand.
+"""Write the generated parts of docs, Makefile and hooks: they are between two marks, the rest is by hand.
 
-Reads the tables of steps, artifacts and states, the refusals, the catalogue of checks, the policies, the documents.
-Writes README.md, docs/steps.md and docs/rules.md where a part is out of date; with --check it shows the difference.
-Exit codes: 0 up to date or written, 1 out of date (--check), 2 wrong usage, 3 a document is missing, 4 broken marks.
+Reads the tables of steps, artifacts and states, the errors, the catalogue of checks and the policies.
+Writes the documents in which a part is out of date; with --check it shows the difference instead.
+Exit codes: 0 up to date or written, 1 out of date (--check), 2 wrong usage, 3 a document is missing,
+4 broken marks.
 
     python scripts/generate_docs.py --check
 """
@@ -10,77 +11,123 @@ Exit codes: 0 up to date or written, 1 out of date (--check), 2 wrong usage, 3 a
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from postrun import cli
-from postrun.core import artifacts, disk, errors, locations, terminal
+from postrun.core import disk, errors, locations, terminal
+from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.errors import Invalid, Missing, PostRunError
 from postrun.monitor import states
 from postrun.monitor.run_monitor import PATIENCE
-from postrun.store import check_catalogue, configuration, page_files
-from steps import STEPS
+from postrun.store import check_catalogue, configuration, json_files, page_files
+from steps import STEPS, Step
+from validate_artifacts import VALIDATED_HOMES, files_pattern
 
-DOCUMENTS = ("README.md", "docs/steps.md", "docs/rules.md")
-PARTS = ("steps-table", "exit-codes", "steps", "artifacts", "states", "checks", "score", "queue")
-_BEGIN = "<!-- generated: {name} (`make docs` writes this part; what is written here by hand is lost) -->"
-_END = "<!-- end of generated part -->"
-_MARK = re.compile(
-    r"^<!-- (?:generated: (?P<name>[^\s>]*).*|end of generated part) -->$", re.MULTILINE
+# In these, marks and parts are comments in Markdown; in the others they are lines with `#`.
+DOCUMENTS = (
+    "README.md",
+    "docs/steps.md",
+    "docs/rules.md",
+    "Makefile",
+    ".pre-commit-config.yaml",
+    ".pre-commit-hooks.yaml",
 )
-_SHOWN = 30  # lines of a difference
+PAGE_PARTS = [
+    "steps-table",
+    "exit-codes",
+    "steps",
+    "artifacts",
+    "states",
+    "checks",
+    "score",
+    "queue",
+]
+PARTS = (*PAGE_PARTS, "make-steps", "own-hook-files", "offered-hook-files")
+_BEGIN = "generated: {name} (`make docs` writes this part; what is written here by hand is lost)"
+_END = "end of generated part"
+_MARK = re.compile(
+    r"^(?P<indent> *)(?P<comment><!--|#) (?:generated: (?P<name>[^\s>]*).*|end of generated part.*)$",
+    re.MULTILINE,
+)
+_MOST_LINES = 30  # of a difference
+_HOMES = {Home.RUN: f"{locations.RUNS}/<run>/", Home.GATE: f"{locations.GATES}/<gate folder>/"}
+
+Facts = dict[str, Any]
 
 
-def facts() -> dict[str, Any]:
-    """Gather what the parts are made of, each from the one place where it is true."""
-    refusals: list[type[PostRunError]] = sorted(
-        PostRunError.__subclasses__(), key=lambda error: error.exit_code
-    )
+def facts() -> Facts:
+    """Return what the pages are made of, each from the only place where it is true."""
     return {
-        "verbs": STEPS,
-        "nouns": [
-            (artifact, _paths(artifact), _writer(artifact))
-            for artifact in artifacts.ARTIFACTS.values()
-        ],
-        "codes": [(error.exit_code, str(error.__doc__).partition("\n")[0]) for error in refusals],
+        "steps": STEPS,
+        "artifacts": [_artifact_row(artifact) for artifact in ARTIFACTS.values()],
+        "errors": sorted(PostRunError.__subclasses__(), key=lambda error: error.exit_code),
         "interrupted": errors.INTERRUPTED,
-        "states": [
-            (state, words, states.ENDS.get(state)) for state, words in states.MEANING.items()
-        ],
-        "patience": [
-            (flag, getattr(states.Limits(), name), words) for flag, name, words in PATIENCE
-        ],
+        "meanings": states.MEANING,
+        "ends": states.ENDS,
+        "limits": states.Limits(),
+        "patience": PATIENCE,
         "checks": tuple(check_catalogue.checks().values()),
         "scoring": configuration.load("scoring_policy"),
         "queueing": configuration.load("candidate_queue_policy"),
     }
 
 
-def _paths(artifact: artifacts.Artifact) -> list[str]:
-    folders = {
-        artifacts.Home.RUN: f"{locations.RUNS}/<run>/",
-        artifacts.Home.GATE: f"{locations.GATES}/<gate folder>/",
-    }
-    return [
-        f"{folders.get(artifact.home, '')}{artifact.file}{suffix}" for suffix in artifact.suffixes
-    ]
+def _artifact_row(artifact: Artifact) -> Facts:
+    stem = f"{_HOMES.get(artifact.home, '')}{artifact.file}"
+    writer = "this project" if artifact.generated else "the workstation"
+    if artifact.home is Home.PROJECT:
+        writer = "you"
+    schemas = []
+    if artifact.schema:
+        names = [artifact.schema, *json_files.earlier_schemas(artifact.schema).values()]
+        schemas = [f"schemas/{name}.schema.json" for name in names]
+    paths = [f"{stem}{suffix}" for suffix in artifact.suffixes]
+    return {"artifact": artifact, "paths": paths, "writer": writer, "schemas": schemas}
 
 
-def _writer(artifact: artifacts.Artifact) -> str:
-    if artifact.home is artifacts.Home.PROJECT:
-        return "you"
-    return "this project" if artifact.generated else "the workstation"
+def render(name: str, about: Facts) -> str:
+    """Return the text of a part."""
+    if name == "make-steps":
+        return "\n\n".join(map(_make_target, STEPS))
+    if name == "own-hook-files":
+        return _hook_files(*Home)
+    if name == "offered-hook-files":
+        return _hook_files(*VALIDATED_HOMES)
+    page = page_files.page(f"docs_{name.replace('-', '_')}.md", **about)
+    return page.strip("\n")
 
 
-def renew(text: str, document: str, about: dict[str, Any]) -> str:
-    """Give a document's text with every part between its marks made anew. Raises Invalid when marks do not pair."""
-    marks = list(_MARK.finditer(text))
+def _make_target(step: Step) -> str:
+    """Return the lines of the Makefile that run one step."""
+    words = f"{step.number:<4}{step.description}"
+    # What belongs to no run is made without one.
+    if ARTIFACTS[step.writes[0]].home is Home.WORKSPACE and not step.needs_run:
+        words += "; needs no TAG"
+    for flag in step.make_values:
+        words += f"; [{flag}=…]"
+    values = " ".join(["$(WHERE)", *step.make_values])
+    command = f"@$(PY) scripts/{step.script} $(call flags,{values})"
+    return f".PHONY: {step.name}\n{step.name}: $(RUN) ## {words}\n\t{command}"
+
+
+def _hook_files(*homes: Home) -> str:
+    pattern = indent(files_pattern(*homes), "  ")
+    return f"files: |-\n{pattern}"
+
+
+def renew(text: str, document: str, about: Facts) -> str:
+    """Return a document with every part between its marks made again. Raises Invalid for broken marks."""
     pieces, done = [], 0
-    for begin, end in _pairs(marks, document):
-        name = begin["name"]
-        part = page_files.page(f"docs_{name.replace('-', '_')}.md", **about).strip("\n")
-        pieces += [text[done : begin.start()], f"{_BEGIN.format(name=name)}\n\n{part}\n\n{_END}"]
+    for begin, end in _pairs(list(_MARK.finditer(text)), document):
+        part = render(begin["name"], about)
+        first, last = _BEGIN.format(name=begin["name"]), _END
+        if begin["comment"] == "#":
+            lines = f"# {first}\n{part}\n# {last}"
+        else:
+            lines = f"<!-- {first} -->\n\n{part}\n\n<!-- {last} -->"
+        pieces += [text[done : begin.start()], indent(lines, begin["indent"])]
         done = end.end()
     return "".join([*pieces, text[done:]])
 
@@ -88,52 +135,46 @@ def renew(text: str, document: str, about: dict[str, Any]) -> str:
 def _pairs(
     marks: list[re.Match[str]], document: str
 ) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
-    odd = [
-        mark[0] for index, mark in enumerate(marks) if (mark["name"] is None) is (index % 2 == 0)
-    ]
-    if odd or len(marks) % 2:
-        raise Invalid(
-            document,
-            "a mark for the end after each mark for a beginning",
-            (odd or [marks[-1][0]])[0],
-        )
-    for begin, end in zip(marks[::2], marks[1::2], strict=True):
+    """Yield the marks in pairs. Raises Invalid when they do not alternate, or name no part."""
+    expected = "a mark for the end after each mark for a beginning"
+    while marks:
+        begin, *marks = marks
+        if begin["name"] is None or not marks or marks[0]["name"] is not None:
+            raise Invalid(document, expected, begin[0])
         if begin["name"] not in PARTS:
-            raise Invalid(
-                f"{document}: {begin[0]}", f"one of {', '.join(PARTS)}", repr(begin["name"])
-            )
-        yield begin, end
+            expected = f"one of {', '.join(PARTS)}"
+            raise Invalid(f"{document}: {begin[0]}", expected, repr(begin["name"]))
+        yield begin, marks.pop(0)
 
 
 def difference(old: str, new: str, document: str) -> list[str]:
-    """Show what `make docs` would change, as the first lines of a diff."""
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), document, f"{document}, generated", lineterm=""
-    )
-    return list(islice(lines, _SHOWN))
+    """Return what `make docs` would change, as the first lines of a diff."""
+    names = document, f"{document}, generated"
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), *names, lineterm="")
+    return list(lines)[:_MOST_LINES]
 
 
-def drifted(root: Path) -> Iterator[tuple[Path, str, str]]:
-    """Give each document that is out of date: its path, its text as it is, and as it should be."""
+def run(root: Path, is_check: bool) -> int:
+    """Write what is out of date, or show it. Return the exit code. Raises Missing, Invalid."""
     about = facts()
+    code = 0
     for document in DOCUMENTS:
         path = root / document
         if not path.is_file():
             raise Missing(path, "a document", "nothing there")
         old = path.read_text(encoding="utf-8")
         new = renew(old, document, about)
-        if new != old:
-            yield path, old, new
-
-
-def _check(found: list[tuple[Path, str, str]], root: Path) -> int:
-    for path, old, new in found:
-        document = path.relative_to(root).as_posix()
-        print("\n".join(difference(old, new, document)))
-        terminal.error(
-            f"{document}: expected what the tables say now, found another text; run `make docs`"
-        )
-    return 1 if found else 0
+        if new == old:
+            continue
+        if is_check:
+            print("\n".join(difference(old, new, document)))
+            problem = "expected what the tables say now, found another text; run `make docs`"
+            terminal.error(f"{document}: {problem}")
+            code = 1
+        else:
+            disk.replace(path, new.encode())
+            print(path)
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,23 +182,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         parser = cli.Parser(__doc__)
-        parser.add_argument(
-            "--check", action="store_true", help="write nothing; exit 1 when a part is out of date"
-        )
-        parser.add_argument(
-            "--root",
-            type=Path,
-            default=locations.PROJECT,
-            help="where the documents are (the project)",
-        )
+        words = "write nothing; exit 1 when a part is out of date"
+        parser.add_argument("--check", action="store_true", help=words)
+        words = "where the documents are (the project)"
+        parser.add_argument("--root", type=Path, default=locations.PROJECT, help=words)
         args = parser.parse_args(argv)
-        found = list(drifted(args.root))
-        if args.check:
-            return _check(found, args.root)
-        for path, _, new in found:
-            disk.replace(path, new.encode())
-            print(path)
-        return 0
+        return run(args.root, args.check)
 
     return cli.guard(work)
 

@@ -1,4 +1,4 @@
-"""The verbs: every step once, in the order of work. Read aloud, the table is the procedure."""
+"""The table of steps: every step once, in the order of work. Read aloud, it is the procedure."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ _EVIDENCE = (
 
 @dataclass(frozen=True)
 class Step:
-    """One step. Its numbers are those of POST_RUN_OPERATIONS.md; reads and writes are nouns of `postrun.layout`."""
+    """One step. Its number is that of POST_RUN_OPERATIONS.md; it reads and writes artifacts of the table."""
 
     number: str
     name: str
@@ -41,10 +41,11 @@ class Step:
     description: str
     needs_run: bool = True  # false: works on the workspace, or looks for the run itself
     reads_prior: tuple[str, ...] = ()  # of other runs, as their closings left it
+    make_values: tuple[str, ...] = ()  # what its target takes besides TAG and where to work
 
     @property
     def script(self) -> str:
-        """Give the file name of the step's script, from the module its function lives in."""
+        """Return the file name of the step's script, from the module its function is in."""
         return f"{self.run.__module__}.py"
 
 
@@ -57,6 +58,7 @@ STEPS = (
         detect_run.detect,
         "find the run and its gate report on the workstation",
         needs_run=False,
+        make_values=("ABANDONED",),
     ),
     Step(
         "3",
@@ -64,7 +66,7 @@ STEPS = (
         ("run_detection",),
         (*_EVIDENCE, "evidence_manifest"),
         sync_run.fetch,
-        "bring both folders home and prove the copy",
+        "copy both folders and verify every file",
     ),
     Step(
         "4",
@@ -76,6 +78,7 @@ STEPS = (
         ("stage_ledger", "stage_audit_log", "production_gates_final_summary"),
         finalize_gate_run.finalize,
         "write the decision into the ledger and on one page",
+        make_values=("OBJECTIVE",),
     ),
     Step(
         "5",
@@ -90,7 +93,7 @@ STEPS = (
         ),
         ("governance_audit_check",),
         governance_audit_checker.audit,
-        "ask every question of the catalogue",
+        "answer every check of the catalogue",
     ),
     Step(
         "6",
@@ -98,7 +101,7 @@ STEPS = (
         ("governance_audit_check",),
         ("governance_remediation_plan",),
         governance_remediation_plan.remediate,
-        "say what to repair, most severe first",
+        "list what to repair, most severe first",
     ),
     Step(
         "7",
@@ -160,7 +163,7 @@ STEPS = (
         ("governance_audit_check", "factor_experiment_registry"),
         ("failure_patterns", "failure_pattern_summary"),
         update_failure_pattern_db.tally,
-        "remember what failed, and what came back",
+        "record which checks failed, and which came back",
         # An audit of another run is read again when the table lacks what the registry says of it.
         reads_prior=("governance_audit_check",),
     ),
@@ -170,7 +173,7 @@ STEPS = (
         ("stage_ledger", "stage_audit_log"),
         ("handoff_readiness",),
         check_session_handoff_readiness.hand_over,
-        "say whether the work can change hands",
+        "check whether the work can be handed over",
         needs_run=False,
         # Whatever is lacking or out of date is an answer of this step, never a reason to skip it.
         reads_prior=(

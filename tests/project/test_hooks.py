@@ -42,7 +42,7 @@ def hook(path: Path) -> dict[str, Any]:
 def test_hooks_are_called_for_the_artifacts_of_the_table(
     path: Path, homes: tuple[Home, ...]
 ) -> None:
-    """When this fails, put the expected text after `files: |-`."""
+    """When this fails, run `make docs`."""
     assert hook(path)["files"] == files_pattern(*homes)
 
 

@@ -38,7 +38,7 @@ def test_the_projects_documents_are_up_to_date(capsys: pytest.CaptureFixture[str
 
 def test_every_part_stands_in_some_document() -> None:
     text = "".join((locations.PROJECT / document).read_text() for document in DOCUMENTS)
-    assert [name for name in PARTS if f"<!-- generated: {name} " not in text] == []
+    assert [name for name in PARTS if f" generated: {name} " not in text] == []
 
 
 def test_the_steps_are_those_of_the_table() -> None:
@@ -135,6 +135,25 @@ def test_a_missing_document_is_refused(docs: Path, capsys: pytest.CaptureFixture
 def test_broken_marks_are_refused(text: str) -> None:
     with pytest.raises(Invalid, match=r"^x\.md"):
         renew(text, "x.md", {})
+
+
+def test_makefile_and_hooks_are_written_too(docs: Path) -> None:
+    """In these, a part is between lines with `#`, as far to the right as the first of them."""
+    makefile, hooks = docs / "Makefile", docs / ".pre-commit-config.yaml"
+    before = makefile.read_text(), hooks.read_text()
+    makefile.write_text(before[0].replace("scripts/sync_run.py", "scripts/sink_run.py"))
+    hooks.write_text(before[1].replace("          )$\n", ""))
+    assert main(["--root", str(docs)]) == 0
+    assert (makefile.read_text(), hooks.read_text()) == before
+
+
+def test_a_target_says_what_it_takes() -> None:
+    targets = part("make-steps").replace("\t", "")
+    lines = targets.splitlines()
+    assert "sync-run: $(RUN) ## 3   copy both folders and verify every file" in lines
+    assert "@$(PY) scripts/finalize_gate_run.py $(call flags,$(WHERE) OBJECTIVE)" in lines
+    without_tag = [line.partition(":")[0] for line in lines if line.endswith("needs no TAG")]
+    assert without_tag == ["candidate-queue", "next-run-plan", "handoff-readiness"]
 
 
 def test_a_long_difference_is_cut() -> None:

@@ -179,11 +179,11 @@ def schema_of(document: Any, schema: str) -> str:
     number = values.member(document, "schema_version")
     if not isinstance(number, int):
         return schema
-    return _earlier_schemas(schema).get(number, schema)
+    return earlier_schemas(schema).get(number, schema)
 
 
 @cache
-def _earlier_schemas(schema: str) -> dict[int, str]:
+def earlier_schemas(schema: str) -> dict[int, str]:
     """Return the released versions of a schema that are not current, by number."""
     earlier = {}
     for path in SCHEMAS.glob(f"v*/{schema}.schema.json"):
