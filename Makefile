@@ -1,7 +1,6 @@
 # `make` shows what there is. A value such as TAG counts only on make's command line, never from the environment,
 # where other tools keep a TAG or HOST of their own.
 
-PYTHON ?= python3
 BIN := .venv/bin
 PY := $(BIN)/python
 
@@ -28,7 +27,6 @@ $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 flags = $(foreach name,$(filter $(1),$(GIVEN)),$(flag_$(name))="$$$(name)")
 
-export PYTHON
 RUN := $(BIN)/.run
 NOTIFY := $(BIN)/.notify
 DEV := $(BIN)/.dev
@@ -40,10 +38,10 @@ help: ## show this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
 
 setup: $(RUN) ## make .venv from the locked requirements; rsync, ssh, ps if missing
-	@echo ".venv is ready"
+	@$(if $(PYTHON),sh .ci/setup python &&) echo ".venv is ready"
 
-setup-notify: $(NOTIFY) ## what it takes to tell somebody, too: see RUNBOOK
-	@echo ".venv can tell somebody"
+setup-notify: $(NOTIFY) ## what it takes to notify somebody, too: see RUNBOOK
+	@echo ".venv can notify somebody"
 
 demo: $(RUN) ## run, monitor and close a small real gate run, in a folder of its own
 	@$(PY) examples/demo.py || [ $$? -eq 1 ]
@@ -117,18 +115,24 @@ next-run: $(RUN) ## start a planned run on the workstation: RANK=…
 
 ##@ Look after the project
 
-.PHONY: test check validate docs lock bench
+.PHONY: test check check-fast nightly validate docs lock bench
 test: $(DEV) ## the tests, with all they need (openssh-server too)
-	$(PY) -m pytest -q -n 2
+	$(PY) -m pytest -q -n 2 -m "not nightly"
 
-check: $(DEV) ## the one gate: style, types, generated docs, schemas, tests
+check: $(DEV) ## everything a commit needs: style, types, generated docs, schemas, tests
 	sh .ci/check
 	@$(MAKE) --no-print-directory test
+
+check-fast: $(DEV) ## the same but for the tests of what the code does; under a minute
+	sh .ci/check fast
+
+nightly: $(DEV) ## check, and what is slow: nightly tests, the cases beside the checkout
+	$(PY) .ci/nightly.py
 
 validate: $(RUN) ## every JSON artifact against its schema
 	@$(PY) scripts/validate_artifacts.py
 
-docs: $(RUN) ## write the generated parts of the docs anew
+docs: $(RUN) ## write the generated parts of docs, Makefile and hooks
 	@$(PY) scripts/generate_docs.py
 
 lock: ## resolve requirements*.in anew into requirements*.txt, with hashes

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from invoke import Context, Program
+from invoke import Collection, Context, Program
 
 import tasks
 from postrun.core.locations import PROJECT
-from steps import STEPS
+from steps import STEPS, Step
 
 MAKE = shutil.which("make") or "make"
+TASKS = Collection.from_module(tasks)
 
 
 def make(
@@ -91,11 +92,11 @@ def test_every_step_of_the_table_has_its_target() -> None:
         assert scripts_of(make("-n", step.name).stdout) == [f"scripts/{step.script}"]
 
 
-@pytest.mark.parametrize("name", sorted(tasks.ns.task_names))
+@pytest.mark.parametrize("name", sorted(TASKS.task_names))
 def test_both_start_the_same_scripts(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     made = {"setup": "RUN=.venv/bin/.run", "setup-notify": "NOTIFY=.venv/bin/.notify"}
     target = ["-n", "-B", name, made[name]] if name in made else ["-n", name]
-    Program(namespace=tasks.ns).run(["inv", "--dry", name], exit=False)
+    Program(namespace=TASKS).run(["inv", "--dry", name], exit=False)
     invoked = scripts_of(capfd.readouterr().out)
     assert invoked == scripts_of(make(*target).stdout) != []
 
@@ -187,18 +188,38 @@ def test_the_demo_may_say_no(code: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", [1, 7, 130])
 def test_invoke_gives_the_exit_code_on(code: int) -> None:
     with pytest.raises(SystemExit) as ended:
-        tasks.run(Context(), ["sh", "-c", f"exit {code}"])
+        tasks.run(Context(), "sh", "-c", f"exit {code}")
     assert ended.value.code == code
 
 
-def test_invoke_leaves_out_what_was_not_given() -> None:
-    line = tasks.command(
-        "detect_run.py",
-        {"tag": "run1", "remote_root": "a b", "host": None, "json": True, "x": False},
-    )
-    assert line[1:] == [
-        str(PROJECT / "scripts" / "detect_run.py"),
-        "--tag=run1",
-        "--remote-root=a b",
-        "--json",
-    ]
+def test_invoke_leaves_out_what_was_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr(tasks, "run", lambda _, *command: commands.append(command))
+    tasks.detect_run(Context(), tag="run1", remote_root="a b", json=True)
+    (command,) = commands
+    script = str(PROJECT / "scripts" / "detect_run.py")
+    assert command[1:] == (script, "--tag=run1", "--remote-root=a b", "--json")
+
+
+def task_of(step: Step) -> str:
+    """Return the lines of tasks.py for a step, as ruff formats them."""
+    taken = "".join(f" | {name}" for name in step.make_values)
+    names = ["tag", "host", "remote_root", "local_root", *map(str.lower, step.make_values)]
+    return f"""
+@task(help=ONE_RUN{taken}, auto_shortflags=False)
+def {step.name.replace("-", "_")}(
+    ctx: Context,
+{"".join(f"    {name}: Text = None,{chr(10)}" for name in names)}\
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    \"""{step.description[0].upper()}{step.description[1:]}.\"""
+    run_script(ctx, "{step.script}", locals())
+"""
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_every_step_has_its_task(step: Step) -> None:
+    """When this fails, paste what it prints."""
+    if task_of(step) not in (PROJECT / "tasks.py").read_text(encoding="utf-8"):
+        pytest.fail(f"tasks.py: expected this:\n{task_of(step)}", pytrace=False)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 
@@ -84,12 +85,14 @@ def program(folder: Path, name: str, body: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def set_up(tmp_path: Path, bare: Path, kind: str) -> subprocess.CompletedProcess[str]:
+def set_up(
+    tmp_path: Path, bare: Path, kind: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     script = tmp_path / "project" / ".ci" / "setup"
     script.parent.mkdir(parents=True)
     shutil.copy(PROJECT / ".ci" / "setup", script)
     # Where this machine has its own programs is read past: /usr/sbin is for sshd alone.
-    env = {"PATH": str(bare), "HOME": str(tmp_path)}
+    env = {"PATH": str(bare), "HOME": str(tmp_path), **environment}
     line = [str(bare / "sh"), str(script), kind]
     return subprocess.run(line, env=env, capture_output=True, text=True, check=False)
 
@@ -100,6 +103,33 @@ def test_an_old_python_is_refused_in_one_line(tmp_path: Path, bare: Path) -> Non
     assert done.returncode == 3
     assert done.stderr.startswith("setup: Python 3.11 or newer is needed, found Python 3.9.2;")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("python", "found"), [("/nowhere", "none"), ("old", "Python 3.9.2"), ("sh", "none")]
+)
+def test_a_python_that_is_named_is_used_or_refused(
+    tmp_path: Path, bare: Path, python: str, found: str
+) -> None:
+    """Another one that would do is not taken in its place."""
+    program(bare, "python3", "exit 0")
+    program(bare, "old", '[ "$1" = --version ] && echo Python 3.9.2 || exit 1')
+    done = set_up(tmp_path, bare, "run", PYTHON=python)
+    assert done.returncode == 2
+    expected = f"setup: PYTHON={python}: expected Python 3.11 or newer, found {found}\n"
+    assert done.stderr == expected
+
+
+def test_make_setup_refuses_it_in_an_environment_that_is_ready(tmp_path: Path) -> None:
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    shutil.copytree(PROJECT / ".ci", tmp_path / ".ci")
+    command = ["make", "RUN=", "setup", "PYTHON=/nowhere"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "setup: PYTHON=/nowhere: expected Python 3.11 or newer, found none" in done.stderr
+    command[-1] = "PYTHON=" + sys.executable
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ".venv is ready\n")
 
 
 @pytest.mark.parametrize("kind", ["run", "dev"])
@@ -124,4 +154,5 @@ def test_the_newer_of_two_pythons_is_found(tmp_path: Path, bare: Path) -> None:
 
 
 def test_every_program_for_the_gate_is_executable() -> None:
-    assert all(os.access(path, os.X_OK) for path in (PROJECT / ".ci").iterdir())
+    programs = [path for path in (PROJECT / ".ci").iterdir() if path.name != "cases_right"]
+    assert all(os.access(path, os.X_OK) for path in programs if path.is_file())

@@ -96,7 +96,7 @@ def test_drift_is_named_and_shown(docs: Path, capsys: pytest.CaptureFixture[str]
         in shown.err
     )
     assert "docs/steps.md" not in shown.err
-    assert [line[0] for line in shown.out.splitlines() if "-run` | bring" in line] == ["-", "+"]
+    assert [line[0] for line in shown.out.splitlines() if "-run` | copy both" in line] == ["-", "+"]
 
 
 def test_what_is_written_by_hand_stays(docs: Path) -> None:

@@ -1,0 +1,119 @@
+"""Check everything, also what is slow: `make check`, the nightly tests, the cases beside the checkout.
+
+A case is a program `<cases>/<name>/run.sh` that takes the checkout and ends with 0 (right) or 1 (wrong).
+Those that are right are listed in `.ci/cases_right`; the others are known to be wrong, and do not fail
+the night. At the end there is one table. Exit codes: 0 as expected, 1 something is worse than expected.
+
+    .venv/bin/python .ci/nightly.py [--cases FOLDER] [--minutes 55]
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+RIGHT_CASES = PROJECT / ".ci/cases_right"
+MINUTES_OF_A_CASE = 5
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-n", "2")
+CHECKS = {
+    "style, types, docs, schemas": ("sh", ".ci/check"),
+    "tests": (*PYTEST, "-m", "not nightly"),
+    "nightly tests": (*PYTEST, "-m", "nightly"),
+}
+NO_TESTS = 5  # pytest's code when no test has the mark
+# It adds a user to the machine, who stays: run it by hand, on a machine that may have it.
+SKIPPED_CASES = ("33-unreadable-report",)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    result: str  # right, wrong, skipped
+    expected: str
+    seconds: float = 0.0
+
+    @property
+    def is_worse(self) -> bool:
+        """Return whether this fails the night."""
+        return self.expected == "right" != self.result
+
+    def __str__(self) -> str:
+        """Return the line."""
+        note = ""
+        if self.is_worse:
+            note = "WORSE"
+        elif self.result == "right" != self.expected:
+            note = "now right: add it to .ci/cases_right"
+        return f"{self.result:<8} {self.seconds:7.1f} s  {self.name}  {note}".rstrip()
+
+
+def run(command: Sequence[str], seconds: float) -> int:
+    """Return the exit code of a program; when its time is up, end it with all that it started."""
+    process = subprocess.Popen(command, cwd=PROJECT, start_new_session=True)
+    try:
+        return process.wait(max(seconds, 1.0))
+    except subprocess.TimeoutExpired:
+        print(f"{' '.join(command)}: no end within {seconds:.0f} s", file=sys.stderr)
+        return 1
+    finally:
+        # Also after an interrupt: no sshd of a case outlives the night.
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def find_cases(folder: Path) -> dict[str, str]:
+    """Return the cases by name with what is expected of them. None when the folder is not there."""
+    right = RIGHT_CASES.read_text(encoding="utf-8").split()
+    names = sorted(path.parent.name for path in folder.glob("*/run.sh"))
+    return {name: "right" if name in right else "wrong" for name in names}
+
+
+def all_rows(cases: Path, deadline: float) -> list[Row]:
+    """Run everything, one after the other, until the time is up; return a row for each."""
+    rows = []
+    for name, command in CHECKS.items():
+        rows.append(_row(name, "right", command, deadline))
+    for name, expected in find_cases(cases).items():
+        end = min(deadline, time.monotonic() + MINUTES_OF_A_CASE * 60)
+        if name in SKIPPED_CASES:
+            rows.append(Row(name, "skipped", "skipped"))
+        elif time.monotonic() >= deadline:
+            rows.append(Row(name, "no time", expected))
+        else:
+            command = ("bash", str(cases / name / "run.sh"), str(PROJECT))
+            rows.append(_row(name, expected, command, end))
+    return rows
+
+
+def _row(name: str, expected: str, command: Sequence[str], deadline: float) -> Row:
+    print(f"== {name}", flush=True)
+    started = time.monotonic()
+    code = run(command, deadline - started)
+    is_right = code == 0 or (code == NO_TESTS and "pytest" in command)
+    return Row(name, "right" if is_right else "wrong", expected, time.monotonic() - started)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run everything and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n    ")[0])
+    beside = PROJECT.parent / "shared/cases"
+    parser.add_argument("--cases", type=Path, default=beside, help="the folder of the cases")
+    parser.add_argument("--minutes", type=float, default=55.0, help="for everything")
+    args = parser.parse_args(argv)
+    rows = all_rows(args.cases, time.monotonic() + args.minutes * 60)
+    worse = sum(row.is_worse for row in rows)
+    print("", *rows, f"{len(rows)} run, {worse} worse than expected", sep="\n")
+    return 1 if worse else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
