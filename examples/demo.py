@@ -1,10 +1,10 @@
 """Close a real run from end to end: start it on the sample workstation, wait for it, finalize it.
 
 reads   examples/workstation/
-writes  .demo/workstation (the far side) and .demo/home (the workspace), both below the project's root; never
-        among your own artifacts. Run again, it takes a new tag and adds to both.
+writes  .demo/workstation (the workstation) and .demo/home (the workspace), both below the project's
+        root and never among your own artifacts. Run again, it takes a new tag and adds to both.
 prints  what the launcher, the monitor and the steps print, and at the end where to look
-exit    that of scripts/monitor_then_finalize.py, the highest of several: 0 the audit passed, 1 it did not
+exit    the highest of scripts/monitor_then_finalize.py: 0 every audit passed, 1 an audit did not
 
     python examples/demo.py
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from make_workstation import PROJECT, SHIM, lay_out
 
 DEMO = PROJECT / ".demo"
-FAR, NEAR = DEMO / "workstation", DEMO / "home"
+WORKSTATION, WORKSPACE = DEMO / "workstation", DEMO / "home"
 MONITOR = PROJECT / "scripts" / "monitor_then_finalize.py"
 FACTORS = ("momentum_12_1", "reversal_1", "low_volatility")
 BUSY = 8  # seconds that the gate program fills, so that there is something to watch
@@ -43,77 +43,71 @@ IN_WORKSPACE = (
 
 
 def free_tag() -> str:
-    """Give the first tag of today that neither side has."""
-    names = [run.name for root in (FAR, NEAR) for run in root.glob(f"{RUNS}/*")]
-    today, number = date.today(), 1
-    while any(name.endswith(f"_demo_{today}_run{number}") for name in names):
+    """Return the first tag of today that neither workstation nor workspace has."""
+    names = [run.name for root in (WORKSTATION, WORKSPACE) for run in root.glob(f"{RUNS}/*")]
+    number = 1
+    while True:
+        tag = f"demo_{date.today()}_run{number}"
+        if not any(name.endswith(f"_{tag}") for name in names):
+            return tag
         number += 1
-    return f"demo_{today}_run{number}"
 
 
 def start(tag: str, factor: str) -> int:
-    """Start an official run in the background, the documented way. Gives the launcher's exit code."""
-    launcher = ["bash", SHIM, "--workflow", "production_gates", "--tag", tag, "--owner", "demo"]
-    launcher += ["--notes", f"{factor} on the sample workstation", "--threads", "1"]
-    launcher += ["--dq-input-csv", "data/sp500_month_end.csv", "--"]
-    gates = [
-        "--strategy",
-        f"configs/strategies/{factor}.yaml",
-        "--factor",
-        factor,
-        "--wf-shards",
-        "4",
-    ]
-    gates += [
-        "--cost-multipliers",
-        "1.0,1.5,2.0",
-        "--freeze-file",
-        f"runs/freeze/{factor}.freeze.json",
-    ]
-    gates += ["--out-dir", "gate_results", "--min-seconds", str(BUSY)]
-    return subprocess.run([*launcher, *gates], cwd=FAR, check=False).returncode
+    """Start an official run in the background, as documented; return the launcher's exit code."""
+    command = ["bash", SHIM, "--workflow", "production_gates", "--tag", tag, "--owner", "demo"]
+    command += ["--notes", f"{factor} on the sample workstation", "--threads", "1"]
+    command += ["--dq-input-csv", "data/sp500_month_end.csv", "--"]
+    command += ["--strategy", f"configs/strategies/{factor}.yaml", "--factor", factor]
+    command += ["--wf-shards", "4", "--cost-multipliers", "1.0,1.5,2.0"]
+    command += ["--freeze-file", f"runs/freeze/{factor}.freeze.json"]
+    command += ["--out-dir", "gate_results", "--min-seconds", str(BUSY)]
+    return subprocess.run(command, cwd=WORKSTATION, check=False).returncode
 
 
 def close(tag: str) -> int:
-    """Wait for the run and finalize it; gives the exit code."""
+    """Wait for the run and finalize it; return the exit code."""
     command = [sys.executable, str(MONITOR), "--host", "local", "--tag", tag, "--interval", "1"]
-    command += [
-        "--remote-root",
-        str(FAR.relative_to(PROJECT)),
-        "--local-root",
-        str(NEAR.relative_to(PROJECT)),
-    ]
+    command += ["--remote-root", str(WORKSTATION.relative_to(PROJECT))]
+    command += ["--local-root", str(WORKSPACE.relative_to(PROJECT))]
     return subprocess.run(command, cwd=PROJECT, check=False).returncode
 
 
-def worth_a_look(tags: list[str]) -> Iterator[Path]:
-    """Give the pages and logs of these runs, then those of the workspace; not all of them need be there."""
+def pages_of(tags: list[str]) -> Iterator[Path]:
+    """Yield the pages and logs of these runs, then those of the workspace; some may not exist."""
     for tag in tags:
-        for run in NEAR.glob(f"{RUNS}/*_{tag}"):
-            found = run / "run_detection.json"
-            gate = (
-                json.loads(found.read_text(encoding="utf-8")).get("gate_folder")
-                if found.is_file()
-                else None
-            )
-            yield from ((NEAR / "gate_results" / gate if gate else run) / name for name in IN_GATE)
+        for run in WORKSPACE.glob(f"{RUNS}/*_{tag}"):
+            gate = gate_folder(run)
+            yield from (gate / name for name in IN_GATE)
             yield from (run / name for name in IN_RUN)
-        yield from (run / "run.log" for run in FAR.glob(f"{RUNS}/*_{tag}"))
-    yield from (NEAR / name for name in IN_WORKSPACE)
+        yield from (run / "run.log" for run in WORKSTATION.glob(f"{RUNS}/*_{tag}"))
+    yield from (WORKSPACE / name for name in IN_WORKSPACE)
+
+
+def gate_folder(run: Path) -> Path:
+    """Return a run's gate folder; without one its pages are in the run folder."""
+    detection = run / "run_detection.json"
+    name = None
+    if detection.is_file():
+        name = json.loads(detection.read_text(encoding="utf-8")).get("gate_folder")
+    if name is None:
+        return run
+    return WORKSPACE / "gate_results" / str(name)
 
 
 def demo(factors: list[str]) -> int:
-    """Run the factors one after the other; give the highest exit code."""
+    """Run the factors one after the other; return the highest exit code."""
     codes, tags = [0], []
     for factor in factors:
         tag = free_tag()
         tags.append(tag)
-        print(f"\n== {factor}: official run {tag} on {FAR.relative_to(PROJECT)}", flush=True)
+        folder = WORKSTATION.relative_to(PROJECT)
+        print(f"\n== {factor}: official run {tag} on {folder}", flush=True)
         codes.append(start(tag, factor) or close(tag))
-    pages = [path for path in worth_a_look(tags) if path.is_file()]
     print("\n== Where to look", flush=True)
-    for path in pages:
-        print(f"   {path.relative_to(PROJECT)}")
+    for path in pages_of(tags):
+        if path.is_file():
+            print(f"   {path.relative_to(PROJECT)}")
     return max(codes)
 
 
@@ -125,10 +119,10 @@ def main(argv: list[str] | None = None) -> int:
         "--factors", default=",".join(FACTORS), help="comma-separated (default: %(default)s)"
     )
     factors: list[str] = parser.parse_args(argv).factors.split(",")
-    FAR.mkdir(parents=True, exist_ok=True)
-    NEAR.mkdir(parents=True, exist_ok=True)
-    for name in lay_out(FAR):
-        print(f"demo.py: {name} was changed in {FAR}, it stays as it is", file=sys.stderr)
+    WORKSTATION.mkdir(parents=True, exist_ok=True)
+    WORKSPACE.mkdir(parents=True, exist_ok=True)
+    for name in lay_out(WORKSTATION):
+        print(f"demo.py: {name} was changed in {WORKSTATION}, it stays as it is", file=sys.stderr)
     return demo(factors)
 
 

@@ -1,8 +1,8 @@
-"""Lay out the sample workstation at a folder of your choice. Does it again without harm.
+"""Make the sample workstation in a folder of your choice. Run it again without harm.
 
 reads   examples/workstation/
-writes  DIR: the same tree, scripts/workstation_official_run.sh (starts this project's launcher with the Python
-        that ran this script), and .laid_out.json (digests of what was laid out)
+writes  DIR: the same tree, scripts/workstation_official_run.sh (starts this project's launcher with
+        the Python that ran this script), and .laid_out.json (digests of what was written)
 prints  DIR
 exit    0 done; 2 wrong usage
 
@@ -26,42 +26,44 @@ SHIM = "scripts/workstation_official_run.sh"
 
 
 def shim(root: Path) -> bytes:
-    """Give the launcher's shim; the paths in it are this machine's, known only now."""
+    """Return the script that starts the launcher; the paths in it are this machine's."""
     launcher = PROJECT / "scripts" / "workstation_official_run.py"
-    words = shlex.join([sys.executable, str(launcher), "--root", str(root)])
-    return f'#!/usr/bin/env bash\nexec {words} "$@"\n'.encode()
+    command = shlex.join([sys.executable, str(launcher), "--root", str(root)])
+    return f'#!/usr/bin/env bash\nexec {command} "$@"\n'.encode()
 
 
-def wanted(root: Path) -> Iterator[tuple[str, bytes]]:
-    """Give every file of the workstation: its path below the root, and its content."""
+def files_of(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of the workstation: its path below the root, and its content."""
     for path in sorted(TREE.rglob("*")):
         name = path.relative_to(TREE)
-        if path.is_file() and not any(
-            part.startswith((".", "__pycache__")) for part in name.parts
-        ):  # tools' caches
+        # Tools leave their caches in the tree.
+        is_cache = any(part.startswith((".", "__pycache__")) for part in name.parts)
+        if path.is_file() and not is_cache:
             yield name.as_posix(), path.read_bytes()
     yield SHIM, shim(root)
 
 
 def lay_out(root: Path) -> list[str]:
-    """Write what is not there yet or follows the project; list the files left alone as changed."""
+    """Write the files that are missing or older than the project's; return those changed here."""
     record = root / RECORD
-    laid: dict[str, str] = (
-        json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    )
-    kept = []
-    for name, content in wanted(root):
+    written: dict[str, str] = {}
+    if record.is_file():
+        written = json.loads(record.read_text(encoding="utf-8"))
+    changed_here = []
+    for name, content in files_of(root):
         path = root / name
-        found = digest(path.read_bytes()) if path.is_file() else None
-        if found not in (None, laid.get(name), digest(content)):
-            kept.append(name)
+        new_digest = digest(content)
+        old_digest = digest(path.read_bytes()) if path.is_file() else None
+        if old_digest not in (None, written.get(name), new_digest):
+            changed_here.append(name)
             continue
-        if found != digest(content):
+        if old_digest != new_digest:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        laid[name] = digest(content)
-    record.write_text(json.dumps(laid, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return kept
+        written[name] = new_digest
+    text = json.dumps(written, indent=2, sort_keys=True)
+    record.write_text(f"{text}\n", encoding="utf-8")
+    return changed_here
 
 
 def digest(content: bytes) -> str:

@@ -1,12 +1,16 @@
-"""Reduce the daily prices that the skfolio package ships to the month-end table of the sample workstation.
+"""Reduce the daily prices in the skfolio package to the month-end table of the sample workstation.
 
 reads   skfolio.datasets (20 S&P 500 stocks and the index, adjusted daily closes, 1990-2022; BSD-3)
-writes  examples/workstation/data/sp500_month_end.csv: date, symbol, close; the last trading day of each month
-exit    0 written; a missing skfolio ends with Python's own ModuleNotFoundError
+writes  examples/workstation/data/sp500_month_end.csv: date, symbol, close; of each month its last
+        trading day
+exit    0 written; without skfolio, Python's own ModuleNotFoundError
 
-The table is committed, so this is needed only to check it or to make it anew. skfolio is not a dependency:
+The table is committed, so this is needed only to check it or to make it again. skfolio is not a
+dependency of this project:
 
-    python -m venv other && other/bin/pip install skfolio && other/bin/python examples/reduce_prices.py
+    python -m venv other
+    other/bin/pip install skfolio
+    other/bin/python examples/reduce_prices.py
 """
 
 import argparse
@@ -16,14 +20,16 @@ TABLE = Path(__file__).resolve().parent / "workstation" / "data" / "sp500_month_
 
 
 def reduce_prices() -> str:
-    """Give the long CSV text, sorted by date and symbol; closes keep the three decimals that skfolio has."""
-    from skfolio.datasets import load_sp500_dataset, load_sp500_index  # type: ignore[import-not-found]
+    """Return the CSV text, sorted by date and symbol; closes keep skfolio's three decimals."""
+    from skfolio import datasets  # type: ignore[import-not-found]
 
-    daily = load_sp500_dataset().join(load_sp500_index(), how="inner")
+    stocks, index = datasets.load_sp500_dataset(), datasets.load_sp500_index()
+    daily = stocks.join(index, how="inner")
     month_ends = daily.groupby(daily.index.to_period("M")).tail(1)
     lines = ["date,symbol,close"]
     for day, closes in month_ends.iterrows():
-        lines += [f"{day:%Y-%m-%d},{symbol},{closes[symbol]:g}" for symbol in sorted(daily.columns)]
+        for symbol in sorted(daily.columns):
+            lines.append(f"{day:%Y-%m-%d},{symbol},{closes[symbol]:g}")
     return "\n".join(lines) + "\n"
 
 

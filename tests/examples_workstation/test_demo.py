@@ -13,7 +13,11 @@ TODAY = datetime.now().astimezone().date()
 
 @pytest.fixture
 def sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, folder in (("PROJECT", ""), ("FAR", ".demo/workstation"), ("NEAR", ".demo/home")):
+    for name, folder in (
+        ("PROJECT", ""),
+        ("WORKSTATION", ".demo/workstation"),
+        ("WORKSPACE", ".demo/home"),
+    ):
         monkeypatch.setattr(demo, name, tmp_path / folder)
     return tmp_path / ".demo"
 

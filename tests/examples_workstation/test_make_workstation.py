@@ -45,7 +45,7 @@ def test_what_was_not_changed_follows_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main([str(tmp_path)])
-    monkeypatch.setattr(make_workstation, "wanted", lambda _: iter([(STRATEGY, b"newer\n")]))
+    monkeypatch.setattr(make_workstation, "files_of", lambda _: iter([(STRATEGY, b"newer\n")]))
     assert make_workstation.lay_out(tmp_path) == []
     assert (tmp_path / STRATEGY).read_text() == "newer\n"
 

@@ -18,7 +18,7 @@ def walk(months: int, stocks: int, seed: int = 7) -> Array:
 
 def trial_of(closes: Array, factor: str, cost_bps: float = 10.0) -> Trial:
     days = [f"{2000 + month // 12}-{month % 12 + 1:02d}-28" for month in range(len(closes))]
-    return panel.trial(Panel(days, closes, closes.mean(axis=1)), factor, cost_bps)
+    return panel.make_trial(Panel(days, closes, closes.mean(axis=1)), factor, cost_bps)
 
 
 def test_momentum_leaves_the_latest_month_out() -> None:

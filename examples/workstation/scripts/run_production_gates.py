@@ -1,17 +1,19 @@
-"""The sample workstation's gate program: one factor through cost, walk-forward, risk and statistical gates.
+"""The sample workstation's gate program: one factor through four stages of gates.
 
-reads   the strategy file, the prices it names, a freeze file if given; all relative to the workstation's
-        root, which is the current folder
-writes  gate_results/production_gates_<ts>/: cost_stress_results.csv, cost_stress/, walk_forward_stress/,
-        risk/, statistical/, and last production_gates_report.md and .json; a row of the registry unless
-        --no-registry
+reads   the strategy file, the prices it names, a freeze file if given; all relative to the
+        workstation's root, which is the current folder
+writes  gate_results/production_gates_<ts>/: cost_stress_results.csv, cost_stress/,
+        walk_forward_stress/, risk/, statistical/, and last production_gates_report.md and .json;
+        a row of the registry unless --no-registry
 exit    0 finished, whatever the gates said; 1 a broken panel; 2 wrong usage, or not what was frozen
 
-Walk-forward shards are processes of this same program. --min-seconds spreads waiting time over the windows,
-so that a monitor has something to watch; the numbers do not depend on it. A dry run lists the windows and
-measures nothing.
+The stages are cost stress, walk-forward, risk and statistics. Walk-forward shards are processes of
+this same program. --min-seconds spreads waiting time over the windows, so that a monitor has
+something to watch; the numbers do not depend on it. A dry run lists the windows and measures
+nothing.
 
-    python scripts/run_production_gates.py --strategy configs/strategies/reversal_1.yaml --factor reversal_1
+    python scripts/run_production_gates.py --strategy configs/strategies/reversal_1.yaml \\
+      --factor reversal_1
 """
 
 import argparse
@@ -26,14 +28,14 @@ from typing import Any
 from production_gates import gates, risk, significance, walk_forward
 from production_gates.files import number, say, write_csv, write_json, write_text
 from production_gates.options import build_parser, inputs, multipliers, parse
-from production_gates.panel import FACTORS, Panel, Trial, load, mean, trial
+from production_gates.panel import FACTORS, Panel, Trial, load, make_trial, mean
 
 COST_COLUMNS = ("cost_multiplier", "return_code", "test_ic", "train_ic", "run_json")
 SKIPPED = {"ok": False, "reason": "skipped by option"}
 
 
 def new_folder(out_dir: Path) -> Path:
-    """Make the gate folder of this second; two runs in one second take turns."""
+    """Make a gate folder named after this second, or the next one that is free."""
     while True:
         folder = out_dir.resolve() / f"production_gates_{datetime.now():%Y-%m-%d_%H%M%S}"
         try:
@@ -43,97 +45,116 @@ def new_folder(out_dir: Path) -> Path:
             time.sleep(0.2)
 
 
-def cost_stress(options: argparse.Namespace, tried: Trial, folder: Path) -> list[dict[str, Any]]:
-    """Measure the mean monthly IC under each multiplier; train is every month before the first test year."""
-    first_test, rows = options.wf_start_year + options.wf_train_years, []
-    test = (tried.years >= first_test) & (tried.years <= options.wf_end_year)
+def cost_stress(options: argparse.Namespace, trial: Trial, folder: Path) -> list[dict[str, Any]]:
+    """Return the mean monthly IC under each cost multiplier.
+
+    Train is every month before the first test year.
+    """
+    first_test_year = options.wf_start_year + options.wf_train_years
+    in_test = (trial.years >= first_test_year) & (trial.years <= options.wf_end_year)
+    in_train = trial.years < first_test_year
+    rows = []
     for multiplier in multipliers(options):
-        ics = tried.ics(multiplier)
-        train = tried.years < first_test
-        measured = {"test_ic": number(mean(ics[test])), "train_ic": number(mean(ics[train]))}
+        ics = trial.ics(multiplier)
+        test_ic, train_ic = number(mean(ics[in_test])), number(mean(ics[in_train]))
         path = folder / "cost_stress" / f"x{multiplier:.1f}" / "run.json"
         detail = {
             "factor": options.factor,
             "cost_multiplier": multiplier,
-            "cost_bps": tried.cost * 10_000,
+            "cost_bps": trial.cost * 10_000,
+            "test_ic": test_ic,
+            "train_ic": train_ic,
+            "train_n_dates": int(in_train.sum()),
+            "test_n_dates": int(in_test.sum()),
         }
-        counts = {"train_n_dates": int(train.sum()), "test_n_dates": int(test.sum())}
-        write_json(path, detail | measured | counts)
-        rows.append(
-            {"cost_multiplier": multiplier, "return_code": 0, **measured, "run_json": str(path)}
-        )
-        say(
-            "cost_stress",
-            f"x{multiplier:.1f} test_ic={measured['test_ic']} train_ic={measured['train_ic']}",
-        )
+        write_json(path, detail)
+        row = {
+            "cost_multiplier": multiplier,
+            "return_code": 0,
+            "test_ic": test_ic,
+            "train_ic": train_ic,
+            "run_json": str(path),
+        }
+        rows.append(row)
+        say("cost_stress", f"x{multiplier:.1f} test_ic={test_ic} train_ic={train_ic}")
     write_csv(folder / "cost_stress_results.csv", COST_COLUMNS, rows)
     return rows
 
 
-def stages(
-    options: argparse.Namespace, argv: Sequence[str], panel: Panel, tried: Trial, folder: Path
+def run_stages(
+    options: argparse.Namespace, argv: Sequence[str], panel: Panel, trial: Trial, folder: Path
 ) -> dict[str, Any]:
-    """Run what was not skipped, in the order of the report."""
+    """Run the stages that are not skipped; return them in the order of the report."""
     if options.dry_run:
         say("dry_run", f"windows {walk_forward.windows(options)}")
-        later = ("wf_stress", "risk_diagnostics", "statistical_gates")
-        return {"cost_stress": [], **{stage: {"ok": False, "reason": "dry run"} for stage in later}}
-    cost, wf = cost_stress(options, tried, folder), walk_forward.run(options, argv, folder)
-    exposure = SKIPPED if options.skip_risk_diagnostics else risk.run(options, tried, folder)
-    bps = tried.cost * 10_000
-    luck = (
-        SKIPPED if options.skip_statistical_gates else significance.run(options, panel, bps, folder)
-    )
-    return {
-        "cost_stress": cost,
-        "wf_stress": wf,
-        "risk_diagnostics": exposure,
-        "statistical_gates": luck,
+        dry = {"ok": False, "reason": "dry run"}
+        return {
+            "cost_stress": [],
+            "wf_stress": dry,
+            "risk_diagnostics": dry,
+            "statistical_gates": dry,
+        }
+    stages = {
+        "cost_stress": cost_stress(options, trial, folder),
+        "wf_stress": walk_forward.run(options, argv, folder),
+        "risk_diagnostics": SKIPPED,
+        "statistical_gates": SKIPPED,
     }
+    if not options.skip_risk_diagnostics:
+        stages["risk_diagnostics"] = risk.run(options, trial, folder)
+    if not options.skip_statistical_gates:
+        cost_bps = trial.cost * 10_000
+        stages["statistical_gates"] = significance.run(options, panel, cost_bps, folder)
+    return stages
 
 
-def report(options: argparse.Namespace, found: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Put the report together and write it last, its readable face just before."""
-    outputs = {"out_root": str(folder), "cost_csv": str(folder / "cost_stress_results.csv")}
-    outputs["wf_summary_csv"] = found["wf_stress"].get("summary_csv")
-    moment = datetime.now().isoformat(timespec="seconds")
-    head = {"generated_at": moment, "inputs": inputs(options), "outputs": outputs}
-    whole = {**head, **found, "gates": gates.evaluate(options, found)}
-    write_text(folder / "production_gates_report.md", gates.page(whole))
-    write_json(folder / "production_gates_report.json", whole)
-    say(
-        "report",
-        f"overall_pass={whole['gates']['overall_pass']} {folder / 'production_gates_report.json'}",
-    )
-    return whole
+def write_report(
+    options: argparse.Namespace, stages: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Write the report last, its Markdown page just before it; return it."""
+    path = folder / "production_gates_report.json"
+    outputs = {
+        "out_root": str(folder),
+        "cost_csv": str(folder / "cost_stress_results.csv"),
+        "wf_summary_csv": stages["wf_stress"].get("summary_csv"),
+    }
+    report = {
+        "generated_at": datetime.now().isoformat(timespec="seconds"),
+        "inputs": inputs(options),
+        "outputs": outputs,
+        **stages,
+        "gates": gates.evaluate(options, stages),
+    }
+    write_text(folder / "production_gates_report.md", gates.page(report))
+    write_json(path, report)
+    say("report", f"overall_pass={report['gates']['overall_pass']} {path}")
+    return report
 
 
-def register(path: Path, whole: dict[str, Any]) -> None:
-    """Add this run to the workstation's own list: one line in one write, so that runs do not mix."""
+def register(path: Path, report: dict[str, Any]) -> None:
+    """Add this run to the workstation's own list, in one write: runs may end at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    asked = whole["inputs"]
-    row = (
-        whole["generated_at"],
-        asked["decision_tag"],
-        asked["factor"],
-        whole["gates"]["overall_pass"],
-    )
+    asked, gate_answers = report["inputs"], report["gates"]
+    row = [report["generated_at"], asked["decision_tag"], asked["factor"]]
+    row.append(gate_answers["overall_pass"])
     with path.open("a", encoding="utf-8", newline="") as out:
         csv.writer(out, lineterminator="\n").writerow(row)
 
 
 def main(argv: list[str] | None = None) -> int:
-    given = sys.argv[1:] if argv is None else argv
-    options, strategy = parse(build_parser(__doc__ or "", list(FACTORS)), given)
+    arguments = sys.argv[1:] if argv is None else argv
+    parser = build_parser(__doc__ or "", list(FACTORS))
+    options, strategy = parse(parser, arguments)
     panel = load(Path(strategy["prices"]), strategy["index_symbol"])
-    tried = trial(panel, options.factor, float(strategy["cost_bps"]))
+    trial = make_trial(panel, options.factor, float(strategy["cost_bps"]))
     if options.shard is not None:
-        return walk_forward.run_shard(options, tried)
+        return walk_forward.run_shard(options, trial)
     folder = new_folder(Path(options.out_dir))
     say("start", f"{options.factor} {options.decision_tag} {folder}")
-    whole = report(options, stages(options, given, panel, tried, folder), folder)
+    stages = run_stages(options, arguments, panel, trial, folder)
+    report = write_report(options, stages, folder)
     if not options.no_registry:
-        register(Path(options.registry_csv), whole)
+        register(Path(options.registry_csv), report)
     return 0
 
 

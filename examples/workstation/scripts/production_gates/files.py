@@ -1,4 +1,4 @@
-"""How results reach the disk: JSON without NaN, CSV with every digit, and the report in one move."""
+"""How results are written: JSON without NaN, CSV with every digit, each report in one move."""
 
 import csv
 import json
@@ -9,22 +9,25 @@ from pathlib import Path
 from typing import Any
 
 
-def say(stage: str, words: str) -> None:
-    """Print one progress line; shards share the log, so a line leaves in one piece."""
-    print(f"[{stage}] {words}\n", end="", flush=True)
+def say(stage: str, message: str) -> None:
+    """Print one progress line, in one write: shards share the log."""
+    print(f"[{stage}] {message}\n", end="", flush=True)
 
 
 def number(value: float) -> float | None:
-    """Give a plain float, or None where there is no number: unknown is null in every file."""
-    return float(value) if math.isfinite(value) else None
+    """Return a plain float, or None when there is no number: unknown is null in every file."""
+    if not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def write_json(path: Path, content: object) -> None:
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=2, allow_nan=False)
+    write_text(path, f"{text}\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put the whole text at `path` or none of it."""
+    """Write the whole text or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     unfinished.write_text(text, encoding="utf-8")
@@ -32,7 +35,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows; None becomes an empty cell, floats keep every digit so that sums can be checked."""
+    """Write rows; None is an empty cell, and floats keep every digit so that others can check."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.DictWriter(out, columns, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""What the program is asked: the strategy file, the command line, and the guardrail between the two."""
+"""The command line, the strategy file, and the guardrail: both compared with a freeze file."""
 
 import argparse
 import hashlib
@@ -51,12 +51,10 @@ SWITCH = (
     "skip-guardrails",
     "dry-run",
 )
-INTERNAL = (
-    "shard",
-    "gate_folder",
-    "parent",
-)  # how the program starts its own shards; not part of what was asked
-CANNOT = (
+# How the program starts its own shards; the report does not record them.
+INTERNAL = ("shard", "gate_folder", "parent")
+# The data has no capitalisations, volumes or traded prices for these.
+CANNOT_APPLY = (
     "stress_min_market_cap",
     "stress_min_dollar_volume",
     "stress_min_price",
@@ -71,16 +69,14 @@ def build_parser(description: str, factors: Sequence[str]) -> argparse.ArgumentP
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--strategy", required=True, help="strategy file, relative to the workstation's root"
-    )
+    strategy = "strategy file, relative to the workstation's root"
+    parser.add_argument("--strategy", required=True, help=strategy)
     parser.add_argument("--factor", required=True, choices=factors)
     parser.add_argument("--wf-rebalance-mode", default="monthly", choices=["monthly"])
     for kind, table in ((str, TEXT), (int, WHOLE), (float, REAL)):
         for name, value in table.items():
-            parser.add_argument(
-                f"--{name}", type=kind, default=value, help=f"default: {value or 'none'}"
-            )
+            default = f"default: {value or 'none'}"
+            parser.add_argument(f"--{name}", type=kind, default=value, help=default)
     for name in SWITCH:
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--shard", type=int, help=argparse.SUPPRESS)
@@ -90,28 +86,33 @@ def build_parser(description: str, factors: Sequence[str]) -> argparse.ArgumentP
 
 
 def read_strategy(path: Path) -> dict[str, str]:
-    """Read the flat `key: value` lines that the sample's YAML files are made of."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    pairs = (line.split(":", 1) for line in lines if line and not line.startswith("#"))
-    return {key.strip(): value.strip() for key, value in pairs}
+    """Return the `key: value` lines of a strategy file; the sample's YAML has nothing else."""
+    strategy = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(":")
+        if line.strip() and not line.strip().startswith("#"):
+            strategy[key.strip()] = value.strip()
+    return strategy
 
 
 def parse(
     parser: argparse.ArgumentParser, argv: Sequence[str]
 ) -> tuple[argparse.Namespace, dict[str, str]]:
-    """Read the strategy first, since it sets defaults, then the command line, which wins. Exits with 2."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--strategy")
-    named = first.parse_known_args(argv)[0].strategy
-    if named and not Path(named).is_file():
-        parser.error(f"--strategy: expected a file below {Path.cwd()}, found none at {named}")
-    strategy = read_strategy(Path(named)) if named else {}
-    own = {
-        key.removeprefix("gate."): value
-        for key, value in strategy.items()
-        if key.startswith("gate.")
-    }
-    parser.set_defaults(**own)
+    """Return the options and the strategy, or exit with 2.
+
+    The strategy file comes first because it sets defaults; the command line overrides them.
+    """
+    strategy_parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    strategy_parser.add_argument("--strategy")
+    name = strategy_parser.parse_known_args(argv)[0].strategy
+    strategy: dict[str, str] = {}
+    if name:
+        if not Path(name).is_file():
+            parser.error(f"--strategy: expected a file below {Path.cwd()}, found none at {name}")
+        strategy = read_strategy(Path(name))
+    for key, value in strategy.items():
+        if key.startswith("gate."):
+            parser.set_defaults(**{key.removeprefix("gate."): value})
     options = parser.parse_args(argv)
     for problem in problems(options, strategy):
         parser.error(problem)
@@ -119,43 +120,41 @@ def parse(
 
 
 def problems(options: argparse.Namespace, strategy: dict[str, str]) -> list[str]:
-    """Say what cannot be done as asked; an option that would be recorded but not applied is refused."""
-    found = [
-        f"--{name.replace('_', '-')}: no capitalisations, volumes or traded prices to apply it to"
-        for name in CANNOT
-        if getattr(options, name)
-    ]
+    """Return what is wrong. An option that would be recorded but not applied is refused."""
+    messages = []
+    for name in CANNOT_APPLY:
+        if getattr(options, name):
+            flag = f"--{name.replace('_', '-')}"
+            messages.append(f"{flag}: no capitalisations, volumes or traded prices to apply it to")
     if min(options.wf_train_years, options.wf_test_years, options.wf_shards) < 1:
-        found.append("--wf-train-years, --wf-test-years, --wf-shards: expected 1 or more each")
+        messages.append("--wf-train-years, --wf-test-years, --wf-shards: expected 1 or more each")
     if not options.skip_guardrails:
-        found += guardrail(options, strategy)
-    return found
+        messages += guardrail(options, strategy)
+    return messages
 
 
 def guardrail(options: argparse.Namespace, strategy: dict[str, str]) -> list[str]:
-    """Compare the run with what was frozen: the strategy's digest, and every entry of run_scope."""
-    found = (
-        []
-        if strategy["factor"] == options.factor
-        else [f"--factor: the strategy is for {strategy['factor']}"]
-    )
+    """Return where the run differs from what was frozen: the strategy file and the run_scope."""
+    messages = []
+    if strategy["factor"] != options.factor:
+        messages.append(f"--factor: the strategy is for {strategy['factor']}")
     for name in filter(None, (options.freeze_file, options.wf_freeze_file)):
-        if not Path(name).is_file():
-            return [*found, f"freeze file: expected {name}, found nothing there"]
-        frozen = json.loads(Path(name).read_text(encoding="utf-8"))
-        if hashlib.sha256(Path(options.strategy).read_bytes()).hexdigest() != frozen["config_hash"]:
-            found.append(f"{name}: the strategy file changed after it was frozen")
-        given = vars(options)
-        differs = [key for key, value in frozen["run_scope"].items() if given[key] != value]
-        found += [
-            f"{name}: {key} is frozen at {frozen['run_scope'][key]}, not {given[key]}"
-            for key in differs
-        ]
-    return found
+        path = Path(name)
+        if not path.is_file():
+            return [*messages, f"freeze file: expected {name}, found nothing there"]
+        frozen = json.loads(path.read_text(encoding="utf-8"))
+        strategy_bytes = Path(options.strategy).read_bytes()
+        if hashlib.sha256(strategy_bytes).hexdigest() != frozen["config_hash"]:
+            messages.append(f"{name}: the strategy file changed after it was frozen")
+        for key, value in frozen["run_scope"].items():
+            actual = getattr(options, key)
+            if actual != value:
+                messages.append(f"{name}: {key} is frozen at {value}, not {actual}")
+    return messages
 
 
 def inputs(options: argparse.Namespace) -> dict[str, Any]:
-    """Give every option as the report records it."""
+    """Return every option as the report records it."""
     return {key: value for key, value in vars(options).items() if key not in INTERNAL}
 
 

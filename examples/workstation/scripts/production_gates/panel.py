@@ -23,10 +23,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Trial:
-    """One factor, months (K) x stocks (N). Row k: the signal at a month's end, what the next month earned.
+    """One factor, months (K) x stocks (N).
 
-    `days` and `years` are those of the month that earned, so that no window's returns reach into the next.
-    `position` is the signal's rank in [-1, 1]; `traded` is how far it moved since the month before.
+    Row k holds the signal at the end of a month and what the next month earned. `days` and `years`
+    are those of the month that earned, so no window's returns reach into the next window.
+    `position` is the signal's rank in [-1, 1]; `traded` is its change since the month before.
     """
 
     days: list[str]
@@ -39,33 +40,35 @@ class Trial:
     cost: float  # of trading one unit, as a fraction
 
     def net(self, multiplier: float) -> Array:
-        """Charge the cost against the side held: a long earns less, and a short gains less by a fall."""
+        """Return earnings after costs (K, N): a cost lowers what a long and what a short earns."""
         charge = multiplier * self.cost * self.traded
         return np.asarray(self.earned - np.sign(self.position) * charge)
 
     def ics(self, multiplier: float) -> Array:
-        """Spearman correlation of signal and net return, one for each month (K,)."""
-        return np.array(
-            [spearman(s, r) for s, r in zip(self.signal, self.net(multiplier), strict=True)]
-        )
+        """Return the Spearman correlation of signal and net return in each month (K,)."""
+        months = zip(self.signal, self.net(multiplier), strict=True)
+        return np.array([spearman(signal, net) for signal, net in months])
 
 
 def momentum_12_1(closes: Array) -> Array:
-    """Return over the eleven months that end one month ago (Jegadeesh, Titman 1993, last month left out)."""
+    """Return the eleven months' gain that ends one month ago (Jegadeesh, Titman 1993)."""
     signal = np.full_like(closes, np.nan)
     signal[YEAR:] = closes[YEAR - 1 : -1] / closes[:-YEAR] - 1
     return signal
 
 
 def reversal_1(closes: Array) -> Array:
-    """The last month's return with its sign turned (Jegadeesh 1990)."""
+    """Return the last month's return with its sign turned (Jegadeesh 1990)."""
     signal = np.full_like(closes, np.nan)
     signal[1:] = 1 - closes[1:] / closes[:-1]
     return signal
 
 
 def low_volatility(closes: Array) -> Array:
-    """Standard deviation (ddof 1) of the last twelve monthly returns, sign turned (Blitz, van Vliet 2007)."""
+    """Return minus the standard deviation (ddof 1) of twelve monthly returns.
+
+    Blitz, van Vliet 2007.
+    """
     returns = closes[1:] / closes[:-1] - 1
     signal = np.full_like(closes, np.nan)
     for month in range(YEAR, len(closes)):
@@ -74,33 +77,42 @@ def low_volatility(closes: Array) -> Array:
 
 
 FACTORS: dict[str, Callable[[Array], Array]] = {
-    f.__name__: f for f in (momentum_12_1, reversal_1, low_volatility)
+    "momentum_12_1": momentum_12_1,
+    "reversal_1": reversal_1,
+    "low_volatility": low_volatility,
 }
 
 
 def load(path: Path, index_symbol: str) -> Panel:
-    """Read date, symbol, close. The panel must be complete: ValueError when a stock lacks a month."""
+    """Return the panel in a CSV file of date, symbol, close.
+
+    Raises ValueError when a stock lacks a month.
+    """
+    closes: dict[tuple[str, str], float] = {}
     with path.open(encoding="utf-8", newline="") as source:
-        closes = {
-            (row["date"], row["symbol"]): float(row["close"]) for row in csv.DictReader(source)
-        }
+        for row in csv.DictReader(source):
+            closes[row["date"], row["symbol"]] = float(row["close"])
     days = sorted({day for day, _ in closes})
-    stocks = sorted({symbol for _, symbol in closes} - {index_symbol})
+    symbols = {symbol for _, symbol in closes}
+    stocks = sorted(symbols - {index_symbol})
     if len(closes) != len(days) * (len(stocks) + 1):
-        raise ValueError(
-            f"{path}: expected {len(days)} months of {len(stocks)} stocks and {index_symbol}, found gaps"
-        )
-    table = np.array([[closes[day, symbol] for symbol in stocks] for day in days])
-    return Panel(days, table, np.array([closes[day, index_symbol] for day in days]))
+        expected = f"{len(days)} months of {len(stocks)} stocks and {index_symbol}"
+        raise ValueError(f"{path}: expected {expected}, found gaps")
+    table = np.empty((len(days), len(stocks)))
+    for row_number, day in enumerate(days):
+        table[row_number] = [closes[day, symbol] for symbol in stocks]
+    index = np.array([closes[day, index_symbol] for day in days])
+    return Panel(days, table, index)
 
 
-def trial(panel: Panel, factor: str, cost_bps: float) -> Trial:
-    """Line up a factor with what the next month earned, from where every factor has its year of history."""
+def make_trial(panel: Panel, factor: str, cost_bps: float) -> Trial:
+    """Return a factor beside what the next month earned, once every factor has a year of data."""
     signal = FACTORS[factor](panel.closes)[YEAR:-1]
-    position = np.array([2 * (ranks(row) - 1) / (len(row) - 1) - 1 for row in signal])
-    before = np.vstack(
-        [np.zeros_like(position[:1]), position[:-1]]
-    )  # the book is opened in the first month
+    highest_rank = signal.shape[1]
+    position = np.array([ranks(row) for row in signal])
+    position = 2 * (position - 1) / (highest_rank - 1) - 1
+    # The portfolio is empty before the first month.
+    before = np.vstack([np.zeros_like(position[:1]), position[:-1]])
     days = panel.days[YEAR + 1 :]
     return Trial(
         days=days,
@@ -108,25 +120,36 @@ def trial(panel: Panel, factor: str, cost_bps: float) -> Trial:
         signal=signal,
         position=position,
         traded=np.abs(position - before),
-        earned=(panel.closes[1:] / panel.closes[:-1] - 1)[YEAR:],
-        market=(panel.index[1:] / panel.index[:-1] - 1)[YEAR:],
+        earned=monthly_returns(panel.closes)[YEAR:],
+        market=monthly_returns(panel.index)[YEAR:],
         cost=cost_bps / 10_000,
     )
 
 
+def monthly_returns(closes: Array) -> Array:
+    return np.asarray(closes[1:] / closes[:-1] - 1)
+
+
 def ranks(values: Array) -> Array:
-    """Rank from 1, ties sharing the mean of their places."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count - 1) / 2)[place])
+    """Return ranks from 1; equal values share the mean of their ranks."""
+    _, group, size = np.unique(values, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(size) - (size - 1) / 2
+    return np.asarray(mean_rank[group])
 
 
 def spearman(left: Array, right: Array) -> float:
-    """Correlation of ranks; NaN where one side is constant."""
-    a, b = ranks(left) - (len(left) + 1) / 2, ranks(right) - (len(right) + 1) / 2
+    """Return the correlation of ranks; NaN where one side is constant."""
+    middle = (len(left) + 1) / 2
+    a = ranks(left) - middle
+    b = ranks(right) - middle
     scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / scale if scale else float("nan")
+    if scale == 0:
+        return float("nan")
+    return float(a @ b) / scale
 
 
 def mean(values: Array) -> float:
-    """Plain mean; NaN of nothing, without numpy's warning."""
-    return float(values.mean()) if len(values) else float("nan")
+    """Return the mean; NaN of nothing, without numpy's warning."""
+    if len(values) == 0:
+        return float("nan")
+    return float(values.mean())
