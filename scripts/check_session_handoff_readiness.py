@@ -9,8 +9,8 @@ Exit codes: 0 ready, 1 not ready, 2 usage, 4 the policy is invalid, 9 locked.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +28,20 @@ PATTERNS = "failure_patterns"
 # What every closed run has. One that was begun has these, or its detection.
 _CLOSED = ("evidence_manifest", "governance_audit_check", "governance_remediation_plan")
 _BEGUN = ("run_detection", *_CLOSED)
+_RUN_COLUMNS = [
+    "run",
+    "decision_tag",
+    "factor",
+    "overall_pass",
+    "audit_passed",
+    "total",
+    "decision",
+]
+_CANDIDATE_COLUMNS = ["rank", "factor", "priority", "action", "run"]
 _SHOWN = 5  # findings of one question that are named
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Point:
-    """One question of the handoff and its answer."""
-
-    id: str
-    question: str
-    passed: bool
-    expected: str
-    observed: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Workspace:
     patterns: list[Row]
     plan: Row
     artifacts: dict[str, set[str]]  # run folder -> which of `_BEGUN` it has
-    faults: tuple[str, ...]
+    faults: list[str]
 
     @property
     def first_command(self) -> Row | None:
@@ -66,18 +65,15 @@ class Workspace:
 
 def hand_over(request: RunRequest, _: RunPaths) -> StepResult:
     """Answer every question and write the page for whoever takes over. Raises Missing, Invalid."""
-    workspace = _read_workspace(request.root)
-    points = [ask(workspace) for ask in QUESTIONS]
-    document = {
-        "ready": all(point.passed for point in points),
-        "points": [asdict(point) for point in points],
-        **_next_work(workspace),
-    }
-    written = json_files.write(RunPaths.of_workspace(request.root), READINESS, document)
-    path = locations.workspace_path(request.root, READINESS)
-    page = locations.workspace_path(request.root, READINESS, ".md")
+    root = request.root
+    workspace = _read_workspace(root)
+    points = [_answer(workspace, *question) for question in QUESTIONS]
+    failed = [point["id"] for point in points if not point["passed"]]
+    document = {"ready": not failed, "points": points, **_next_work(workspace)}
+    written = json_files.write(RunPaths.of_workspace(root), READINESS, document)
+    path = locations.workspace_path(root, READINESS)
+    page = locations.workspace_path(root, READINESS, ".md")
     page_files.write(page, f"{READINESS}.md", **written)
-    failed = [point.id for point in points if not point.passed]
     summary = f"ready; all {len(points)} questions answered with yes"
     if failed:
         summary = f"not ready: {', '.join(failed)}"
@@ -86,34 +82,28 @@ def hand_over(request: RunRequest, _: RunPaths) -> StepResult:
 
 def _read_workspace(root: Path) -> Workspace:
     faults: list[str] = []
-    workspace_paths = RunPaths.of_workspace(root)
-    registry = _try(faults, _read_checked, root, REGISTRY)
-    queue = _try(faults, _read_checked, root, QUEUE)
-    patterns = _try(faults, _read_checked, root, PATTERNS)
-    plan = _try(faults, json_files.read, workspace_paths, PLAN)
-    _try(faults, ledger.read_rows, root)
+
+    def attempt(read: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return read(*arguments)
+        except Missing:
+            # The question which artifacts are there names it.
+            return None
+        except PostRunError as error:
+            faults.append(str(error))
+            return None
+
+    attempt(ledger.read_rows, root)
     return Workspace(
         root=root,
         rules=configuration.load("handoff"),
-        registry=registry or [],
-        queue=queue or [],
-        patterns=patterns or [],
-        plan=plan or {},
+        registry=attempt(_read_checked, root, REGISTRY) or [],
+        queue=attempt(_read_checked, root, QUEUE) or [],
+        patterns=attempt(_read_checked, root, PATTERNS) or [],
+        plan=attempt(json_files.read, RunPaths.of_workspace(root), PLAN) or {},
         artifacts=_list_artifacts(root),
-        faults=tuple(faults),
+        faults=faults,
     )
-
-
-def _try(faults: list[str], read: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what `read` returns; None when it cannot, and then the reason is in `faults`."""
-    try:
-        return read(*arguments)
-    except Missing:
-        # The question which artifacts are present names it.
-        return None
-    except PostRunError as error:
-        faults.append(str(error))
-        return None
 
 
 def _read_checked(root: Path, name: str) -> list[Row]:
@@ -128,141 +118,173 @@ def _list_artifacts(root: Path) -> dict[str, set[str]]:
     """Return for each run folder which of the artifacts of a closing it has."""
     paths = RunPaths.of_workspace(root)
     names = {paths.path(artifact).name: artifact for artifact in _BEGUN}
-    present = {}
+    artifacts = {}
     for folder in run_folders.list_folders(root):
         files = run_folders.list_files(root, folder)
-        present[folder] = {names[file] for file in files & names.keys()}
-    return present
+        artifacts[folder] = {names[file] for file in files & names.keys()}
+    return artifacts
 
 
-def _point(id: str, question: str, findings: Sequence[str], expected: str) -> Point:
-    """Return the answer to a question: yes when nothing was found that speaks against it."""
-    if not findings:
-        return Point(id, question, True, expected, expected)
-    observed = "; ".join(findings[:_SHOWN])
+def _answer(
+    workspace: Workspace, name: str, question: str, expected: str, find: "Find"
+) -> dict[str, Any]:
+    """Return a question with its answer: yes when nothing was found that speaks against it."""
+    findings = list(find(workspace))
+    observed = "; ".join(findings[:_SHOWN]) or expected
     if len(findings) > _SHOWN:
         observed += f"; and {len(findings) - _SHOWN} more"
-    return Point(id, question, False, expected, observed)
+    return {
+        "id": name,
+        "question": question.format(**workspace.rules),
+        "passed": not findings,
+        "expected": expected,
+        "observed": observed,
+    }
 
 
-def _reading_present(workspace: Workspace) -> Point:
-    question = "Is every document of the reading list there?"
-    reading_list = workspace.rules["reading_list"]
-    missing = [name for name in reading_list if not (PROJECT / name).is_file()]
-    return _point("reading_list_present", question, missing, "all there")
+def _missing_documents(workspace: Workspace) -> Iterator[str]:
+    for name in workspace.rules["reading_list"]:
+        if not (PROJECT / name).is_file():
+            yield name
 
 
-def _reading_linked(workspace: Workspace) -> Point:
+def _documents_not_linked(workspace: Workspace) -> Iterator[str]:
     index = PROJECT / workspace.rules["docs_index"]
-    question = f"Does {index.name} link the whole list?"
     text = index.read_text(encoding="utf-8") if index.is_file() else ""
-    links = set(_LINK.findall(text))
-    missing = [name for name in workspace.rules["reading_list"] if name not in links]
-    return _point("reading_list_linked", question, missing, "all linked")
+    links = _LINK.findall(text)
+    for name in workspace.rules["reading_list"]:
+        if name not in links:
+            yield name
 
 
-def _state_present(workspace: Workspace) -> Point:
-    question = "Is every state artifact there?"
-    missing = []
+def _missing_state(workspace: Workspace) -> Iterator[str]:
     for name in workspace.rules["state"]:
         if not locations.workspace_path(workspace.root, name).is_file():
-            missing.append(name)
-    return _point("state_present", question, missing, "all there")
+            yield name
 
 
-def _state_valid(workspace: Workspace) -> Point:
-    question = "Does every state artifact fit its schema?"
-    return _point("state_valid", question, workspace.faults, "all valid")
-
-
-def _registry_current(workspace: Workspace) -> Point:
-    question = "Has the registry one row for every closed run?"
+def _not_registered(workspace: Workspace) -> Iterator[str]:
     closed = set()
     for folder, artifacts in workspace.artifacts.items():
         if "governance_remediation_plan" in artifacts:
             closed.add(folder)
     registered = {row["run"] for row in workspace.registry}
-    findings = [f"{run} has no row" for run in sorted(closed - registered)]
-    findings += [f"{run} has a row but no folder" for run in sorted(registered - closed)]
-    return _point("registry_current", question, findings, "every run")
+    for run in sorted(closed - registered):
+        yield f"{run} has no row"
+    for run in sorted(registered - closed):
+        yield f"{run} has a row but no folder"
 
 
-def _queue_current(workspace: Workspace) -> Point:
-    question = "Was the queue made from today's registry and policies?"
+def _stale_in_queue(workspace: Workspace) -> Iterator[str]:
     current = {
         "made_from_registry_sha256": _digest(workspace.root, REGISTRY),
         "policy_sha256": configuration.digest(configuration.load("candidate_queue_policy")),
         "catalogue_sha256": configuration.digest(configuration.load("governance_checks")),
     }
-    findings = []
     for row in workspace.queue:
         if any(row[name] != digest for name, digest in current.items()):
-            findings.append(f"rank {row['rank']}")
-    has_factors = any(row["factor"] is not None for row in workspace.registry)
-    if has_factors and not workspace.queue:
-        findings.append("an empty queue")
-    return _point("queue_current", question, findings, "made from them")
+            yield f"rank {row['rank']}"
+    if not workspace.queue and any(row["factor"] is not None for row in workspace.registry):
+        yield "an empty queue"
 
 
-def _plan_current(workspace: Workspace) -> Point:
-    question = "Was the plan made from today's queue and registry?"
+def _changed_since_plan(workspace: Workspace) -> Iterator[str]:
     made_from = workspace.plan.get("made_from", {})
-    findings = []
     for name in (QUEUE, REGISTRY):
         if made_from.get(name) != _digest(workspace.root, name):
-            findings.append(name)
-    return _point("plan_current", question, findings, "made from both")
+            yield name
 
 
-def _patterns_current(workspace: Workspace) -> Point:
-    question = "Does the pattern table have every failure, and no other?"
+def _differences_of_patterns(workspace: Workspace) -> Iterator[str]:
     failed = set()
     for row in workspace.registry:
         for check in failure_history.split_ids(row["failed_checks"]):
             failed.add((row["run"], check))
     listed = {(row["run"], row["check"]) for row in workspace.patterns}
-    findings = [f"{check} of {run}" for run, check in sorted(failed ^ listed)]
-    return _point("patterns_current", question, findings, "the same")
+    for run, check in sorted(failed ^ listed):
+        yield f"{check} of {run}"
 
 
-def _all_closed(workspace: Workspace) -> Point:
-    question = "Is every run that was begun closed to the end?"
-    findings = []
+def _half_closed(workspace: Workspace) -> Iterator[str]:
     for folder, artifacts in workspace.artifacts.items():
-        missing = [name for name in _CLOSED if name not in artifacts]
-        if artifacts:
-            findings += [f"{folder} lacks {name}" for name in missing]
-    return _point("no_run_half_closed", question, findings, "all closed")
+        for name in _CLOSED:
+            if artifacts and name not in artifacts:
+                yield f"{folder} lacks {name}"
 
 
-def _ledger_intact(workspace: Workspace) -> Point:
-    question = "Is the ledger's chain intact, and its view current?"
-    return _point("ledger_intact", question, ledger.verify(workspace.root), "intact")
-
-
-def _command_known(workspace: Workspace) -> Point:
-    question = "Can the first command run, or is its blocker named?"
+def _unknown_command(workspace: Workspace) -> Iterator[str]:
     command = workspace.first_command
-    findings = []
-    if command is None and workspace.queue:
-        findings = ["no planned command"]
-    elif command is not None and command["argv"] is None and not command["blocked_by"]:
-        findings = ["a command that cannot run, and no reason"]
-    return _point("next_command_known", question, findings, "yes")
+    if command is None:
+        if workspace.queue:
+            yield "no planned command"
+    elif command["argv"] is None and not command["blocked_by"]:
+        yield "a command that cannot run, and no reason"
 
 
-QUESTIONS: tuple[Callable[[Workspace], Point], ...] = (
-    _reading_present,
-    _reading_linked,
-    _state_present,
-    _state_valid,
-    _registry_current,
-    _queue_current,
-    _plan_current,
-    _patterns_current,
-    _all_closed,
-    _ledger_intact,
-    _command_known,
+Find = Callable[[Workspace], Iterable[str]]
+# Id, question, what is expected, and what finds all that speaks against it.
+QUESTIONS: tuple[tuple[str, str, str, Find], ...] = (
+    (
+        "reading_list_present",
+        "Is every document of the reading list there?",
+        "all there",
+        _missing_documents,
+    ),
+    (
+        "reading_list_linked",
+        "Does {docs_index} link the whole list?",
+        "all linked",
+        _documents_not_linked,
+    ),
+    ("state_present", "Is every state artifact there?", "all there", _missing_state),
+    (
+        "state_valid",
+        "Does every state artifact fit its schema?",
+        "all valid",
+        lambda workspace: workspace.faults,
+    ),
+    (
+        "registry_current",
+        "Has the registry one row for every closed run?",
+        "every run",
+        _not_registered,
+    ),
+    (
+        "queue_current",
+        "Was the queue made from today's registry and policies?",
+        "made from them",
+        _stale_in_queue,
+    ),
+    (
+        "plan_current",
+        "Was the plan made from today's queue and registry?",
+        "made from both",
+        _changed_since_plan,
+    ),
+    (
+        "patterns_current",
+        "Does the pattern table have every failure, and no other?",
+        "the same",
+        _differences_of_patterns,
+    ),
+    (
+        "no_run_half_closed",
+        "Is every run that was begun closed to the end?",
+        "all closed",
+        _half_closed,
+    ),
+    (
+        "ledger_intact",
+        "Is the ledger's chain intact, and its view current?",
+        "intact",
+        lambda workspace: ledger.verify(workspace.root),
+    ),
+    (
+        "next_command_known",
+        "Can the first command run, or is its blocker named?",
+        "yes",
+        _unknown_command,
+    ),
 )
 
 
@@ -274,24 +296,15 @@ def _next_work(workspace: Workspace) -> Row:
     high_items: list[Row] = []
     for row in last:
         high_items += _high_items(workspace.root, row["run"])
-    run_columns = (
-        "run",
-        "decision_tag",
-        "factor",
-        "overall_pass",
-        "audit_passed",
-        "total",
-        "decision",
-    )
     return {
-        "last_runs": _select(last, *run_columns),
+        "last_runs": _select(last, _RUN_COLUMNS),
         "open_high_items": high_items,
-        "top_candidates": _select(best, "rank", "factor", "priority", "action", "run"),
+        "top_candidates": _select(best, _CANDIDATE_COLUMNS),
         "next_command": _next_command(workspace.first_command),
     }
 
 
-def _select(rows: Sequence[Row], *columns: str) -> list[Row]:
+def _select(rows: Iterable[Row], columns: Sequence[str]) -> list[Row]:
     selected = []
     for row in rows:
         selected.append({name: row[name] for name in columns})
@@ -310,12 +323,8 @@ def _next_command(command: Row | None) -> Row | None:
     if command is None:
         return None
     line = planning.quoted(command["argv"]) if command["argv"] else None
-    return {
-        "rank": command["rank"],
-        "tag": command["tag"],
-        "line": line,
-        "blocked_by": command["blocked_by"],
-    }
+    selected = {name: command[name] for name in ("rank", "tag", "blocked_by")}
+    return {**selected, "line": line}
 
 
 def _digest(root: Path, name: str) -> str | None:
