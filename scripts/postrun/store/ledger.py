@@ -8,7 +8,8 @@ changed or removed without `verify` finding it. The callers hold the workspace l
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from postrun.core.errors import Invalid
 from postrun.store import json_files
 
 # The columns of the view, in the user's order.
-COLUMNS = (
+COLUMNS = [
     "date",
     "stage",
     "decision_tag",
@@ -27,8 +28,8 @@ COLUMNS = (
     "artifact_ref",
     "result",
     "next_action",
-)
-_NOT_IN_VIEW = (
+]
+_NOT_IN_VIEW = [
     "number",
     "run",
     "evidence_sha256",
@@ -36,8 +37,8 @@ _NOT_IN_VIEW = (
     "corrects",
     "recorded_at",
     "previous_sha256",
-)
-_FIELDS = frozenset((*COLUMNS, *_NOT_IN_VIEW))
+]
+_FIELDS = {*COLUMNS, *_NOT_IN_VIEW}
 BEGIN = b"<!-- stage-ledger:begin (made from audit/stage_ledger.jsonl: what is written between these marks is lost) -->"
 END = b"<!-- stage-ledger:end -->"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -52,26 +53,51 @@ _RESTORE = "restore it from version control or a backup"
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Chain:
-    """The ledger's file as it was read. Everything here follows from its bytes."""
+    """The ledger's file as far as it was read. Everything here follows from its bytes."""
 
-    content: bytes
-    lines: list[bytes]
-    digests: list[str]  # SHA-256 of each line
-    rows: list[Row]  # in the order of the lines, without those that are no row
-    errors: list[Invalid]  # one for each line that is no row
-    faults: list[str]  # all that is wrong with rows and chain, in the order of the lines
+    content: bytes = b""
+    digests: list[str] = field(default_factory=list)  # SHA-256 of each line
+    rows: list[Row] = field(default_factory=list)  # without the lines that are no row
+    errors: list[Invalid] = field(default_factory=list)  # one for each line that is no row
+    faults: list[str] = field(default_factory=list)  # all that is wrong, in the order of the lines
 
     @property
     def last_digest(self) -> str | None:
         """Return the digest of the last row; None when there is none."""
         return self.digests[-1] if self.digests else None
 
+    def add(self, line: bytes, next_line: bytes, thing: str) -> None:
+        """Add a line and note what is wrong with it.
 
-# The ledgers that this process has read or written: most steps of a closing read the same one. The bytes are read
-# and compared every time, so that a ledger that somebody else changed is never taken from here.
-_READ: dict[Path, _Chain] = {}
+        Its schema is checked only where the next line does not prove that it is as it was when it was written.
+        """
+        before, digest = self.last_digest, _digest(line)
+        self.digests.append(digest)
+        number = len(self.digests)
+        try:
+            row = json_files.parse(line, thing).value
+            is_sealed = digest.encode() in next_line
+            if not is_sealed or not isinstance(row, dict) or _FIELDS - row.keys():
+                json_files.check(row, "stage_ledger", thing)
+        except Invalid as error:
+            self.errors.append(error)
+            self.faults.append(str(error))
+            return
+        self.rows.append(row)
+        stated = row["previous_sha256"]
+        if stated != before:
+            expected = f"expected {before} as digest of the row before"
+            self.faults.append(f"row {number}: {expected}, found {stated}")
+        if row["number"] != number:
+            expected = f"expected the number {number}"
+            self.faults.append(f"row {number}: {expected}, found {row['number']}")
+
+
+# The ledgers that this process has read: most steps of a closing read the same one. Their bytes are compared every
+# time, so what is not as it was is read again, and of a ledger that has grown only the new rows.
+_chains: dict[Path, _Chain] = {}
 
 
 def read_rows(root: Path) -> list[Row]:
@@ -106,7 +132,7 @@ def append(root: Path, row: Row) -> Row:
     faults = [*chain.faults, *_lost_head(root, chain)]
     if faults:
         raise Invalid(path, "an unbroken chain of rows", faults[0], _RESTORE)
-    number = len(chain.lines) + 1
+    number = len(chain.digests) + 1
     recorded = {
         **row,
         "schema_version": _SCHEMA_VERSION,
@@ -115,19 +141,10 @@ def append(root: Path, row: Row) -> Row:
         "previous_sha256": chain.last_digest,
     }
     json_files.check(recorded, "stage_ledger", f"{path}:{number}")
-    line = json_files.encode_line(recorded)
     # The whole file is replaced: an append that is interrupted would leave half a line.
-    content = b"".join(before + b"\n" for before in chain.lines) + line
-    disk.replace(path, content)
-    _READ[path] = _extended(chain, content, line.removesuffix(b"\n"))
+    before = chain.content.replace(b"\r\n", b"\n")
+    disk.replace(path, before + json_files.encode_line(recorded))
     return recorded
-
-
-def _extended(chain: _Chain, content: bytes, line: bytes) -> _Chain:
-    """Return the chain with one more row, which was checked before it was written."""
-    row = json_files.parse(line, "the new row").value
-    lines, digests = [*chain.lines, line], [*chain.digests, _digest(line)]
-    return _Chain(content, lines, digests, [*chain.rows, row], [], [])
 
 
 def verify(root: Path) -> list[str]:
@@ -139,10 +156,10 @@ def verify(root: Path) -> list[str]:
     except Invalid as error:
         return [str(error)]
     view = locations.workspace_path(root, "stage_audit_log").name
-    if chain.lines and head is None:
+    if chain.digests and head is None:
         faults.append(f"{view}: expected the digest of the last row, found no ledger block")
     elif not faults and head not in (None, chain.last_digest):
-        faults.append(f"{view}: expected all {len(chain.lines)} rows, found fewer")
+        faults.append(f"{view}: expected all {len(chain.digests)} rows, found fewer")
     return faults
 
 
@@ -241,57 +258,20 @@ def _lost_head(root: Path, chain: _Chain) -> list[str]:
 
 
 def _read_chain(root: Path) -> _Chain:
-    """Return the ledger, parsed and checked once for the same bytes. Raises Invalid for half a line at its end."""
+    """Return the ledger with all that is wrong with it. Raises Invalid for half a line at its end."""
     path = locations.workspace_path(root, "stage_ledger")
     content = path.read_bytes() if path.exists() else b""
-    chain = _READ.get(path)
-    if chain is None or chain.content != content:
-        chain = _READ[path] = _check_chain(path, content)
-    return chain
-
-
-def _check_chain(path: Path, content: bytes) -> _Chain:
     if content and not content.endswith(b"\n"):
         raise Invalid(path, "whole lines", "half a line at the end", _RESTORE)
-    lines = [line.removesuffix(b"\r") for line in content.split(b"\n")[:-1]]
-    digests = [_digest(line) for line in lines]
-    chain = _Chain(content, lines, digests, [], [], [])
-    for index in range(len(lines)):
-        try:
-            row = _parse_row(path, chain, index)
-        except Invalid as error:
-            chain.errors.append(error)
-            chain.faults.append(str(error))
-            continue
-        chain.rows.append(row)
-        chain.faults.extend(_faults_of_row(row, index, digests))
+    chain = _chains.get(path)
+    if chain is None or not content.startswith(chain.content):
+        chain = _chains[path] = _Chain()
+    new_lines = content.removeprefix(chain.content).split(b"\n")[:-1]
+    lines = [line.removesuffix(b"\r") for line in new_lines]
+    for line, next_line in zip_longest(lines, lines[1:], fillvalue=b""):
+        chain.add(line, next_line, f"{path}:{len(chain.digests) + 1}")
+    chain.content = content
     return chain
-
-
-def _faults_of_row(row: Row, index: int, digests: Sequence[str]) -> Iterator[str]:
-    """Yield what does not fit the rows before it."""
-    number = index + 1
-    before = digests[index - 1] if index else None
-    stated = row["previous_sha256"]
-    if stated != before:
-        yield f"row {number}: expected {before} as digest of the row before, found {stated}"
-    if row["number"] != number:
-        yield f"row {number}: expected the number {number}, found {row['number']}"
-
-
-def _parse_row(path: Path, chain: _Chain, index: int) -> Row:
-    """Return one row. Raises Invalid.
-
-    The schema is checked only where the next row does not prove that this line is as it was when it was written.
-    """
-    thing = f"{path}:{index + 1}"
-    row = json_files.parse(chain.lines[index], thing).value
-    next_line = b"".join(chain.lines[index + 1 : index + 2])
-    is_sealed = chain.digests[index].encode() in next_line
-    if not is_sealed or not isinstance(row, dict) or _FIELDS - row.keys():
-        json_files.check(row, "stage_ledger", thing)
-    checked: Row = row
-    return checked
 
 
 def _digest(line: bytes) -> str:

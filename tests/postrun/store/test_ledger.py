@@ -76,24 +76,24 @@ def test_rows_before_an_appended_one_keep_their_bytes(local: Path) -> None:
 
 def test_the_chain_is_checked_once(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An append goes on with what is known; a ledger changed behind its back is read again."""
-    checked: list[int] = []
-    check = ledger._check_chain
+    parsed: list[object] = []
+    parse = json_files.parse
 
-    def counted(path: Path, content: bytes) -> object:
-        checked.append(len(content))
-        return check(path, content)
+    def counted(content: bytes, thing: object) -> object:
+        parsed.append(thing)
+        return parse(content, thing)
 
-    monkeypatch.setattr(ledger, "_check_chain", counted)
+    monkeypatch.setattr(json_files, "parse", counted)
     filled(local)
     ledger.read_rows(local)[0]["result"] = "changed by a caller"
     assert [row["result"] for row in ledger.read_rows(local)] == ["pass"] * 3
     assert ledger.verify(local) == []
-    assert len(checked) == 1, "the ledger that was not there yet"
+    assert len(parsed) == 3, "each row once"
     before = truth(local).stat()
     truth(local).write_bytes(truth(local).read_bytes().replace(b"hui", b"eve", 1))
     os.utime(truth(local), ns=(before.st_atime_ns, before.st_mtime_ns))
     assert ledger.verify(local)
-    ledger._READ.clear()
+    ledger._chains.clear()
     assert ledger.verify(local)
 
 
