@@ -166,7 +166,8 @@ def _returns_value(function: ast.FunctionDef) -> bool:
     """Return whether the caller gets something: `main` returns the exit code, as every script."""
     if function.name == "main" or function.returns is None:
         return False
-    return ast.unparse(function.returns) not in ("None", "NoReturn", "Never")
+    # A context manager that yields nothing is typed Iterator[None].
+    return ast.unparse(function.returns) not in ("None", "NoReturn", "Never", "Iterator[None]")
 
 
 def _says_return(docstring: str) -> bool:

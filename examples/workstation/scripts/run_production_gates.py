@@ -35,7 +35,7 @@ SKIPPED = {"ok": False, "reason": "skipped by option"}
 
 
 def new_folder(out_dir: Path) -> Path:
-    """Make a gate folder named after this second, or the next one that is free."""
+    """Make and return the gate folder, named after this second or the next free one."""
     while True:
         folder = out_dir.resolve() / f"production_gates_{datetime.now():%Y-%m-%d_%H%M%S}"
         try:

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,7 +32,7 @@ def replace(path: Path, content: bytes) -> bool:
     if path.is_file() and path.read_bytes() == content:
         return False
     if DRY_RUN.get():
-        print(f"would write {path}", file=sys.stderr)
+        terminal.error(f"would write {path}")
         return True
     # Names may have 255 bytes; the suffix needs some of them.
     unfinished = path.with_name(f".{path.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")

@@ -54,9 +54,9 @@ def detail(message: str) -> None:
         error(message)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 run`, `3 runs`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def counted(number: int, thing: str) -> str:
+    """Return a number with what it counts: `1 run`, `3 runs`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def stamped(line: str) -> str:
@@ -69,7 +69,7 @@ def stamped(line: str) -> str:
 
 @contextmanager
 def best_effort() -> Iterator[None]:
-    """Lose messages that a full disk has no room for: the work goes on. A reader who left counts."""
+    """Ignore that a full disk has no room for messages, but not that their reader has left."""
     try:
         yield
     except BrokenPipeError:

@@ -30,7 +30,10 @@ def earlier_runs(request: LaunchRequest) -> list[str]:
 
 
 def create(request: LaunchRequest) -> Path:
-    """Make a new run folder, named after this second or the next that is free. Raises Missing."""
+    """Make and return the run folder, named after this second or the next free one.
+
+    Raises Missing.
+    """
     while True:
         # The real time, whatever SOURCE_DATE_EPOCH says: a run is no artifact.
         stamp = datetime.now().strftime(clock.RUN_STAMP)

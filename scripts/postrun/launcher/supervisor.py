@@ -93,7 +93,7 @@ def detach(command: Sequence[str], run: Path) -> bool:
 
 @contextmanager
 def ignore_hangup() -> Iterator[None]:
-    """Go on inside this block when the terminal is closed. Programs started here are not changed."""
+    """Ignore that the terminal is closed inside this block; programs started here do not."""
     before = signal.getsignal(signal.SIGHUP)
     if before is signal.SIG_DFL:
         # Not SIG_IGN: programs inherit that, but not a handler.

@@ -110,7 +110,7 @@ def split(options: argparse.Namespace) -> list[list[Window]]:
 
 
 def run_shard(options: argparse.Namespace, trial: Trial) -> int:
-    """Measure one shard's windows, at a pace at which all shards take about --min-seconds."""
+    """Measure one shard's windows, spread over --min-seconds; return the exit code."""
     shards = split(options)
     shard_windows = shards[options.shard - 1]
     count = len(shard_windows)
