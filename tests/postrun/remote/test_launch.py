@@ -1,0 +1,92 @@
+"""Starting a run on the workstation: what it needs is looked for first, and a lost answer is said."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from postrun.core import disk
+from postrun.core.errors import AmbiguousRun, Missing, Unreachable
+from postrun.core.request import RunRequest
+from postrun.decide.planning import RemoteFiles
+from postrun.remote import launch
+
+COMMAND = ["python", "launcher.py", "--tag", "run 1"]
+
+
+class Workstation:
+    """A workstation that has one file and one tag, and a launcher that ends as it is told."""
+
+    def __init__(self, code: int | None) -> None:
+        self.code = code
+        self.launched: list[list[str]] = []
+
+    def __enter__(self) -> "Workstation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def list_files(self, _: Sequence[str]) -> RemoteFiles:
+        return RemoteFiles({"data.csv"}, {"taken"})
+
+    def launch(self, command: Sequence[str]) -> tuple[int, str]:
+        self.launched.append(list(command))
+        if self.code is None:
+            raise Unreachable("workstation bench", "an answer", "none")
+        return self.code, "started\nrun folder x"
+
+
+def start(
+    monkeypatch: pytest.MonkeyPatch,
+    station: Workstation,
+    tag: str = "free",
+    files: Sequence[str] = ("data.csv",),
+    as_json: bool = False,
+) -> int:
+    monkeypatch.setattr(launch, "open_workstation", lambda _: station)
+    request = RunRequest(Path(), tag=tag, host="bench")
+    return launch.start(request, "the planned run", COMMAND, files, "take another", as_json)
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [(0, 0), (1, 1), (7, 1)])
+def test_the_launchers_words_and_code_are_handed_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, exit_code: int
+) -> None:
+    assert start(monkeypatch, Workstation(code)) == exit_code
+    written = capsys.readouterr()
+    assert written.out == "python launcher.py --tag 'run 1'\n"
+    ending = f"the planned run: the launcher ended with exit code {code}"
+    assert written.err.splitlines() == ["started", "run folder x", ending]
+
+
+def test_json_is_one_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start(monkeypatch, Workstation(0), as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["exit_code"], document["argv"]) == (0, COMMAND)
+
+
+def test_what_is_lacking_or_taken_is_said_and_nothing_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    station = Workstation(0)
+    with pytest.raises(Missing, match=r"no other\.csv"):
+        start(monkeypatch, station, files=["data.csv", "other.csv"])
+    with pytest.raises(AmbiguousRun, match="take another"):
+        start(monkeypatch, station, tag="taken")
+    assert station.launched == []
+
+
+def test_a_dry_run_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    station = Workstation(0)
+    disk.DRY_RUN.set(True)
+    assert start(monkeypatch, station) == 0
+    assert station.launched == []
+
+
+def test_a_lost_answer_may_have_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Unreachable, match="make monitor-then-finalize TAG=free"):
+        start(monkeypatch, Workstation(None))
