@@ -5,6 +5,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 
 flag_TAG := --tag
+flag_TAGS := --tags
 flag_HOST := --host
 flag_REMOTE_ROOT := --remote-root
 flag_LOCAL_ROOT := --local-root
@@ -22,7 +23,7 @@ OFFICIAL := OWNER NOTES THREADS DATA GATE
 
 # make expands what it is given, so TAG='$(shell …)' would run: each value is frozen as typed, handed on through the
 # environment and quoted by the shell. The scripts refuse what is no tag.
-GIVEN := $(foreach name,$(WHERE) $(OFFICIAL) OBJECTIVE ABANDONED INTERVAL RANK,$(if $(filter command,$(origin $(name))),$(name)))
+GIVEN := $(foreach name,$(WHERE) $(OFFICIAL) TAGS OBJECTIVE ABANDONED INTERVAL RANK,$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 flags = $(foreach name,$(filter $(1),$(GIVEN)),$(flag_$(name))="$$$(name)")
@@ -112,6 +113,10 @@ official-run: $(RUN) ## start one on the workstation: TAG=… DATA=… GATE=… 
 
 next-run: $(RUN) ## start a planned run on the workstation: RANK=…
 	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK)
+
+.PHONY: compare
+compare: $(RUN) ## what differs between closed runs, better or worse: TAGS="a b c"
+	@$(PY) scripts/compare_runs.py $(call flags,TAGS LOCAL_ROOT)
 
 ##@ Look after the project
 

@@ -27,6 +27,11 @@ ONE_RUN = {"tag": "the decision tag, matched exactly", **WORKSPACE}
 OBJECTIVE = {"objective": "the objective in the ledger row (default: the run's notes)"}
 INTERVAL = {"interval": "seconds between two polls"}
 ABANDONED = {"abandoned": "why a dead run is closed without a result"}
+COMPARED = {
+    "tags": "two or more decision tags, with blanks between them",
+    "local_root": WORKSPACE["local_root"],
+    "json": WORKSPACE["json"],
+}
 RANK = {"rank": "rank of the command in the plan"}
 OFFICIAL = {
     "owner": "who answers for the run (default: the user there)",
@@ -296,6 +301,12 @@ def next_run(
 ) -> None:
     """Start a planned run on the workstation."""
     run_script(ctx, "execute_next_run_plan.py", locals())
+
+
+@task(help=COMPARED, auto_shortflags=False)
+def compare(ctx: Context, tags: Text = None, local_root: Text = None, json: bool = False) -> None:
+    """Show what differs between closed runs, better or worse."""
+    run_script(ctx, "compare_runs.py", locals())
 
 
 # Look after the project.
