@@ -49,25 +49,22 @@ NUMBER = "a number, 0 or more"
 RATIO = "a ratio between 0 and 1"
 TEXT = "some text"
 COLUMNS = "a list of column names"
-OBJECT = "an object"
 
-WHOLE_POLICY = {
+FIELDS: dict[str, Any] = {
     "schema_version": VERSION,
     "program": TEXT,
     "leftover_seconds": NUMBER,
-    "preflight": OBJECT,
-    "data_quality": OBJECT,
-}
-PREFLIGHT = {"min_cores": COUNT, "min_memory_gb": COUNT}
-DATA_QUALITY = {
-    "required_columns": COLUMNS,
-    "numeric_columns": COLUMNS,
-    "key_columns": COLUMNS,
-    "date_column": TEXT,
-    "min_rows": COUNT,
-    "max_missing_ratio": RATIO,
-    "max_duplicate_ratio": RATIO,
-    "max_staleness_days": COUNT,
+    "preflight": {"min_cores": COUNT, "min_memory_gb": COUNT},
+    "data_quality": {
+        "required_columns": COLUMNS,
+        "numeric_columns": COLUMNS,
+        "key_columns": COLUMNS,
+        "date_column": TEXT,
+        "min_rows": COUNT,
+        "max_missing_ratio": RATIO,
+        "max_duplicate_ratio": RATIO,
+        "max_staleness_days": COUNT,
+    },
 }
 
 
@@ -77,8 +74,6 @@ def _is_valid(value: Any, expected: str) -> bool:
         return isinstance(value, str) and value != ""
     if expected == COLUMNS:
         return isinstance(value, list) and all(_is_valid(name, TEXT) for name in value)
-    if expected == OBJECT:
-        return isinstance(value, dict)
     # JSON's true is an int to Python, and Infinity is a number to its JSON reader.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -109,27 +104,29 @@ def load(path: Path) -> Policy:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise Invalid(path, "JSON", str(error)) from None
-    _check(f"{path} policy", document, WHOLE_POLICY)
-    preflight, data_quality = document["preflight"], document["data_quality"]
-    _check(f"{path} preflight", preflight, PREFLIGHT)
-    _check(f"{path} data_quality", data_quality, DATA_QUALITY)
-    for name, expected in DATA_QUALITY.items():
-        if expected == COLUMNS:
-            data_quality[name] = tuple(data_quality[name])
+    _check(f"{path} policy", document, FIELDS)
+    data_quality = document["data_quality"]
+    for name, value in data_quality.items():
+        if isinstance(value, list):
+            data_quality[name] = tuple(value)
     return Policy(
         program=document["program"],
         leftover_seconds=document["leftover_seconds"],
         data_quality=Thresholds(**data_quality),
-        **preflight,
+        **document["preflight"],
     )
 
 
-def _check(where: str, content: Any, fields: Mapping[str, str]) -> None:
+def _check(where: str, content: Any, fields: Mapping[str, Any]) -> None:
+    """Raise Invalid unless an object has exactly these fields, each with what it must hold."""
     expected_keys = f"exactly the keys {', '.join(sorted(fields))}"
     if not isinstance(content, dict):
         raise Invalid(where, expected_keys, type(content).__name__)
     if set(content) != set(fields):
         raise Invalid(where, expected_keys, ", ".join(sorted(content)))
     for key, expected in fields.items():
-        if not _is_valid(content[key], expected):
-            raise Invalid(f"{where}.{key}", expected, repr(content[key]))
+        value, name = content[key], f"{where}.{key}"
+        if isinstance(expected, dict):
+            _check(name, value, expected)
+        elif not _is_valid(value, expected):
+            raise Invalid(name, expected, repr(value))

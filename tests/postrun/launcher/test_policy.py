@@ -34,9 +34,9 @@ def test_invalid_examples_are_refused(change: dict[str, Any], tmp_path: Path) ->
 
 def test_both_know_the_same_keys() -> None:
     sides = (
-        (policy.WHOLE_POLICY, SCHEMA),
-        (policy.PREFLIGHT, part("preflight")),
-        (policy.DATA_QUALITY, part("data_quality")),
+        (policy.FIELDS, SCHEMA),
+        (policy.FIELDS["preflight"], part("preflight")),
+        (policy.FIELDS["data_quality"], part("data_quality")),
     )
     for fields, schema in sides:
         assert set(fields) == set(schema["properties"]) == set(schema["required"])
@@ -48,8 +48,8 @@ def part(name: str) -> Any:
 
 VALUES: list[Any] = [None, True, 0, -1, 2, 0.5, 1.5, "", "x", [], [""], ["a"], [1], {}]
 PLACES: list[tuple[str, str]] = [("", "program"), ("", "leftover_seconds"), ("", "schema_version")]
-PLACES += [("preflight", name) for name in policy.PREFLIGHT] + [
-    ("data_quality", name) for name in policy.DATA_QUALITY
+PLACES += [("preflight", name) for name in policy.FIELDS["preflight"]] + [
+    ("data_quality", name) for name in policy.FIELDS["data_quality"]
 ]
 
 
