@@ -1,54 +1,61 @@
-"""Which run folders a workspace has, and which of them were closed."""
+"""Listing run folders: once while nothing changes, again when it does."""
 
 import os
 from pathlib import Path
 
+import pytest
+
+from closed import run_folder
+from postrun.core import locations
 from postrun.store import run_folders
 
-HOME = "audit/workstation_runs"
-FIRST = "2026-02-21_031500_production_gates_a"
-SECOND = "2026-02-22_031500_production_gates_a"
+ONE, TWO = run_folder("2026-02-16_031500"), run_folder("2026-02-17_031500")
 
 
-def make(root: Path, folder: str, *names: str) -> Path:
-    path = root / HOME / folder
+def make(local: Path, folder: str, *files: str) -> None:
+    path = local / locations.RUNS / folder
     path.mkdir(parents=True)
-    for name in names:
-        (path / name).touch()
-    return path
+    for name in files:
+        (path / name).write_text("{}")
 
 
-def test_a_workspace_without_runs_has_none(tmp_path: Path) -> None:
-    assert run_folders.list_folders(tmp_path) == ()
-    assert run_folders.list_closed(tmp_path) == []
-    assert run_folders.list_files(tmp_path, FIRST) == frozenset()
+def test_nothing_there(local: Path) -> None:
+    assert run_folders.list_folders(local) == ()
+    assert run_folders.list_closed(local) == []
+    assert run_folders.list_files(local, ONE) == set()
 
 
-def test_folders_are_in_order_and_a_new_one_is_listed_at_once(tmp_path: Path) -> None:
-    make(tmp_path, SECOND)
-    assert run_folders.list_folders(tmp_path) == (SECOND,)
-    make(tmp_path, FIRST)
-    assert run_folders.list_folders(tmp_path) == (FIRST, SECOND)
+def test_closed_runs_have_a_plan_and_a_runs_name(local: Path) -> None:
+    make(local, TWO, "governance_remediation_plan.json")
+    make(local, ONE, "governance_remediation_plan.json", "run.log")
+    make(local, run_folder("2026-02-18_031500"), "run.log")
+    make(local, "notes", "governance_remediation_plan.json")
+    assert run_folders.list_closed(local) == [ONE, TWO]
+    assert run_folders.list_files(local, ONE) == {"governance_remediation_plan.json", "run.log"}
 
 
-def test_an_old_listing_is_kept_until_a_folder_is_renamed(tmp_path: Path) -> None:
-    path = make(tmp_path, FIRST)
-    home = path.parent
-    os.utime(home, (1_700_000_000, 1_700_000_000))
-    assert run_folders.list_folders(tmp_path) == (FIRST,)
-    assert run_folders.list_folders(tmp_path) == (FIRST,)
-    path.rename(home / SECOND)
-    assert run_folders.list_folders(tmp_path) == (SECOND,)
+def test_the_parent_is_listed_once_while_it_does_not_change(
+    local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(local, ONE)
+    parent = local / locations.RUNS
+    os.utime(parent, (1e9, 1e9))
+    listed: list[Path] = []
+    listdir = os.listdir
+
+    def counted(path: Path) -> list[str]:
+        listed.append(path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", counted)
+    for _ in range(3):
+        assert run_folders.list_folders(local) == (ONE,)
+    assert listed == [parent]
+    make(local, TWO)
+    assert run_folders.list_folders(local) == (ONE, TWO)
 
 
-def test_a_run_is_closed_when_it_has_its_remediation_plan(tmp_path: Path) -> None:
-    make(tmp_path, SECOND, "governance_remediation_plan.json")
-    make(tmp_path, FIRST, "governance_audit_check.json")
-    make(tmp_path, "notes", "governance_remediation_plan.json")
-    assert run_folders.list_closed(tmp_path) == [SECOND]
-
-
-def test_files_directly_in_a_run_folder_are_listed(tmp_path: Path) -> None:
-    make(tmp_path, FIRST, "context.json", "result.json")
-    assert run_folders.list_files(tmp_path, FIRST) == {"context.json", "result.json"}
-    assert run_folders.list_files(tmp_path, f"{FIRST}/context.json") == frozenset()
+def test_a_folder_made_in_the_same_moment_is_listed(local: Path) -> None:
+    for number in range(20):
+        make(local, f"run{number:02d}")
+        assert len(run_folders.list_folders(local)) == number + 1

@@ -1,0 +1,73 @@
+"""One closing parses each table and the ledger once, lists the run folders once, and needs no pandas."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import factory
+import post_run_sync_and_finalize as conductor
+from postrun.core import locations
+from postrun.core.locations import PROJECT
+from postrun.store import csv_files, ledger
+
+
+def fail(made: factory.Documents) -> None:
+    made.result["exit_code"] = 3
+
+
+def close(remote: Path, local: Path, tag: str) -> list[str]:
+    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
+    return ["--tag", tag, *where]
+
+
+def test_files_are_parsed_once(remote: Path, local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day, tag in enumerate(("a", "b", "c"), start=1):
+        change = fail if tag != "c" else None
+        factory.make_run(remote, tag=tag, stamp=f"2026-02-0{day}_031500", change=change)
+        if tag != "c":
+            assert conductor.main(close(remote, local, tag)) == 1
+    csv_files._parsed.clear()
+    ledger._chains.clear()
+    parsed: Counter[str] = Counter()
+    parse_rows, add, listdir = csv_files._parse_rows, ledger._Chain.add, os.listdir
+
+    def counted_rows(content: bytes, path: Path, columns: csv_files.Columns) -> list[csv_files.Row]:
+        parsed[path.stem] += 1
+        return parse_rows(content, path, columns)
+
+    def counted_add(chain: ledger._Chain, line: bytes, next_line: bytes, thing: str) -> None:
+        parsed["ledger rows"] += 1
+        add(chain, line, next_line, thing)
+
+    def counted_listdir(path: Path) -> list[str]:
+        parsed["run folders"] += path == local / locations.RUNS
+        return listdir(path)
+
+    monkeypatch.setattr(csv_files, "_parse_rows", counted_rows)
+    monkeypatch.setattr(ledger._Chain, "add", counted_add)
+    monkeypatch.setattr(os, "listdir", counted_listdir)
+    assert conductor.main(close(remote, local, "c")) == 0
+    # The queue is written before it is first read.
+    assert parsed == {
+        "factor_experiment_registry": 1,
+        "failure_patterns": 1,
+        "ledger rows": 3,
+        "run folders": 1,
+    }
+
+
+def test_pandas_is_not_imported(remote: Path, local: Path) -> None:
+    factory.make_run(remote, tag="a")
+    program = """
+import sys
+import post_run_sync_and_finalize as conductor
+assert conductor.main(sys.argv[1:]) == 0
+assert "pandas" not in sys.modules and "numpy" not in sys.modules
+"""
+    command = [sys.executable, "-c", program, *close(remote, local, "a")]
+    done = subprocess.run(command, cwd=PROJECT / "scripts", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
