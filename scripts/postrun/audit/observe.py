@@ -10,7 +10,7 @@ from postrun.core.artifacts import Home
 from postrun.core.errors import AmbiguousRun, Invalid, PostRunError
 from postrun.core.locations import RunPaths
 from postrun.decide import gates, report_window
-from postrun.store import command_file, csv_files, evidence, json_files, ledger
+from postrun.store import command_file, csv_files, evidence, json_files, ledger, run_folders
 
 _UNLISTED = "not among the evidence"
 
@@ -160,10 +160,10 @@ def _namesakes(run_paths: RunPaths, tag: str, detection: Document) -> tuple[str,
     """List the other runs with this very tag: as the workstation had them, else as they lie here."""
     if detection.value is not None:
         return tuple(folder for folder in detection.value["run_folders"] if folder != run_paths.run)
-    names = (
-        run_names.parse_run_name(path.name)
-        for path in sorted((run_paths.root / locations.RUNS).glob(f"*_{tag}"))
-    )
-    return tuple(
-        name.folder for name in names if name and name.tag == tag and name.folder != run_paths.run
-    )
+    namesakes = []
+    for folder in run_folders.list_folders(run_paths.root):
+        if folder.endswith(f"_{tag}") and folder != run_paths.run:
+            name = run_names.parse_run_name(folder)
+            if name is not None and name.tag == tag:
+                namesakes.append(folder)
+    return tuple(namesakes)

@@ -6,7 +6,7 @@ from postrun.core import locations, run_names
 from postrun.core.errors import AmbiguousRun, Missing, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
-from postrun.store import json_files
+from postrun.store import json_files, run_folders
 
 REPORT = "production_gates_report.json"
 
@@ -106,9 +106,11 @@ def _detected_run(request: RunRequest) -> str:
     """Return the newest detected run of the tag; as in detection, one with a context goes first."""
     runs_folder = request.root / locations.RUNS
     detected = []
-    for path in runs_folder.glob(f"*_{request.tag}"):
-        name = run_names.parse_run_name(path.name)
-        run_paths = RunPaths(request.root, path.name, None)
+    for folder in run_folders.list_folders(request.root):
+        if not folder.endswith(f"_{request.tag}"):
+            continue
+        name = run_names.parse_run_name(folder)
+        run_paths = RunPaths(request.root, folder, None)
         if name is None or name.tag != request.tag:
             continue  # of a tag that only ends like this one
         if run_paths.path("run_detection").exists():
