@@ -120,7 +120,8 @@ def _hook_files(*homes: Home) -> str:
 def renew(text: str, document: str, about: Facts) -> str:
     """Return a document with every part between its marks made again. Raises Invalid for broken marks."""
     pieces, done = [], 0
-    for begin, end in _pairs(list(_MARK.finditer(text)), document):
+    marks = list(_MARK.finditer(text))
+    for begin, end in list(_pairs(marks, document)):
         part = render(begin["name"], about)
         first, last = _BEGIN.format(name=begin["name"]), _END
         if begin["comment"] == "#":
