@@ -49,7 +49,8 @@ def detect(request: RunRequest, _: RunPaths) -> StepResult:
     document["overrides"] = {"run_folder": run, "gate_folder": gate}
     run_paths = RunPaths(request.root, chosen.folder, document["gate_folder"])
     json_files.write(run_paths, "run_detection", document)
-    return StepResult(_summary(document), (run_paths.path("run_detection"),))
+    written = run_paths.path("run_detection")
+    return StepResult(_summary(document), (written,))
 
 
 def judge(
@@ -106,18 +107,29 @@ def _recorded_reason(request: RunRequest, chosen: ChosenRun) -> str | None:
 
 
 def _summary(document: dict[str, Any]) -> str:
-    gate, reason = document["gate_folder"], document["gate_folder_reason"]
-    parts = [document["run_folder"]]
-    parts.append(f"report {gate} ({reason})" if gate else reason)
+    gate = document["gate_folder"]
+    report = document["gate_folder_reason"]
+    if gate:
+        report = f"report {gate} ({report})"
+    parts = [document["run_folder"], report]
     if document["abandoned"]:
         parts.append(f"abandoned: {document['abandoned']}")
-    return "; ".join(parts + document["contradictions"] + document["notes"])
+    parts += document["contradictions"]
+    parts += document["notes"]
+    return "; ".join(parts)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the step."""
     flags = (cli.add_evidence, cli.add_abandoned)
-    return cli.step_main(detect, __doc__, argv, *flags, lock=cli.RUN, finds_run=True)
+    return cli.step_main(
+        detect,
+        __doc__,
+        argv,
+        *flags,
+        lock=cli.RUN,
+        finds_run=True,
+    )
 
 
 if __name__ == "__main__":

@@ -47,14 +47,21 @@ def _command(root: Path, rank: int) -> dict[str, Any]:
     """Return the planned command of this rank. Raises Missing, Invalid."""
     plan = json_files.read(RunPaths.of_workspace(root), PLAN)
     _check_current(root, plan)
-    commands: dict[int, dict[str, Any]] = {each["rank"]: each for each in plan["commands"]}
-    command = commands.get(rank)
-    if command is None:
+    commands = {command["rank"]: command for command in plan["commands"]}
+    if rank not in commands:
         ranks = ", ".join(map(str, commands)) or "none"
-        raise Missing(f"rank {rank}", f"a planned command (ranks: {ranks})", "none")
+        raise Missing(
+            f"rank {rank}",
+            f"a planned command (ranks: {ranks})",
+            "none",
+        )
+    command: dict[str, Any] = commands[rank]
     if command["argv"] is None:
-        reasons = "; ".join(command["blocked_by"])
-        raise Missing(f"rank {rank}", "a command whose inputs are known", reasons)
+        raise Missing(
+            f"rank {rank}",
+            "a command whose inputs are known",
+            "; ".join(command["blocked_by"]),
+        )
     return command
 
 
@@ -78,7 +85,13 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start one planned run."""
-    return cli.script_main(execute, __doc__, argv, cli.add_target, add_rank)
+    return cli.script_main(
+        execute,
+        __doc__,
+        argv,
+        cli.add_target,
+        add_rank,
+    )
 
 
 if __name__ == "__main__":

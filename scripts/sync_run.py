@@ -152,20 +152,28 @@ def _change(
 
 def _next_number(run_paths: RunPaths) -> int:
     kept = run_paths.folder(artifacts.Home.RUN) / locations.SUPERSEDED
-    numbers = [int(path.name) for path in kept.glob("*") if path.name.isdecimal()]
-    return 1 + max(numbers, default=0)
+    number = 0
+    for path in kept.glob("*"):
+        if path.name.isdecimal():
+            number = max(number, int(path.name))
+    return number + 1
 
 
 def _keep_old_files(run_paths: RunPaths, changes: list[Change]) -> None:
     """Move the files that are to be replaced into the run folder's own archive."""
+    run_folder = run_paths.folder(artifacts.Home.RUN)
     for change in changes:
         for path in change["kept"]:
-            kept = run_paths.folder(artifacts.Home.RUN) / change["in"] / path
+            kept = run_folder / change["in"] / path
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(run_paths.root / path, kept)
 
 
-def _check_copies(run_paths: RunPaths, remote: FileDigests, copied: list[str]) -> None:
+def _check_copies(
+    run_paths: RunPaths,
+    remote: FileDigests,
+    copied: list[str],
+) -> None:
     """Raise Invalid when a copy has another digest than the workstation's file."""
     wrong = []
     for path in copied:
@@ -250,7 +258,13 @@ def _some(names: list[str]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the step."""
-    return cli.step_main(fetch, __doc__, argv, cli.add_evidence, lock=cli.RUN)
+    return cli.step_main(
+        fetch,
+        __doc__,
+        argv,
+        cli.add_evidence,
+        lock=cli.RUN,
+    )
 
 
 if __name__ == "__main__":

@@ -117,10 +117,7 @@ def _read(file: RemoteFile | None) -> Reading:
 
 
 def check_end(
-    listing: RemoteListing,
-    chosen: ChosenRun,
-    asked: str | None,
-    recorded: str | None,
+    listing: RemoteListing, chosen: ChosenRun, asked: str | None, recorded: str | None
 ) -> tuple[RemoteFile | None, str | None]:
     """Return the run's valid result.json; for a dead run None, and why it is given up.
 
@@ -197,10 +194,7 @@ def _stopped_by(listing: RemoteListing, folder: str) -> str:
     return ""
 
 
-def utc_offsets(
-    listing: RemoteListing,
-    folder: str,
-) -> tuple[timedelta | None, timedelta | None]:
+def utc_offsets(listing: RemoteListing, folder: str) -> tuple[timedelta | None, timedelta | None]:
     """Return the workstation's UTC offsets at the run's start and at its end; None: not known.
 
     The one at the end comes from the workstation's present rules. An hour's difference is a change
@@ -218,10 +212,7 @@ def utc_offsets(
 
 
 def check_no_processes(
-    listing: RemoteListing,
-    chosen: ChosenRun,
-    gates: Sequence[str],
-    ignored_programs: Sequence[str],
+    listing: RemoteListing, chosen: ChosenRun, gates: Sequence[str], ignored_programs: Sequence[str]
 ) -> None:
     """Raise NotFinished when a process is at work on the run."""
     pid_file = listing.file(chosen.folder, "run.pid")

@@ -36,7 +36,12 @@ class Answer:
     nonce: str
 
     @classmethod
-    def parse(cls, output: bytes, nonce: str, host: str) -> "Answer":
+    def parse(
+        cls,
+        output: bytes,
+        nonce: str,
+        host: str,
+    ) -> "Answer":
         """Return an answer in parts. Raises Unreachable for one that is not whole."""
         parts = []
         # What comes before the first heading was printed by a banner or a login profile.
@@ -52,7 +57,11 @@ class Answer:
         elif parts[-1].kind != "end":
             found = "half of one"
         if found is not None:
-            raise Unreachable(f"workstation {host}", "an answer to the probe", found)
+            raise Unreachable(
+                f"workstation {host}",
+                "an answer to the probe",
+                found,
+            )
         return cls(tuple(parts), nonce)
 
     def parts_of(self, kind: str) -> Iterator[Part]:
@@ -165,7 +174,11 @@ def read_file_list(answer: Answer, paths: Sequence[str]) -> RemoteFiles:
     return RemoteFiles(files, tags)
 
 
-def read_digests(answer: Answer, folders: Sequence[str], host: str) -> FileDigests:
+def read_digests(
+    answer: Answer,
+    folders: Sequence[str],
+    host: str,
+) -> FileDigests:
     """Return what the probe `digests` saw.
 
     Raises Missing for a folder or tool that is not there, Invalid for a file that cannot be read.
@@ -185,7 +198,11 @@ def read_digests(answer: Answer, folders: Sequence[str], host: str) -> FileDiges
     return FileDigests(files, links)
 
 
-def _check_digests(answer: Answer, folders: Sequence[str], host: str) -> None:
+def _check_digests(
+    answer: Answer,
+    folders: Sequence[str],
+    host: str,
+) -> None:
     if not answer.text("digest"):
         raise Missing(
             f"SHA-256 on workstation {host}",
@@ -195,7 +212,11 @@ def _check_digests(answer: Answer, folders: Sequence[str], host: str) -> None:
     existing = {part.name for part in answer.parts_of("plain")}
     for folder in folders:
         if folder not in existing:
-            raise Missing(f"{folder} on workstation {host}", "a folder", "nothing there")
+            raise Missing(
+                f"{folder} on workstation {host}",
+                "a folder",
+                "nothing there",
+            )
     for part in answer.parts_of("failed"):
         raise Invalid(
             f"{part.name} on workstation {host}",

@@ -44,35 +44,19 @@ def start(
 
 
 def _check(
-    workstation: Workstation,
-    request: RunRequest,
-    run: str,
-    files: Sequence[str],
-    hint: str,
+    workstation: Workstation, request: RunRequest, run: str, files: Sequence[str], hint: str
 ) -> None:
     """Raise Missing when a file is not on the workstation, AmbiguousRun when the tag is taken."""
     remote_files = workstation.list_files(files)
     absent = [path for path in files if path not in remote_files.files]
     if absent:
-        raise Missing(
-            run,
-            f"its files on workstation {request.host}",
-            f"no {', no '.join(absent)}",
-        )
+        raise Missing(run, f"its files on workstation {request.host}", f"no {', no '.join(absent)}")
     if request.tag in remote_files.tags:
-        raise AmbiguousRun(
-            f"decision tag {request.tag}",
-            "a free one",
-            "a run that has it",
-            hint,
-        )
+        raise AmbiguousRun(f"decision tag {request.tag}", "a free one", "a run that has it", hint)
 
 
 def _launch(
-    workstation: Workstation,
-    command: Sequence[str],
-    tag: str | None,
-    run: str,
+    workstation: Workstation, command: Sequence[str], tag: str | None, run: str
 ) -> tuple[int, str]:
     """Return exit code and output of the launcher. Raises Unreachable."""
     try:

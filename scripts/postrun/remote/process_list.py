@@ -12,7 +12,11 @@ _ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")  # [[days-]hours:]mi
 _PROBE = re.compile(r': [0-9a-f]{32}; eval "\$\(printf %b')  # as every probe's command begins
 
 
-def read_processes(listing: bytes, clock: float, nonce: str) -> tuple[Process, ...]:
+def read_processes(
+    listing: bytes,
+    clock: float,
+    nonce: str,
+) -> tuple[Process, ...]:
     """Return the processes of a listing, without every probe and its children, and who asked.
 
     `clock` is the workstation's time in seconds since 1970, `nonce` the random word in our probe's
@@ -67,11 +71,10 @@ def _seconds(elapsed: str) -> int | None:
 def _ancestors(pids: set[int], processes: list[Process]) -> set[int]:
     """Return the parents of these processes, their parents and so on, as far as they are listed."""
     parents = {process.pid: process.parent for process in processes}
-    ancestors: set[int] = set()
-    waiting = list(pids)
-    while waiting:
-        parent = parents.get(waiting.pop())
-        if parent in parents and parent not in ancestors:
+    ancestors = set()
+    for pid in pids:
+        parent = parents[pid]
+        while parent in parents and parent not in ancestors:
             ancestors.add(parent)
-            waiting.append(parent)
+            parent = parents[parent]
     return ancestors

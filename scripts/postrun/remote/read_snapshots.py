@@ -37,19 +37,29 @@ class GateFolders:
             day_before = name.started - _CLOCK_PUT_BACK
             first_day = f"{day_before:%Y-%m-%d}"
         earliest = f"production_gates_{first_day}"
-        folders = [report.folder for report in self.reports if report.tag == tag]
-        return [folder for folder in folders if folder >= earliest]
+        folders = []
+        for report in self.reports:
+            if report.tag == tag and report.folder >= earliest:
+                folders.append(report.folder)
+        return folders
 
     def open_since(self, run: str) -> list[str]:
         """Return the gate folders that began after the run and have no report, sorted."""
+        with_report = {report.folder for report in self.reports}
         earliest = f"production_gates_{_stamp(run)}"
-        later = {folder for folder in self.checksums if folder >= earliest}
-        later.difference_update(report.folder for report in self.reports)
-        return sorted(later)
+        folders = []
+        for folder in sorted(self.checksums):
+            if folder >= earliest and folder not in with_report:
+                folders.append(folder)
+        return folders
 
     def states(self, folders: list[str]) -> str:
         """Return a text that changes when a file in one of these folders changes."""
-        return ", ".join(f"{folder} {self.checksums.get(folder)}" for folder in folders)
+        states = []
+        for folder in folders:
+            checksum = self.checksums.get(folder)
+            states.append(f"{folder} {checksum}")
+        return ", ".join(states)
 
 
 def _stamp(run: str) -> str:
@@ -78,11 +88,14 @@ def read_host_snapshot(answer: Answer) -> HostSnapshot:
 
 def _read_gate_folders(answer: Answer) -> GateFolders:
     reports = []
-    for line in filter(None, answer.lines("reports")):
+    for line in answer.lines("reports"):
+        if not line:
+            continue
         # gate_results/<folder>/production_gates_report.json:"<tag>"
         path, _, quoted_tag = line.partition(":")
         _, folder, _ = path.split("/")
-        reports.append(GateReport(folder, quoted_tag.strip('"')))
+        tag = quoted_tag.strip('"')
+        reports.append(GateReport(folder, tag))
     checksums = {}
     for line in answer.lines("sums"):
         checksum, _, folder = line.partition(" ")
@@ -145,8 +158,12 @@ def _read_run(
 
 def _run_folders(part: Part) -> list[str]:
     """Return the names of the run folders with this tag, oldest first; the part holds their paths."""
-    paths = fsdecode(part.content).split("\n")
-    return [path.rpartition("/")[2] for path in paths if path]
+    folders = []
+    for path in fsdecode(part.content).split("\n"):
+        _, _, name = path.rpartition("/")
+        if name:
+            folders.append(name)
+    return folders
 
 
 def _text(file: RemoteFile | None) -> str | None:

@@ -41,9 +41,11 @@ class FileDigests:
 
     def only_evidence(self) -> "FileDigests":
         """Return the same without what is no evidence."""
-        files = {path: digest for path, digest in self.files.items() if is_evidence(path)}
-        links = {path: target for path, target in self.links.items() if is_evidence(path)}
-        return FileDigests(files, links)
+        return FileDigests(_only_evidence(self.files), _only_evidence(self.links))
+
+
+def _only_evidence(paths: dict[str, str]) -> dict[str, str]:
+    return {path: paths[path] for path in paths if is_evidence(path)}
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,10 @@ def folders(run_paths: RunPaths) -> list[str]:
 
 def rsync_patterns() -> list[str]:
     """Return what is no evidence as rsync patterns, anchored to the folder that is copied."""
-    patterns = [f"/{name}" for name in (*_GENERATED, *_UNFINISHED)]
-    return [*patterns, f"/{locations.SUPERSEDED}/", _IGNORED_NAME]
+    patterns = [f"/{name}" for name in _GENERATED + _UNFINISHED]
+    patterns.append(f"/{locations.SUPERSEDED}/")
+    patterns.append(_IGNORED_NAME)
+    return patterns
 
 
 def is_evidence(path: str) -> bool:
@@ -76,16 +80,19 @@ def is_evidence(path: str) -> bool:
 
     A file that this project writes does not, nor one that it did not finish.
     """
-    home = locations.RUNS if path.startswith(f"{locations.RUNS}/") else locations.GATES
-    above = home.count("/") + 2  # the home, and the name of the run or gate folder
-    inside = path.split("/")[above:]
-    if inside[-1] == _IGNORED_NAME:
+    home = locations.GATES
+    if path.startswith(f"{locations.RUNS}/"):
+        home = locations.RUNS
+    # The home and the name of the run or gate folder come first.
+    above = home.count("/") + 2
+    first, *others = path.split("/")[above:]
+    if path.endswith(f"/{_IGNORED_NAME}"):
         return False
-    if len(inside) > 1:
-        return inside[0] != locations.SUPERSEDED
-    name = inside[0]
-    is_unfinished = any(fnmatchcase(name, pattern) for pattern in _UNFINISHED)
-    return name not in _GENERATED and not is_unfinished
+    if others:
+        return first != locations.SUPERSEDED
+    if first in _GENERATED:
+        return False
+    return not any(fnmatchcase(first, pattern) for pattern in _UNFINISHED)
 
 
 def digest_local(run_paths: RunPaths) -> FileDigests:
@@ -109,7 +116,11 @@ def digest_file(path: Path) -> str:
     try:
         return disk.sha256(path)
     except OSError as error:
-        raise Invalid(path, "evidence that can be read", str(error.strerror)) from None
+        raise Invalid(
+            path,
+            "evidence that can be read",
+            str(error.strerror),
+        ) from None
 
 
 def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -119,7 +130,11 @@ def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise Invalid(folder, "a folder that can be read", str(error.strerror)) from None
+        raise Invalid(
+            folder,
+            "a folder that can be read",
+            str(error.strerror),
+        ) from None
     for entry in entries:
         if not entry.is_dir(follow_symlinks=False):
             yield entry
@@ -127,7 +142,11 @@ def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield from _walk(Path(entry.path))
 
 
-def local_path(home: str, folder: str | None, named: Any) -> str | None:
+def local_path(
+    home: str,
+    folder: str | None,
+    named: Any,
+) -> str | None:
     """Return the path of a file in our copy of a folder, by the name the workstation gave it.
 
     `named` is absolute there or begins at its root. None when it is not below the folder.
@@ -143,7 +162,11 @@ def local_path(home: str, folder: str | None, named: Any) -> str | None:
     return "/".join((home, folder, *below))
 
 
-def compare(manifest: FileDigests, present: FileDigests, copied: bool) -> list[Difference]:
+def compare(
+    manifest: FileDigests,
+    present: FileDigests,
+    copied: bool,
+) -> list[Difference]:
     """Return how one side differs from the manifest, sorted by path.
 
     A `copied` side may lack links, since rsync skips them.
@@ -161,9 +184,12 @@ def _compare(expected: dict[str, str], present: dict[str, str]) -> list[Differen
     differences = []
     for path in expected.keys() | present.keys():
         if path not in present:
-            differences.append(Difference(path, "gone"))
+            what = "gone"
         elif path not in expected:
-            differences.append(Difference(path, "added"))
+            what = "added"
         elif expected[path] != present[path]:
-            differences.append(Difference(path, "changed"))
+            what = "changed"
+        else:
+            continue
+        differences.append(Difference(path, what))
     return differences

@@ -23,7 +23,11 @@ def requested_run(request: RunRequest) -> str | None:
     name = run_names.parse_run_name(folder)
     if name is None or not run_names.TAG.fullmatch(name.tag):
         expected = f"a name like <time>_{run_names.WORKFLOW}_<tag>"
-        raise AmbiguousRun(f"run folder {folder!r}", expected, "another")
+        raise AmbiguousRun(
+            f"run folder {folder!r}",
+            expected,
+            "another",
+        )
     return folder
 
 
@@ -38,29 +42,50 @@ def requested_gate(request: RunRequest) -> str | None:
     folder = _agreed(remote, local, "--report-json")
     if folder is not None and run_names.gate_started(folder) is None:
         expected = f"a name like {run_names.WORKFLOW}_<time>"
-        raise AmbiguousRun(f"gate folder {folder!r}", expected, "another")
+        raise AmbiguousRun(
+            f"gate folder {folder!r}",
+            expected,
+            "another",
+        )
     return folder
 
 
-def _remote_folder(path: str | None, home: str, flag: str, file: str = "") -> str | None:
+def _remote_folder(
+    path: str | None,
+    home: str,
+    flag: str,
+    file: str = "",
+) -> str | None:
     """Return the folder's name of a path `<home>/<folder><file>`. Raises Usage for another path."""
     if path is None:
         return None
     posix_path = Path(path).as_posix()
     folder = posix_path.removeprefix(f"{home}/").removesuffix(file)
-    is_one_name = "/" not in folder and folder not in ("", ".", "..")
+    is_one_name = folder == Path(folder).name and folder != ".."
     if not is_one_name or posix_path != f"{home}/{folder}{file}":
-        raise Usage(flag, f"{home}/<folder>{file}, relative to the remote root", repr(path))
+        raise Usage(
+            flag,
+            f"{home}/<folder>{file}, relative to the remote root",
+            repr(path),
+        )
     return folder
 
 
-def _agreed(remote: str | None, local: Path | None, flag: str) -> str | None:
+def _agreed(
+    remote: str | None,
+    local: Path | None,
+    flag: str,
+) -> str | None:
     """Return the folder that one of two flags names, or both. Raises Usage when they differ."""
     if local is None:
         return remote
     folder = local.resolve().name
     if remote and folder != remote:
-        raise Usage(flag, f"the folder that {flag}-remote names, {remote}", folder)
+        raise Usage(
+            flag,
+            f"the folder that {flag}-remote names, {remote}",
+            folder,
+        )
     return folder
 
 
@@ -72,7 +97,9 @@ def requested_tag(request: RunRequest) -> str:
     if request.tag is not None:
         return request.tag
     name = run_names.parse_run_name(requested_run(request) or "")
-    return run_names.check_tag(name.tag if name else "")
+    if name is None:
+        return run_names.check_tag("")
+    return run_names.check_tag(name.tag)
 
 
 def locate(request: RunRequest) -> RunPaths:
@@ -93,12 +120,20 @@ def locate(request: RunRequest) -> RunPaths:
     return RunPaths(root, run, gate)
 
 
-def _folder_below(path: Path, home: Path, flag: str) -> str:
+def _folder_below(
+    path: Path,
+    home: Path,
+    flag: str,
+) -> str:
     """Return the name of a folder that is directly in its home. Raises Usage for any other."""
     folder = path.resolve()
     if folder.parent != home.resolve():
         expected = f"a folder directly below {home} (--local-root names the workspace)"
-        raise Usage(flag, expected, str(folder))
+        raise Usage(
+            flag,
+            expected,
+            str(folder),
+        )
     return folder.name
 
 
@@ -130,5 +165,7 @@ def _detected_run(request: RunRequest) -> str:
 
 
 def _has_context(root: Path, folder: str) -> bool:
-    detection = json_files.read(RunPaths(root, folder, None), "run_detection")
-    return bool(detection.get("has_context", True))  # older ones lack it
+    run_paths = RunPaths(root, folder, None)
+    detection = json_files.read(run_paths, "run_detection")
+    # Earlier versions did not record it.
+    return detection.get("has_context") is not False
