@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from postrun import cli
-from postrun.core import locations
-from postrun.core.errors import Invalid
+from postrun.core import locations, values
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import report_window
@@ -36,10 +35,12 @@ def detect(request: RunRequest, _: RunPaths) -> StepResult:
     run = run_lookup.requested_run(request)
     gate = run_lookup.requested_gate(request)
     tag = run_lookup.requested_tag(request)
-    run_path = run and f"{locations.RUNS}/{run}"
-    report_path = gate and f"{locations.GATES}/{gate}/{run_lookup.REPORT}"
     with open_workstation(request) as workstation:
-        listing = workstation.list_run(tag, run_path, report_path)
+        listing = workstation.list_run(
+            tag,
+            run and f"{locations.RUNS}/{run}",
+            gate and f"{locations.GATES}/{gate}/{run_lookup.REPORT}",
+        )
 
     chosen = runs.choose(listing, tag, run)
     recorded = _recorded_reason(request, chosen)
@@ -98,12 +99,9 @@ def judge(
 def _recorded_reason(request: RunRequest, chosen: ChosenRun) -> str | None:
     """Return why an earlier detection let this run pass without a result, if it did."""
     run_paths = RunPaths(request.root, chosen.folder, None)
-    try:
-        earlier = json_files.read_optional(run_paths, "run_detection") or {}
-    except Invalid:
-        return None  # it is written again
-    reason: str | None = earlier.get("abandoned")
-    return reason
+    # One that cannot be read is written again.
+    earlier = json_files.try_read(run_paths, "run_detection")
+    return values.text(earlier.members.get("abandoned"))
 
 
 def _summary(document: dict[str, Any]) -> str:

@@ -55,8 +55,8 @@ def command(args: argparse.Namespace) -> list[str]:
     try:
         return [*argv, "--", *shlex.split(args.gate)]
     except ValueError as error:
-        found = f"{args.gate!r} ({error})"
-        raise Usage("--gate", "words quoted as for a shell", found) from None
+        problem = f"{args.gate!r} ({error})"
+        raise Usage("--gate", "words quoted as for a shell", problem) from None
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

@@ -106,20 +106,20 @@ def _find_changes(sync: Sync, remote: FileDigests) -> list[Change]:
         return [_change(sync.run_paths, _FIRST_SYNC, replaced, replaced)]
 
     known = FileDigests.from_manifest(sync.manifest)
-    local_differences = evidence.compare(known, local, copied=True)
-    remote_differences = []
+    here = evidence.compare(known, local, copied=True)
+    there = {}
     if remote is not local:
-        remote_differences = evidence.compare(known, remote, copied=False)
-    if not local_differences and not remote_differences:
+        there = evidence.compare(known, remote, copied=False)
+    if not here and not there:
         return []
     reason = sync.request.accept_changed_evidence
     # A run that was closed as dead and has a result by now: its evidence may have grown.
     has_ended = sync.manifest.get("abandoned") is not None and sync.request.abandoned is None
-    if reason is None and has_ended and (remote is local or not local_differences):
+    if reason is None and has_ended and (remote is local or not here):
         reason = _ENDED
     if reason is None:
-        changed = [f"{each.path} {each.what} here" for each in local_differences]
-        changed += [f"{each.path} {each.what} on the workstation" for each in remote_differences]
+        changed = [f"{path} {what} here" for path, what in here.items()]
+        changed += [f"{path} {what} on the workstation" for path, what in there.items()]
         raise Invalid(
             f"evidence of {sync.run_paths.run}",
             "what evidence_manifest.json records",
@@ -127,8 +127,7 @@ def _find_changes(sync: Sync, remote: FileDigests) -> list[Change]:
             '--accept-changed-evidence "reason" takes what the workstation has and keeps the old '
             "files aside",
         )
-    paths = {difference.path for difference in local_differences + remote_differences}
-    return [_change(sync.run_paths, reason, paths, replaced)]
+    return [_change(sync.run_paths, reason, here | there, replaced)]
 
 
 def _change(

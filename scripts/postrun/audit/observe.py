@@ -63,7 +63,8 @@ def _evidence(run_paths: RunPaths) -> Evidence:
     if manifest.value is None:
         return Evidence(manifest, frozenset(here.files))
     listed = evidence.FileDigests.from_manifest(manifest.value)
-    changed = tuple(str(odd) for odd in evidence.compare(listed, here, copied=True))
+    differences = evidence.compare(listed, here, copied=True)
+    changed = tuple(f"{path} ({what})" for path, what in differences.items())
     present = frozenset(listed.files.keys() & here.files.keys())
     return Evidence(manifest, present, changed, ledger.evidence_digest(manifest.value))
 

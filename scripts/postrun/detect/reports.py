@@ -34,8 +34,8 @@ def _candidate(file: RemoteFile, tag: str, span: Window) -> ReportRow:
         "objection": None,
     }
     if file.content is None:
-        found = f"{file.size} bytes that cannot, or are too many"
-        row["objection"] = f"{file.path}: expected a report that can be read, found {found}"
+        size = f"{file.size} bytes that cannot, or are too many"
+        row["objection"] = f"{file.path}: expected a report that can be read, found {size}"
         return row
     reading = json_files.try_parse(file.content, file.path)
     if reading.problem:

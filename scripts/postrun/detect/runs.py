@@ -54,11 +54,11 @@ def choose(listing: RemoteListing, tag: str, asked: str | None) -> ChosenRun:
             other_tags[folder] = context_tag
     candidates = [run for run in with_tag if run.folder not in other_tags]
     if not candidates:
-        found = _nearest_tags(tag, all_runs)
+        nearest = _nearest_tags(tag, all_runs)
         for folder, other_tag in other_tags.items():
-            found = f"only {folder}, whose context names tag {other_tag!r}"
+            nearest = f"only {folder}, whose context names tag {other_tag!r}"
             break
-        raise AmbiguousRun(f"decision tag {tag}", "a run of exactly this tag", found)
+        raise AmbiguousRun(f"decision tag {tag}", "a run of exactly this tag", nearest)
 
     # A run without a context did not get past its preflight.
     with_context = [run for run in candidates if listing.file(run.folder, "context.json")]
@@ -156,8 +156,8 @@ def check_result(listing: RemoteListing, chosen: ChosenRun) -> RemoteFile:
             _NEVER if stopped else _WAIT,
         )
     if file.content is None:
-        found = f"{file.size} bytes that cannot"
-        raise Invalid(file.path, "a small file that can be read", found)
+        size = f"{file.size} bytes that cannot"
+        raise Invalid(file.path, "a small file that can be read", size)
     result = json_files.parse(file.content, file.path, "result").value
     tag = result["decision_tag"]
     if tag != chosen.tag:
@@ -230,7 +230,7 @@ def check_no_processes(
     )
     if not at_work:
         return
-    found = f"process {at_work[0].pid}: {at_work[0].args[:120]}"
+    named = f"process {at_work[0].pid}: {at_work[0].args[:120]}"
     if len(at_work) > 1:
-        found += f" and {len(at_work) - 1} more"
-    raise NotFinished(f"run {chosen.folder}", "no process at work on it", found, _WAIT)
+        named += f" and {len(at_work) - 1} more"
+    raise NotFinished(f"run {chosen.folder}", "no process at work on it", named, _WAIT)

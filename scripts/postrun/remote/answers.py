@@ -51,18 +51,10 @@ class Answer:
             kind, _, name = heading.decode(errors="replace").partition(" ")
             parts.append(Part(kind, name, content))
 
-        found = None
-        if not parts:
-            found = "something else (is there a POSIX shell?)"
-        elif parts[-1].kind != "end":
-            found = "half of one"
-        if found is not None:
-            raise Unreachable(
-                f"workstation {host}",
-                "an answer to the probe",
-                found,
-            )
-        return cls(tuple(parts), nonce)
+        if parts and parts[-1].kind == "end":
+            return cls(tuple(parts), nonce)
+        problem = "half of one" if parts else "something else (is there a POSIX shell?)"
+        raise Unreachable(f"workstation {host}", "an answer to the probe", problem)
 
     def parts_of(self, kind: str) -> Iterator[Part]:
         """Yield the parts of one kind."""
@@ -144,9 +136,9 @@ def read_listing(answer: Answer) -> RemoteListing:
     """Return what the probe `list_run` saw."""
     zones = {}
     for part in answer.parts_of("zone_at_end"):
-        zones[_last_name(part.name)] = part.content.decode().strip()
+        zones[last_name(part.name)] = part.content.decode().strip()
     # A folder that was asked for and has the tag, too, comes twice.
-    folders = dict.fromkeys(_last_name(part.name) for part in answer.parts_of("run"))
+    folders = dict.fromkeys(last_name(part.name) for part in answer.parts_of("run"))
     return RemoteListing(
         runs=tuple(answer.lines("runs")),
         folders=tuple(folders),
@@ -156,7 +148,8 @@ def read_listing(answer: Answer) -> RemoteListing:
     )
 
 
-def _last_name(path: str) -> str:
+def last_name(path: str) -> str:
+    """Return the last part of a path."""
     return path.rpartition("/")[2]
 
 

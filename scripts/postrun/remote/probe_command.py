@@ -14,8 +14,8 @@ def probe_command(probe: str, nonce: str, *arguments: object) -> str:
     csh and fish read it as `sh` does: the script comes as octal escapes within single quotes. The
     nonce comes first, so that the probe's own processes can be told from a run's in a listing.
     """
-    words = shlex.join([nonce, *map(str, arguments)])
-    lines = [f"set -- {words}"]
+    quoted = shlex.join([nonce, *map(str, arguments)])
+    lines = [f"set -- {quoted}"]
     for name in ("common", probe):
         path = _PROBES / f"{name}.sh"
         script = path.read_text(encoding="utf-8")

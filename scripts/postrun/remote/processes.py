@@ -5,49 +5,28 @@ is, and whether a word is this run's tag or one of its folders. A word that only
 proves nothing.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from postrun.core import values
 from postrun.core.errors import Usage
 from postrun.remote.snapshots import Process
 
-# Scripts of this project that do a run's own work.
-_SCRIPTS_OF_A_RUN = {"data_quality_gate", "workstation_official_run"}
+# The scripts of this project, without those that do a run's own work.
+_OUR_SCRIPTS = {path.stem for path in Path(__file__).resolve().parents[2].glob("*.py")}
+_OUR_SCRIPTS -= {"data_quality_gate", "workstation_official_run"}
 # Programs that have a tag in their command line, are not at work on the run, and may outlive it.
-_OTHER_PROGRAMS = {
-    "fab",
-    "git",
-    "gmake",
-    "inv",
-    "invoke",
-    "make",
-    "pre-commit",
-    "screen",
-    "sshd",
-    "tmux",
-}
-_SHELLS = {"bash", "dash", "fish", "ksh", "sh", "zsh"}
-_WRAPPERS = _SHELLS | {
-    "env",
-    "exec",
-    "ionice",
-    "nice",
-    "nohup",
-    "setsid",
-    "stdbuf",
-    "sudo",
-    "time",
-    "timeout",
-}
+_OTHER_PROGRAM = re.compile("fab|git|g?make|inv|invoke|pre-commit|screen|sshd|tmux")
+_SHELL = re.compile("bash|dash|fish|ksh|sh|zsh")
+_WRAPPER = re.compile("env|exec|ionice|nice|nohup|setsid|stdbuf|sudo|time|timeout")
 _INTERPRETER = re.compile(r"[Pp]ython[0-9.]*")
 # Options, assignments, and the numbers of nice and timeout.
 _NOT_A_PROGRAM = re.compile(r"-.*|\w+=.*|[0-9.]+[smhd]?")
 _NAME_CHARACTER = r"[A-Za-z0-9._-]"  # what a tag or the name of a folder is made of
+_IN_BRACKETS = re.compile(r"\([^ ]*\)")
 _PID_SLACK = 5.0  # seconds; `ps` rounds, and a pid file is written after its process began
 
 
@@ -101,50 +80,51 @@ def with_descendants(pids: set[int], processes: Sequence[Process]) -> set[int]:
 
 def _is_zombie(args: str) -> bool:
     """Return whether it is dead: `[python] <defunct>` on Linux, `(python)` or `<defunct>` on macOS."""
-    return args.endswith("<defunct>") or re.fullmatch(r"\([^ ]*\)", args) is not None
+    if args.endswith("<defunct>"):
+        return True
+    return bool(_IN_BRACKETS.fullmatch(args))
 
 
 def _is_other_program(args: str, ignored_programs: Collection[str]) -> bool:
     """Return whether a command line does not count, although it may name the run."""
-    words = args.split()
-    program = _program(words)
-    if program in _OTHER_PROGRAMS or program in ignored_programs or program in _our_scripts():
+    arguments = args.split()
+    program = _program(arguments)
+    if _OTHER_PROGRAM.fullmatch(program) or program in ignored_programs:
         return True
-    names = {_base_name(word) for word in words}
+    if _is_our_script(program):
+        return True
+    names = [_base_name(argument) for argument in arguments]
     if program == "ssh":
         # The sync's own connection, when the workstation is this machine.
         return "rsync" in names
-    # A shell that runs one of our scripts.
-    is_shell = bool(words) and _base_name(words[0]) in _SHELLS
-    return is_shell and not names.isdisjoint(_our_scripts() | {"make", "inv"})
+    # A shell that runs make, or one of our scripts.
+    if not names or not _SHELL.fullmatch(names[0]):
+        return False
+    return "make" in names or "inv" in names or any(map(_is_our_script, names))
 
 
-def _program(words: Sequence[str]) -> str:
+def _program(arguments: Sequence[str]) -> str:
     """Return the program of a command line, behind `sudo nice -n 5 bash -c` and interpreters."""
-    for word in words:
-        name = _base_name(word)
-        is_wrapper = name in _WRAPPERS or _INTERPRETER.fullmatch(name)
-        if not is_wrapper and not _NOT_A_PROGRAM.fullmatch(word):
+    for argument in arguments:
+        if _NOT_A_PROGRAM.fullmatch(argument):
+            continue
+        name = _base_name(argument)
+        wrappers = (_SHELL, _WRAPPER, _INTERPRETER)
+        if not any(wrapper.fullmatch(name) for wrapper in wrappers):
             return name
-    return _base_name(words[0]) if words else ""
+    return _base_name(arguments[0]) if arguments else ""
 
 
-def _base_name(word: str) -> str:
-    """Return a word without folder, quotes, a login shell's dash and a title's colon (`sshd: x`)."""
-    path = word.strip("'\";()")
+def _base_name(argument: str) -> str:
+    """Return an argument without folder, quotes, a login shell's dash and a title's colon (`sshd: x`)."""
+    path = argument.strip("'\";()")
     return path.rpartition("/")[2].lstrip("-").rstrip(":")
 
 
-@cache
-def _our_scripts() -> set[str]:
-    """Return the file names of the scripts of this project that only look after runs."""
-    folder = Path(__file__).resolve().parents[2]
-    names = set()
-    for path in folder.glob("*.py"):
-        if path.stem not in _SCRIPTS_OF_A_RUN:
-            names.add(f"{path.stem}.py")
-            names.add(f"{path.stem}.sh")
-    return names
+def _is_our_script(name: str) -> bool:
+    """Return whether this is a script of this project that only looks after runs."""
+    stem, _, suffix = name.rpartition(".")
+    return suffix in ("py", "sh") and stem in _OUR_SCRIPTS
 
 
 def _patterns(
@@ -162,12 +142,19 @@ def _patterns(
         try:
             patterns.append(re.compile(pattern))
         except re.error as error:
-            found = f"{pattern!r} ({error})"
-            raise Usage("--process-pattern", "a regular expression", found) from None
+            raise Usage(
+                "--process-pattern",
+                "a regular expression",
+                f"{pattern!r} ({error})",
+            ) from None
     return patterns
 
 
-def _is_launcher(process: Process, record: dict[str, Any], boot_id: str | None) -> bool:
+def _is_launcher(
+    process: Process,
+    record: dict[str, Any],
+    boot_id: str | None,
+) -> bool:
     """Return whether this is the process of run.pid, and not a later one with the same number."""
     pid = record.get("pid")
     if type(pid) is not int or pid != process.pid or pid <= 1:
@@ -183,11 +170,10 @@ def _is_launcher(process: Process, record: dict[str, Any], boot_id: str | None) 
 
 def _read_pid_file(text: str | None) -> dict[str, Any]:
     """Return run.pid: JSON, or the bare number of older launchers. Empty when it is unreadable."""
-    try:
-        record = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {"pid": record}
+    record = values.parse_json(text)
+    if isinstance(record, dict):
+        return record
+    return {"pid": record}
 
 
 def _seconds(time: object) -> float | None:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from os import fsdecode
-from typing import Any, NamedTuple
+from typing import Any
 
 from postrun.core import run_names
 from postrun.core.errors import Unreachable
@@ -15,18 +14,11 @@ from postrun.remote.snapshots import HostSnapshot, RunSnapshot
 _CLOCK_PUT_BACK = timedelta(days=1)
 
 
-class GateReport(NamedTuple):
-    """A gate folder whose report has a tag that was asked for."""
-
-    folder: str
-    tag: str
-
-
 @dataclass(frozen=True)
 class GateFolders:
     """What the probe saw of all gate folders, whichever run they belong to."""
 
-    reports: list[GateReport]
+    reports: list[tuple[str, str]]  # gate folder, and a tag asked for that its report has
     checksums: dict[str, str]  # name of a run or gate folder -> checksum of the files in it
 
     def with_report(self, tag: str, run: str) -> list[str]:
@@ -38,15 +30,15 @@ class GateFolders:
             first_day = f"{day_before:%Y-%m-%d}"
         earliest = f"production_gates_{first_day}"
         folders = []
-        for report in self.reports:
-            if report.tag == tag and report.folder >= earliest:
-                folders.append(report.folder)
+        for folder, report_tag in self.reports:
+            if report_tag == tag and folder >= earliest:
+                folders.append(folder)
         return folders
 
     def open_since(self, run: str) -> list[str]:
         """Return the gate folders that began after the run and have no report, sorted."""
-        with_report = {report.folder for report in self.reports}
         earliest = f"production_gates_{_stamp(run)}"
+        with_report = dict(self.reports)
         folders = []
         for folder in sorted(self.checksums):
             if folder >= earliest and folder not in with_report:
@@ -55,16 +47,11 @@ class GateFolders:
 
     def states(self, folders: list[str]) -> str:
         """Return a text that changes when a file in one of these folders changes."""
-        states = []
-        for folder in folders:
-            checksum = self.checksums.get(folder)
-            states.append(f"{folder} {checksum}")
-        return ", ".join(states)
+        return ", ".join(f"{folder} {self.checksums.get(folder)}" for folder in folders)
 
 
 def _stamp(run: str) -> str:
-    stamp, _, _ = run.partition("_production_gates_")
-    return stamp
+    return run.partition("_production_gates_")[0]
 
 
 def read_host_snapshot(answer: Answer) -> HostSnapshot:
@@ -77,8 +64,8 @@ def read_host_snapshot(answer: Answer) -> HostSnapshot:
         run_snapshots[tag] = _read_run(run_answer, gate_folders, machine)
     has_result = {}
     for line in answer.lines("folders"):
-        mark, folder = line[0], line[1:]
-        has_result[folder] = mark == "+"
+        folder = line[1:]
+        has_result[folder] = line.startswith("+")
     return HostSnapshot(
         folders=has_result,
         run_snapshots=run_snapshots,
@@ -88,14 +75,12 @@ def read_host_snapshot(answer: Answer) -> HostSnapshot:
 
 def _read_gate_folders(answer: Answer) -> GateFolders:
     reports = []
-    for line in answer.lines("reports"):
-        if not line:
-            continue
+    for line in filter(None, answer.lines("reports")):
         # gate_results/<folder>/production_gates_report.json:"<tag>"
         path, _, quoted_tag = line.partition(":")
         _, folder, _ = path.split("/")
         tag = quoted_tag.strip('"')
-        reports.append(GateReport(folder, tag))
+        reports.append((folder, tag))
     checksums = {}
     for line in answer.lines("sums"):
         checksum, _, folder = line.partition(" ")
@@ -109,8 +94,9 @@ def _split_by_tag(answer: Answer) -> list[Answer]:
     for part in answer.parts:
         if part.kind == "tag":
             runs.append([])
-        if runs:
-            runs[-1].append(part)
+        if not runs:
+            continue
+        runs[-1].append(part)
     return [Answer(tuple(parts), answer.nonce) for parts in runs]
 
 
@@ -120,12 +106,12 @@ def _read_run(
     machine: dict[str, Any],
 ) -> RunSnapshot:
     """Return what was seen of the newest run with a tag. Raises Unreachable."""
-    first_part = answer.parts[0]
-    runs = _run_folders(first_part)
+    tag = answer.parts[0].name
+    runs = [answers.last_name(path) for path in answer.lines("tag")]
     newest = runs[-1] if runs else ""
     files = {}
     for file in answers.read_files(answer):
-        name = file.path.rpartition("/")[2]
+        name = answers.last_name(file.path)
         files[name] = file
     result = files.get("result.json")
     if result is not None and newest not in gate_folders.checksums:
@@ -136,7 +122,7 @@ def _read_run(
             "none (do find and stat work?)",
         )
 
-    gates = gate_folders.with_report(first_part.name, newest)
+    gates = gate_folders.with_report(tag, newest)
     own_folders = [*runs[-1:], *gates]
     # Nobody can tell whose an open gate folder is: it counts for all runs that began before it.
     open_folders = gate_folders.open_since(newest)
@@ -154,16 +140,6 @@ def _read_run(
         gates=tuple(gates),
         **machine,
     )
-
-
-def _run_folders(part: Part) -> list[str]:
-    """Return the names of the run folders with this tag, oldest first; the part holds their paths."""
-    folders = []
-    for path in fsdecode(part.content).split("\n"):
-        _, _, name = path.rpartition("/")
-        if name:
-            folders.append(name)
-    return folders
 
 
 def _text(file: RemoteFile | None) -> str | None:

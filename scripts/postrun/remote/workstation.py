@@ -94,8 +94,8 @@ class Workstation:
         run_snapshots = dict(snapshot.run_snapshots)
         for start in range(_TAGS_PER_PROBE, len(tags), _TAGS_PER_PROBE):
             some_tags = tags[start : start + _TAGS_PER_PROBE]
-            more = self._take_snapshot(some_tags, "", "", _SHORT_LOG_TAIL)
-            run_snapshots.update(more.run_snapshots)
+            next_one = self._take_snapshot(some_tags, "", "", _SHORT_LOG_TAIL)
+            run_snapshots.update(next_one.run_snapshots)
         return replace(snapshot, run_snapshots=run_snapshots)
 
     def _take_snapshot(

@@ -16,12 +16,12 @@ def option(path: Path, flag: str) -> str | None:
     if "$'" in text:
         return None
     try:
-        words = shlex.split(text)
+        arguments = shlex.split(text)
     except ValueError:
         return None
-    for word in words:
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2] or None
-    if flag not in words[:-1]:
+    for argument in arguments:
+        if argument.startswith(f"{flag}="):
+            return argument.partition("=")[2] or None
+    if flag not in arguments[:-1]:
         return None
-    return words[words.index(flag) + 1] or None
+    return arguments[arguments.index(flag) + 1] or None

@@ -48,17 +48,6 @@ def _only_evidence(paths: dict[str, str]) -> dict[str, str]:
     return {path: paths[path] for path in paths if is_evidence(path)}
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One file that is not as the manifest has it. `what` is `changed`, `gone` or `added`."""
-
-    path: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.path} ({self.what})"
-
-
 def folders(run_paths: RunPaths) -> list[str]:
     """Return the folders that hold a run's evidence, relative to the root."""
     evidence_folders = [f"{locations.RUNS}/{run_paths.run}"]
@@ -162,34 +151,21 @@ def local_path(
     return "/".join((home, folder, *below))
 
 
-def compare(
-    manifest: FileDigests,
-    present: FileDigests,
-    copied: bool,
-) -> list[Difference]:
-    """Return how one side differs from the manifest, sorted by path.
+def compare(manifest: FileDigests, present: FileDigests, copied: bool) -> dict[str, str]:
+    """Return what differs from the manifest: path -> `changed`, `gone` or `added`, by path.
 
     A `copied` side may lack links, since rsync skips them.
     """
-    differences = _compare(manifest.files, present.files)
-    for difference in _compare(manifest.links, present.links):
-        # A file in the place of a link was not skipped by rsync.
-        is_skipped = difference.what == "gone" and difference.path not in present.files
-        if not (copied and is_skipped):
-            differences.append(difference)
-    return sorted(differences, key=lambda difference: difference.path)
-
-
-def _compare(expected: dict[str, str], present: dict[str, str]) -> list[Difference]:
-    differences = []
-    for path in expected.keys() | present.keys():
-        if path not in present:
-            what = "gone"
-        elif path not in expected:
-            what = "added"
-        elif expected[path] != present[path]:
-            what = "changed"
-        else:
-            continue
-        differences.append(Difference(path, what))
+    expected = manifest.files | manifest.links
+    actual = present.files | present.links
+    differences = {}
+    for path in sorted(expected.keys() | actual.keys()):
+        is_link = path in manifest.links
+        if path not in expected:
+            differences[path] = "added"
+        elif path not in actual:
+            if not (copied and is_link):
+                differences[path] = "gone"
+        elif expected[path] != actual[path] or is_link != (path in present.links):
+            differences[path] = "changed"
     return differences
