@@ -1,0 +1,55 @@
+"""A run beside the run before it: which is that, and what is better."""
+
+from typing import Any
+
+import pytest
+
+from postrun.review import comparison
+
+BASE: dict[str, Any] = dict.fromkeys((metric.name for metric in comparison.METRICS), None)
+
+
+def row(run: str, factor: str | None = "f") -> dict[str, Any]:
+    return {"run": run, "factor": factor}
+
+
+def test_the_run_before_is_the_last_earlier_one_of_the_factor() -> None:
+    rows = [
+        row("2026-01"),
+        row("2026-02"),
+        row("2026-04"),
+        row("2026-03", "g"),
+        row("2026-03", None),
+    ]
+    assert comparison.previous(rows, "2026-03", "f") == row("2026-02")
+    assert comparison.previous(rows, "2026-01", "f") is None
+    assert comparison.previous(rows, "2026-09", None) is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "before", "now", "change"),
+    [
+        ("wf_mean", 0.01, 0.02, "better"),
+        ("q_value", 0.01, 0.02, "worse"),
+        ("beta", -0.3, 0.2, "better"),
+        ("beta", 0.2, -0.2, "same"),
+        ("audit_passed", True, False, "worse"),
+        ("wf_mean", 0.1 + 0.2, 0.3, "same"),
+        ("wf_mean", None, 0.3, "not comparable"),
+    ],
+)
+def test_each_metric_has_its_direction(metric: str, before: Any, now: Any, change: str) -> None:
+    rows = comparison.compare({**BASE, metric: before}, {**BASE, metric: now})
+    (found,) = [row for row in rows if row["metric"] == metric]
+    assert found["change"] == change
+    if before is None or isinstance(before, bool):
+        assert found["delta"] is None
+    else:
+        assert found["delta"] == now - before
+
+
+def test_changes_are_counted() -> None:
+    rows = comparison.compare({**BASE, "wf_mean": 1.0}, {**BASE, "wf_mean": 2.0})
+    others = len(comparison.METRICS) - 1
+    expected = {"better": 1, "worse": 0, "same": 0, "not comparable": others}
+    assert comparison.tally(rows) == expected

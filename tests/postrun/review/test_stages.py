@@ -1,0 +1,45 @@
+"""What the stages say, as plain values: what has another type was not measured."""
+
+import pytest
+
+from harness import factory
+from postrun.review import stages
+
+REPORT = factory.documents().report
+
+
+@pytest.mark.parametrize("report", [None, {}, {"gates": []}, {"wf_stress": "lost"}])
+def test_a_report_without_stages_has_none(report: object) -> None:
+    assert stages.cost_rows(report) == []
+    assert stages.walk_forward(report) is None
+    assert stages.risk(report) is None
+    assert stages.statistics(report) is None
+
+
+def test_every_gate_is_there_and_the_overall_one_comes_last() -> None:
+    rows = stages.gate_rows(REPORT)
+    assert {row["gate"] for row in rows} == set(REPORT["gates"])
+    assert rows[-1]["gate"] == "overall_pass"
+    assert stages.gate_rows(None) == []
+
+
+def test_a_verdict_that_is_none_is_shown_as_it_is() -> None:
+    report = {**REPORT, "gates": {**REPORT["gates"], "overall_pass": "yes"}}
+    assert stages.gate_rows(report)[-1]["reported"] == '"yes"'
+
+
+def test_stages_have_their_numbers_and_how_they_ended() -> None:
+    walk_forward = stages.walk_forward(REPORT)
+    assert walk_forward is not None
+    assert walk_forward["rows"] == REPORT["wf_stress"]["rows"]
+    assert walk_forward["test_ic_mean"] == REPORT["wf_stress"]["test_ic_mean"]
+    risk = stages.risk({"risk_diagnostics": {"ok": True, "beta_vs_spy": "0.1", "return_code": 0}})
+    assert risk is not None
+    assert (risk["ok"], risk["beta_vs_spy"], risk["return_code"]) == (True, None, 0)
+
+
+def test_windows_come_oldest_test_first() -> None:
+    rows = [{"test_start": "2014", "test_ic": "0.5"}, {"test_start": "2013", "test_n_dates": "12"}]
+    first, second = stages.windows(rows)
+    assert (first["test_start"], first["test_n_dates"], first["test_ic"]) == ("2013", 12, None)
+    assert (second["test_start"], second["test_ic"]) == ("2014", 0.5)
