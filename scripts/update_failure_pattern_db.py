@@ -16,7 +16,7 @@ Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is inval
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -28,24 +28,23 @@ from postrun.core import locations, run_names, terminal
 from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.decide import failure_history
-from postrun.decide.failure_history import OPEN, REGRESSED, RESOLVED, Pattern, Run
+from postrun.decide import failure_history as history
 from postrun.store import check_catalogue, json_files, page_files, run_folders, tables
-from postrun.store.check_catalogue import Check
 
 TABLE, SUMMARY = "failure_patterns", "failure_pattern_summary"
 REGISTRY = "factor_experiment_registry"
 OBSERVED_LENGTH = 200  # characters kept of what the audit observed; the audit has the rest
 
 Row = dict[str, Any]
+Rows = list[Row]
 
 
 @dataclass(frozen=True)
 class RunFailures:
     """One closed run: its answers for the history, and that part of its rows that follows from its audit alone."""
 
-    answers: Run
-    rows: tuple[Row, ...]
+    answers: history.Run
+    rows: Rows
 
     @property
     def are_current(self) -> bool:
@@ -61,12 +60,12 @@ def tally(request: RunRequest, run_paths: RunPaths) -> StepResult:
     A run whose rows do not agree with the registry is read again, too: it was registered, but not entered here since.
     """
     known = tables.read_table(request.root, TABLE)
-    rows_of = _by_run(known)
+    rows_of = _group(known, "run")
     failures = []
     is_registered = False
     for registry_row in tables.read_table(request.root, REGISTRY):
-        answers = failure_history.from_registry(registry_row)
-        of_run = RunFailures(answers, tuple(rows_of.get(answers.run, ())))
+        answers = history.from_registry(registry_row)
+        of_run = RunFailures(answers, rows_of.get(answers.run, []))
         is_this_run = answers.run == run_paths.run
         is_registered = is_registered or is_this_run
         if is_this_run or not of_run.are_current:
@@ -88,16 +87,17 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
         failures = list(workers.map(read_run, runs, chunksize=64))
     rows = make_rows(failures)
-    written = _write(request.root, rows, ())
-    counts = f"{terminal.counted(len(rows), 'failure')} of {terminal.counted(len(runs), 'run')}"
-    return StepResult(f"{counts}, from the run folders alone", written)
+    written = _write(request.root, rows, [])
+    number = terminal.counted(len(rows), "failure")
+    total = terminal.counted(len(runs), "run")
+    return StepResult(f"{number} of {total}, from the run folders alone", written)
 
 
-def _by_run(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    rows_of: dict[str, list[Row]] = {}
+def _group(rows: Rows, column: str) -> dict[str, Rows]:
+    groups: dict[str, Rows] = {}
     for row in rows:
-        rows_of.setdefault(row["run"], []).append(row)
-    return rows_of
+        groups.setdefault(row[column], []).append(row)
+    return groups
 
 
 def read_failures(root: Path, run: str) -> RunFailures:
@@ -105,7 +105,7 @@ def read_failures(root: Path, run: str) -> RunFailures:
     audit = json_files.read(RunPaths(root, run, None), "governance_audit_check")
     name = run_names.parse_run_name(run)
     assert name is not None, "only runs are registered"
-    rows: list[Row] = []
+    rows: Rows = []
     skipped = []
     for check in audit["checks"]:
         if check["answer"] == "skipped":
@@ -124,8 +124,8 @@ def read_failures(root: Path, run: str) -> RunFailures:
             }
             rows.append(row)
     failed = tuple(row["check"] for row in rows)
-    answers = Run(run, audit["factor"], failed, tuple(skipped))
-    return RunFailures(answers, tuple(rows))
+    answers = history.Run(run, audit["factor"], failed, tuple(skipped))
+    return RunFailures(answers, rows)
 
 
 def _shorten(observed: str) -> str:
@@ -135,20 +135,20 @@ def _shorten(observed: str) -> str:
     return f"{line[: OBSERVED_LENGTH - 1]}…"
 
 
-def make_rows(failures: Sequence[RunFailures]) -> list[Row]:
+def make_rows(failures: Sequence[RunFailures]) -> Rows:
     """Return the whole table: each failure with how its pattern stands, sorted by run and check."""
     rows_of = {of_run.answers.run: of_run.rows for of_run in failures}
     rows = []
-    for history in failure_history.by_factor(of_run.answers for of_run in failures):
-        patterns = failure_history.find_patterns(history)
-        for run in history:
+    for runs in history.by_factor(of_run.answers for of_run in failures):
+        patterns = history.find_patterns(runs)
+        for run in runs:
             for row in rows_of[run.run]:
                 standing = _standing(patterns[row["check"]], rows_of)
                 rows.append({**row, **standing})
     return sorted(rows, key=lambda row: (row["run"], row["check"]))
 
 
-def _standing(pattern: Pattern, rows_of: Mapping[str, Sequence[Row]]) -> Row:
+def _standing(pattern: history.Pattern, rows_of: Mapping[str, Rows]) -> Row:
     """Return the columns that change with other runs of the factor."""
     first_run, last_run = pattern.runs[0], pattern.runs[-1]
     return {
@@ -159,48 +159,37 @@ def _standing(pattern: Pattern, rows_of: Mapping[str, Sequence[Row]]) -> Row:
     }
 
 
-def summarise(rows: Iterable[Row]) -> list[Row]:
+def summarise(rows: Rows) -> Rows:
     """Return one line per check over all factors: what still fails first, then what failed in most runs."""
-    checks = check_catalogue.checks()
-    rows_of: dict[str, list[Row]] = {}
-    for row in rows:
-        rows_of.setdefault(row["check"], []).append(row)
-    lines = []
-    for check, failures in rows_of.items():
-        lines.append(_summarise_check(check, failures, checks.get(check)))
-    return sorted(lines, key=_summary_order)
+    lines = [_summarise_check(failures) for failures in _group(rows, "check").values()]
+    resolved = history.RESOLVED
+    return sorted(lines, key=lambda line: (line["state"] == resolved, -line["runs"], line["check"]))
 
 
-def _summary_order(line: Row) -> tuple[bool, int, str]:
-    return line["state"] == RESOLVED, -line["runs"], line["check"]
-
-
-def _summarise_check(check: str, failures: Sequence[Row], catalogued: Check | None) -> Row:
-    """Return the line of one check. A check that is no longer in the catalogue is described by its newest row."""
-    newest = failures[-1]
+def _summarise_check(failures: Rows) -> Row:
+    """Return the line of one check; one that is no longer in the catalogue is described by its newest row."""
+    first, newest = failures[0], failures[-1]
     states = {(row["factor"] or row["run"]): row["state"] for row in failures}
     count = Counter(states.values())
     factors = {row["factor"] for row in failures}
-    severity, family, remedy = newest["severity"], newest["family"], None
-    if catalogued is not None:
-        severity, family, remedy = catalogued.severity, catalogued.family, catalogued.remedy
-    worst_first = (REGRESSED, OPEN, RESOLVED)
+    worst_first = (history.REGRESSED, history.OPEN, history.RESOLVED)
+    check = check_catalogue.checks().get(newest["check"])
     return {
-        "check": check,
-        "severity": severity,
-        "family": family,
+        "check": newest["check"],
+        "severity": check.severity if check else newest["severity"],
+        "family": check.family if check else newest["family"],
         "runs": len(failures),
-        "first_seen": failures[0]["started"],
+        "first_seen": first["started"],
         "last_seen": newest["started"],
         "factors": sorted(factors - {None}),
         "nameless": sum(row["factor"] is None for row in failures),
         "state": next(state for state in worst_first if count[state]),
         "count": {state: count[state] for state in worst_first},
-        "remedy": remedy,
+        "remedy": check.remedy if check else None,
     }
 
 
-def _write(root: Path, rows: Sequence[Row], known: Iterable[Row]) -> tuple[Path, ...]:
+def _write(root: Path, rows: Rows, known: Rows) -> tuple[Path, ...]:
     """Write table and summary."""
     path = tables.write_table(root, TABLE, rows, known)
     page = locations.workspace_path(root, SUMMARY)
@@ -210,7 +199,7 @@ def _write(root: Path, rows: Sequence[Row], known: Iterable[Row]) -> tuple[Path,
     return path, page
 
 
-def _summary(rows: Sequence[Row], run: str) -> str:
+def _summary(rows: Rows, run: str) -> str:
     of_run = [row for row in rows if row["run"] == run]
     returned = sum(row["recurrence"] > 1 for row in of_run)
     counts = f"{terminal.counted(len(of_run), 'failure')}, {returned} of them seen before"
