@@ -14,7 +14,7 @@ Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry or the policy is 
 """
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,8 @@ from postrun.core import disk, locations, terminal
 from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.decide import failure_history, scoring
-from postrun.decide.failure_history import RESOLVED, Run
+from postrun.decide import failure_history as history
+from postrun.decide import scoring
 from postrun.store import check_catalogue, configuration, page_files, tables
 from postrun.store.check_catalogue import Check
 
@@ -33,17 +33,10 @@ POLICY = "candidate_queue_policy"
 MODES = ("mixed", "robust_only", "exploration_only")
 ROBUST, EXPLORATION = "robust", "exploration"
 POINTS = (
-    "overall_pass",
-    "audit_passed",
-    "data_quality_passed",
-    "watchlist_rerun",
-    "high_items",
-    "latest_severity",
-    "latest_family",
-    "earlier_severity",
-    "earlier_family",
+    *("overall_pass", "audit_passed", "data_quality_passed", "watchlist_rerun", "high_items"),
+    *("latest_severity", "latest_family", "earlier_severity", "earlier_family"),
 )
-_COPIED = (
+_COPIED = [
     "factor",
     "run",
     "decision_tag",
@@ -52,24 +45,25 @@ _COPIED = (
     "decision",
     "total",
     "high_items",
-)
+]
 _SHOWN = 10  # factors left out that the page names
 
 Row = dict[str, Any]
+Rows = list[Row]
 
 
 @dataclass(frozen=True)
 class Policy:
     """The rules of the queue, the mode that is in force, and the catalogue of checks."""
 
-    rules: Mapping[str, Any]
+    rules: Row
     mode: str
     checks: Mapping[str, Check]
 
     @property
-    def slots(self) -> Mapping[str, int]:
+    def slots(self) -> Row:
         """Return how many candidates of each kind the mode takes."""
-        slots: Mapping[str, int] = self.rules["modes"][self.mode]
+        slots: Row = self.rules["modes"][self.mode]
         return slots
 
 
@@ -91,60 +85,70 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
         "catalogue_sha256": configuration.digest(configuration.load("governance_checks")),
         "made_from_registry_sha256": disk.sha256(registry),
     }
-    queue = [{**row, **sources} for row in queue]
+    queued = {row["factor"] for row in queue}
+    left_out = [row for row in candidates if row["factor"] not in queued]
+    for row in queue:
+        row.update(sources)
+        del row["qualifies"]
     path = tables.write_table(request.root, QUEUE, queue)
     page = locations.workspace_path(request.root, QUEUE, ".md")
-    facts = {**sources, **_left_out(candidates, queue, policy)}
-    facts["nameless"] = sum(row["factor"] is None for row in rows)
-    page_files.write(page, f"{QUEUE}.md", rows=queue, points=POINTS, **facts)
+    facts = {
+        "left_out": left_out[:_SHOWN],
+        "more": len(left_out[_SHOWN:]),
+        "slots": policy.slots,
+        "nameless": sum(row["factor"] is None for row in rows),
+    }
+    page_files.write(page, f"{QUEUE}.md", rows=queue, points=POINTS, **sources, **facts)
     factors = terminal.counted(len(candidates), "factor")
     summary = f"{len(queue)} of {factors} queued, mode {policy.mode}"
     return StepResult(summary, (path, page))
 
 
-def make_candidates(registry: Iterable[Row], policy: Policy) -> list[Row]:
+def make_candidates(registry: Rows, policy: Policy) -> Rows:
     """Return one candidate per factor, made of its latest run: highest priority first."""
     rows = {row["run"]: row for row in registry if row["factor"] is not None}
-    runs = map(failure_history.from_registry, rows.values())
+    runs = map(history.from_registry, rows.values())
     candidates = []
-    for history in failure_history.by_factor(runs):
-        latest = rows[history[-1].run]
-        candidates.append(_make_candidate(latest, history, policy))
+    for of_factor in history.by_factor(runs):
+        latest = rows[of_factor[-1].run]
+        candidates.append(_make_candidate(latest, of_factor, policy))
     return sorted(candidates, key=lambda row: (-row["priority"], -row["total"], row["factor"]))
 
 
-def _make_candidate(row: Row, history: Sequence[Run], policy: Policy) -> Row:
-    """Return a factor as a candidate: `row` is its latest run in the registry, `history` all its runs."""
-    latest = history[-1].failed
-    earlier = _count_earlier(history)
+def _make_candidate(row: Row, runs: list[history.Run], policy: Policy) -> Row:
+    """Return a factor as a candidate: `row` is its latest run in the registry, `runs` are all its runs."""
+    latest = runs[-1].failed
+    earlier = _count_earlier(runs)
     points = _standing_points(row, policy.rules)
     for when, counts in (("latest", dict.fromkeys(latest, 1)), ("earlier", earlier)):
         for aspect in ("severity", "family"):
             points[f"{when}_{aspect}"] = _penalty(counts, aspect, policy)
-    earlier_failures = [f"{check}:{count}" for check, count in earlier.items()]
     candidate = {name: row[name] for name in _COPIED}
     for name in POINTS:
         candidate[f"points_{name}"] = points[name]
-    # The order of adding is part of the result: floats are added as the columns stand.
+    # Floats are added in the order of the columns: another order may give another last digit.
     candidate["priority"] = float(row["total"] + sum(points[name] for name in POINTS))
     candidate["action"] = policy.rules["actions"][row["decision"]]
     candidate["latest_failures"] = ";".join(latest) or None
+    earlier_failures = [f"{check}:{count}" for check, count in earlier.items()]
     candidate["earlier_failures"] = ";".join(earlier_failures) or None
+    candidate["slot"] = EXPLORATION if row["decision"] == scoring.RESEARCH else ROBUST
+    candidate["qualifies"] = qualifies(row, policy.rules)
     return candidate
 
 
-def _count_earlier(history: Sequence[Run]) -> dict[str, int]:
+def _count_earlier(runs: list[history.Run]) -> dict[str, int]:
     """Return per check how many runs before the latest failed it; without the checks that are resolved."""
-    latest = history[-1].run
+    latest = runs[-1].run
     counts = {}
-    for check, pattern in sorted(failure_history.find_patterns(history).items()):
+    for check, pattern in sorted(history.find_patterns(runs).items()):
         count = len(set(pattern.runs) - {latest})
-        if count and pattern.state != RESOLVED:
+        if count and pattern.state != history.RESOLVED:
             counts[check] = count
     return counts
 
 
-def _standing_points(row: Row, rules: Mapping[str, Any]) -> dict[str, float]:
+def _standing_points(row: Row, rules: Row) -> dict[str, float]:
     """Return the bonuses of a run, and the penalty for its High items."""
     earned = {
         "overall_pass": row["overall_pass"] is True,
@@ -159,7 +163,7 @@ def _standing_points(row: Row, rules: Mapping[str, Any]) -> dict[str, float]:
     return points
 
 
-def _penalty(counts: Mapping[str, int], aspect: str, policy: Policy) -> float:
+def _penalty(counts: dict[str, int], aspect: str, policy: Policy) -> float:
     """Return the points lost for failures, by severity or family. A check that is no longer asked costs nothing."""
     rule = policy.rules["penalties"][aspect]
     lost = 0.0
@@ -169,66 +173,43 @@ def _penalty(counts: Mapping[str, int], aspect: str, policy: Policy) -> float:
     return 0.0 - lost
 
 
-def kind_of_slot(row: Row) -> str:
-    """Return which kind of slot a candidate is for."""
-    return EXPLORATION if row["decision"] == scoring.RESEARCH else ROBUST
-
-
-def qualifies(row: Row, rules: Mapping[str, Any]) -> bool:
-    """Return whether a candidate's score is high enough for its decision."""
+def qualifies(row: Row, rules: Row) -> bool:
+    """Return whether a run's score is high enough for its decision."""
     least = rules["least_totals"]
-    required = least["any"]
+    required = max(least["any"], 0)
     if row["decision"] == scoring.RESEARCH:
         required = max(required, least[scoring.RESEARCH])
-    return bool(row["total"] >= max(required, 0))
+    return bool(row["total"] >= required)
 
 
-def choose(candidates: Sequence[Row], policy: Policy) -> list[Row]:
+def choose(candidates: Rows, policy: Policy) -> Rows:
     """Fill the slots of the mode from candidates that come highest priority first; the queue has their order.
 
     A slot that one kind leaves open goes to the other, where the mode has slots for both. When no candidate gets a
     slot, those with the best score go in as exploration.
     """
-    admitted = _admit(candidates, policy)
+    slots = policy.slots
+    total = sum(slots.values())
+    able = [row for row in candidates if row["qualifies"] and slots[row["slot"]]]
+    admitted = {}
+    for slot, number in slots.items():
+        of_kind = [row for row in able if row["slot"] == slot]
+        for row in of_kind[:number]:
+            admitted[row["factor"]] = (slot, "qualified")
+    for row in able:
+        if len(admitted) < total:
+            admitted.setdefault(row["factor"], (row["slot"], "open_slot"))
     if not admitted:
         best = sorted(candidates, key=lambda row: -row["total"])
-        for row in best[: sum(policy.slots.values())]:
+        for row in best[:total]:
             admitted[row["factor"]] = (EXPLORATION, "fallback")
-    queue: list[Row] = []
+    queue: Rows = []
     for row in candidates:
         if row["factor"] in admitted:
             slot, reason = admitted[row["factor"]]
             place = {"rank": len(queue) + 1, "slot": slot, "admitted": reason}
             queue.append({**row, **place})
     return queue
-
-
-def _admit(candidates: Sequence[Row], policy: Policy) -> dict[str, tuple[str, str]]:
-    """Return the factors that qualify for a slot: its kind, and whether it was left open by the other kind."""
-    able = {}
-    for row in candidates:
-        if qualifies(row, policy.rules) and policy.slots[kind_of_slot(row)]:
-            able[row["factor"]] = kind_of_slot(row)
-    admitted = {}
-    for slot, number in policy.slots.items():
-        of_kind = [factor for factor, kind in able.items() if kind == slot]
-        for factor in of_kind[:number]:
-            admitted[factor] = (slot, "qualified")
-    for factor, kind in able.items():
-        if len(admitted) < sum(policy.slots.values()):
-            admitted.setdefault(factor, (kind, "open_slot"))
-    return admitted
-
-
-def _left_out(candidates: Sequence[Row], queue: Sequence[Row], policy: Policy) -> Row:
-    """Return what the page says of the candidates that are not in the queue."""
-    queued = {row["factor"] for row in queue}
-    others = [row for row in candidates if row["factor"] not in queued]
-    shown = []
-    for row in others[:_SHOWN]:
-        why = {"qualifies": qualifies(row, policy.rules), "kind": kind_of_slot(row)}
-        shown.append({**row, **why})
-    return {"left_out": shown, "more": len(others) - len(shown), "slots": policy.slots}
 
 
 def add_mode(parser: argparse.ArgumentParser) -> None:

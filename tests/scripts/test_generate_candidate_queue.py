@@ -79,7 +79,7 @@ def policy(mode: str = "mixed") -> queue.Policy:
 
 
 def candidates(*rows: dict[str, Any]) -> list[dict[str, Any]]:
-    return queue.make_candidates(rows, policy())
+    return queue.make_candidates(list(rows), policy())
 
 
 def parts(found: Mapping[str, Any]) -> dict[str, float]:
