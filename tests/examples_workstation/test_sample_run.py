@@ -55,7 +55,7 @@ def test_every_json_keeps_its_schema(sample: SampleRun, stem: str, home: str, pa
 def test_every_file_is_there(sample: SampleRun) -> None:
     for name in ("command.sh", "run.log", "data_quality.log", "data_quality_command.sh"):
         assert (sample.run / name).stat().st_size
-    shards = [f"walk_forward_stress/shard_{number:02d}" for number in (1, 2, 3, 4)]
+    shards = [f"walk_forward_stress/shard_{number:02d}" for number in (1, 2)]
     wanted = ["production_gates_report.md", "cost_stress_results.csv", "risk/risk_diagnostics.json"]
     wanted += [
         f"{home}/{name}"
@@ -157,7 +157,7 @@ def test_momentum_is_what_the_readme_says(report: Any) -> None:
 def test_progress_can_be_followed(sample: SampleRun) -> None:
     log = (sample.run / "run.log").read_text()
     assert "[cost_stress] x1.5 test_ic=0.0064" in log
-    assert "[walk_forward] shard 2/4 window 2016 done 1/3" in log
+    assert "[walk_forward] shard 2/2 window 2018 done 1/5" in log
     assert log.index("[cost_stress]") < log.index("[walk_forward]") < log.index("[report]")
 
 
@@ -174,7 +174,7 @@ def busy(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start a gate program with two shards; return it while both work through their windows."""
     lay_out(tmp_path)
     command = [sys.executable, "scripts/run_production_gates.py", *gate_words("reversal_1")]
-    command += ["--wf-shards", "2", "--min-seconds", "3", "--skip-statistical-gates"]
+    command += ["--min-seconds", "3", "--skip-statistical-gates"]
     null = subprocess.DEVNULL
     program = subprocess.Popen(command, cwd=tmp_path, stdout=null, stderr=null)
     wait_for(lambda: len(shards(program.pid)) == 2, 15)

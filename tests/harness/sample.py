@@ -37,7 +37,7 @@ def gate_words(factor: str) -> list[str]:
         "--out-dir",
         "gate_results",
     ]
-    words += ["--cost-multipliers", "1.0,1.5,2.0", "--wf-shards", "4"]
+    words += ["--cost-multipliers", "1.0,1.5,2.0", "--wf-shards", "2"]
     return [*words, "--freeze-file", f"runs/freeze/{factor}.freeze.json"]
 
 
