@@ -1,7 +1,8 @@
 """The two kinds of hosts: one that SSH reaches, and this machine with a folder that stands in.
 
-Everything that is sent to a workstation goes through `Host`: `run` for one command, `rsync_source`
-for a copy. Another way to connect is another class here.
+Everything that is sent to a workstation goes through a host: `run` returns what one command wrote to
+stdout, `rsync_source` returns rsync's name for a path and its flags to connect, `close` ends the
+connection. Another way to connect is another class with these three.
 """
 
 import logging
@@ -10,7 +11,7 @@ import re
 import shlex
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from postrun.core.errors import HostRejected, Unreachable, Usage
 
@@ -19,31 +20,6 @@ _NAME = re.compile(r"(?:[\w.-]+@)?\w[\w.-]*(?::[0-9]{1,5})?", re.ASCII)
 # A path that every rsync hands to every remote shell unchanged.
 _RSYNC_PATH = re.compile(r"/[\w./+,=@:~-]*", re.ASCII)
 _KEEPALIVE = 15  # seconds
-
-
-class Host(Protocol):
-    """What a workstation needs of the host it is on."""
-
-    name: str
-
-    def run(self, command: str, timeout: float) -> bytes:
-        """Return what a command wrote to stdout. Raises Unreachable."""
-
-    def rsync_source(self, path: str) -> tuple[str, list[str]]:
-        """Return rsync's name for an absolute path on this host, and rsync's flags to connect."""
-
-    def close(self) -> None:
-        """End the connection."""
-
-
-def host(name: str, connect_timeout: float) -> Host:
-    """Return the host of this name. Raises Usage for a name that ssh could take for another thing."""
-    if name == "local":
-        return LocalHost()
-    if not _NAME.fullmatch(name):
-        expected = "`local`, or a name like bench, hui@bench or hui@10.0.0.5:2222"
-        raise Usage("host", expected, repr(name))
-    return SshHost(name, connect_timeout)
 
 
 class LocalHost:
@@ -183,6 +159,19 @@ class SshHost:
         self._connection = None
         if connection is not None:
             connection.close()
+
+
+Host = LocalHost | SshHost
+
+
+def host(name: str, connect_timeout: float) -> Host:
+    """Return the host of this name. Raises Usage for a name that ssh could take for another thing."""
+    if name == "local":
+        return LocalHost()
+    if not _NAME.fullmatch(name):
+        expected = "`local`, or a name like bench, hui@bench or hui@10.0.0.5:2222"
+        raise Usage("host", expected, repr(name))
+    return SshHost(name, connect_timeout)
 
 
 def _client_config() -> str | None:

@@ -18,44 +18,32 @@ def requested_run(request: RunRequest) -> str | None:
     """
     remote = _remote_folder(request.run_dir_remote, locations.RUNS, "--run-dir-remote")
     folder = _agreed(remote, request.run_dir, "--run-dir")
-    if folder is None:
-        return None
-    name = run_names.parse_run_name(folder)
-    if name is None or not run_names.TAG.fullmatch(name.tag):
-        expected = f"a name like <time>_{run_names.WORKFLOW}_<tag>"
+    name = run_names.parse_run_name(folder or "")
+    if folder is not None and not (name and run_names.TAG.fullmatch(name.tag)):
         raise AmbiguousRun(
             f"run folder {folder!r}",
-            expected,
+            f"a name like <time>_{run_names.WORKFLOW}_<tag>",
             "another",
         )
     return folder
 
 
 def requested_gate(request: RunRequest) -> str | None:
-    """Return the gate folder that is asked for; None when there is none.
-
-    Raises Usage, AmbiguousRun.
-    """
-    report = request.report_json_remote
-    remote = _remote_folder(report, locations.GATES, "--report-json-remote", f"/{REPORT}")
+    """Return the gate folder that is asked for; None when none is. Raises Usage, AmbiguousRun."""
+    path, flag = request.report_json_remote, "--report-json-remote"
+    remote = _remote_folder(path, locations.GATES, flag, f"/{REPORT}")
     local = request.report_json and request.report_json.resolve().parent
     folder = _agreed(remote, local, "--report-json")
     if folder is not None and run_names.gate_started(folder) is None:
-        expected = f"a name like {run_names.WORKFLOW}_<time>"
         raise AmbiguousRun(
             f"gate folder {folder!r}",
-            expected,
+            f"a name like {run_names.WORKFLOW}_<time>",
             "another",
         )
     return folder
 
 
-def _remote_folder(
-    path: str | None,
-    home: str,
-    flag: str,
-    file: str = "",
-) -> str | None:
+def _remote_folder(path: str | None, home: str, flag: str, file: str = "") -> str | None:
     """Return the folder's name of a path `<home>/<folder><file>`. Raises Usage for another path."""
     if path is None:
         return None
@@ -63,19 +51,11 @@ def _remote_folder(
     folder = posix_path.removeprefix(f"{home}/").removesuffix(file)
     is_one_name = folder == Path(folder).name and folder != ".."
     if not is_one_name or posix_path != f"{home}/{folder}{file}":
-        raise Usage(
-            flag,
-            f"{home}/<folder>{file}, relative to the remote root",
-            repr(path),
-        )
+        raise Usage(flag, f"{home}/<folder>{file}, relative to the remote root", repr(path))
     return folder
 
 
-def _agreed(
-    remote: str | None,
-    local: Path | None,
-    flag: str,
-) -> str | None:
+def _agreed(remote: str | None, local: Path | None, flag: str) -> str | None:
     """Return the folder that one of two flags names, or both. Raises Usage when they differ."""
     if local is None:
         return remote
@@ -90,10 +70,7 @@ def _agreed(
 
 
 def requested_tag(request: RunRequest) -> str:
-    """Return the decision tag: the one that is named, else the folder's.
-
-    Raises Usage, AmbiguousRun.
-    """
+    """Return the tag that is named, else the folder's. Raises Usage, AmbiguousRun."""
     if request.tag is not None:
         return request.tag
     name = run_names.parse_run_name(requested_run(request) or "")
@@ -120,18 +97,13 @@ def locate(request: RunRequest) -> RunPaths:
     return RunPaths(root, run, gate)
 
 
-def _folder_below(
-    path: Path,
-    home: Path,
-    flag: str,
-) -> str:
+def _folder_below(path: Path, home: Path, flag: str) -> str:
     """Return the name of a folder that is directly in its home. Raises Usage for any other."""
     folder = path.resolve()
     if folder.parent != home.resolve():
-        expected = f"a folder directly below {home} (--local-root names the workspace)"
         raise Usage(
             flag,
-            expected,
+            f"a folder directly below {home} (--local-root names the workspace)",
             str(folder),
         )
     return folder.name
@@ -167,5 +139,5 @@ def _detected_run(request: RunRequest) -> str:
 def _has_context(root: Path, folder: str) -> bool:
     run_paths = RunPaths(root, folder, None)
     detection = json_files.read(run_paths, "run_detection")
-    # Earlier versions did not record it.
+    # Detections of earlier versions lack it.
     return detection.get("has_context") is not False
