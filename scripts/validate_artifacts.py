@@ -182,10 +182,7 @@ def artifact_at(path: Path) -> Artifact | None:
 
 
 def _is_schema(path: Path) -> bool:
-    if not path.is_relative_to(PROJECT):
-        return False
-    relative = path.relative_to(PROJECT)
-    return bool(re.fullmatch(_SCHEMAS, relative.as_posix()))
+    return path.name.endswith(".schema.json") and path.is_relative_to(PROJECT / "schemas")
 
 
 def everything(root: Path) -> list[Path]:
@@ -193,7 +190,7 @@ def everything(root: Path) -> list[Path]:
     names = {pattern.partition("/")[0] for pattern in _patterns(*VALIDATED_HOMES)}
     folders = [root / name for name in sorted(names)]
     folders += [PROJECT / "configs", PROJECT / "schemas"]
-    return [folder for folder in folders if folder.is_dir()]
+    return list(filter(Path.is_dir, folders))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -25,22 +25,7 @@ Argv = Sequence[str] | None  # None: what this process was called with
 WORKSPACE = "workspace"
 RUN = "run"
 CLOSING_SCRIPT = "post_run_sync_and_finalize.py"
-_REASONS = {
-    "--objective": "objective",
-    "--accept-changed-evidence": "accept_changed_evidence",
-    "--abandoned": "abandoned",
-}
-# Those that `make setup` installs. Any other module that is missing is a bug.
-_PACKAGES = (
-    "fabric",
-    "invoke",
-    "jinja2",
-    "jsonschema",
-    "jsonschema_rs",
-    "pandas",
-    "paramiko",
-    "referencing",
-)
+_REASONS = ("objective", "accept_changed_evidence", "abandoned")
 _LEVELS = (
     ("-v", terminal.Level.VERBOSE, "details and times (UTC) on stderr, for logs"),
     ("-q", terminal.Level.QUIET, "results and errors only, for cron"),
@@ -172,16 +157,16 @@ def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
         value = getattr(args, field.name, None)
         if value is not None:
             given[field.name] = value
-    for flag, name in _REASONS.items():
+    for name in _REASONS:
         if name in given and not given[name].strip():
-            raise Usage(flag, "words", "nothing")
+            raise Usage(f"--{name.replace('_', '-')}", "words", "nothing")
     root = args.local_root.resolve()
-    host, remote_root = configuration.choose_workstation(args.host, args.remote_root)
+    host_and_root = configuration.choose_workstation(args.host, args.remote_root)
     if given.get("no_sync"):
         # The workspace stands for the workstation.
-        host, remote_root = "local", str(root)
-    given.update(root=root, host=host, remote_root=remote_root)
-    return RunRequest(**given)
+        host_and_root = "local", str(root)
+    given["host"], given["remote_root"] = host_and_root
+    return RunRequest(root, **given)
 
 
 def abandon_command(request: RunRequest, tag: str) -> str:
@@ -234,21 +219,16 @@ def locked(request: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
         yield
 
 
-def show(step_result: StepResult, step: str, as_json: bool) -> None:
+def show(result: StepResult, step: str, as_json: bool) -> None:
     """Print what came of a step: its summary to stderr, paths or JSON to stdout."""
-    paths = [str(path) for path in step_result.written]
+    paths = [str(path) for path in result.written]
     if as_json:
-        document = {
-            "step": step,
-            "yes": step_result.passed,
-            "words": step_result.summary,
-            "wrote": paths,
-        }
-        print(json.dumps(document))
+        row = {"step": step, "yes": result.passed, "words": result.summary, "wrote": paths}
+        print(json.dumps(row))
         return
     # With --quiet one still hears of what did not pass.
-    write = terminal.say if step_result.passed else terminal.error
-    write(f"{step}: {step_result.summary}")
+    write = terminal.say if result.passed else terminal.error
+    write(f"{step}: {result.summary}")
     for path in paths:
         print(path)
 
@@ -281,9 +261,9 @@ def step_main(
         # again, because who held it may have detected another run.
         locate(request)
         with locked(request, lock, wait=args.lock_wait):
-            step_result = function(request, locate(request))
-        show(step_result, function.__name__, args.json)
-        return step_result.exit_code
+            result = function(request, locate(request))
+        show(result, function.__name__, args.json)
+        return result.exit_code
 
     all_flags = [add_target, *flags]
     if rebuild is not None:
@@ -331,7 +311,7 @@ def _run(work: Callable[[], int]) -> int:
         return error.exit_code
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        if package not in _PACKAGES:
+        if package == "postrun":
             raise
         remedy = "run `make setup` and use .venv/bin/python"
         terminal.error(f"package {error.name}: expected in this Python, found nothing; {remedy}")

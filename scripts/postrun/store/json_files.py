@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 SCHEMAS = PROJECT / "schemas"
-_SHARED_SCHEMAS = ("common", "workstation")  # what `$ref` may name
-_STYLE: Document = {"sort_keys": True, "ensure_ascii": False, "allow_nan": False}
 # A new time or version alone is no new content.
 _NO_CONTENT = ("generated_at", "program_version", "schema_version")
 
@@ -135,8 +133,7 @@ def try_load(path: Path, schema: str = "") -> Reading:
 
 def try_read(run_paths: RunPaths, name: str) -> Reading:
     """Like `try_load`, for an artifact of a run or of the workspace."""
-    path = run_paths.path(name)
-    return try_load(path, _schema_name(name))
+    return try_load(run_paths.path(name), _schema_name(name))
 
 
 def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
@@ -199,12 +196,11 @@ def _validator(schema: str) -> "Draft202012Validator":
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
-    # All of them from the start: what is fetched when a `$ref` first needs it is slow.
+    # All of the folder from the start: what is fetched when a `$ref` first needs it is slow.
     registry: Any = Registry()
-    for name in _SHARED_SCHEMAS:
-        shared = _schema_file(_beside(schema, name))
-        resource = Resource.from_contents(shared)
-        registry = registry.with_resource(f"{name}.schema.json", resource)
+    for path in (SCHEMAS / schema).parent.glob("*.schema.json"):
+        resource = Resource.from_contents(json.loads(path.read_bytes()))
+        registry = registry.with_resource(path.name, resource)
     return Draft202012Validator(_schema_file(schema), registry=registry)
 
 
@@ -217,21 +213,12 @@ def _fast_validator(schema: str) -> "FastValidator":
     from jsonschema_rs import Draft202012Validator
 
     def retrieve(address: str) -> Any:
-        file = Path(address).name
-        name = file.removesuffix(".schema.json")
-        return _schema_file(_beside(schema, name))
+        file = (SCHEMAS / schema).with_name(Path(address).name)
+        return json.loads(file.read_bytes())
 
     # Without an address of its own it does not follow the names in `$ref`.
     document = _schema_file(schema)
     return Draft202012Validator(document, retriever=retrieve, base_uri="file:///schemas/")
-
-
-def _beside(schema: str, name: str) -> str:
-    """Return the schema of this name from the same folder, else the current one."""
-    folder, slash, _ = schema.rpartition("/")
-    neighbour = f"{folder}{slash}{name}"
-    is_kept = (SCHEMAS / f"{neighbour}.schema.json").exists()
-    return neighbour if is_kept else name
 
 
 @cache
@@ -297,14 +284,12 @@ def load(path: Path, schema: str) -> Any:
     except OSError as error:
         reason = str(error.strerror)
         raise Missing(path, "a file that can be read", reason) from None
-    reading = parse(content, path, schema)
-    return reading.value
+    return parse(content, path, schema).value
 
 
 def read(run_paths: RunPaths, name: str) -> Any:
     """Return an artifact of a run or of the workspace, checked. Raises Missing, Invalid."""
-    path = run_paths.path(name)
-    return load(path, _schema_name(name))
+    return load(run_paths.path(name), _schema_name(name))
 
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:
@@ -349,24 +334,19 @@ def _content(document: Document) -> Document:
     return content
 
 
-def encode(document: Any) -> bytes:
+def encode(document: Any, indent: int | None = 2) -> bytes:
     """Return the bytes of a JSON file of ours: sorted keys, two spaces, a final newline.
 
     ValueError for NaN and Infinity.
     """
-    text = json.dumps(document, indent=2, **_STYLE)
-    return _encode_text(text)
+    text = json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    # Lone surrogates (a file name that is not UTF-8) are written as JSON escapes.
+    return f"{text}\n".encode(errors="backslashreplace")
 
 
 def encode_line(document: Any) -> bytes:
     """Return one line of a `.jsonl` file. ValueError for NaN and Infinity."""
-    text = json.dumps(document, **_STYLE)
-    return _encode_text(text)
-
-
-def _encode_text(text: str) -> bytes:
-    # Lone surrogates (a file name that is not UTF-8) are written as JSON escapes.
-    return f"{text}\n".encode(errors="backslashreplace")
+    return encode(document, indent=None)
 
 
 def read_lines(path: Path, schema: str) -> Iterator[Any]:
@@ -379,8 +359,7 @@ def read_lines(path: Path, schema: str) -> Iterator[Any]:
         thing = f"{path}:{number}"
         if not line.endswith(b"\n"):
             raise Invalid(thing, "a whole line", "half a line at the end of the file")
-        reading = parse(line, thing, schema)
-        yield reading.value
+        yield parse(line, thing, schema).value
 
 
 def _schema_name(name: str) -> str:
