@@ -18,8 +18,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests"), str(PROJECT / "scripts")]
 
-import factory  # noqa: E402
-from sshd import Sshd  # noqa: E402
+from harness import factory  # noqa: E402
+from harness.sshd import Sshd  # noqa: E402
 
 IMPORTS = [sys.executable, "-c", "import pandas, fabric"]
 

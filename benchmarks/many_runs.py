@@ -27,7 +27,7 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests"), str(PROJECT / "scripts")]
 
-import factory  # noqa: E402
+from harness import factory  # noqa: E402
 from postrun.core import locations  # noqa: E402
 from postrun.store import json_files, ledger  # noqa: E402
 

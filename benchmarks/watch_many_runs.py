@@ -31,9 +31,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests"), str(PROJECT / "scripts")]
 
-import factory  # noqa: E402
+from harness import factory  # noqa: E402
+from harness.sshd import Sshd  # noqa: E402
 from postrun.core.errors import DeadlineReached  # noqa: E402
-from sshd import Sshd  # noqa: E402
 
 SETTLE = 1.0  # seconds in which sshd buries its sessions
 LOOK = "test -f '{run}/result.json' && echo done; pgrep -f -- '--decision-tag {tag}'; tail -n 1 '{run}/run.log'"

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-import factory
-import peak
 import post_run_sync_and_finalize as conductor
-from factory import Documents
-from sshd import Sshd
+from harness import factory, programs
+from harness.factory import Documents
+from harness.sshd import Sshd
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -199,7 +198,7 @@ def test_an_unknown_host_key_is_refused_with_one_line(
     assert "host key" in told
 
 
-@pytest.mark.skipif(not peak.STATUS.exists(), reason="the peak is read from /proc")
+@pytest.mark.skipif(not programs.STATUS.exists(), reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_log(bench: Bench) -> None:
     made = factory.make_run(
         bench.remote, tag="large_log"
@@ -207,6 +206,6 @@ def test_memory_does_not_grow_with_the_log(bench: Bench) -> None:
     with (made.run_dir(bench.remote) / "run.log").open("r+b") as log:
         log.truncate(300 * 2**20)
     os.utime(made.run_dir(bench.remote) / "result.json", (made.result_modified,) * 2)
-    code, most = peak.run("post_run_sync_and_finalize", *bench.flags(made.tag))
+    code, most = programs.peak_memory("post_run_sync_and_finalize", *bench.flags(made.tag))
     assert code == 0
     assert 0 < most < 250 * 1024

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import check_session_handoff_readiness as handoff
-import factory
 import post_run_sync_and_finalize as conductor
 import update_factor_experiment_registry
 import update_failure_pattern_db
-from factory import Documents
+from harness import factory
+from harness.factory import Documents
 from postrun.core import locations
 from postrun.store import ledger
 

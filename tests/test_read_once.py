@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import factory
 import post_run_sync_and_finalize as conductor
+from harness import factory
 from postrun.core import locations
 from postrun.core.locations import PROJECT
 from postrun.store import csv_files, ledger, run_folders

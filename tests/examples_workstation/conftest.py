@@ -1,3 +1,3 @@
 """The sample workstation's modules on the path, and its finished run."""
 
-from conftest_sample import sample  # noqa: F401  (a fixture)
+from harness.sample import sample  # noqa: F401  (a fixture)

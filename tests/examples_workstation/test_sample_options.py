@@ -8,7 +8,7 @@ import pytest
 from make_workstation import lay_out
 
 import run_production_gates
-from conftest_sample import PROJECT, gate_words, options
+from harness.sample import PROJECT, gate_words, options
 from production_gates.options import inputs, read_strategy
 from production_gates.panel import FACTORS
 

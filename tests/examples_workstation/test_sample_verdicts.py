@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest_sample import options
+from harness.sample import options
 from production_gates import gates, risk, significance
 
 

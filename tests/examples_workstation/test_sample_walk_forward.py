@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest_sample import options
+from harness.sample import options
 from production_gates import walk_forward
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from factory import Documents, make_run
+from harness.factory import Documents, make_run
 from postrun.core.locations import PROJECT
 from steps import STEPS
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from factory import make_run
+from harness.factory import make_run
 from postrun.core.artifacts import Home
 from postrun.core.locations import PROJECT
 from validate_artifacts import VALIDATED_HOMES, files_pattern

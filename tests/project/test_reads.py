@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 import detect_run
-import factory
 import post_run_sync_and_finalize
-import spoiled
-from factory import Documents
+from harness import factory, spoiled
+from harness.factory import Documents
 from postrun.core import locations
 from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.errors import PostRunError

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import check_session_handoff_readiness as handoff
-import factory
 import post_run_sync_and_finalize as conductor
+from harness import factory
 from harness.golden import Golden
 from postrun.core import locations
 from postrun.store import configuration

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import compare_runs
-from closed import Archive, registry_row, run_folder
+from harness.archive import Archive, registry_row, run_folder
 from postrun.core import locations
 
 OLD, NEW, OTHER = (

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import factory
 from detect_run import main
-from factory import Documents, moment, put
-from sshd import Sshd
+from harness import factory
+from harness.factory import Documents, moment, put
+from harness.sshd import Sshd
 
 TAG = f"committee_2026-02-21_run4.{os.getpid()}"  # tests side by side must not see each other's processes
 RUN = f"2026-02-21_031500_production_gates_{TAG}"

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 import execute_next_run_plan
-import factory
 import generate_next_run_plan as planner
 import post_run_sync_and_finalize as conductor
-from factory import Documents
+from harness import factory
+from harness.factory import Documents
 from harness.golden import Golden
+from harness.sshd import Sshd
 from postrun.core import locations
 from postrun.decide import planning
-from sshd import Sshd
 
 LAUNCHER = """#!/usr/bin/env bash
 printf '%s\\n' "$@" > launched.txt

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from factory import make_run
+from harness.factory import make_run
+from harness.sshd import Sshd
 from postrun.core.locations import PROJECT
-from sshd import Sshd
 from start_official_run import main
 
 LAUNCHER = """\

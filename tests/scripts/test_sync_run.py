@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 
 import detect_run
-import factory
-import peak
-from factory import put
+from harness import factory, programs
+from harness.factory import put
+from harness.sshd import Sshd
 from postrun.core.locations import RunPaths
 from postrun.remote import workstation
 from postrun.store import json_files
-from sshd import Sshd
 from sync_run import main
 
 TAG = f"committee_2026-02-21_run4.{os.getpid()}"  # tests side by side must not see each other's processes
@@ -529,11 +528,11 @@ def _which(name: str) -> str:
     ).stdout.strip()
 
 
-@pytest.mark.skipif(not peak.STATUS.exists(), reason="the peak is read from /proc")
+@pytest.mark.skipif(not programs.STATUS.exists(), reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_log(flow: Flow) -> None:
     with (flow.remote / RUN_PATH / "run.log").open("wb") as log:
         log.truncate(200 * 2**20)
-    code, most = peak.run("sync_run", *flow.flags())
+    code, most = programs.peak_memory("sync_run", *flow.flags())
     assert code == 0
     assert 0 < most < 150 * 1024
     assert {row["size"] for row in flow.manifest()["files"]} >= {200 * 2**20}

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-import factory
 import post_run_sync_and_finalize as conductor
 import update_factor_experiment_registry as registry
-from closed import run_folder
-from factory import Documents
+from harness import factory
+from harness.archive import run_folder
+from harness.factory import Documents
 from harness.golden import Golden
 from postrun.core import locations, run_names
 from postrun.core.locations import RunPaths

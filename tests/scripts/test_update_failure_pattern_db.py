@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import update_failure_pattern_db as patterns
-from closed import CHECKS, Archive, run_folder
+from harness.archive import CHECKS, Archive, run_folder
 from harness.golden import Golden
 from postrun.core import locations
 from postrun.store import json_files

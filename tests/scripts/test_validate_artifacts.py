@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import validate_artifacts
-from factory import Documents, make_run
+from harness.factory import Documents, make_run
 from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.locations import PROJECT, RunPaths, workspace_path
 from postrun.store import json_files

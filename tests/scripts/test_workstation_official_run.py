@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import workstation_official_run as launcher
+from harness.programs import wait_for
 from postrun.core.errors import Missing
 from postrun.core.locations import PROJECT
 from postrun.launcher import policy, run_folder, supervisor
-from program import wait_for
 from workstation_official_run import main
 
 SCRIPT = PROJECT / "scripts" / "workstation_official_run.py"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import factory
+from harness import factory
 from postrun.audit import recompute
 
 WINDOWS = factory.documents().windows

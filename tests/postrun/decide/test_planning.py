@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import factory
+from harness import factory
 from postrun.decide import planning
 from postrun.decide.planning import RemoteFiles, Source
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import factory
+from harness import factory
 from postrun.decide import scoring
 
 Row = dict[str, Any]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from factory import TAG, documents, make_run, put
+from harness.factory import TAG, documents, make_run, put
+from harness.sshd import Sshd
 from postrun.core import locations
 from postrun.core.errors import Invalid, Missing, Unreachable, Usage
 from postrun.remote import workstation
@@ -20,7 +21,6 @@ from postrun.remote.probe_command import probe_command
 from postrun.remote.processes import of_run
 from postrun.remote.snapshots import Process
 from postrun.remote.workstation import Workstation
-from sshd import Sshd
 
 RUN = f"2026-02-21_031500_production_gates_{TAG}"
 RUN_PATH = f"audit/workstation_runs/{RUN}"

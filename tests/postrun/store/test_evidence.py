@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from factory import TAG, make_run, put
+from harness.factory import TAG, make_run, put
 from postrun.core import artifacts, locations
 from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid

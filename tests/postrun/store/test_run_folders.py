@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from closed import run_folder
+from harness.archive import run_folder
 from postrun.core import locations
 from postrun.store import run_folders
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from closed import REGISTRY, registry_row, run_folder
+from harness.archive import REGISTRY, registry_row, run_folder
 from postrun.core.errors import Invalid, Missing
 from postrun.store import tables
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import factory
 import post_run_sync_and_finalize
-from factory import TAG, Documents
+from harness import factory
+from harness.factory import TAG, Documents
 from postrun.core import locations
 from postrun.core.errors import Invalid
 from postrun.store import verdict
