@@ -20,7 +20,7 @@ from postrun.core import disk, errors, locations, terminal
 from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.errors import Invalid, Missing, PostRunError
 from postrun.monitor import states
-from postrun.monitor.run_monitor import PATIENCE
+from postrun.monitor.timeouts import TIMEOUTS
 from postrun.store import check_catalogue, configuration, json_files, page_files
 from steps import STEPS, Step
 from validate_artifacts import VALIDATED_HOMES, files_pattern
@@ -65,7 +65,7 @@ def facts() -> Facts:
         "errors": sorted(PostRunError.__subclasses__(), key=lambda error: error.exit_code),
         "interrupted": errors.INTERRUPTED,
         "meanings": states.MEANING,
-        "ends": states.ENDS,
+        "ends": states.FINAL_STATES,
         "limits": states.Limits(),
         "patience": PATIENCE,
         "checks": tuple(check_catalogue.checks().values()),

@@ -1,35 +1,34 @@
-"""Wait for the end of an official run without being fooled, then close it.
+"""Wait until an official run has really ended, then close it.
 
-Reads the workstation, one small look per interval: result.json, the run's processes, what changes in its folders.
-Writes monitor_events.jsonl in the local run folder, one line for each change of state; then what the steps write.
-States: waiting starting running stalled settling writing corrupt dead unreachable complete. A run is complete when
-its result is valid, no process of it is left, and two looks in a row found its folders the same. An outage is waited
-out for --outage-budget, also one that keeps the closing from its end.
+Reads the workstation, one small poll per interval: result.json, the run's processes, what changes
+in its folders. Writes monitor_events.jsonl in the local run folder, one line for each change of
+state; then what the steps write. States: waiting starting running stalled settling writing corrupt
+dead unreachable complete. A run is complete when its result is valid, no process of it is left, and
+two polls in a row found its folders the same. An outage is waited out for --outage-budget, also
+when it interrupts the closing.
 
-With --once it looks and ends; only when the look points to an end it stays until that is sure (complete: one
-interval more; dead or corrupt: the grace time). --dry-run looks once, tells the state and writes nothing.
-Ctrl-C detaches: the run goes on, and the same command resumes. With --json each closing that was tried is a line.
+With --once it polls once and ends; only when the poll points to an end it stays until that is
+confirmed (complete: one interval more; dead or corrupt: the grace time). --dry-run polls once,
+prints the state and writes nothing. Ctrl-C detaches: the run goes on, and the same command resumes.
+With --json each closing that was tried is a line.
 
-Exit codes: those of the steps once the run is closed (0 clean, 1 a verdict is no), 2 wrong usage, 3 no run folder
-within --appear-timeout, 4 result.json is corrupt, 6 the workstation did not answer, 7 the run is dead, 8 deadline
-reached, 10 not finished yet (--once, --dry-run, or a process that kept the closing from its end), 130 detached.
+Exit codes: those of the steps once the run is closed (0 clean, 1 a verdict is no), 2 wrong usage,
+3 no run folder within --appear-timeout, 4 result.json is corrupt, 6 the workstation did not answer,
+7 the run is dead, 8 deadline reached, 10 not finished yet (--once, --dry-run, or a process that
+interrupted the closing), 130 detached.
 
     python scripts/monitor_then_finalize.py --tag committee_2026-02-21_run4 --interval 30
 """
 
 import argparse
 import json
-import math
-import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Sequence
 from functools import partial
 
 import post_run_sync_and_finalize as conductor
 from postrun import cli
-from postrun.core import locations, terminal
+from postrun.core import locations
 from postrun.core.errors import (
     INTERRUPTED,
     DeadlineReached,
@@ -41,218 +40,115 @@ from postrun.core.errors import (
     Unreachable,
 )
 from postrun.core.request import RunRequest
-from postrun.monitor import notify
-from postrun.monitor.notify import Notifier
-from postrun.monitor.run_monitor import TICK, RunMonitor, add_patience, ask, limits_of
-from postrun.monitor.screen import Screen, progress
-from postrun.monitor.states import MonitorState, State, left, pause
+from postrun.monitor.display import OneRunDisplay
+from postrun.monitor.host_monitor import HostMonitor
+from postrun.monitor.loop import BackgroundPolls, LoopOptions, MonitorLoop
+from postrun.monitor.run_monitor import RunMonitor
+from postrun.monitor.screen import Screen
+from postrun.monitor.states import State
+from postrun.monitor.timeouts import add_timeouts, limits_from
 from postrun.remote import workstation
-from postrun.remote.snapshots import RunSnapshot
+from postrun.remote.snapshots import HostSnapshot
+from postrun.remote.workstation import Workstation
 from postrun.store import configuration, run_lookup
 from steps import STEPS
 
-_BUSY = (State.RUNNING, State.STALLED)
-SHOWN, TOLD = 3, 10  # last lines of run.log: in the live view, and when the run is dead
+
+def run(args: argparse.Namespace, resume: str) -> int:
+    """Monitor one run to its end, and close it or print its state."""
+    request, settings = cli.parse_request(args), configuration.workstation()
+    station = workstation.connect(request.host, request.remote_root, settings)
+    host = host_monitor(args, request, station)
+    (monitor,) = host.monitors.values()
+    options = LoopOptions(args.once, args.dry_run, args.lock_wait)
+    close = None
+    if not args.until:
+        close = partial(conductor.close, chosen_steps=STEPS, as_json=args.json)
+    display = OneRunDisplay([host], Screen())
+    loop = MonitorLoop([host], options, close, display, BackgroundPolls())
+    if not loop.run(resume):
+        return INTERRUPTED
+    station.close()
+    return conclude(args, host, monitor, resume)
 
 
-class Watch:
-    """One run, polled until its end; what it is doing is told on the way."""
+def host_monitor(
+    args: argparse.Namespace, request: RunRequest, station: Workstation
+) -> HostMonitor:
+    """Return the monitor of a workstation for one run. Raises Usage, AmbiguousRun."""
+    tag, run_folder = run_lookup.requested_tag(request), run_lookup.requested_run(request)
+    remote_folder = f"{locations.RUNS}/{run_folder}" if run_folder else None
+    limits, started_at = limits_from(args), time.monotonic()
 
-    def __init__(
-        self,
-        lookout: RunMonitor,
-        look: Callable[[], RunSnapshot],
-        screen: Screen,
-        note: Callable[[MonitorState, bool], None],
-    ) -> None:
-        self.lookout, self.screen, self._note = lookout, screen, note
-        self._look = look
-        self._polls = 0
-        self._progress = ""
+    def poll(*_: object) -> HostSnapshot:
+        # Only the snapshot of the run counts where no other runs are looked for.
+        snapshot = station.take_run_snapshot(tag, remote_folder)
+        return HostSnapshot(0.0, None, None, {}, (), {tag: snapshot})
 
-    def follow(self, enough: Callable[[MonitorState, int], bool]) -> MonitorState:
-        """Poll until the run has ended, patience has, or what is known after so many polls is enough."""
-        while True:
-            answer = ask(self._look, self._left, lambda: self._draw("looking"))
-            if (
-                isinstance(answer, PostRunError)
-                and type(answer) is not Unreachable
-                and self.lookout.glance is None
-            ):
-                raise answer  # a wrong root, user or key: asking again would not help
-            now = time.monotonic()
-            self._polls += 1
-            changed = self.lookout.take(answer, now)
-            memory = self.lookout.memory
-            self._tell(changed)
-            self._note(memory, changed)
-            if memory.ended or enough(memory, self._polls):
-                return memory
-            self._idle(now + pause(memory, now, self.lookout.limits, random.random()))
-
-    def _left(self) -> float:
-        return left(self.lookout.memory, time.monotonic(), self.lookout.limits)
-
-    def _idle(self, until: float) -> None:
-        while (rest := until - time.monotonic()) > 0:
-            self._draw(f"next look in {math.ceil(rest)} s")
-            time.sleep(min(rest, TICK) if self.screen.live else rest)
-
-    def _tell(self, changed: bool) -> None:
-        memory, lookout = self.lookout.memory, self.lookout
-        if changed:
-            why = f" ({lookout.trouble})" if lookout.trouble else ""
-            self.screen.tell(
-                terminal.plain(f"{time.strftime('%H:%M:%S')} {memory.state}: {memory.words}{why}")
-            )
-        doing = (
-            progress(lookout.glance.log_tail) if lookout.glance and memory.known in _BUSY else ""
-        )
-        if doing != self._progress and doing and not self.screen.live:
-            self.screen.tell(terminal.plain(f"{time.strftime('%H:%M:%S')} {doing}"))
-        self._progress = doing
-
-    def _draw(self, doing: str) -> None:
-        memory = self.lookout.memory
-        lasting = timedelta(seconds=int(time.monotonic() - memory.since))
-        state = f"{memory.state} for {lasting}: {memory.words}" if memory.state else "first look"
-        log = [f"  | {line}" for line in self.last_lines(SHOWN)]
-        lines = [
-            f"run {self.lookout.tag}: {state}",
-            *([f"  {self._progress}"] if self._progress else []),
-            *log,
-        ]
-        self.screen.draw(
-            [
-                terminal.plain(line)
-                for line in [*lines, f"{doing}; Ctrl-C detaches, the run goes on"]
-            ]
-        )
-
-    def last_lines(self, count: int) -> list[str]:
-        """Give the last lines of run.log, as far as they were seen."""
-        return self.lookout.glance.log_tail.splitlines()[-count:] if self.lookout.glance else []
+    monitor = RunMonitor(request, tag, limits, started_at, pattern=args.process_pattern)
+    return HostMonitor(request, poll, limits, started_at, monitors={tag: monitor})
 
 
-def add_until(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a watch over one run."""
-    until = parser.add_argument_group("until when")
-    until.add_argument(
-        "--once", action="store_true", help="look, and tell by the exit code; 10 is not finished"
-    )
-    until.add_argument("--until", choices=[str(State.COMPLETE)], help="stop there, do not finalize")
-    until.add_argument(
-        "--process-pattern", metavar="RE", help="a regular expression: also a process of the run"
-    )
+def conclude(args: argparse.Namespace, host: HostMonitor, monitor: RunMonitor, resume: str) -> int:
+    """Return the exit code of the closing; without one, print the state of the run.
 
-
-def enough(args: argparse.Namespace, memory: MonitorState, polls: int) -> bool:
-    """Say whether to stop before the run ends. With --once it goes on while every look pointed to the same end."""
-    pointed = memory.pending is not None and memory.pending.polls == polls
-    return args.dry_run or (args.once and not pointed)
-
-
-def exactly(request: RunRequest, lookout: RunMonitor) -> RunRequest:
-    """Name the run folder when its tag has several: by the tag alone, detection passes over one without a context."""
-    if lookout.glance is None or len(lookout.glance.runs) < 2:
-        return request
-    return replace(request, run_dir_remote=f"{locations.RUNS}/{lookout.memory.run}")
-
-
-def why(watch: Watch, request: RunRequest, resume: str) -> PostRunError:
-    """Put an end that is no completion into words."""
-    memory, lookout, limits = watch.lookout.memory, watch.lookout, watch.lookout.limits
-    run, found = f"run {lookout.tag}", f"{memory.state}: {memory.words}"
-    if memory.over is RunDead:
-        return RunDead(
-            run,
-            "a result.json",
-            memory.words,
-            f"close it with: {cli.abandon_command(request, lookout.tag)}",
-        )
-    if memory.over is Invalid:
-        hint = f"if it stays so, close it with: {cli.abandon_command(request, lookout.tag)}"
-        return Invalid(run, "a result.json that can be read", memory.words, hint)
-    if memory.over is Missing:
-        return Missing(
-            run, f"a run folder within {limits.appear_timeout:g} s", memory.words, resume
-        )
-    if memory.over is DeadlineReached:
-        return DeadlineReached(run, f"its end within {limits.deadline:g} s", found, resume)
-    if memory.state is State.UNREACHABLE:
-        return Unreachable(f"workstation {request.host}", "an answer", lookout.trouble, resume)
-    return NotFinished(run, "its end", found)
-
-
-def close(args: argparse.Namespace, request: RunRequest, watch: Watch) -> int:
-    """Close a complete run, and try again what an outage or a late process kept from its end; give the last code."""
-    while True:
-        code = conductor.close(request, STEPS, args.lock_wait, args.json)
-        rest = None if args.once else watch.lookout.put_off(code, time.monotonic())
-        if rest is None:
-            return code
-        words = f"run {watch.lookout.tag} is not closed yet (exit code {code}); the next try is in {math.ceil(rest)} s"
-        watch.screen.tell(terminal.plain(words))
-        time.sleep(rest)
-
-
-def conclude(
-    args: argparse.Namespace, request: RunRequest, watch: Watch, herald: Notifier, resume: str
-) -> int:
-    """Close a complete run, or tell the state on stdout and why it is an end on stderr."""
-    memory, request = watch.lookout.memory, exactly(request, watch.lookout)
-    complete = memory.state is State.COMPLETE
-    if complete and not args.until:
-        closed = close(args, request, watch)
-        herald.verdict(memory.run, watch.lookout.tag, closed)
-        return closed
-    error = None if complete else why(watch, request, resume)
-    code = error.exit_code if error else 0
-    row = {"state": memory.state, "run": memory.run, "words": memory.words, "exit_code": code}
-    print(json.dumps(row) if args.json else memory.state)
-    for line in watch.last_lines(TOLD) if memory.state is State.DEAD else ():
-        terminal.say(f"  | {line}")
+    Raises the error that ended the monitor.
+    """
+    current, error = monitor.current, None
+    if current.state is State.COMPLETE and monitor.report_row:
+        return monitor.report_row.exit_code
+    if monitor.error:
+        raise monitor.error
+    if host.error and host.is_rejected:
+        raise host.error
+    if current.state is not State.COMPLETE:
+        error = explain_end(host, monitor, resume)
+    if args.json:
+        row = {"state": current.state, "run": current.run, "words": current.message}
+        print(json.dumps({**row, "exit_code": error.exit_code if error else 0}))
+    else:
+        print(current.state)
     if error:
         raise error
     return 0
 
 
-def run(args: argparse.Namespace, resume: str) -> int:
-    """Watch one run to its end and conclude."""
-    request = cli.parse_request(args)
-    tag, run_folder = run_lookup.requested_tag(request), run_lookup.requested_run(request)
-    folder = run_folder and f"{locations.RUNS}/{run_folder}"
-    station, screen = (
-        workstation.connect(request.host, request.remote_root, configuration.workstation()),
-        Screen(),
-    )
-    lookout = RunMonitor(request.root, tag, limits_of(args), time.monotonic(), args.process_pattern)
-    herald = notify.herald(request.root, lambda words: screen.tell(terminal.plain(words)))
-    watch = Watch(
-        lookout,
-        lambda: station.take_run_snapshot(tag, folder),
-        screen,
-        partial(herald.note, request.host, tag),
-    )
-    try:
-        watch.follow(partial(enough, args))
-        screen.clear()
-        station.close()
-        return conclude(args, request, watch, herald, resume)
-    except KeyboardInterrupt:
-        seen = lookout.memory.state or "not seen yet"
-        then = "before it was closed" if seen is State.COMPLETE else "which goes on"
-        screen.tell(terminal.plain(f"detached from run {tag} ({seen}), {then}; {resume}"))
-        return INTERRUPTED
-    finally:
-        screen.clear()
-        herald.close()
+def explain_end(host: HostMonitor, monitor: RunMonitor, resume: str) -> PostRunError:
+    """Return the error of a run that did not complete."""
+    current, limits, thing = monitor.current, monitor.limits, f"run {monitor.tag}"
+    state = f"{current.state}: {current.message}"
+    if current.ended_by is Missing:
+        expected = f"a run folder within {limits.appear_timeout:g} s"
+        return Missing(thing, expected, current.message, resume)
+    if current.ended_by is DeadlineReached:
+        return DeadlineReached(thing, f"its end within {limits.deadline:g} s", state, resume)
+    if current.state is State.UNREACHABLE:
+        return Unreachable(f"workstation {monitor.host}", "an answer", monitor.problem, resume)
+    if current.ended_by is None:
+        return NotFinished(thing, "its end", state)
+    command = cli.abandon_command(host.closing_request(monitor), monitor.tag)
+    hint = f"close it with: {command}"
+    if current.ended_by is RunDead:
+        return RunDead(thing, "a result.json", current.message, hint)
+    expected = "a result.json that can be read"
+    return Invalid(thing, expected, current.message, f"if it stays so, {hint}")
+
+
+def add_until(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a monitor of one run."""
+    group = parser.add_argument_group("until when")
+    once = "poll once, and report by the exit code; 10 is not finished"
+    group.add_argument("--once", action="store_true", help=once)
+    until = "stop there, do not finalize"
+    group.add_argument("--until", choices=[str(State.COMPLETE)], help=until)
+    pattern = "a regular expression: also a process of the run"
+    group.add_argument("--process-pattern", metavar="RE", help=pattern)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the monitor."""
+    """Run the script."""
     work = partial(run, resume=cli.resume_hint(__file__, argv))
-    flags = (cli.add_target, cli.add_evidence, cli.add_decision, add_patience, add_until)
+    flags = (cli.add_target, cli.add_evidence, cli.add_decision, add_timeouts, add_until)
     return cli.script_main(work, __doc__, argv, *flags)
 
 

@@ -1,4 +1,4 @@
-"""The log of a watched run: every change of state is one line of `monitor_events.jsonl`."""
+"""The event journal of a run: every change of state is one line of `monitor_events.jsonl`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,56 +6,56 @@ from typing import Any
 
 from postrun.core import disk
 from postrun.core.locations import RunPaths
-from postrun.monitor.states import ENDS, MonitorState
+from postrun.monitor.states import FINAL_STATES, MonitorState
 from postrun.store import json_files
 
 
 @dataclass
 class Journal:
-    """The log of one run, in its local folder.
+    """The event journal of one run, in its local folder.
 
-    Until that folder's name is known, lines are held back and then written first; a monitor that ends before that has
-    seen nothing of any run, and leaves nothing.
+    Lines wait until the name of that folder is known, and are written first then. A monitor that
+    ends before has learned nothing of any run, and leaves nothing.
     """
 
     root: Path
     tag: str
-    held: list[dict[str, Any]] = field(default_factory=list)
+    waiting_lines: list[dict[str, Any]] = field(default_factory=list)
 
-    def note(self, before: MonitorState, after: MonitorState, now: float) -> None:
-        """Record a change of state, unless the log's last line says it already: a resumed monitor repeats nothing.
+    def record(self, previous: MonitorState, current: MonitorState, now: float) -> None:
+        """Write a line for a change of state. Raises Missing, and Invalid for a damaged journal.
 
-        When the log ends with an end, a first look that merely points to that end again is held back too.
+        A monitor that is resumed repeats nothing: what the last line already says is left out.
         """
-        if after.state is not before.state or after.run != before.run:
-            self.held.append(self._line(before, after, now))
-        if after.run is None or not self.held:
+        if current.differs_from(previous):
+            self.waiting_lines.append(self._line(previous, current, now))
+        if current.run is None or not self.waiting_lines:
             return
-        path = RunPaths(self.root, after.run, None).path("monitor_events")
-        last = _last(path)
-        if after.pending and last in ENDS and after.pending.of == last and after.state != last:
-            return
-        for line in [] if last in ENDS and last == after.state else self.held:
-            if line["state"] != last:
-                whole = {**line, "run": after.run, "before": last}
-                disk.append(
-                    path, json_files.encode_line(json_files.check(whole, "monitor_events", path))
-                )
-            last = line["state"]
-        self.held.clear()
+        path = RunPaths(self.root, current.run, None).path("monitor_events")
+        last_state = None
+        for line in json_files.read_lines(path, "monitor_events"):
+            last_state = line["state"]
+        if last_state in FINAL_STATES:
+            if current.state == last_state:
+                self.waiting_lines.clear()
+            elif current.pending and current.pending.state == last_state:
+                return  # this poll only points to that end again: the next one decides
+        for line in self.waiting_lines:
+            if line["state"] != last_state:
+                complete_line = {**line, "run": current.run, "before": last_state}
+                json_files.check(complete_line, "monitor_events", path)
+                disk.append(path, json_files.encode_line(complete_line))
+            last_state = line["state"]
+        self.waiting_lines.clear()
 
-    def _line(self, before: MonitorState, after: MonitorState, now: float) -> dict[str, Any]:
+    def _line(self, previous: MonitorState, current: MonitorState, now: float) -> dict[str, Any]:
+        lasted = None
+        if previous.state:
+            lasted = round(now - previous.state_since, 1)
         line = {
             "tag": self.tag,
-            "state": str(after.state),
-            "lasted_s": round(now - before.since, 1) if before.state else None,
-            "words": after.words,
+            "state": str(current.state),
+            "lasted_s": lasted,
+            "words": current.message,
         }
         return json_files.stamped(line, "monitor_events")
-
-
-def _last(path: Path) -> str | None:
-    last = None
-    for line in json_files.read_lines(path, "monitor_events"):
-        last = line["state"]
-    return last

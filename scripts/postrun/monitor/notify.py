@@ -1,9 +1,11 @@
-"""The door to Apprise: tell somebody what became of a run, where that library is installed and an address is named.
+"""Notifications with Apprise, where that library is installed and an address is configured.
 
-Addresses hold secrets; they are neither written nor shown. Messages leave in a thread of their own, so nothing waits
-for them and no failure of theirs is a failure of the flow: it is one line. Each event is told once, whoever watches
-and however often: it is recorded in the run's notifications.json just before it is sent, and taken back when nobody
-could be reached. A crash in between loses a message rather than repeat it.
+Addresses are secrets: they are neither written nor shown. Messages leave in a thread of their own.
+Nothing waits for them, and a failure is one line that changes no exit code.
+
+Each event is reported once, whoever monitors the run and however often. It is recorded in the run's
+notifications.json just before it is sent, and removed when nobody could be reached. A crash in
+between loses a message rather than repeating it.
 """
 
 import hashlib
@@ -16,219 +18,197 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postrun.core import clock, disk, locations, locks
-from postrun.core.errors import AmbiguousRun, PostRunError, Unreachable
+from postrun.core.errors import AmbiguousRun, PostRunError
 from postrun.core.locations import RunPaths
 from postrun.monitor.states import MonitorState, State
 from postrun.store import configuration, json_files, verdict
 
-PATIENCE = 15.0  # seconds that whoever ends waits for messages on their way
+SEND_TIMEOUT = 15.0  # seconds for messages that are under way when the script ends
 _LOCK_WAIT = 10.0
-_GRAVITY = {
+# The states that are reported, and how grave Apprise shows them.
+_SEVERITY = {
     State.COMPLETE: "success",
     State.STALLED: "warning",
     State.CORRUPT: "failure",
     State.DEAD: "failure",
-    State.UNREACHABLE: "failure",
 }
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing to tell, about these run folders. `key` says which event it is, whoever meets it again."""
+    """One thing to report about some runs. `key` identifies it in notifications.json."""
 
     key: str
     title: str
     body: str
-    gravity: str  # success, warning or failure
-    runs: tuple[str, ...]
+    severity: str  # success, warning or failure
+    runs: tuple[str, ...]  # run folders
 
 
-def of_state(host: str, tag: str, memory: MonitorState) -> Event | None:
-    """Make an event of a run's state: of its ends, of a stall, of an outage past its budget; None of any other."""
-    state, run = memory.state, memory.run
-    if memory.over is Unreachable:
-        return of_outage(host, [run] if run else [])
-    if memory.over is AmbiguousRun and run:
-        return Event(
-            f"unclear {_short(memory.words)}",
-            f"unclear: {tag}",
-            f"{memory.words}.",
-            "failure",
-            (run,),
-        )
-    if state is None or state is State.UNREACHABLE or state not in _GRAVITY or run is None:
+def state_event(host: str, tag: str, current: MonitorState) -> Event | None:
+    """Return the event of a run's state: its end, or a stall. None for any other state."""
+    state, run = current.state, current.run
+    if run is None:
         return None
-    seen = memory.pending.mark if memory.pending else memory.activity  # the same after a resume
-    key = f"{state} {_short(repr(seen))}"
-    return Event(
-        key,
-        f"{state}: {tag}",
-        f"Run {run} on workstation {host}: {memory.words}.",
-        _GRAVITY[state],
-        (run,),
-    )
+    if current.ended_by is AmbiguousRun:
+        key = f"unclear {_digest(current.message)}"
+        return Event(key, f"unclear: {tag}", f"{current.message}.", "failure", (run,))
+    if state is None or state not in _SEVERITY:
+        return None
+    # The same evidence gives the same key after the monitor is resumed.
+    evidence: object = current.activity
+    if current.pending:
+        evidence = current.pending.evidence
+    key = f"{state} {_digest(repr(evidence))}"
+    body = f"Run {run} on workstation {host}: {current.message}."
+    return Event(key, f"{state}: {tag}", body, _SEVERITY[state], (run,))
 
 
-def _short(text: str) -> str:
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def of_outage(host: str, runs: Sequence[str]) -> Event:
-    """Make one event of a workstation that did not answer for longer than one would wait, and of all its runs."""
-    words = f"Workstation {host} does not answer, and nobody waits for it any more."
-    last = f" Runs when last seen: {', '.join(runs)}." if runs else ""
+def outage_event(host: str, runs: Sequence[str]) -> Event:
+    """Return the event of a workstation that is not waited for any longer, with all its runs."""
+    body = f"Workstation {host} does not answer and is not waited for any longer."
+    if runs:
+        body += f" Runs at the last answer: {', '.join(runs)}."
     key = f"unreachable {clock.stamp(clock.now())}"
-    return Event(
-        key, f"unreachable: {host}", words + last, _GRAVITY[State.UNREACHABLE], tuple(runs)
-    )
+    return Event(key, f"unreachable: {host}", body, "failure", tuple(runs))
 
 
-def of_verdict(root: Path, run: str, tag: str, exit_code: int) -> Event:
-    """Make an event of a closing: what ledger and audit say now, or that it did not get there. Raises Invalid."""
-    found = verdict.of_run(root, run)
+def closing_event(root: Path, run: str, tag: str, exit_code: int) -> Event:
+    """Return the event of a closing: what ledger and audit now hold. Raises Invalid."""
+    run_verdict = verdict.of_run(root, run)
     if exit_code > 1:
-        words = f"The closing of run {run} stopped with exit code {exit_code}; by now: {found}. The same command goes on."
-        return Event(f"unclosed {exit_code}", f"closing stopped: {tag}", words, "failure", (run,))
-    after = f" Next action: {found.next_action}" if found.next_action else ""
-    words = f"Run {run} is closed with exit code {exit_code}: result {found}.{after}"
-    gravity = "success" if found.clean else "warning"
-    return Event(
-        f"verdict {found}, row {found.number}",
-        f"verdict {found.result or 'none'}: {tag}",
-        words,
-        gravity,
-        (run,),
-    )
+        body = (
+            f"The closing of run {run} stopped with exit code {exit_code}; so far: {run_verdict}. "
+            "The same command continues it."
+        )
+        return Event(f"unclosed {exit_code}", f"closing stopped: {tag}", body, "failure", (run,))
+    body = f"Run {run} is closed with exit code {exit_code}: result {run_verdict}."
+    if run_verdict.next_action:
+        body += f" Next action: {run_verdict.next_action}"
+    severity = "success" if run_verdict.clean else "warning"
+    key = f"verdict {run_verdict}, row {run_verdict.number}"
+    return Event(key, f"verdict {run_verdict.result or 'none'}: {tag}", body, severity, (run,))
 
 
 class Notifier:
-    """Whoever waits for runs tells it; it tells people. Without addresses it does nothing."""
+    """Sends events to the addresses of a workspace. Without addresses it does nothing."""
 
-    def __init__(self, root: Path, urls: Sequence[str], say: Callable[[str], None]) -> None:
-        self._root, self._urls, self._say = root, urls, say
-        self._waiting: queue.Queue[Event | None] = queue.Queue()
-        self._work = threading.Thread(target=self._deliver, daemon=True) if urls else None
-        if self._work:
-            self._work.start()
+    def __init__(self, root: Path, urls: Sequence[str], show: Callable[[str], None]) -> None:
+        self._root, self._urls, self._show = root, urls, show
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        self._sender: threading.Thread | None = None
+        if urls:
+            self._sender = threading.Thread(target=self._send_events, daemon=True)
+            self._sender.start()
 
-    def tell(self, event: Event | None) -> None:
-        """Have an event told, soon."""
-        if event and self._work:
-            self._waiting.put(event)
+    def notify(self, event: Event | None) -> None:
+        """Send an event soon."""
+        if event and self._sender:
+            self._events.put(event)
 
-    def note(self, host: str, tag: str, memory: MonitorState, changed: bool) -> None:
-        """Have a state told, when it is new, or the end, and one that matters."""
-        if changed or memory.ended:
-            self.tell(of_state(host, tag, memory))
-
-    def verdict(self, run: str | None, tag: str, exit_code: int) -> None:
-        """Have the verdict of a closing told."""
-        if self._work is None or run is None:
+    def report_closing(self, run: str, tag: str, exit_code: int) -> None:
+        """Send the verdict of a closing, or that it stopped."""
+        if self._sender is None:
             return
         try:
-            self.tell(of_verdict(self._root, run, tag, exit_code))
+            self.notify(closing_event(self._root, run, tag, exit_code))
         except PostRunError as error:
-            self._say(f"nobody was told of the verdict: {error}")
+            self._show(f"the verdict was not reported to anybody: {error}")
 
-    def close(self, patience: float = PATIENCE) -> None:
-        """Wait for the messages on their way, but not for ever. What was not begun then is told at the next chance."""
-        if self._work is None:
+    def close(self, timeout: float = SEND_TIMEOUT) -> None:
+        """Wait for messages under way, up to `timeout` seconds. The rest is sent another time."""
+        if self._sender is None:
             return
-        self._waiting.put(None)
-        self._work.join(patience)
-        if self._work.is_alive():
-            self._say(
-                f"messages were still on their way after {patience:g} s; nobody waits for them"
-            )
+        self._events.put(None)
+        self._sender.join(timeout)
+        if self._sender.is_alive():
+            self._show(f"messages were still under way after {timeout:g} s; not waiting for them")
 
-    def _deliver(self) -> None:
-        while event := self._waiting.get():
+    def _send_events(self) -> None:
+        while event := self._events.get():
             try:
-                self._tell_once(event)
+                self._send_once(event)
             except (PostRunError, OSError) as error:
-                self._say(f"nobody was told of `{event.title}`: {error}")
+                self._show(f"`{event.title}` was not reported to anybody: {error}")
             except ModuleNotFoundError as error:
-                hint = "run `make setup-notify`"
-                return self._say(
-                    f"package {error.name}: expected, to tell somebody, found nothing; {hint}"
+                self._show(
+                    f"package {error.name}: not installed, so nobody is notified; "
+                    "run `make setup-notify`"
                 )
-        return None
+                return
 
-    def _tell_once(self, event: Event) -> None:
+    def _send_once(self, event: Event) -> None:
         import apprise  # noqa: F401  (before anything is recorded)
 
-        fresh = [run for run in event.runs if self._record(run, event.key, True)]
-        if event.runs and not fresh:
+        new_runs = [run for run in event.runs if self._record(run, event.key, reported=True)]
+        if event.runs and not new_runs:
             return
-        for run in fresh if not self._reach(event) else ():
-            self._record(run, event.key, False)
+        if not self._send_everywhere(event):
+            for run in new_runs:
+                self._record(run, event.key, reported=False)
 
-    def _reach(self, event: Event) -> bool:
-        """Send to every address at once, so that none waits for another; say whether somebody may have been reached."""
-        reached = []
+    def _send_everywhere(self, event: Event) -> bool:
+        """Send to all addresses at once. Return whether anybody may have been reached."""
+        delivered: list[int] = []
+        threads = []
+        for number, url in enumerate(self._urls, start=1):
+            arguments = (number, url, event, delivered)
+            threads.append(threading.Thread(target=self._send, args=arguments, daemon=True))
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + SEND_TIMEOUT
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        # A server that is slow to answer may have the message already.
+        return bool(delivered) or any(thread.is_alive() for thread in threads)
 
-        def send(number: int, url: str) -> None:
-            if self._send(number, url, event):
-                reached.append(number)
-
-        sends = [
-            threading.Thread(target=send, args=at, daemon=True)
-            for at in enumerate(self._urls, start=1)
-        ]
-        for one in sends:
-            one.start()
-        end = time.monotonic() + PATIENCE
-        for one in sends:
-            one.join(max(0.0, end - time.monotonic()))
-        return bool(reached) or any(
-            one.is_alive() for one in sends
-        )  # a slow server has it, perhaps
-
-    def _record(self, run: str, key: str, told: bool) -> bool:
-        """Write an event down as told, or strike it out; say whether that was news."""
+    def _record(self, run: str, key: str, reported: bool) -> bool:
+        """Record an event as reported, or remove it. Return whether that changed the record."""
         run_paths = RunPaths(self._root, run, None)
-        with locks.hold(
-            self._root / locations.LOCKS / "notifications.lock", _LOCK_WAIT, "telling somebody"
-        ):
-            before = (json_files.read_optional(run_paths, "notifications") or {"told": []})["told"]
-            after = [one for one in before if one != key] + ([key] if told else [])
-            if (key in before) is told:
+        lock_path = self._root / locations.LOCKS / "notifications.lock"
+        with locks.hold(lock_path, _LOCK_WAIT, "a notification"):
+            document = json_files.read_optional(run_paths, "notifications") or {"told": []}
+            keys = document["told"]
+            if (key in keys) is reported:
                 return False
-            json_files.write(run_paths, "notifications", {"run": run, "told": after})
+            if reported:
+                keys.append(key)
+            else:
+                keys.remove(key)
+            json_files.write(run_paths, "notifications", {"run": run, "told": keys})
             return True
 
-    def _send(self, number: int, url: str, event: Event) -> bool:
+    def _send(self, number: int, url: str, event: Event, delivered: list[int]) -> None:
+        """Send to one address, and add its number to `delivered`, or show that it failed."""
         from apprise import Apprise, AppriseAsset, NotifyType
 
-        _quiet()
-        service = Apprise(
-            asset=AppriseAsset(app_id="post-run operations", app_desc="runs and their verdicts")
-        )
-        known = service.add(url)
-        kind = NotifyType(event.gravity)
-        if known and service.notify(body=event.body, title=event.title, notify_type=kind):
-            return True
-        kind_of = f" ({url.partition('://')[0]}://…)" if known else ""
-        where = f"address {number}{kind_of}"
-        found = "no success" if known else "an address that Apprise does not know"
-        self._say(f"{where}: expected to deliver `{event.title}`, found {found}")
-        return False
+        # Apprise's own log messages show whole addresses.
+        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+        asset = AppriseAsset(app_id="post-run operations", app_desc="runs and their verdicts")
+        service, kind = Apprise(asset=asset), NotifyType(event.severity)
+        if not service.add(url):
+            self._show(
+                f"address {number}: `{event.title}` not sent: Apprise does not know its kind"
+            )
+        elif service.notify(body=event.body, title=event.title, notify_type=kind):
+            delivered.append(number)
+        else:
+            scheme = url.partition("://")[0]
+            self._show(f"address {number} ({scheme}://…): `{event.title}` could not be delivered")
 
 
-def _quiet() -> None:
-    """Keep Apprise's own talk from every log: it shows whole addresses."""
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-
-
-def herald(root: Path, say: Callable[[str], None]) -> Notifier:
-    """Give the herald of a workspace, with the addresses of the environment or the user's own file."""
-    if disk.DRY_RUN.get():
-        return Notifier(root, (), say)
+def notifier_for(root: Path, show: Callable[[str], None]) -> Notifier:
+    """Return the notifier of a workspace; its addresses come from the environment or a file."""
+    urls: list[str] = []
     try:
-        return Notifier(root, configuration.notify_urls(), say)
+        if not disk.DRY_RUN.get():
+            urls = configuration.notify_urls()
     except PostRunError as error:
-        kind = type(error).__name__.lower()  # its words might show an address
-        say(
-            f"configs/notify.local.json: expected addresses, found a file that is {kind}; nobody will be told"
-        )
-        return Notifier(root, (), say)
+        # Not the error's own text, which might show an address.
+        kind = type(error).__name__.lower()
+        show(f"configs/notify.local.json: the file is {kind}; nobody will be notified")
+    return Notifier(root, urls, show)

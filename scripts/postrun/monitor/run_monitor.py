@@ -1,213 +1,125 @@
-"""One run under watch: facts out of a glance, and the memory of it. For everything that waits for runs, one or many.
+"""The monitor of one run: takes in polls, keeps the state, writes the event journal."""
 
-The judgment itself is `states`; here is what it needs from the doors.
-"""
-
-import argparse
-import math
 import random
-import threading
-import time
-from collections.abc import Callable, Collection
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-from postrun.core import values
-from postrun.core.errors import (
-    DeadlineReached,
-    Missing,
-    NotFinished,
-    PostRunError,
-    Unreachable,
-)
+from postrun.core.errors import AmbiguousRun, Missing, NotFinished, PostRunError, Unreachable
+from postrun.core.request import RunRequest
+from postrun.monitor.facts import facts_from
 from postrun.monitor.journal import Journal
-from postrun.monitor.states import Facts, Limits, MonitorState, Result, judge, left, pause
-from postrun.remote import processes
+from postrun.monitor.report import ReportRow
+from postrun.monitor.states import Limits, MonitorState, judge, pause, seconds_left
 from postrun.remote.snapshots import RunSnapshot
-from postrun.store import configuration, json_files
+from postrun.store import configuration, verdict
 
-PATIENCE = (  # flag, field of Limits, what it is
-    ("--interval", "interval", "between two looks"),
-    ("--grace", "grace", "how long no process, or a broken result, must be seen to count"),
-    ("--stall-after", "stall", "without any file changing, until a run counts as stalled"),
-    (
-        "--appear-timeout",
-        "appear_timeout",
-        f"for the run folder to appear; then exit code {Missing.exit_code}",
-    ),
-    (
-        "--outage-budget",
-        "outage",
-        f"for the workstation to answer again; then exit code {Unreachable.exit_code}",
-    ),
-    ("--deadline", "deadline", f"for everything; then exit code {DeadlineReached.exit_code}"),
-)
-TICK = 0.5  # seconds between two signs of life while a look takes its time
-LAST_LOOK = 5.0  # seconds for a look that patience runs out on
-_MAY_PASS = (
-    Unreachable.exit_code,
-    NotFinished.exit_code,
-)  # the network was cut, or somebody is at work on it again
-
-
-def facts_of(
-    glance: RunSnapshot, tag: str, pattern: str | None = None, ignored: Collection[str] = ()
-) -> Facts:
-    """Boil a glance down to what the judgment needs. Raises Usage for a pattern that is no regular expression."""
-    run = Path(glance.runs[-1]).name if glance.runs else None
-    mine = processes.of_run(
-        glance.processes,
-        tag,
-        run,
-        [Path(gate).name for gate in glance.gates],
-        glance.pid_file,
-        glance.boot_id,
-        pattern,
-        ignored,
-    )
-    document, flaw = _result(glance.result)
-    unreported = document is not None and document["exit_code"] == 0 and not glance.gates
-    return Facts(
-        runs=tuple(Path(folder).name for folder in glance.runs),
-        has_context=glance.has_context,
-        stopped=_stopped(glance),
-        result=Result.ABSENT if glance.result is None else Result.BROKEN if flaw else Result.VALID,
-        result_text=glance.result,
-        result_flaw=flaw,
-        processes=len(mine),
-        settled=glance.activity
-        if unreported
-        else glance.settled,  # each open gate folder may become its report's
-        activity=glance.activity,
-        boot_id=glance.boot_id,
-    )
-
-
-def _result(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
-    """Read a result.json; give it, or what keeps it from being one, or neither when there is none."""
-    if text is None:
-        return None, None
-    content = text.encode(errors="surrogateescape")
-    reading = json_files.try_parse(content, "result.json", "result")
-    return reading.value, reading.problem or None
-
-
-def _stopped(glance: RunSnapshot) -> str | None:
-    """Say which gate in front of the run stopped it, with that gate's own reasons."""
-    preflight = values.mapping(values.parse_json(glance.preflight))
-    quality = values.mapping(values.parse_json(glance.data_quality))
-    if preflight.get("status") == "fail":
-        return _because("the preflight failed", preflight.get("reasons"))
-    if quality.get("overall_pass") is False:
-        return _because("the data-quality gate failed", quality.get("failures"))
-    return None
-
-
-def _because(words: str, reasons: object) -> str:
-    named = ", ".join(str(reason) for reason in reasons) if isinstance(reasons, list) else ""
-    return f"{words}: {named}" if named else words
-
-
-class _Poll(threading.Thread):
-    """One look, apart from the main thread."""
-
-    def __init__(self, look: Callable[[], RunSnapshot]) -> None:
-        super().__init__(daemon=True)
-        self._look = look
-        self.answer: RunSnapshot | PostRunError | None = None
-
-    def run(self) -> None:
-        try:
-            self.answer = self._look()
-        except PostRunError as error:
-            self.answer = error
-
-
-def ask(
-    look: Callable[[], RunSnapshot], left: Callable[[], float], meanwhile: Callable[[], None]
-) -> RunSnapshot | PostRunError | None:
-    """Look once; give what was seen, why nothing was, or None when the time that is left went by without an answer.
-
-    The look has a thread of its own, so that Ctrl-C and a deadline need not wait for a network. It gets a few seconds
-    in any case: the last one decides. `meanwhile` is called every now and then.
-    """
-    poll = _Poll(look)
-    poll.start()
-    least = time.monotonic() + LAST_LOOK
-    while poll.is_alive() and (rest := max(left(), least - time.monotonic())) > 0:
-        poll.join(min(TICK, rest))
-        meanwhile()
-    if poll.answer is None and not poll.is_alive():
-        raise RuntimeError("the look broke off; its traceback is above")
-    return poll.answer
+CLOSED = "closed"  # in a report row
+# A closing that ends with one of these may succeed later: the network was cut, or a process of the
+# run has started again.
+_RETRIED_CODES = (Unreachable.exit_code, NotFinished.exit_code)
 
 
 class RunMonitor:
-    """One run that somebody waits for. `take` folds in what a poll brought; `memory` is what is known by now."""
+    """One run that is waited for. `current` is its state after the last poll."""
 
     def __init__(
-        self, root: Path, tag: str, limits: Limits, began: float, pattern: str | None = None
+        self,
+        request: RunRequest,  # where it is, and how it is closed
+        tag: str,
+        limits: Limits,
+        started_at: float,
+        first_folder: str = "",
+        pattern: str | None = None,
     ) -> None:
-        self.tag, self.limits, self.pattern = tag, limits, pattern
-        self.memory = MonitorState(began=began)
-        self.glance: RunSnapshot | None = None  # the last good one
-        self.trouble = ""  # why the last poll brought nothing
+        self.request = replace(request, tag=tag)
+        self.host, self.tag, self.limits = request.host, tag, limits
+        self.current = MonitorState(started_at)
         self.polls = 0
-        self._ignored = configuration.workstation()["ignored_programs"]
-        self._journal = Journal(root, tag)
+        self.has_changed = False  # whether the last poll brought another state
+        self.snapshot: RunSnapshot | None = None  # of the last poll that was answered
+        self.log_tail = ""
+        self.problem = ""  # why the last poll, or its line in the journal, failed
+        self.error: PostRunError | None = None  # what ended this monitor alone
+        self.report_row: ReportRow | None = None  # what became of the run, once that is known
+        self._first_folder, self._pattern = first_folder, pattern
+        self._ignored_programs = configuration.workstation()["ignored_programs"]
+        self._journal = Journal(request.root, tag)
 
-    def take(self, answer: RunSnapshot | PostRunError | None, now: float) -> bool:
-        """Fold in one poll (None: no answer in time); say whether the state changed. `now` is the monotonic clock."""
-        before = self.memory
-        self.polls += 1
-        if isinstance(answer, RunSnapshot):
-            self.glance, self.trouble = answer, ""
-            facts = facts_of(answer, self.tag, self.pattern, self._ignored)
-        else:
-            self.trouble, facts = str(answer or "no answer in time"), None
-        self.memory = judge(before, facts, now, self.limits)
-        try:
-            self._journal.note(before, self.memory, now)
-        except Missing as error:  # a full disk, say: the line is kept for the next look, and the run is still watched
-            self.trouble = str(error)
-        return self.memory.state is not before.state or self.memory.run != before.run
+    @property
+    def has_ended(self) -> bool:
+        """Return whether nothing is left to wait for."""
+        return self.current.has_ended
 
-    def put_off(self, code: int, now: float) -> float | None:
-        """Give the seconds until the closing of this complete run is tried again, after it ended with this exit code.
+    @property
+    def run(self) -> str:
+        """Return the run folder, as far as it is known."""
+        return self.current.run or self._first_folder
 
-        None when it is done, or would not get further by itself, or patience is over: what keeps a closing from its end
-        counts as an outage, from its first try on.
+    @property
+    def points_to_end(self) -> bool:
+        """Return whether every poll so far has pointed to the same final state."""
+        pending = self.current.pending
+        return pending is not None and pending.polls == self.polls
+
+    @property
+    def state_name(self) -> str:
+        """Return what the run is; one on two workstations is not known from either."""
+        if self.current.ended_by is AmbiguousRun:
+            return "unclear"
+        return str(self.current.state or "not seen")
+
+    def take(self, answer: RunSnapshot | PostRunError, now: float) -> None:
+        """Take in one poll, or why it failed. Raises Invalid for a damaged event journal.
+
+        `now` is the monotonic clock in seconds.
         """
-        if code not in _MAY_PASS:
+        previous, facts = self.current, None
+        self.polls += 1
+        self.problem = ""
+        if isinstance(answer, RunSnapshot):
+            self.snapshot, self.log_tail = answer, answer.log_tail
+            facts = facts_from(answer, self.tag, self._pattern, self._ignored_programs)
+        else:
+            self.problem = str(answer)
+        self.current = judge(previous, facts, now, self.limits)
+        self.has_changed = self.current.differs_from(previous)
+        try:
+            self._journal.record(previous, self.current, now)
+        except Missing as error:
+            # A full disk, say. The journal keeps the line until the next poll, and the run is still
+            # being monitored.
+            self.problem = str(error)
+
+    def end_with(self, error: PostRunError) -> None:
+        """End this monitor alone, for an error that concerns no other run."""
+        self.error, self.has_changed = error, True
+        run, message = self.run or None, str(error)
+        self.current = replace(self.current, run=run, message=message, ended_by=type(error))
+
+    def report(self, exit_code: int, is_closing: bool = False) -> ReportRow:
+        """Return the row of a run: of its closing the verdict, or that there is none."""
+        state, message = self.state_name, self.current.message
+        if is_closing:
+            try:
+                message = str(verdict.of_run(self.request.root, self.run))
+            except PostRunError as error:
+                message = str(error)
+            if exit_code > 1:
+                message = f"its closing ended with exit code {exit_code}; {message}"
+            else:
+                state = CLOSED
+        row = ReportRow(self.host, state, message, exit_code, self.tag, self.current.run)
+        self.report_row = row
+        return row
+
+    def retry_delay(self, code: int, now: float) -> float | None:
+        """Return the seconds until a closing that ended with this exit code is tried again.
+
+        None when another try would not help, or when waiting has ended: what keeps a closing from
+        its end counts as an outage, from the first try on.
+        """
+        if code not in _RETRIED_CODES:
             return None
-        lost = now if self.memory.lost is None else self.memory.lost
-        self.memory = replace(self.memory, lost=lost, failures=self.memory.failures + 1)
-        if left(self.memory, now, self.limits) <= 0:
+        self.current = self.current.with_failed_attempt(now)
+        if seconds_left(self.current, now, self.limits) <= 0:
             return None
-        return pause(self.memory, now, self.limits, random.random())
-
-
-def seconds(text: str) -> float:
-    """Read a positive number of seconds; a type for argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, found {text!r}")
-    return number
-
-
-def add_patience(parser: argparse.ArgumentParser, usual: Limits | None = None) -> None:
-    """Add the flags of whoever waits for runs; `usual` holds the defaults."""
-    group = parser.add_argument_group("how patient to be, in seconds")
-    for flag, name, words in PATIENCE:
-        default = getattr(usual or Limits(), name)
-        told = f"{words} (default: {'no end' if default is None else f'{default:g}'})"
-        group.add_argument(flag, dest=name, type=seconds, default=default, metavar="S", help=told)
-
-
-def limits_of(args: argparse.Namespace) -> Limits:
-    """Give the limits that a command line sets."""
-    return Limits(**{name: getattr(args, name) for _, name, _ in PATIENCE})
+        return pause(self.current, now, self.limits, random.random())

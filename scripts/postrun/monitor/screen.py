@@ -1,4 +1,7 @@
-"""What a person who waits gets to see: lines that stay, below them a block that is drawn anew, and a run's progress."""
+"""Lines for a person who waits: some stay, others below them are replaced in place.
+
+Also reads the progress of a run out of the last lines of its log.
+"""
 
 import os
 import re
@@ -9,86 +12,97 @@ from typing import TextIO
 
 from postrun.core.terminal import best_effort
 
-_ERASE, _UP = "\x1b[J", "\x1b[{}F"  # all below; so many lines up
-_HEIGHT = 24  # of a terminal that does not say
-_CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"  # a long line is cut at the edge; as it was
+# Terminal control sequences (ECMA-48, and DEC mode 7 for wrapping).
+_ERASE_BELOW = "\x1b[J"
+_UP = "\x1b[{}F"  # to the start of the line so many lines up
+_WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"  # a long line is cut at the edge; as before
+_USUAL_HEIGHT = 24  # lines of a terminal that does not say
 
 
 class Screen:
-    """Where a script that waits shows itself. Nothing is live with NO_COLOR, TERM=dumb, or when nobody is looking.
+    """The terminal of a script that waits.
 
-    Lines must be safe for a terminal already (`terminal.plain`).
+    Nothing is drawn with NO_COLOR or TERM=dumb, or where there is no terminal. Lines must be safe
+    for a terminal already (`terminal.plain`).
     """
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = sys.stderr if out is None else out
-        self._drawn = 0
-        self._turn = threading.RLock()  # those who tell people speak from threads of their own
-        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        self.live = self._out.isatty() and not plain
+        self._drawn_lines = 0
+        self._lock = threading.RLock()  # notifications report from threads of their own
+        is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        self.live = self._out.isatty() and not is_plain
 
-    def tell(self, line: str) -> None:
+    def show(self, line: str) -> None:
         """Write a line that stays."""
-        with self._turn, best_effort():
+        with self._lock, best_effort():
             self.clear()
             print(line, file=self._out, flush=True)
 
     def draw(self, lines: Sequence[str]) -> None:
-        """Show these lines in place of those drawn before; does nothing when nothing is live."""
+        """Show these lines in place of those drawn before; nothing where the screen is not live."""
         if not self.live:
             return
-        height = (
-            os.get_terminal_size(self._out.fileno()).lines or _HEIGHT
-        )  # stdout may lead elsewhere
+        # Ask the terminal of this stream: stdout may lead elsewhere.
+        height = os.get_terminal_size(self._out.fileno()).lines or _USUAL_HEIGHT
         fitting = lines[: max(1, height - 1)]
         body = "".join(f"{line}\n" for line in fitting)
-        with self._turn, best_effort():
-            back = _UP.format(self._drawn) if self._drawn else ""
-            self._out.write(f"{back}{_ERASE}{_CUT}{body}{_WRAP}")
+        with self._lock, best_effort():
+            back = _UP.format(self._drawn_lines) if self._drawn_lines else ""
+            self._out.write(f"{back}{_ERASE_BELOW}{_WRAP_OFF}{body}{_WRAP_ON}")
             self._out.flush()
-            self._drawn = len(fitting)
+            self._drawn_lines = len(fitting)
 
     def clear(self) -> None:
-        """Take the drawn lines away."""
-        with self._turn, best_effort():
-            if self._drawn:
-                self._out.write(f"{_UP.format(self._drawn)}{_ERASE}")
+        """Remove the drawn lines."""
+        with self._lock, best_effort():
+            if self._drawn_lines:
+                self._out.write(f"{_UP.format(self._drawn_lines)}{_ERASE_BELOW}")
                 self._out.flush()
-            self._drawn = 0
+            self._drawn_lines = 0
 
 
 _PHASE = re.compile(
-    r"^\W*\[(?P<named>[A-Za-z][\w .-]{0,39})\]|\b(?:phase|stage)\b[\s:=]+(?P<told>[\w.-]{1,40})",
-    re.I,
+    r"^\W*\[(?P<bracketed>[A-Za-z][\w .-]{0,39})\]"
+    r"|\b(?:phase|stage)\b[\s:=]+(?P<announced>[\w.-]{1,40})",
+    re.IGNORECASE,
 )
-_SHARD = re.compile(r"\bshard[\s_#:=-]*(?P<number>\d{1,4})(?:\s*(?:/|of)\s*\d{1,4})?", re.I)
+_SHARD = re.compile(
+    r"\bshard[\s_#:=-]*(?P<number>\d{1,4})(?:\s*(?:/|of)\s*\d{1,4})?", re.IGNORECASE
+)
 _COUNT = re.compile(
-    r"(?<![\d/.:-])(?P<done>\d{1,6})\s?(?:/|\bof\b)\s?(?P<all>\d{1,6})(?![\d/.:-])", re.I
+    r"(?<![\d/.:-])(?P<done>\d{1,6})\s?(?:/|\bof\b)\s?(?P<all>\d{1,6})(?![\d/.:-])",
+    re.IGNORECASE,
 )
-_LEVELS = {"critical", "debug", "error", "info", "notice", "warn", "warning"}
+_LOG_LEVELS = ["critical", "debug", "error", "info", "notice", "warn", "warning"]
 
 
 def progress(log_tail: str) -> str:
-    """Read phase, counts and shards out of a log's last lines, where they say so; "" where they do not.
+    """Return phase, counts and shards as the last lines of a log give them; "" without any.
 
-    `[walk_forward] shard 1/4 window 2016 done 3/7` reads as `walk_forward, shard 1 3/7`.
+    `[walk_forward] shard 1/4 window 2016 done 3/7` gives `walk_forward, shard 1 3/7`.
     """
-    phase, counts = "", dict[str, str]()
+    phase = ""
+    counts: dict[str, str] = {}  # by shard
     for line in log_tail.splitlines():
-        named = next((name for found in _PHASE.finditer(line) if (name := _name(found))), phase)
-        if named != phase:
-            phase, counts = named, {}
+        named_phase = _phase_in(line) or phase
+        if named_phase != phase:
+            phase, counts = named_phase, {}
         shard = _SHARD.search(line)
+        # "shard 1/4" is no count: look behind it.
         count = _COUNT.search(line, shard.end() if shard else 0)
         if count and int(count["done"]) <= int(count["all"]):
-            counts[f"shard {int(shard['number'])} " if shard else ""] = (
-                f"{count['done']}/{count['all']}"
-            )
-    return ", ".join(
-        [*([phase] if phase else []), *(f"{whose}{counts[whose]}" for whose in sorted(counts))]
-    )
+            name = f"shard {int(shard['number'])} " if shard else ""
+            counts[name] = f"{count['done']}/{count['all']}"
+    parts = [phase] if phase else []
+    parts += [f"{name}{counts[name]}" for name in sorted(counts)]
+    return ", ".join(parts)
 
 
-def _name(found: re.Match[str]) -> str:
-    name = found["named"] or found["told"]
-    return "" if name.lower() in _LEVELS else name
+def _phase_in(line: str) -> str:
+    """Return the first name of a phase in a line; names of log levels are none."""
+    for match in _PHASE.finditer(line):
+        name = match["bracketed"] or match["announced"]
+        if name.lower() not in _LOG_LEVELS:
+            return name
+    return ""

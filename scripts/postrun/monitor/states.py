@@ -1,6 +1,6 @@
-"""The monitor's judgment: from what the polls saw to the state of a run, as pure functions over facts.
+"""The state of a run, judged from what the polls reported: pure functions over facts.
 
-Nothing here looks at a clock, a disk or a network: the times are handed in, so that every sequence can be tested.
+Nothing here reads a clock, a disk or a network. Times are handed in, so that every sequence can be tested.
 """
 
 import math
@@ -16,68 +16,58 @@ from postrun.core.errors import (
     Unreachable,
 )
 
-
-class State(StrEnum):
-    """What a run can be, as far as the monitor knows."""
-
-    WAITING = "waiting"
-    STARTING = "starting"
-    RUNNING = "running"
-    STALLED = "stalled"
-    SETTLING = "settling"
-    WRITING = "writing"
-    CORRUPT = "corrupt"
-    DEAD = "dead"
-    UNREACHABLE = "unreachable"
-    COMPLETE = "complete"
-
-
+# What a run can be, as far as the monitor knows.
+State = StrEnum(
+    "State",
+    "WAITING STARTING RUNNING STALLED SETTLING WRITING CORRUPT DEAD UNREACHABLE COMPLETE",
+)
+# One sentence for each state; `make docs` writes them into docs/steps.md.
 MEANING = {
-    State.WAITING: "no run folder has the tag yet",
-    State.STARTING: "the run folder is there, its context.json is not yet",
-    State.RUNNING: "there is no result.json, and processes of the run are alive, or have not been missed for long",
-    State.STALLED: "processes of the run are alive, but no file has changed for the stall limit; it is waited for",
-    State.SETTLING: "result.json is valid, but processes are alive, or the folders changed since the look before",
-    State.WRITING: "result.json is there and broken: perhaps it is only half written",
-    State.CORRUPT: "result.json stayed broken, without a change, for the grace time",
-    State.DEAD: "no result.json and no process in two looks, for the grace time; or preflight or data quality said no",
-    State.UNREACHABLE: "the workstation does not answer; attempts are further and further apart",
-    State.COMPLETE: "result.json is valid, no process is alive, and nothing changed between two looks",
+    State.WAITING: "no run folder has this tag yet",
+    State.STARTING: "the run folder exists, its context.json does not yet",
+    State.RUNNING: "no result.json yet; processes are alive, or missing for less than the grace time",
+    State.STALLED: "processes are alive, but no file has changed for the stall limit",
+    State.SETTLING: "result.json is valid, but processes are alive or files may still be changing",
+    State.WRITING: "result.json is present but not valid: perhaps it is only half written",
+    State.CORRUPT: "result.json stayed invalid, without a change, for the grace time",
+    State.DEAD: "no result.json and no process in two polls, for the grace time; "
+    "or the preflight or the data-quality gate failed",
+    State.UNREACHABLE: "the workstation does not answer; the pauses between attempts get longer",
+    State.COMPLETE: "result.json is valid, no process is alive, and no file changed between two polls",
 }
-ENDS: dict[State, type[PostRunError] | None] = {
+# The states that end a monitor, each with the error to end with.
+FINAL_STATES: dict[State, type[PostRunError] | None] = {
     State.COMPLETE: None,
     State.CORRUPT: Invalid,
     State.DEAD: RunDead,
 }
-
-
-class Result(StrEnum):
-    """What lies at result.json: nothing, something that is no JSON or does not fit its schema, or a result."""
-
-    ABSENT = "absent"
-    BROKEN = "broken"
-    VALID = "valid"
+LONGEST_PAUSE = 60.0  # seconds between failed attempts, unless the interval itself is longer
+_MOST_DOUBLINGS = 16
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One glance, as far as the judgment needs it: the run's own processes counted, its result checked."""
+    """What one poll reported of a run, reduced to what its state depends on."""
 
-    runs: tuple[str, ...]  # oldest first; the rest is about the last
+    runs: tuple[str, ...]  # run folders of the tag, oldest first; the rest is about the last
     has_context: bool
-    stopped: str | None  # why the preflight or the data-quality gate stopped the run, if one did
-    result: Result
-    result_text: str | None
-    result_flaw: str | None  # what is wrong with a broken one
+    stopped: str | None  # why the preflight or the data-quality gate stopped the run
+    result_text: str | None  # what result.json holds
+    result_flaw: str | None  # why that is no valid result
     processes: int  # of this run
     settled: str
     activity: str
     boot_id: str | None = None
 
+    @property
+    def has_result(self) -> bool:
+        """Return whether there is a valid result.json."""
+        return self.result_text is not None and self.result_flaw is None
+
 
 @dataclass(frozen=True)
 class Limits:
-    """How patient to be, in seconds; None is without end."""
+    """How long to wait for what, in seconds. None means without end."""
 
     interval: float = 30.0
     grace: float = 60.0
@@ -89,192 +79,236 @@ class Limits:
 
 @dataclass(frozen=True)
 class PendingVerdict:
-    """An end that the last looks in a row point to. It counts once it was seen twice and for its whole time."""
+    """A final state that the last polls, one after another, point to.
 
-    of: State
-    mark: tuple[object, ...]  # what must not change meanwhile
-    grace: bool  # whether the grace time must pass too
-    words: str
+    It holds once two polls have confirmed it and its waiting time has passed.
+    """
+
+    state: State
+    evidence: tuple[object, ...]  # what must stay the same from poll to poll
+    needs_grace: bool  # whether the grace time must pass as well
+    message: str
     since: float = 0.0
     polls: int = 1
 
     def confirmed(self, now: float, limits: Limits) -> bool:
-        """Say whether the suspected end has come."""
-        return self.polls >= 2 and now - self.since >= (limits.grace if self.grace else 0.0)
+        """Return whether enough polls, over enough time, have agreed."""
+        if self.polls < 2:
+            return False
+        return not self.needs_grace or now - self.since >= limits.grace
 
 
 @dataclass(frozen=True)
 class MonitorState:
-    """All that the monitor keeps between polls. Moments are of its own monotonic clock."""
+    """All that the monitor of one run keeps between polls. Times are of its own monotonic clock."""
 
-    began: float
+    started_at: float
     state: State | None = None  # None before the first poll
-    since: float = 0.0  # when `state` began
-    words: str = ""
-    known: State | None = None  # the last state while the workstation answered
-    run: str | None = None  # the run folder last seen
-    pending: PendingVerdict | None = None  # forgotten at every outage: nothing seen is no evidence
+    state_since: float = 0.0
+    message: str = ""
+    last_known: State | None = None  # the last state while the workstation answered
+    run: str | None = None  # the newest run folder of the tag
+    # Dropped at every outage: no answer is no evidence of anything.
+    pending: PendingVerdict | None = None
     activity: str | None = None
-    moved: float = 0.0  # when `activity` last changed
+    activity_since: float = 0.0
     boot_id: str | None = None
-    missing: float | None = None  # since when there is no run folder
-    lost: float | None = None  # since when the workstation does not answer
-    failures: int = 0  # polls without an answer, in a row
-    over: type[PostRunError] | None = None  # the refusal to end with; a complete run has none
+    missing_since: float | None = None  # since when there is no run folder
+    unreachable_since: float | None = None
+    failed_polls: int = 0  # in a row
+    ended_by: type[PostRunError] | None = None  # the error to end with; a complete run has none
 
     @property
-    def ended(self) -> bool:
-        """Say whether there is nothing left to wait for."""
-        return self.state is State.COMPLETE or self.over is not None
+    def has_ended(self) -> bool:
+        """Return whether nothing is left to wait for."""
+        return self.state is State.COMPLETE or self.ended_by is not None
+
+    def differs_from(self, previous: "MonitorState") -> bool:
+        """Return whether this is another state, or that of another run folder."""
+        return self.state is not previous.state or self.run != previous.run
+
+    def with_failed_attempt(self, now: float) -> "MonitorState":
+        """Return this state after the workstation could not be reached once more."""
+        return replace(
+            self,
+            unreachable_since=_since(self.unreachable_since, now),
+            failed_polls=self.failed_polls + 1,
+        )
 
 
-def judge(memory: MonitorState, facts: Facts | None, now: float, limits: Limits) -> MonitorState:
-    """Fold one poll into the memory; `facts` is None when the workstation did not answer.
+def judge(previous: MonitorState, facts: Facts | None, now: float, limits: Limits) -> MonitorState:
+    """Return the state after one more poll; `facts` is None when the workstation did not answer.
 
-    `now` is the monitor's monotonic clock in seconds: the workstation's clock has no say, so it may be wrong.
+    `now` is the monitor's own monotonic clock in seconds. The workstation's clock does not matter:
+    it may be wrong.
     """
-    seen = _unseen(memory, now) if facts is None else _seen(memory, facts, now, limits)
-    if seen.state is not memory.state or (seen.run != memory.run and seen.run and memory.run):
-        seen = replace(seen, since=now)
-    return replace(seen, over=_over(seen, now, limits))
+    answered = replace(previous, unreachable_since=None, failed_polls=0)
+    if facts is None:
+        current = _without_answer(previous, now)
+    elif facts.runs:
+        current = _with_facts(answered, facts, now, limits)
+    else:
+        current = _without_folder(answered, facts, now)
+    is_other_run = previous.run is not None and current.run != previous.run
+    if is_other_run or current.state is not previous.state:
+        current = replace(current, state_since=now)
+    return replace(current, ended_by=_ended_by(current, now, limits))
 
 
-def _unseen(memory: MonitorState, now: float) -> MonitorState:
-    lost = now if memory.lost is None else memory.lost
-    known = f"; it was {memory.known} when last seen" if memory.known else ""
+def _without_answer(previous: MonitorState, now: float) -> MonitorState:
+    message = "the workstation does not answer"
+    if previous.last_known:
+        message += f"; the run was {previous.last_known} at the last answer"
+    lost = previous.with_failed_attempt(now)
+    return replace(lost, state=State.UNREACHABLE, message=message, pending=None)
+
+
+def _without_folder(previous: MonitorState, facts: Facts, now: float) -> MonitorState:
+    message = "no run folder has this tag yet"
+    if previous.run:
+        message = f"run folder {previous.run} is gone"
     return replace(
-        memory,
-        state=State.UNREACHABLE,
-        words=f"the workstation does not answer{known}",
+        previous,
+        state=State.WAITING,
+        last_known=State.WAITING,
+        message=message,
         pending=None,
-        lost=lost,
-        failures=memory.failures + 1,
+        activity=None,
+        activity_since=now,
+        boot_id=facts.boot_id,
+        missing_since=_since(previous.missing_since, now),
     )
 
 
-def _seen(memory: MonitorState, facts: Facts, now: float, limits: Limits) -> MonitorState:
-    run = facts.runs[-1] if facts.runs else None
-    still = run is not None and run == memory.run and facts.activity == memory.activity
-    seen = replace(
-        memory,
-        run=run or memory.run,
-        pending=_followed(memory, _suspect(memory, facts), now),
-        activity=facts.activity if run else None,
-        moved=memory.moved if still else now,
-        boot_id=facts.boot_id if run != memory.run or memory.boot_id is None else memory.boot_id,
-        missing=None if run else (now if memory.missing is None else memory.missing),
-        lost=None,
-        failures=0,
-    )
-    state, words = _state(seen, facts, now, limits)
-    if len(facts.runs) > 1:
-        words += f"; {len(facts.runs)} folders have this tag, the newest counts"
-    return replace(seen, state=state, known=state, words=words)
+def _since(earlier: float | None, now: float) -> float:
+    """Return when something began: the moment already known, else now."""
+    return now if earlier is None else earlier
 
 
-def _state(seen: MonitorState, facts: Facts, now: float, limits: Limits) -> tuple[State, str]:
-    if not facts.runs:
-        return (
-            State.WAITING,
-            f"run folder {seen.run} is gone" if seen.run else "no run folder has this tag yet",
-        )
-    pending = seen.pending
-    if pending and pending.confirmed(now, limits):
-        return pending.of, pending.words
-    who = _who(facts.processes)
-    if facts.result is Result.VALID:
-        return State.SETTLING, f"result.json is there, {who}" + (
-            "" if facts.processes else "; are the folders still?"
-        )
-    if facts.result is Result.BROKEN:
-        return State.WRITING, facts.result_flaw or "result.json is broken"
-    if not facts.has_context:
-        return State.STARTING, facts.stopped or f"no context yet; {who}"
-    if facts.processes and now - seen.moved >= limits.stall:
-        return State.STALLED, f"{who}, but no file has changed for {limits.stall:g} s"
-    return State.RUNNING, who
-
-
-def _who(processes: int) -> str:
-    return f"{processes or 'no'} process{'es' if processes > 1 else ''} of it"
-
-
-def _suspect(memory: MonitorState, facts: Facts) -> PendingVerdict | None:
-    """Say which end this one look points to."""
-    if not facts.runs:
-        return None
+def _with_facts(previous: MonitorState, facts: Facts, now: float, limits: Limits) -> MonitorState:
     run = facts.runs[-1]
-    if facts.result is Result.BROKEN:
-        flaw = facts.result_flaw or "result.json is broken"
-        return PendingVerdict(State.CORRUPT, (run, facts.result_text), True, flaw)
+    is_same_run = run == previous.run
+    activity_since, boot_id = previous.activity_since, previous.boot_id
+    if not is_same_run or facts.activity != previous.activity:
+        activity_since = now
+    if not is_same_run or boot_id is None:
+        boot_id = facts.boot_id
+
+    pending = _confirm(previous.pending, _pending_verdict(previous, facts), now)
+    quiet_for = now - activity_since
+    if pending and pending.confirmed(now, limits):
+        state, message = pending.state, pending.message
+    else:
+        state, message = _going_on(facts, quiet_for, limits)
+    if len(facts.runs) > 1:
+        message += f"; {len(facts.runs)} folders have this tag, the newest counts"
+    return replace(
+        previous,
+        state=state,
+        last_known=state,
+        message=message,
+        run=run,
+        pending=pending,
+        activity=facts.activity,
+        activity_since=activity_since,
+        boot_id=boot_id,
+        missing_since=None,
+    )
+
+
+def _going_on(facts: Facts, quiet_for: float, limits: Limits) -> tuple[State, str]:
+    """Return state and message of a run whose end is not confirmed."""
+    processes = _count_processes(facts.processes)
+    if facts.has_result and facts.processes:
+        return State.SETTLING, f"result.json is present, but {processes}"
+    if facts.has_result:
+        message = "result.json is present and no process is left; "
+        return State.SETTLING, message + "checking that files have stopped changing"
+    if facts.result_flaw is not None:
+        return State.WRITING, facts.result_flaw
+    if not facts.has_context:
+        return State.STARTING, facts.stopped or f"no context.json yet; {processes}"
+    if facts.processes and quiet_for >= limits.stall:
+        return State.STALLED, f"{processes}, but no file has changed for {limits.stall:g} s"
+    return State.RUNNING, processes
+
+
+def _count_processes(processes: int) -> str:
+    if processes == 0:
+        return "no process was found"
+    return "1 process is running" if processes == 1 else f"{processes} processes are running"
+
+
+def _pending_verdict(previous: MonitorState, facts: Facts) -> PendingVerdict | None:
+    """Return the final state that this one poll points to, if it points to any."""
+    run = facts.runs[-1]
+    if facts.result_flaw is not None:
+        return PendingVerdict(State.CORRUPT, (run, facts.result_text), True, facts.result_flaw)
     if facts.processes:
         return None
-    if facts.result is Result.VALID:
-        mark = (run, facts.result_text, facts.settled)
-        return PendingVerdict(
-            State.COMPLETE, mark, False, "result.json is valid, no process is left, nothing changes"
-        )
+    if facts.has_result:
+        evidence = (run, facts.result_text, facts.settled)
+        message = "result.json is valid, no process is left and files have stopped changing"
+        return PendingVerdict(State.COMPLETE, evidence, False, message)
     if facts.stopped and not facts.has_context:
         return PendingVerdict(State.DEAD, (run, facts.stopped), False, facts.stopped)
-    restarted = (
-        run == memory.run and memory.boot_id and facts.boot_id and facts.boot_id != memory.boot_id
-    )
-    why = "the workstation was restarted" if restarted else "no process of it is left"
-    return PendingVerdict(
-        State.DEAD, (run, facts.settled), True, f"{why} and there is no result.json"
-    )
+    message = "no process is left and there is no result.json"
+    if run == previous.run and len({previous.boot_id, facts.boot_id} - {None, ""}) == 2:
+        message = "the workstation was restarted and there is no result.json"
+    return PendingVerdict(State.DEAD, (run, facts.settled), True, message)
 
 
-def _followed(
-    memory: MonitorState, fresh: PendingVerdict | None, now: float
+def _confirm(
+    earlier: PendingVerdict | None, verdict: PendingVerdict | None, now: float
 ) -> PendingVerdict | None:
-    """Carry on the suspicion of the look before when this one found exactly the same; else begin anew."""
-    before = memory.pending
-    if fresh is None:
+    """Return the verdict with its number of polls; any other evidence starts the count again."""
+    if verdict is None:
         return None
-    if before is None or (before.of, before.mark) != (fresh.of, fresh.mark):
-        return replace(fresh, since=now)
-    return replace(fresh, since=before.since, polls=before.polls + 1)
+    evidence = (verdict.state, verdict.evidence)
+    if earlier is None or (earlier.state, earlier.evidence) != evidence:
+        return replace(verdict, since=now)
+    return replace(verdict, since=earlier.since, polls=earlier.polls + 1)
 
 
-def _over(memory: MonitorState, now: float, limits: Limits) -> type[PostRunError] | None:
-    assert memory.state is not None
-    if memory.state in ENDS:
-        return ENDS[memory.state]
-    spent: dict[type[PostRunError], bool] = {
-        kind: now >= end for kind, end in _bounds(memory, limits).items()
-    }
-    return next((kind for kind, reached in spent.items() if reached), None)
+def _ended_by(current: MonitorState, now: float, limits: Limits) -> type[PostRunError] | None:
+    if current.state in FINAL_STATES:
+        return FINAL_STATES[current.state]
+    for error_type, end in _ends(current, limits).items():
+        if now >= end:
+            return error_type
+    return None
 
 
-def _bounds(memory: MonitorState, limits: Limits) -> dict[type[PostRunError], float]:
-    """Give the moments at which patience ends, whatever a look may show."""
-    timers: tuple[tuple[type[PostRunError], float | None, float | None], ...] = (
-        (Unreachable, memory.lost, limits.outage),
-        (Missing, memory.missing, limits.appear_timeout),
-        (DeadlineReached, memory.began, limits.deadline),
-    )
+def _ends(current: MonitorState, limits: Limits) -> dict[type[PostRunError], float]:
+    """Return the moments at which waiting ends whatever a poll reports, with the error of each."""
     return {
-        kind: start + span for kind, start, span in timers if start is not None and span is not None
+        Unreachable: _end(current.unreachable_since, limits.outage),
+        Missing: _end(current.missing_since, limits.appear_timeout),
+        DeadlineReached: _end(current.started_at, limits.deadline),
     }
 
 
-SLOWEST = 60.0  # seconds between attempts on a workstation that does not answer, unless the interval is longer
+def _end(start: float | None, limit: float | None) -> float:
+    if start is None or limit is None:
+        return math.inf
+    return start + limit
 
 
-def pause(memory: MonitorState, now: float, limits: Limits, chance: float) -> float:
-    """Give the seconds from `now`, the end of a poll, to the next: the interval; without answers twice that each time.
+def pause(current: MonitorState, now: float, limits: Limits, chance: float) -> float:
+    """Return the seconds from `now`, the end of a poll, to the next one.
 
-    `chance` (0 to 1) spreads the attempts, so that many monitors do not knock at the same moment. Never past the
-    moment at which patience ends.
+    That is the interval; after failed polls twice as long each time. `chance` (0 to 1) spreads the
+    attempts, so that many monitors do not ask at the same moment. The pause never goes past the
+    moment at which waiting ends.
     """
-    step = limits.interval
-    if memory.failures:
-        doubled = limits.interval * 2.0 ** min(memory.failures - 1, 16)
-        step = min(doubled, max(limits.interval, SLOWEST)) * (0.75 + chance / 2)
-    return max(0.0, min(step, left(memory, now, limits)))
+    seconds = limits.interval
+    if current.failed_polls:
+        doublings = min(current.failed_polls - 1, _MOST_DOUBLINGS)
+        longest = max(limits.interval, LONGEST_PAUSE)
+        seconds = min(limits.interval * 2.0**doublings, longest) * (0.75 + chance / 2)
+    return max(0.0, min(seconds, seconds_left(current, now, limits)))
 
 
-def left(memory: MonitorState, now: float, limits: Limits) -> float:
-    """Give the seconds until patience ends; infinite when it never does."""
-    return min((end - now for end in _bounds(memory, limits).values()), default=math.inf)
+def seconds_left(current: MonitorState, now: float, limits: Limits) -> float:
+    """Return the seconds until waiting ends; infinite when it never does."""
+    return min(_ends(current, limits).values()) - now

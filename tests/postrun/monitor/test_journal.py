@@ -10,23 +10,23 @@ import pytest
 from postrun.core import disk, version
 from postrun.core.errors import Invalid
 from postrun.monitor.journal import Journal
-from postrun.monitor.states import Facts, Limits, MonitorState, Result, judge
+from postrun.monitor.states import Facts, Limits, MonitorState, judge
 
 TAG = "run1"
 RUN = f"2026-02-21_031500_production_gates_{TAG}"
 NEWER = f"2026-02-22_031500_production_gates_{TAG}"
-BUSY = Facts((RUN,), True, None, Result.ABSENT, None, None, 2, "s", "a")
+BUSY = Facts((RUN,), True, None, None, None, 2, "s", "a")
 NONE = replace(BUSY, runs=(), has_context=False, processes=0)
 QUIET = replace(BUSY, processes=0)
-DONE = replace(QUIET, result=Result.VALID, result_text="{}")
+DONE = replace(QUIET, result_text="{}")
 
 
 def watch(local: Path, *facts: Facts | None) -> None:
-    """Be one monitor: a fresh memory and a fresh journal, one look every 30 seconds."""
-    memory, journal = MonitorState(began=0.0), Journal(local, TAG)
-    for index, one in enumerate(facts):
-        before, memory = memory, judge(memory, one, index * 30.0, Limits())
-        journal.note(before, memory, index * 30.0)
+    """Be one monitor: a new state and a new journal, one poll every 30 seconds."""
+    current, journal = MonitorState(started_at=0.0), Journal(local, TAG)
+    for index, fact in enumerate(facts):
+        previous, current = current, judge(current, fact, index * 30.0, Limits())
+        journal.record(previous, current, index * 30.0)
 
 
 def rows(local: Path, run: str = RUN) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def test_every_change_is_one_line(local: Path, monkeypatch: pytest.MonkeyPatch) 
         "before": "waiting",
         "state": "running",
         "lasted_s": 60.0,
-        "words": "2 processes of it",
+        "words": "2 processes are running",
     }
     assert [row["before"] for row in rows(local)] == [None, *states(local).split()[:-1]]
 
@@ -99,13 +99,13 @@ def test_a_newer_folder_has_a_log_of_its_own(local: Path) -> None:
 
 def test_two_monitors_of_one_run_write_one_log(local: Path) -> None:
     first, second = Journal(local, TAG), Journal(local, TAG)
-    begin = MonitorState(began=0.0)
+    begin = MonitorState(started_at=0.0)
     running = judge(begin, BUSY, 0.0, Limits())
     for journal in (first, second):
-        journal.note(begin, running, 0.0)
+        journal.record(begin, running, 0.0)
     settling = judge(running, DONE, 30.0, Limits())
     for journal in (first, second):
-        journal.note(running, settling, 30.0)
+        journal.record(running, settling, 30.0)
     assert states(local) == "running settling"
 
 

@@ -75,7 +75,7 @@ def test_a_terminal_is_drawn_in_place() -> None:
     screen = Screen(out)
     screen.draw(["one", "two", "three"])
     screen.draw(["four"])
-    screen.tell("a line that stays")
+    screen.show("a line that stays")
     screen.draw(["five", "six"])
     assert shown(out.getvalue()) == ["a line that stays", "five", "six"]
     screen.clear()
@@ -106,9 +106,9 @@ def test_elsewhere_only_lines_that_stay(
     monkeypatch.setenv(variable, value)
     screen = Screen(out)
     screen.draw(["drawn"])
-    screen.tell("told")
+    screen.show("shown")
     screen.clear()
-    assert out.getvalue() == "told\n"
+    assert out.getvalue() == "shown\n"
 
 
 SHARDS = """\
@@ -151,10 +151,10 @@ def test_a_line_from_another_thread_never_lands_in_the_middle_of_a_drawing() -> 
 
     out = Slow()
     screen = Screen(out)
-    speaker = threading.Thread(target=screen.tell, args=("told",), daemon=True)
+    speaker = threading.Thread(target=screen.show, args=("shown",), daemon=True)
     screen.draw(["first", "one more"])
     screen.draw(["second", "one more"])
     speaker.join(5)
-    shown = out.getvalue()
-    assert shown.index("second") < shown.index("told")
-    assert shown.endswith("\x1b[2F\x1b[Jtold\n"), "it took away the drawing, and stays"
+    written = out.getvalue()
+    assert written.index("second") < written.index("shown")
+    assert written.endswith("\x1b[2F\x1b[Jshown\n"), "it took away the drawing, and stays"

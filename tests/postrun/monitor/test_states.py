@@ -9,16 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postrun.core.errors import DeadlineReached, Invalid, Missing, RunDead, Unreachable
-from postrun.monitor.states import SLOWEST, Facts, Limits, MonitorState, Result, State, judge, pause
+from postrun.monitor.states import (
+    LONGEST_PAUSE,
+    Facts,
+    Limits,
+    MonitorState,
+    State,
+    judge,
+    pause,
+)
 
 RUN = "2026-02-21_031500_production_gates_run1"
 NEWER = "2026-02-22_031500_production_gates_run1"
-BUSY = Facts((RUN,), True, None, Result.ABSENT, None, None, 2, "s0", "a0", "boot1")
+BUSY = Facts((RUN,), True, None, None, None, 2, "s0", "a0", "boot1")
 NONE = replace(BUSY, runs=(), has_context=False, processes=0, settled="", activity="")
 BARE = replace(BUSY, has_context=False)
 QUIET = replace(BUSY, processes=0)
-HALF = replace(BUSY, result=Result.BROKEN, result_text="{", result_flaw="half a file")
-DONE = replace(BUSY, result=Result.VALID, result_text="{}", processes=0)
+HALF = replace(BUSY, result_text="{", result_flaw="half a file")
+DONE = replace(BUSY, result_text="{}", processes=0)
 LIMITS = Limits(interval=30, grace=60, stall=1800)
 
 StepFunction = tuple[float, Facts | None]
@@ -26,7 +34,7 @@ StepFunction = tuple[float, Facts | None]
 
 def run(steps: Sequence[StepFunction], limits: Limits = LIMITS) -> list[MonitorState]:
     """Fold (moment, observation) pairs; give the memory after each."""
-    memory, found = MonitorState(began=steps[0][0]), []
+    memory, found = MonitorState(started_at=steps[0][0]), []
     for now, facts in steps:
         memory = judge(memory, facts, now, limits)
         found.append(memory)
@@ -161,16 +169,16 @@ def test_it_is_stalled_when_nothing_moves_and_runs_again_when_something_does() -
         "running",
         "running",
     ]
-    assert run(steps)[2].since == 1800.0
-    assert not run(steps)[2].ended, "a stalled run is reported and waited for"
+    assert run(steps)[2].state_since == 1800.0
+    assert not run(steps)[2].has_ended, "a stalled run is reported and waited for"
 
 
 def test_the_dead_are_named() -> None:
     dead = run(every(FAILED, FAILED))[-1]
-    assert (dead.over, dead.words) == (RunDead, "preflight failed: cores")
+    assert (dead.ended_by, dead.message) == (RunDead, "preflight failed: cores")
     rebooted = replace(QUIET, boot_id="boot2")
     dead = run(every(BUSY, rebooted, rebooted, rebooted))[-1]
-    assert (dead.over, dead.words) == (
+    assert (dead.ended_by, dead.message) == (
         RunDead,
         "the workstation was restarted and there is no result.json",
     )
@@ -178,18 +186,18 @@ def test_the_dead_are_named() -> None:
 
 def test_a_corrupt_result_ends_with_its_flaw() -> None:
     last = run(every(HALF, HALF, HALF))[-1]
-    assert (last.over, last.words) == (Invalid, "half a file")
+    assert (last.ended_by, last.message) == (Invalid, "half a file")
 
 
 def test_several_folders_are_told() -> None:
     last = run(every(replace(BUSY, runs=(RUN, NEWER))))[-1]
     assert last.run == NEWER
-    assert "2 folders have this tag" in last.words
+    assert "2 folders have this tag" in last.message
 
 
 def test_a_newer_folder_begins_its_own_time() -> None:
     first, second = run(every(BUSY, replace(BUSY, runs=(RUN, NEWER))))
-    assert (first.since, second.since) == (1000.0, 1030.0)
+    assert (first.state_since, second.state_since) == (1000.0, 1030.0)
 
 
 def test_no_grace_still_needs_two_looks() -> None:
@@ -210,45 +218,62 @@ def test_no_grace_still_needs_two_looks() -> None:
     ],
 )
 def test_patience_ends(limits: Limits, facts: Facts | None, ends: list[object]) -> None:
-    assert [memory.over for memory in run(every(facts, facts, facts), limits)] == ends
+    assert [memory.ended_by for memory in run(every(facts, facts, facts), limits)] == ends
 
 
 def test_an_outage_does_not_count_as_absence_and_neither_counts_after_it_ended() -> None:
     limits = Limits(appear_timeout=50, outage=50)
-    assert [memory.over for memory in run(every(NONE, BUSY, NONE, None, BUSY, None), limits)] == [
-        None
-    ] * 6
+    assert [
+        memory.ended_by for memory in run(every(NONE, BUSY, NONE, None, BUSY, None), limits)
+    ] == [None] * 6
     last = run(every(BUSY, NONE, None, NONE), limits)[-1]
-    assert last.over is Missing
-    assert last.words == f"run folder {RUN} is gone"
+    assert last.ended_by is Missing
+    assert last.message == f"run folder {RUN} is gone"
 
 
 def test_an_answer_ends_the_backing_off() -> None:
     last = run(every(BUSY, None, None, None, BUSY))[-1]
-    assert (last.failures, last.lost, pause(last, 1120.0, LIMITS, 0.5)) == (0, None, 30.0)
+    assert (last.failed_polls, last.unreachable_since, pause(last, 1120.0, LIMITS, 0.5)) == (
+        0,
+        None,
+        30.0,
+    )
 
 
 def test_unreachable_remembers_what_was_known() -> None:
     last = run(every(BUSY, None, None))[-1]
-    assert (last.known, last.since, last.failures) == (State.RUNNING, 1030.0, 2)
-    assert last.words == "the workstation does not answer; it was running when last seen"
+    assert (last.last_known, last.state_since, last.failed_polls) == (State.RUNNING, 1030.0, 2)
+    assert last.message == "the workstation does not answer; the run was running at the last answer"
 
 
 def test_pause_is_the_interval_then_doubles_with_jitter_and_has_a_ceiling() -> None:
-    answered = MonitorState(began=0.0)
+    answered = MonitorState(started_at=0.0)
     assert pause(answered, 5.0, LIMITS, 0.3) == 30.0
     small = Limits(interval=1.0, outage=None)
-    middle = [pause(replace(answered, failures=count), 0.0, small, 0.5) for count in range(1, 9)]
-    assert middle == [1, 2, 4, 8, 16, 32, SLOWEST, SLOWEST]
-    failing = replace(answered, failures=1)
+    middle = [
+        pause(replace(answered, failed_polls=count), 0.0, small, 0.5) for count in range(1, 9)
+    ]
+    assert middle == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE]
+    failing = replace(answered, failed_polls=1)
     assert [pause(failing, 0.0, small, chance) for chance in (0.0, 1.0)] == [0.75, 1.25]
-    assert pause(replace(answered, failures=5000), 0.0, Limits(interval=90, outage=None), 0.5) == 90
+    assert (
+        pause(replace(answered, failed_polls=5000), 0.0, Limits(interval=90, outage=None), 0.5)
+        == 90
+    )
 
 
 def test_pause_never_sleeps_past_the_end_of_patience() -> None:
-    assert pause(MonitorState(began=0.0), 95.0, Limits(deadline=100), 0.5) == 5.0
-    assert pause(MonitorState(began=0.0), 200.0, Limits(deadline=100), 0.5) == 0.0
-    assert pause(MonitorState(began=0.0, lost=10.0, failures=1), 11.0, Limits(outage=2), 0.5) == 1.0
+    assert pause(MonitorState(started_at=0.0), 95.0, Limits(deadline=100), 0.5) == 5.0
+    assert pause(MonitorState(started_at=0.0), 200.0, Limits(deadline=100), 0.5) == 0.0
+    assert (
+        pause(
+            MonitorState(started_at=0.0, unreachable_since=10.0, failed_polls=1),
+            11.0,
+            Limits(outage=2),
+            0.5,
+        )
+        == 1.0
+    )
 
 
 # --- the property: whatever is observed, in whatever order ---------------------------------------------------------
@@ -258,9 +283,8 @@ _facts = st.builds(
     runs=st.sampled_from([(), (RUN,), (RUN,), (RUN,), (RUN, NEWER)]),
     has_context=st.sampled_from([True, True, False]),
     stopped=st.sampled_from([None, None, "preflight failed"]),
-    result=st.sampled_from(list(Result)),
-    result_text=st.sampled_from(["{}", "{1}"]),
-    result_flaw=st.none(),
+    result_text=st.sampled_from([None, "{}", "{1}"]),
+    result_flaw=st.sampled_from([None, None, "half a file"]),
     processes=st.sampled_from([0, 0, 1]),
     settled=st.sampled_from(["s0", "s0", "s1"]),
     activity=st.sampled_from(["a0", "a1"]),
@@ -299,16 +323,16 @@ def justified(state: State | None, steps: list[StepFunction], limits: Limits) ->
     if last is None or not last.runs:
         return False
     if state is State.COMPLETE:
-        quiet = same_looks(steps, ("runs", "result", "result_text", "processes", "settled"))
-        return last.result is Result.VALID and last.processes == 0 and len(quiet) >= 2
+        quiet = same_looks(steps, ("runs", "result_flaw", "result_text", "processes", "settled"))
+        return last.has_result and last.processes == 0 and len(quiet) >= 2
     if state is State.CORRUPT:
-        polls, long = same_looks(steps, ("runs", "result", "result_text")), limits.grace
-        fits = last.result is Result.BROKEN
+        polls, long = same_looks(steps, ("runs", "result_flaw", "result_text")), limits.grace
+        fits = last.result_flaw is not None
     else:
-        fits = last.result is Result.ABSENT and last.processes == 0
+        fits = last.result_text is None and last.result_flaw is None and last.processes == 0
         stopped = bool(last.stopped) and not last.has_context
         why = ("stopped", "has_context") if stopped else ("settled",)
-        polls = same_looks(steps, ("runs", "result", "processes", *why))
+        polls = same_looks(steps, ("runs", "result_text", "result_flaw", "processes", *why))
         long = 0.0 if stopped else limits.grace
     return fits and len(polls) >= 2 and polls[-1][0] - polls[0][0] >= long
 
@@ -322,12 +346,12 @@ def test_any_sequence_ends_rightly_or_waits(
     for index, memory in enumerate(run(steps, limits)):
         if memory.state in (State.COMPLETE, State.DEAD, State.CORRUPT):
             assert justified(memory.state, steps[: index + 1], limits)
-        if memory.ended:
-            assert (memory.state is State.COMPLETE) is (memory.over is None)
+        if memory.has_ended:
+            assert (memory.state is State.COMPLETE) is (memory.ended_by is None)
         else:
             now = steps[index][0]
             wait = pause(memory, now, limits, 0.5)
-            assert 0 < wait <= max(limits.interval, SLOWEST)
+            assert 0 < wait <= max(limits.interval, LONGEST_PAUSE)
             assert limits.deadline is None or now + wait <= 1000 + limits.deadline + 1e-6
 
 
@@ -344,7 +368,7 @@ def test_an_end_that_stays_is_found_whatever_came_before(
     polls = 2 + math.ceil(grace / gap) if end is not DONE else 2
     last = run(every(*sequence, *[end] * polls, step=gap), Limits(grace=grace, outage=None))[-1]
     assert last.state is {DONE: State.COMPLETE, HALF: State.CORRUPT, QUIET: State.DEAD}[end]
-    assert last.ended
+    assert last.has_ended
 
 
 @settings(max_examples=200, deadline=None)
@@ -354,7 +378,7 @@ def test_a_deadline_always_ends_it(
 ) -> None:
     steps = every(*sequence, step=gap)
     late = [*steps, (steps[0][0] + deadline + len(steps) * gap, sequence[-1])]
-    assert run(late, Limits(deadline=deadline))[-1].ended
+    assert run(late, Limits(deadline=deadline))[-1].has_ended
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,0 +1,91 @@
+"""Which runs of a workstation are new, not closed yet and recent enough to be monitored."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from postrun.core import clock, run_names
+from postrun.core.locations import RunPaths
+from postrun.core.run_names import RunName
+from postrun.remote import processes
+from postrun.remote.snapshots import HostSnapshot
+from postrun.store import configuration, ledger
+
+RECENT = timedelta(days=7)
+# A clock that is put back, or a shell in another time zone, names a new run after an earlier time.
+_SLACK = timedelta(days=1)
+_BEFORE_EVERY_NAME = "0"
+
+
+@dataclass
+class RunDiscovery:
+    """Finds the runs of one workstation that are to be monitored, poll by poll."""
+
+    root: Path
+    since: datetime | None = None  # from when on runs count; None: RECENT
+    skipped_old_runs: int = 0  # open runs that began too early
+    known_runs: dict[str, RunName] = field(default_factory=dict)  # by folder
+    _now: datetime | None = None  # by the workstation's own clock, at the last poll
+
+    def find_new_runs(self, snapshot: HostSnapshot) -> list[RunName]:
+        """Return the runs that no earlier poll listed, that are open and recent, oldest first.
+
+        Raises Invalid for a broken ledger.
+        """
+        is_first_poll = self._now is None
+        self._now = clock.local_time(snapshot.clock, snapshot.zone)
+        open_runs = self._without_closed(self._remember(snapshot))
+        if not is_first_poll:
+            return open_runs
+        # Later polls list only what began meanwhile. The first one lists the archive as well, and
+        # nobody wants a year of abandoned runs to be closed by surprise.
+        start = self.since or self._now - RECENT
+        ignored = configuration.workstation()["ignored_programs"]
+        recent = []
+        for run in open_runs:
+            if run.started >= start or is_at_work(run, snapshot, ignored):
+                recent.append(run)
+        self.skipped_old_runs = len(open_runs) - len(recent)
+        return recent
+
+    def first_name(self) -> str:
+        """Return the name from which on the next poll lists run folders."""
+        if self._now is None or not self.known_runs:
+            return _BEFORE_EVERY_NAME
+        newest = max(run.started for run in self.known_runs.values())
+        # A folder's name may lie in the future; the clock does not let it hide the runs after it.
+        start = min(newest, self._now) - _SLACK
+        return start.strftime(clock.RUN_STAMP)
+
+    def _remember(self, snapshot: HostSnapshot) -> list[RunName]:
+        """Return the run folders that were not listed before; of one tag only the newest."""
+        newest_by_tag: dict[str, RunName] = {}
+        # The stamp comes first in a name, so this is oldest first.
+        for folder in sorted(snapshot.folders):
+            run = run_names.parse_run_name(folder)
+            if run and folder not in self.known_runs and run_names.TAG.fullmatch(run.tag):
+                self.known_runs[folder] = run
+                newest_by_tag[run.tag] = run
+        return list(newest_by_tag.values())
+
+    def _without_closed(self, runs: list[RunName]) -> list[RunName]:
+        """Return the runs that this workspace has not closed. The ledger is read only for some."""
+        if not runs:
+            return []
+        decided = {row["run"] for row in ledger.read_rows(self.root)}
+        return [run for run in runs if not is_closed(self.root, run.folder, decided)]
+
+
+def is_closed(root: Path, folder: str, decided: set[str]) -> bool:
+    """Return whether a run has been closed here: it has a decision in the ledger and an audit."""
+    audit = RunPaths(root, folder, None).path("governance_audit_check")
+    return folder in decided and audit.is_file()
+
+
+def is_at_work(run: RunName, snapshot: HostSnapshot, ignored: Collection[str]) -> bool:
+    """Return whether a run has processes, but for `ignored` programs, and no result yet."""
+    if snapshot.folders[run.folder]:
+        return False
+    listed = snapshot.processes
+    return bool(processes.of_run(listed, run.tag, run.folder, ignored_programs=ignored))

@@ -1,0 +1,65 @@
+"""From the snapshot of a run to the facts that its state depends on."""
+
+from collections.abc import Collection
+
+from postrun.core import values
+from postrun.monitor.states import Facts
+from postrun.remote import processes
+from postrun.remote.snapshots import RunSnapshot
+from postrun.store import json_files
+
+
+def facts_from(
+    snapshot: RunSnapshot,
+    tag: str,
+    pattern: str | None = None,
+    ignored_programs: Collection[str] = (),
+) -> Facts:
+    """Return the facts of one poll. Raises Usage for a pattern that is no regular expression."""
+    runs = snapshot.runs
+    run_processes = processes.of_run(
+        snapshot.processes,
+        tag,
+        runs[-1] if runs else None,
+        snapshot.gates,
+        snapshot.pid_file,
+        snapshot.boot_id,
+        pattern,
+        ignored_programs,
+    )
+    reading = json_files.Reading()
+    if snapshot.result is not None:
+        content = snapshot.result.encode(errors="surrogateescape")
+        reading = json_files.try_parse(content, "result.json", "result")
+    settled = snapshot.settled
+    if reading.members.get("exit_code") == 0 and not snapshot.gates:
+        # A successful run without a report yet: any open gate folder may become its report's.
+        settled = snapshot.activity
+    return Facts(
+        runs=runs,
+        has_context=snapshot.has_context,
+        stopped=_stopped_by_gate(snapshot),
+        result_text=snapshot.result,
+        result_flaw=reading.problem or None,
+        processes=len(run_processes),
+        settled=settled,
+        activity=snapshot.activity,
+        boot_id=snapshot.boot_id,
+    )
+
+
+def _stopped_by_gate(snapshot: RunSnapshot) -> str | None:
+    """Return which gate before the run stopped it, with that gate's own reasons."""
+    preflight = values.mapping(values.parse_json(snapshot.preflight))
+    if preflight.get("status") == "fail":
+        return _with_reasons("the preflight failed", preflight.get("reasons"))
+    data_quality = values.mapping(values.parse_json(snapshot.data_quality))
+    if data_quality.get("overall_pass") is False:
+        return _with_reasons("the data-quality gate failed", data_quality.get("failures"))
+    return None
+
+
+def _with_reasons(message: str, reasons: object) -> str:
+    if not isinstance(reasons, list) or not reasons:
+        return message
+    return f"{message}: {', '.join(map(str, reasons))}"

@@ -1,0 +1,44 @@
+"""What became of each run: report rows, printed when a monitor ends."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from postrun.core import terminal
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """What became of one run; without a run, of a workstation that was given up."""
+
+    host: str
+    state: str
+    message: str
+    exit_code: int
+    tag: str | None = None
+    run: str | None = None
+
+    def __str__(self) -> str:
+        """Return the row as one line."""
+        name = self.run or self.tag or "-"
+        return f"{self.exit_code} {self.state} {self.host} {name}: {self.message}"
+
+
+def print_rows(rows: list[ReportRow], as_json: bool) -> int:
+    """Write a line for each row, the worst last, or JSON. Return the worst exit code."""
+    rows = sorted(rows, key=lambda row: (row.exit_code, row.host, row.run or ""))
+    code = rows[-1].exit_code if rows else 0
+    documents = []
+    for row in rows:
+        document = asdict(row)
+        document["words"] = document.pop("message")  # its key in the JSON of every release
+        documents.append(document)
+        if not as_json:
+            print(terminal.plain(str(row)))
+    if as_json:
+        print(json.dumps({"exit_code": code, "runs": documents}))
+    return code
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 run, 2 runs."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

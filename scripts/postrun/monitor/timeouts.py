@@ -1,0 +1,51 @@
+"""The flags that say how long a monitor waits for what."""
+
+import argparse
+import math
+
+from postrun.core.errors import DeadlineReached, Missing, Unreachable
+from postrun.monitor.states import Limits
+
+# Flag, field of Limits, help. `make docs` writes them into docs/steps.md.
+TIMEOUTS = (
+    ("--interval", "interval", "between two polls"),
+    ("--grace", "grace", "that no process, or an invalid result, must last before it counts"),
+    ("--stall-after", "stall", "without any file changing, until a run counts as stalled"),
+    (
+        "--appear-timeout",
+        "appear_timeout",
+        f"for the run folder to appear; then exit code {Missing.exit_code}",
+    ),
+    (
+        "--outage-budget",
+        "outage",
+        f"for the workstation to answer again; then exit code {Unreachable.exit_code}",
+    ),
+    ("--deadline", "deadline", f"for everything; then exit code {DeadlineReached.exit_code}"),
+)
+
+
+def add_timeouts(parser: argparse.ArgumentParser, usual: Limits | None = None) -> None:
+    """Add the flags of the timeouts; `usual` holds their defaults."""
+    group = parser.add_argument_group("timeouts, in seconds")
+    for flag, name, description in TIMEOUTS:
+        default = getattr(usual or Limits(), name)
+        shown = "no end" if default is None else f"{default:g}"
+        text = f"{description} (default: {shown})"
+        group.add_argument(flag, dest=name, type=seconds, default=default, metavar="S", help=text)
+
+
+def limits_from(args: argparse.Namespace) -> Limits:
+    """Return the limits that a command line sets."""
+    return Limits(**{name: getattr(args, name) for _, name, _ in TIMEOUTS})
+
+
+def seconds(text: str) -> float:
+    """Return a positive number of seconds; a type for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, found {text!r}")
+    return number
