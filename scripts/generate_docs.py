@@ -67,7 +67,7 @@ def facts() -> Facts:
         "meanings": states.MEANING,
         "ends": states.FINAL_STATES,
         "limits": states.Limits(),
-        "patience": PATIENCE,
+        "patience": TIMEOUTS,
         "checks": tuple(check_catalogue.checks().values()),
         "scoring": configuration.load("scoring_policy"),
         "queueing": configuration.load("candidate_queue_policy"),

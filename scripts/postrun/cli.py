@@ -329,7 +329,7 @@ def _flush() -> int:
             stream.flush()
         except OSError as error:
             # Python's own last flush must not fail again.
-            os.dup2(_open_nowhere().fileno(), stream.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             # A broken pipe is a reader who has left (`| head`): what was done is done.
             if stream is sys.stdout and not isinstance(error, BrokenPipeError):
                 expected = "a place that can be written to"
