@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from postrun.core.errors import Usage
 
+# Reproducible builds: https://reproducible-builds.org/specs/source-date-epoch/
+EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
 RUN_STAMP = "%Y-%m-%d_%H%M%S"  # in names of folders: the workstation's local time, no zone
 
 
@@ -13,7 +15,7 @@ def now() -> datetime:
 
     The environment variable SOURCE_DATE_EPOCH (seconds since 1970) replaces it when set.
     """
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    epoch = os.environ.get(EPOCH_VARIABLE)
     if epoch is None:
         moment = datetime.now(UTC)
         return moment.replace(microsecond=0)
@@ -21,7 +23,8 @@ def now() -> datetime:
         seconds = int(epoch)
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        raise Usage("SOURCE_DATE_EPOCH", "whole seconds since 1970", repr(epoch)) from None
+        expected = "whole seconds since 1970"
+        raise Usage(EPOCH_VARIABLE, expected, repr(epoch)) from None
 
 
 def stamp(moment: datetime) -> str:
