@@ -12,7 +12,7 @@ Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -99,9 +99,9 @@ def read_facts(run_paths: RunPaths) -> Row:
     counted = None if detection.get("abandoned") else report
     overall = gates.gates(counted).get(gates.OVERALL)
     inputs = gates.inputs(report)
-    answers = {}
-    for check in audit["checks"]:
-        answers[check["id"]] = check["answer"]
+    answers = {check["id"]: check["answer"] for check in audit["checks"]}
+    severities = [item["severity"] for item in plan["items"]]
+    failed_gates = [reading.gate for reading in gates.failed(counted)]
     return {
         "run": run_paths.run,
         "decision_tag": name.tag,
@@ -114,16 +114,17 @@ def read_facts(run_paths: RunPaths) -> Row:
         "audit_passed": audit["passed"],
         "data_quality_passed": answers["data_quality_passed"] == "pass",
         "ledger_row_present": answers["ledger_row_present"] == "pass",
-        "high_items": sum(item["severity"] == "High" for item in plan["items"]),
+        "high_items": severities.count("High"),
         **scoring.measure(counted),
-        "failed_gates": _join(reading.gate for reading in gates.failed(counted)),
+        "failed_gates": ";".join(failed_gates) or None,
         "failed_checks": _join_checks(answers, "fail", "error"),
         "skipped_checks": _join_checks(answers, "skipped"),
     }
 
 
-def _join_checks(answers: Mapping[str, str], *kinds: str) -> str | None:
-    return _join(check for check, answer in answers.items() if answer in kinds)
+def _join_checks(answers: Row, *kinds: str) -> str | None:
+    checks = [check for check, answer in answers.items() if answer in kinds]
+    return ";".join(checks) or None
 
 
 def _without_overall(failed_gates: str | None) -> str | None:
@@ -164,10 +165,6 @@ def _write(
 def _load_policy() -> Policy:
     rules = configuration.load("scoring_policy")
     return Policy(rules, configuration.digest(rules))
-
-
-def _join(names: Iterable[str]) -> str | None:
-    return ";".join(names) or None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

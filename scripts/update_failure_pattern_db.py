@@ -30,6 +30,7 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history as history
 from postrun.store import check_catalogue, json_files, page_files, run_folders, tables
+from postrun.store.check_catalogue import Check
 
 TABLE, SUMMARY = "failure_patterns", "failure_pattern_summary"
 REGISTRY = "factor_experiment_registry"
@@ -49,9 +50,10 @@ class RunFailures:
     @property
     def are_current(self) -> bool:
         """Return whether the rows are those of the answers; not when the run was closed again since."""
-        checks = {(row["factor"], row["check"]) for row in self.rows}
-        factor = self.answers.factor
-        return checks == {(factor, check) for check in self.answers.failed}
+        answers = self.answers
+        checks = {row["check"] for row in self.rows}
+        factors = {row["factor"] for row in self.rows}
+        return checks == set(answers.failed) and factors <= {answers.factor}
 
 
 def tally(request: RunRequest, run_paths: RunPaths) -> StepResult:
@@ -161,19 +163,26 @@ def _standing(pattern: history.Pattern, rows_of: Mapping[str, Rows]) -> Row:
 
 def summarise(rows: Rows) -> Rows:
     """Return one line per check over all factors: what still fails first, then what failed in most runs."""
-    lines = [_summarise_check(failures) for failures in _group(rows, "check").values()]
-    resolved = history.RESOLVED
-    return sorted(lines, key=lambda line: (line["state"] == resolved, -line["runs"], line["check"]))
+    checks = check_catalogue.checks()
+    lines = []
+    for name, failures in _group(rows, "check").items():
+        lines.append(_summarise_check(failures, checks.get(name)))
+    return sorted(lines, key=_summary_order)
 
 
-def _summarise_check(failures: Rows) -> Row:
+def _summary_order(line: Row) -> tuple[bool, int, str]:
+    """Return what comes first: what still fails, then what failed in most runs."""
+    is_resolved = line["state"] == history.RESOLVED
+    return is_resolved, -line["runs"], line["check"]
+
+
+def _summarise_check(failures: Rows, check: Check | None) -> Row:
     """Return the line of one check; one that is no longer in the catalogue is described by its newest row."""
     first, newest = failures[0], failures[-1]
     states = {(row["factor"] or row["run"]): row["state"] for row in failures}
     count = Counter(states.values())
-    factors = {row["factor"] for row in failures}
+    factors = [row["factor"] for row in failures]
     worst_first = (history.REGRESSED, history.OPEN, history.RESOLVED)
-    check = check_catalogue.checks().get(newest["check"])
     return {
         "check": newest["check"],
         "severity": check.severity if check else newest["severity"],
@@ -181,9 +190,9 @@ def _summarise_check(failures: Rows) -> Row:
         "runs": len(failures),
         "first_seen": first["started"],
         "last_seen": newest["started"],
-        "factors": sorted(factors - {None}),
-        "nameless": sum(row["factor"] is None for row in failures),
-        "state": next(state for state in worst_first if count[state]),
+        "factors": sorted(set(factors) - {None}),
+        "nameless": factors.count(None),
+        "state": min(count, key=worst_first.index),
         "count": {state: count[state] for state in worst_first},
         "remedy": check.remedy if check else None,
     }
@@ -193,9 +202,12 @@ def _write(root: Path, rows: Rows, known: Rows) -> tuple[Path, ...]:
     """Write table and summary."""
     path = tables.write_table(root, TABLE, rows, known)
     page = locations.workspace_path(root, SUMMARY)
-    runs = {row["run"] for row in rows}
-    lines = summarise(rows)
-    page_files.write(page, f"{SUMMARY}.md", lines=lines, failures=len(rows), runs=len(runs))
+    facts = {
+        "lines": summarise(rows),
+        "failures": len(rows),
+        "runs": len({row["run"] for row in rows}),
+    }
+    page_files.write(page, f"{SUMMARY}.md", **facts)
     return path, page
 
 
