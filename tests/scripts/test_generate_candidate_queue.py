@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-import factory
 import generate_candidate_queue as queue
 import post_run_sync_and_finalize as conductor
-import spoiled
 import update_factor_experiment_registry as registry
 import update_failure_pattern_db as patterns
-from closed import CHECKS, Archive, registry_row, run_folder
+from harness import factory, spoiled
+from harness.archive import CHECKS, Archive, registry_row, run_folder
 from harness.golden import Golden
 from postrun.core import locations
 from postrun.store import configuration, json_files

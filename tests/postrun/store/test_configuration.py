@@ -34,6 +34,24 @@ def put(configs: Path, name: str, document: Any) -> None:
     (configs / f"{name}.json").write_text(json.dumps(document))
 
 
+@pytest.mark.parametrize(
+    ("policy", "digest"),
+    [
+        (
+            "scoring_policy",
+            "ae8c37b52ecbcb062a6d1a090ff45ecb95ead487ff3a1a1adbe953325e2ed973",
+        ),
+        (
+            "candidate_queue_policy",
+            "dfd5cf2f3f436e23c9f1466349ca2a05a277602650b2ce96ba32ed6d227d2b87",
+        ),
+    ],
+)
+def test_a_shipped_number_changes_on_purpose_only(policy: str, digest: str) -> None:
+    """When this fails: raise `policy_version`, write the change into CHANGELOG, paste the new digest here."""
+    assert configuration.digest(configuration.load(policy)) == digest
+
+
 def test_the_shipped_file_counts_when_nothing_else_is_said(configs: Path) -> None:
     assert configuration.workstation() == SHIPPED
     assert left(configs) == ["workstation.json"], "reading makes no file"
