@@ -64,7 +64,7 @@ class Workspace:
 
 
 def hand_over(request: RunRequest, _: RunPaths) -> StepResult:
-    """Answer every question and write the page for whoever takes over. Raises Missing, Invalid."""
+    """Check every question and write the page for whoever takes over. Raises Missing, Invalid."""
     root = request.root
     workspace = _read_workspace(root)
     points = [_answer(workspace, *question) for question in QUESTIONS]

@@ -32,7 +32,10 @@ Row = dict[str, Any]
 
 
 def compare(root: Path, tags: Sequence[str], as_json: bool) -> int:
-    """Print what differs between the runs of these tags. Raises Missing, Invalid, AmbiguousRun."""
+    """Print what differs between the runs of these tags; return the exit code.
+
+    Raises Missing, Invalid, AmbiguousRun.
+    """
     registry = tables.read_existing(root, REGISTRY)
     rows = [find_run(registry, tag) for tag in tags]
     differences = find_differences(rows)

@@ -183,7 +183,7 @@ def qualifies(row: Row, rules: Row) -> bool:
 
 
 def choose(candidates: Rows, policy: Policy) -> Rows:
-    """Fill the slots of the mode from candidates that come highest priority first; the queue has their order.
+    """Return the queue: the slots of the mode, filled with candidates, highest priority first.
 
     A slot that one kind leaves open goes to the other, where the mode has slots for both. When no candidate gets a
     slot, those with the best score go in as exploration.

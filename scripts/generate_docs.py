@@ -101,15 +101,15 @@ def render(name: str, about: Facts) -> str:
 
 def _make_target(step: Step) -> str:
     """Return the lines of the Makefile that run one step."""
-    words = f"{step.number:<4}{step.description}"
+    description = f"{step.number:<4}{step.description}"
     # What belongs to no run is made without one.
     if ARTIFACTS[step.writes[0]].home is Home.WORKSPACE and not step.needs_run:
-        words += "; needs no TAG"
+        description += "; needs no TAG"
     for flag in step.make_values:
-        words += f"; [{flag}=…]"
+        description += f"; [{flag}=…]"
     values = " ".join(["$(WHERE)", *step.make_values])
     command = f"@$(PY) scripts/{step.script} $(call flags,{values})"
-    return f".PHONY: {step.name}\n{step.name}: $(RUN) ## {words}\n\t{command}"
+    return f".PHONY: {step.name}\n{step.name}: $(RUN) ## {description}\n\t{command}"
 
 
 def _hook_files(*homes: Home) -> str:

@@ -114,7 +114,7 @@ def _read(run_paths: RunPaths, name: str) -> Any:
 
 
 def _ask_workstation(request: RunRequest, sources: Iterable[Source]) -> RemoteFiles | None:
-    """Ask the workstation once which files it has; None when it does not answer."""
+    """Return which of the needed files the workstation has; None when it does not answer."""
     paths: set[str] = set()
     for source in sources:
         paths.update(planning.needed_files(source))

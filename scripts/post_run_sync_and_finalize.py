@@ -26,19 +26,19 @@ from steps import STEPS, Step
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepReport:
     """What came of one step: ok, no, refused or skipped, and why."""
 
     step: Step
     mark: str
-    words: str = "skipped"
+    summary: str = "skipped"
     exit_code: int | None = None  # None: the step was skipped
     written: tuple[Path, ...] = ()
     error: PostRunError | None = None
 
-    def report(self, words: str) -> None:
+    def show(self, reason: str) -> None:
         """Print one line to stderr; with --quiet only when the step did not pass."""
-        line = f"{self.step.number:>4}  {self.step.name:<18} {self.mark:<8} {words}"
+        line = f"{self.step.number:>4}  {self.step.name:<18} {self.mark:<8} {reason}"
         if self.mark == "ok":
             terminal.say(line)
         else:
@@ -48,7 +48,7 @@ class Outcome:
         """Return what --json shows of it."""
         return {
             "step": self.step.name,
-            "words": self.words,
+            "words": self.summary,
             "exit_code": self.exit_code,
         }
 
@@ -62,21 +62,21 @@ class Closing:
     run_paths: RunPaths | None = None
     # By artifact, the step that failed to write it.
     unwritten: dict[str, str] = field(default_factory=dict)
-    outcomes: list[Outcome] = field(default_factory=list)
+    reports: list[StepReport] = field(default_factory=list)
 
     def run_step(self, step: Step) -> None:
         """Run one step, unless it needs what an earlier one could not write."""
         cause = self._missing_input(step)
         if cause:
-            outcome = Outcome(step, "skipped")
-            outcome.report(f"needs what {cause} writes")
+            report = StepReport(step, "skipped")
+            report.show(f"needs what {cause} writes")
         else:
-            outcome = self._attempt(step)
-            outcome.report(outcome.words)
-        if cause or outcome.error:
+            report = self._attempt(step)
+            report.show(report.summary)
+        if cause or report.error:
             for name in step.writes:
                 self.unwritten[name] = cause or step.name
-        self.outcomes.append(outcome)
+        self.reports.append(report)
 
     def _missing_input(self, step: Step) -> str:
         """Return the step that failed to write what this one reads; empty when nothing is missing."""
@@ -85,8 +85,8 @@ class Closing:
                 return self.unwritten[name]
         return ""
 
-    def _attempt(self, step: Step) -> Outcome:
-        """Run one step. An error is no end: the closing goes on with what does not need this step."""
+    def _attempt(self, step: Step) -> StepReport:
+        """Return what came of one step. After an error, what does not need this step goes on."""
         try:
             run_paths = self._paths_for(step)
             result = step.run(self.request, run_paths)
@@ -95,7 +95,7 @@ class Closing:
         mark = "ok"
         if not result.passed:
             mark = "no"
-        return Outcome(step, mark, result.summary, result.exit_code, result.written)
+        return StepReport(step, mark, result.summary, result.exit_code, result.written)
 
     def _paths_for(self, step: Step) -> RunPaths:
         """Return where the run is; it is looked up once, by the first step after its detection."""
@@ -106,7 +106,7 @@ class Closing:
         return self.run_paths
 
 
-def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> list[Outcome]:
+def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> list[StepReport]:
     """Run the steps and return what came of each.
 
     A lock that another process holds is the error of the first step that needs it.
@@ -118,16 +118,16 @@ def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> l
                 for step in steps:
                     closing.run_step(step)
     except Locked as error:
-        reached = len(closing.outcomes)
+        reached = len(closing.reports)
         refused, *not_reached = chosen_steps[reached:]
-        closing.outcomes.append(_refuse(refused, error))
+        closing.reports.append(_refuse(refused, error))
         for step in not_reached:
-            closing.outcomes.append(Outcome(step, "skipped"))
-    return closing.outcomes
+            closing.reports.append(StepReport(step, "skipped"))
+    return closing.reports
 
 
-def _refuse(step: Step, error: PostRunError) -> Outcome:
-    return Outcome(step, "refused", str(error), error.exit_code, error=error)
+def _refuse(step: Step, error: PostRunError) -> StepReport:
+    return StepReport(step, "refused", str(error), error.exit_code, error=error)
 
 
 def _scope(step: Step) -> str:
@@ -152,25 +152,25 @@ def choose_steps(first: str | None, last: str | None) -> Sequence[Step]:
 
 def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_json: bool) -> int:
     """Run the steps, print the results, return the worst exit code. Raises Locked after the printing."""
-    outcomes = conduct(request, chosen_steps, wait)
+    reports = conduct(request, chosen_steps, wait)
     code = 0
     written: list[str] = []
-    for outcome in outcomes:
-        code = max(code, outcome.exit_code or 0)
-        written += map(str, outcome.written)
+    for report in reports:
+        code = max(code, report.exit_code or 0)
+        written += map(str, report.written)
     if as_json:
         document = {
             "exit_code": code,
             "wrote": written,
-            "steps": [outcome.row() for outcome in outcomes],
+            "steps": [report.row() for report in reports],
         }
         print(json.dumps(document))
     else:
         for path in written:
             print(path)
-    for outcome in outcomes:
-        if isinstance(outcome.error, Locked):
-            raise outcome.error
+    for report in reports:
+        if isinstance(report.error, Locked):
+            raise report.error
     return code
 
 
@@ -182,7 +182,7 @@ def add_step_range(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the steps, or close one run by those that are asked for. Raises Usage."""
+    """List the steps, or close one run by those asked for; return the exit code. Raises Usage."""
     if args.list:
         for step in STEPS:
             print(f"{step.number:>4}  {step.name:<18} {step.script:<36} {step.description}")

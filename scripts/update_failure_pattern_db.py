@@ -57,7 +57,7 @@ class RunFailures:
 
 
 def tally(request: RunRequest, run_paths: RunPaths) -> StepResult:
-    """Put the run's failures into the table. Raises Missing, Invalid.
+    """Record the run's failures in the table. Raises Missing, Invalid.
 
     A run whose rows do not agree with the registry is read again, too: it was registered, but not entered here since.
     """

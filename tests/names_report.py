@@ -68,6 +68,8 @@ EMPTY = dict.fromkeys(
 WORDS = FORBIDDEN | EMPTY
 
 # What a docstring may begin with. A function that returns a value says "Return" somewhere.
+# A context manager that yields nothing is typed Iterator[None].
+_NOT_DESCRIBED = ("None", "NoReturn", "Never", "StepResult", "Iterator[None]")
 VERBS = frozenset(
     (SCRIPTS.parent / "tests" / "data" / "docstring_verbs.txt").read_text(encoding="utf-8").split()
 )
@@ -163,11 +165,13 @@ def docstring_faults(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _returns_value(function: ast.FunctionDef) -> bool:
-    """Return whether the caller gets something: `main` returns the exit code, as every script."""
+    """Return whether the caller gets something that the docstring has to describe.
+
+    Every `main` returns the exit code, every step its StepResult: that is said in one place.
+    """
     if function.name == "main" or function.returns is None:
         return False
-    # A context manager that yields nothing is typed Iterator[None].
-    return ast.unparse(function.returns) not in ("None", "NoReturn", "Never", "Iterator[None]")
+    return ast.unparse(function.returns) not in _NOT_DESCRIBED
 
 
 def _says_return(docstring: str) -> bool:

@@ -175,35 +175,35 @@ def abandon_command(request: RunRequest, tag: str) -> str:
     Flags that repeat the settings are left out.
     """
     settings = configuration.workstation()
-    words = ["--tag", tag]
+    flags = ["--tag", tag]
     run = run_lookup.requested_run(request)
     if run:
-        words += ["--run-dir-remote", f"{locations.RUNS}/{run}"]
+        flags += ["--run-dir-remote", f"{locations.RUNS}/{run}"]
     if not request.no_sync:
         if request.host != settings["host"]:
-            words += ["--host", request.host]
+            flags += ["--host", request.host]
         if request.remote_root != settings["remote_root"]:
-            words += ["--remote-root", request.remote_root]
+            flags += ["--remote-root", request.remote_root]
     if request.root != locations.PROJECT:
-        words += ["--local-root", str(request.root)]
+        flags += ["--local-root", str(request.root)]
     if request.no_sync:
-        words.append("--no-sync")
-    return f'{_command(CLOSING_SCRIPT, words)} --abandoned "<reason>"'
+        flags.append("--no-sync")
+    return f'{_command(CLOSING_SCRIPT, flags)} --abandoned "<reason>"'
 
 
 def resume_hint(script: str, argv: Argv) -> str:
     """Return the line that says how to go on with what this script was asked for."""
-    words = sys.argv[1:] if argv is None else argv
-    return f"resume with: {_command(Path(script).name, words)}"
+    flags = sys.argv[1:] if argv is None else argv
+    return f"resume with: {_command(Path(script).name, flags)}"
 
 
-def _command(script: str, words: Sequence[str]) -> str:
-    return shlex.join([".venv/bin/python", f"scripts/{script}", *words])
+def _command(script: str, flags: Sequence[str]) -> str:
+    return shlex.join([".venv/bin/python", f"scripts/{script}", *flags])
 
 
 @contextmanager
 def locked(request: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
-    """Hold the locks of these scopes. Raises Locked.
+    """Lock these scopes inside the block. Raises Locked.
 
     A run's lock has the name of its tag, however the run was named: all must meet the same lock.
     """
@@ -243,7 +243,7 @@ def step_main(
     finds_run: bool = False,
     rebuild: StepFunction | None = None,
 ) -> int:
-    """Be the `main` of a step's script: parse, lock, run, print.
+    """Run a step as its script's `main`: parse, lock, run, print; return the exit code.
 
     `needs_run` is false for a step that works on the workspace alone, `finds_run` is true for the
     detection, which runs before anybody knows where the run is; `rebuild` runs with --rebuild instead.
@@ -278,7 +278,7 @@ def _locate_nothing(request: RunRequest) -> RunPaths:
 def script_main(
     work: Callable[[Arguments], int], doc: str | None, argv: Argv, *flags: AddFlags
 ) -> int:
-    """Be the `main` of a script whose flags have --dry-run: parse, work, return the exit code."""
+    """Run a script whose flags have --dry-run: parse, work, return the exit code."""
 
     def parse_and_work() -> int:
         parser = Parser(doc)
@@ -292,7 +292,7 @@ def script_main(
 
 
 def guard(work: Callable[[], int]) -> int:
-    """Run a script's work; turn an error into its line and code. Bugs keep their traceback."""
+    """Run a script's work; print an error and return its code. Bugs keep their traceback."""
     terminal.set_level(terminal.Level.NORMAL)
     # A stream that was closed before we began (`>&-`) is None.
     sys.stdout = sys.stdout or _open_nowhere()

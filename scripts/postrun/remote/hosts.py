@@ -28,7 +28,7 @@ class LocalHost:
     name = "local"
 
     def run(self, command: str, timeout: float) -> bytes:
-        """Run a command in a shell of its own. Raises Unreachable when it takes too long."""
+        """Return what a command wrote to stdout. Raises Unreachable when it takes too long."""
         from invoke import Context
         from invoke.config import Config
         from invoke.exceptions import Failure
@@ -45,7 +45,7 @@ class LocalHost:
         return path, []
 
     def close(self) -> None:
-        """Do nothing: there is no connection."""
+        """Close nothing: there is no connection."""
 
 
 class SshHost:
@@ -60,7 +60,7 @@ class SshHost:
         self._connection: Any = None
 
     def run(self, command: str, timeout: float) -> bytes:
-        """Run a command over SSH. Raises Unreachable for whatever keeps the answer from coming."""
+        """Return what a command wrote to stdout. Raises Unreachable when no answer comes."""
         _silence_paramiko()
         from fabric.runners import Remote
         from invoke.exceptions import Failure, ThreadException
@@ -188,7 +188,7 @@ def _silence_paramiko() -> None:
 
 
 def _refuse_unknown_keys(connection: Any) -> None:
-    """Have a connection accept known host keys only, from the files that ssh would read."""
+    """Accept known host keys only on this connection, from the files that ssh would read."""
     from paramiko.client import RejectPolicy
 
     connection.client.set_missing_host_key_policy(RejectPolicy())

@@ -22,17 +22,17 @@ class Check:
 
 
 def checks() -> dict[str, Check]:
-    """Give the checks by id, in the order in which they are asked: a check stands after all that it requires."""
-    found: dict[str, Check] = {}
+    """Return the checks by id, in their order: each stands after all that it requires."""
+    catalogue: dict[str, Check] = {}
     for row in configuration.load("governance_checks")["checks"]:
         check = Check(**{**row, "requires": tuple(row["requires"])})
-        unknown = [needed for needed in check.requires if needed not in found]
-        if unknown or check.id in found:
+        unknown = [needed for needed in check.requires if needed not in catalogue]
+        if unknown or check.id in catalogue:
             wrong = f"{unknown[0]!r} not above it" if unknown else "the id twice"
             raise Invalid(
                 f"governance_checks.json: {check.id}",
                 "an id of its own, below what it requires",
                 wrong,
             )
-        found[check.id] = check
-    return found
+        catalogue[check.id] = check
+    return catalogue
