@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from postrun import cli
@@ -27,7 +28,10 @@ from postrun.store import csv_files, json_files
 VALIDATED_HOMES = tuple(home for home in Home if home is not Home.PROJECT)
 _RUN = f"{locations.RUNS}/*/"
 # What belongs into a gate folder lies in the run folder when there is none.
-_FOLDERS = {Home.RUN: [_RUN], Home.GATE: [f"{locations.GATES}/*/", _RUN]}
+_FOLDERS = {
+    Home.RUN: [_RUN],
+    Home.GATE: [f"{locations.GATES}/*/", _RUN],
+}
 _SCHEMAS = r"schemas/(?:v\d+/)?[^/]+\.schema\.json"
 _SUFFIXES = (".json", ".pid", ".jsonl", ".csv")
 
@@ -86,13 +90,16 @@ class Validation:
         except PostRunError as error:
             self.findings.append(str(error))
         except OSError as error:
-            self.findings.append(f"{path}: $: expected a readable file, found: {error.strerror}")
+            problem = f"expected a readable file, found: {error.strerror}"
+            self.findings.append(f"{path}: $: {problem}")
         return True
 
     def _check_content(self, path: Path, artifact: Artifact | None) -> None:
+        content = path.read_bytes()
         if artifact is None:
-            schema = json_files.parse(path.read_bytes(), f"{path}: $")
-            self._add(path, json_files.schema_findings(schema.value))
+            schema = json_files.parse(content, f"{path}: $")
+            problems = json_files.schema_findings(schema.value)
+            self._add(path, problems)
         elif path.suffix == ".csv":
             columns = json_files.columns(artifact.name)
             rows = csv_files.read_rows(path, columns)
@@ -100,14 +107,14 @@ class Validation:
                 problems = json_files.findings(row, artifact.name)
                 self._add(f"{path}: row {number}", problems)
         elif path.suffix == ".jsonl":
-            lines = path.read_bytes().splitlines(keepends=True)
+            lines = content.splitlines(keepends=True)
             for number, line in enumerate(lines, start=1):
                 self._check_document(line, f"{path}:{number}", artifact)
                 if not line.endswith(b"\n"):
                     problem = "expected a whole line, found half a line at the end"
                     self.findings.append(f"{path}:{number}: $: {problem}")
         else:
-            self._check_document(path.read_bytes(), str(path), artifact)
+            self._check_document(content, str(path), artifact)
 
     def _check_document(self, content: bytes, where: str, artifact: Artifact) -> None:
         """Check one document, or one row, against the schema of its artifact."""
@@ -118,7 +125,9 @@ class Validation:
         problems = json_files.findings(reading.value, artifact.name)
         self._add(where, problems)
         # Other people's programs write NaN; ours must not.
-        lines = self.findings if artifact.generated else self.remarks
+        lines = self.remarks
+        if artifact.generated:
+            lines = self.findings
         for place in reading.not_finite:
             lines.append(f"{where}: {place}: NaN or Infinity, read as null")
 
@@ -128,13 +137,18 @@ class Validation:
 
     def report(self, as_json: bool) -> int:
         """Print what was found, and return the exit code."""
-        problems = [terminal.plain(line) for line in self.findings + self.missing]
+        lines = self.findings + self.missing
+        problems = [terminal.plain(line) for line in lines]
         summary = f"{self.checked} artifacts checked, {len(problems)} findings"
         if self.left_alone:
             summary += f"; {self.left_alone} other files left alone"
         if as_json:
-            counts = {"checked": self.checked, "left_alone": self.left_alone}
-            problems = [json.dumps({**counts, "findings": problems})]
+            document = {
+                "checked": self.checked,
+                "findings": problems,
+                "left_alone": self.left_alone,
+            }
+            problems = [json.dumps(document)]
         for problem in problems:
             print(problem)
         for remark in self.remarks:
@@ -143,7 +157,9 @@ class Validation:
         # Something broken weighs more than something missing.
         if self.findings:
             return Invalid.exit_code
-        return Missing.exit_code if self.missing else 0
+        if self.missing:
+            return Missing.exit_code
+        return 0
 
 
 @cache
@@ -153,11 +169,12 @@ def _patterns(*homes: Home) -> dict[str, Artifact]:
     for artifact in ARTIFACTS.values():
         if not artifact.schema or artifact.home not in homes:
             continue
-        for folder in _FOLDERS.get(artifact.home, [""]):
-            for suffix in artifact.suffixes:
-                if suffix in _SUFFIXES:
-                    pattern = re.escape(f"{folder}{artifact.file}{suffix}")
-                    patterns[pattern.replace(r"\*", "[^/]+")] = artifact
+        folders = _FOLDERS.get(artifact.home, [""])
+        for folder, file in product(folders, artifact.files):
+            if file.endswith(_SUFFIXES):
+                pattern = re.escape(folder + file)
+                pattern = pattern.replace(r"\*", "[^/]+")
+                patterns[pattern] = artifact
     return patterns
 
 
@@ -175,14 +192,16 @@ def artifact_at(path: Path) -> Artifact | None:
     homes = VALIDATED_HOMES
     if path.is_relative_to(PROJECT / "configs"):
         homes = tuple(Home)
-    for pattern, artifact in _patterns(*homes).items():
+    patterns = _patterns(*homes)
+    for pattern, artifact in patterns.items():
         if re.fullmatch(f"(?:.*/)?{pattern}", path.as_posix()):
             return artifact
     return None
 
 
 def _is_schema(path: Path) -> bool:
-    return path.name.endswith(".schema.json") and path.is_relative_to(PROJECT / "schemas")
+    folder = PROJECT / "schemas"
+    return path.is_relative_to(folder) and path.name.endswith(".schema.json")
 
 
 def everything(root: Path) -> list[Path]:
@@ -198,10 +217,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         parser = cli.Parser(__doc__)
-        words = "files or folders (default: everything)"
-        parser.add_argument("paths", nargs="*", type=Path, help=words)
-        words = "the workspace (the project)"
-        parser.add_argument("--local-root", type=Path, default=PROJECT, help=words)
+        parser.add_argument(
+            "paths",
+            nargs="*",
+            type=Path,
+            help="files or folders (default: everything)",
+        )
+        parser.add_argument(
+            "--local-root",
+            type=Path,
+            default=PROJECT,
+            help="the workspace (the project)",
+        )
         parser.add_argument("--json", action="store_true", help="the findings as JSON on stdout")
         args = parser.parse_args(argv)
         if not args.local_root.is_dir():

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 SCHEMAS = PROJECT / "schemas"
+_STYLE: Document = {"sort_keys": True, "ensure_ascii": False, "allow_nan": False}
+_COLUMN_TYPES = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": bool,
+}
 # A new time or version alone is no new content.
 _NO_CONTENT = ("generated_at", "program_version", "schema_version")
 
@@ -133,7 +140,8 @@ def try_load(path: Path, schema: str = "") -> Reading:
 
 def try_read(run_paths: RunPaths, name: str) -> Reading:
     """Like `try_load`, for an artifact of a run or of the workspace."""
-    return try_load(run_paths.path(name), _schema_name(name))
+    path = run_paths.path(name)
+    return try_load(path, _schema_name(name))
 
 
 def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
@@ -198,8 +206,10 @@ def _validator(schema: str) -> "Draft202012Validator":
 
     # All of the folder from the start: what is fetched when a `$ref` first needs it is slow.
     registry: Any = Registry()
-    for path in (SCHEMAS / schema).parent.glob("*.schema.json"):
-        resource = Resource.from_contents(json.loads(path.read_bytes()))
+    folder = (SCHEMAS / schema).parent
+    for path in folder.glob("*.schema.json"):
+        document = json.loads(path.read_bytes())
+        resource = Resource.from_contents(document)
         registry = registry.with_resource(path.name, resource)
     return Draft202012Validator(_schema_file(schema), registry=registry)
 
@@ -213,8 +223,9 @@ def _fast_validator(schema: str) -> "FastValidator":
     from jsonschema_rs import Draft202012Validator
 
     def retrieve(address: str) -> Any:
-        file = (SCHEMAS / schema).with_name(Path(address).name)
-        return json.loads(file.read_bytes())
+        name = Path(address).name
+        path = (SCHEMAS / schema).with_name(name)
+        return json.loads(path.read_bytes())
 
     # Without an address of its own it does not follow the names in `$ref`.
     document = _schema_file(schema)
@@ -232,7 +243,6 @@ def columns(schema: str) -> dict[str, type]:
 
     Each name has its type: str, int, float or bool.
     """
-    types = {"string": str, "integer": int, "number": float, "boolean": bool}
     column_types = {}
     properties = _schema_file(schema)["properties"]
     for name, described in properties.items():
@@ -240,7 +250,7 @@ def columns(schema: str) -> dict[str, type]:
         # A column that may be empty is declared as [<type>, "null"].
         if isinstance(kinds, list):
             (kinds,) = set(kinds) - {"null"}
-        column_types[name] = types[kinds]
+        column_types[name] = _COLUMN_TYPES[kinds]
     return column_types
 
 
@@ -289,7 +299,8 @@ def load(path: Path, schema: str) -> Any:
 
 def read(run_paths: RunPaths, name: str) -> Any:
     """Return an artifact of a run or of the workspace, checked. Raises Missing, Invalid."""
-    return load(run_paths.path(name), _schema_name(name))
+    path = run_paths.path(name)
+    return load(path, _schema_name(name))
 
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:
@@ -339,7 +350,7 @@ def encode(document: Any, indent: int | None = 2) -> bytes:
 
     ValueError for NaN and Infinity.
     """
-    text = json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(document, indent=indent, **_STYLE)
     # Lone surrogates (a file name that is not UTF-8) are written as JSON escapes.
     return f"{text}\n".encode(errors="backslashreplace")
 
