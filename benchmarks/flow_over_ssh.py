@@ -34,7 +34,7 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        made = _workstation(root / "far", args.megabytes)
+        made = _workstation(root / "remote", args.megabytes)
         server = Sshd(root / "sshd")
         server.start()
         try:
@@ -57,8 +57,8 @@ def _workstation(remote: Path, megabytes: int) -> factory.Documents:
 def _measure(root: Path, server: Sshd, made: factory.Documents, pairs: int) -> None:
     rows = []
     for number in range(pairs + 1):
-        bare = _bare(root / f"bare{number}", root / "far", server, made)
-        flow = _flow(root / f"near{number}", root / "far", server)
+        bare = _bare(root / f"bare{number}", root / "remote", server, made)
+        flow = _flow(root / f"local{number}", root / "remote", server)
         if number:  # the first pair warms the caches
             rows.append((flow, bare, flow / bare))
     names = ("flow, s", "bare rsync + imports, s", "ratio flow / bare")

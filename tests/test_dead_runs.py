@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 import detect_run
-import factory
 import governance_audit_checker
 import monitor_then_finalize
 import post_run_sync_and_finalize as conductor
@@ -26,11 +25,12 @@ import start_official_run
 import update_factor_experiment_registry
 import update_failure_pattern_db
 import validate_artifacts
-from factory import Documents
+from harness import factory
+from harness.factory import Documents
+from harness.programs import wait_for
+from harness.sshd import Sshd
 from postrun.core.locations import PROJECT
 from postrun.remote import workstation
-from program import wait_for
-from sshd import Sshd
 
 TAG = f"committee_2026-02-21_run1.{os.getpid()}"  # of this test process alone: others work on the same machine
 WHY = ("--abandoned", "the power went in the night")
