@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,53 +12,22 @@ import post_run_sync_and_finalize as conductor
 from harness import factory, programs
 from harness.factory import Documents
 from harness.sshd import Sshd
+from harness.workspace import Workspace
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-@dataclass
-class Bench:
-    """A workstation and a workspace, and how to close a run between them."""
-
-    remote: Path
-    local: Path
-    host: str
-
-    def flags(self, tag: str) -> list[str]:
-        local, remote = str(self.local), str(self.remote)
-        return ["--tag", tag, "--host", self.host, "--remote-root", remote, "--local-root", local]
-
-    def close(self, tag: str = factory.TAG, *more: str) -> int:
-        return conductor.main([*self.flags(tag), *more])
-
-    def ledger(self) -> list[dict[str, Any]]:
-        lines = (self.local / "audit/stage_ledger.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
-
-    def audit(self, made: Documents) -> dict[str, Any]:
-        document = json.loads(
-            (made.run_dir(self.local) / "governance_audit_check.json").read_text()
-        )
-        return {row["id"]: row for row in document["checks"]}
-
-    def bytes(self) -> dict[str, bytes]:
-        files = (
-            path for path in self.local.rglob("*") if path.is_file() and ".locks" not in path.parts
-        )
-        return {str(path.relative_to(self.local)): path.read_bytes() for path in files}
-
-
 @pytest.fixture
-def bench(remote: Path, local: Path) -> Bench:
-    return Bench(remote, local, "local")
+def workspace(remote: Path, local: Path) -> Workspace:
+    return Workspace(remote, local, "local")
 
 
 @pytest.fixture(params=["local", "ssh"])
-def either(request: pytest.FixtureRequest, remote: Path, local: Path) -> Bench:
+def either(request: pytest.FixtureRequest, remote: Path, local: Path) -> Workspace:
     if request.param == "local":
-        return Bench(remote, local, "local")
+        return Workspace(remote, local, "local")
     server: Sshd = request.getfixturevalue("sshd")
-    return Bench(remote, local, server.host)
+    return Workspace(remote, local, server.host)
 
 
 def failed(audit: dict[str, Any]) -> set[str]:
@@ -67,7 +35,7 @@ def failed(audit: dict[str, Any]) -> set[str]:
 
 
 def test_a_passing_run_is_closed_and_closing_again_changes_no_byte(
-    either: Bench, monkeypatch: pytest.MonkeyPatch
+    either: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = factory.make_run(either.remote)
     assert either.close() == 0
@@ -81,7 +49,7 @@ def test_a_passing_run_is_closed_and_closing_again_changes_no_byte(
     assert failed(either.audit(made)) == set()
 
 
-def test_every_file_of_the_evidence_comes_home_unchanged(either: Bench) -> None:
+def test_every_file_of_the_evidence_comes_home_unchanged(either: Workspace) -> None:
     made = factory.make_run(either.remote)
     either.close()
     for folder in (made.run_dir, made.gate_dir):
@@ -91,19 +59,19 @@ def test_every_file_of_the_evidence_comes_home_unchanged(either: Bench) -> None:
                 assert copy.read_bytes() == path.read_bytes()
 
 
-def test_a_verdict_of_no_is_closed_all_the_same(either: Bench) -> None:
+def test_a_verdict_of_no_is_closed_all_the_same(either: Workspace) -> None:
     factory.make_run(either.remote, passing=False)
     assert either.close() == 0
     assert [row["result"] for row in either.ledger()] == ["fail"]
 
 
-def test_other_runs_with_similar_tags_are_never_taken(bench: Bench) -> None:
+def test_other_runs_with_similar_tags_are_never_taken(workspace: Workspace) -> None:
     for number, tag in enumerate(("run1", "run10", "run1_rerun4", "a_run1")):
-        factory.make_run(bench.remote, tag=tag, stamp=f"2026-02-2{number}_010101")
-    assert bench.close("run1") == 0
-    (row,) = bench.ledger()
+        factory.make_run(workspace.remote, tag=tag, stamp=f"2026-02-2{number}_010101")
+    assert workspace.close("run1") == 0
+    (row,) = workspace.ledger()
     assert row["run"] == "2026-02-20_010101_production_gates_run1"
-    assert len(list((bench.local / "audit/workstation_runs").iterdir())) == 1
+    assert len(list((workspace.local / "audit/workstation_runs").iterdir())) == 1
 
 
 def nan_beta(made: Documents) -> None:
@@ -155,36 +123,43 @@ def edited_verdict(made: Documents) -> None:
     ],
 )
 def test_odd_input_ends_in_the_right_verdict(
-    bench: Bench, change: Callable[[Documents], None], code: int, result: str, fails: set[str]
+    workspace: Workspace,
+    change: Callable[[Documents], None],
+    code: int,
+    result: str,
+    fails: set[str],
 ) -> None:
-    made = factory.make_run(bench.remote, change=change)
-    assert bench.close() == code
-    assert [row["result"] for row in bench.ledger()] == [result]
-    assert fails <= failed(bench.audit(made))
+    made = factory.make_run(workspace.remote, change=change)
+    assert workspace.close() == code
+    assert [row["result"] for row in workspace.ledger()] == [result]
+    assert fails <= failed(workspace.audit(made))
 
 
 def test_half_a_result_is_refused_with_one_line(
-    bench: Bench, capsys: pytest.CaptureFixture[str]
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = factory.make_run(bench.remote)
-    (made.run_dir(bench.remote) / "result.json").write_text('{"workflow": "production')
-    assert bench.close() == 4
+    made = factory.make_run(workspace.remote)
+    (made.run_dir(workspace.remote) / "result.json").write_text('{"workflow": "production')
+    assert workspace.close() == 4
     told = capsys.readouterr().err
     assert "result.json" in told.splitlines()[0]
     assert "Traceback" not in told
-    assert not (bench.local / "audit/stage_ledger.jsonl").exists()
+    assert not (workspace.local / "audit/stage_ledger.jsonl").exists()
 
 
 @pytest.mark.parametrize(
     "tag", ["x;touch pwned", "../x", "$(touch pwned)", "x\n", "", "-x", "a/b", "ä", "x" * 129]
 )
 def test_a_hostile_tag_is_refused_and_nothing_runs(
-    bench: Bench, tag: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace,
+    tag: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(bench.remote)
-    assert conductor.main([f"--tag={tag}", *bench.flags("t")[2:]]) == 2
+    monkeypatch.chdir(workspace.remote)
+    assert conductor.main([f"--tag={tag}", *workspace.flags("t")[2:]]) == 2
     assert "decision tag" in capsys.readouterr().err
-    assert list(bench.remote.iterdir()) == []
+    assert list(workspace.remote.iterdir()) == []
 
 
 def test_an_unknown_host_key_is_refused_with_one_line(
@@ -192,20 +167,20 @@ def test_an_unknown_host_key_is_refused_with_one_line(
 ) -> None:
     factory.make_run(remote)
     sshd.known_hosts.write_text("")
-    assert Bench(remote, local, sshd.host).close() == 6
+    assert Workspace(remote, local, sshd.host).close() == 6
     told = capfd.readouterr().err
     assert "Traceback" not in told
     assert "host key" in told
 
 
 @pytest.mark.skipif(not programs.STATUS.exists(), reason="the peak is read from /proc")
-def test_memory_does_not_grow_with_the_log(bench: Bench) -> None:
+def test_memory_does_not_grow_with_the_log(workspace: Workspace) -> None:
     made = factory.make_run(
-        bench.remote, tag="large_log"
+        workspace.remote, tag="large_log"
     )  # its command line would pass for another test's run
-    with (made.run_dir(bench.remote) / "run.log").open("r+b") as log:
+    with (made.run_dir(workspace.remote) / "run.log").open("r+b") as log:
         log.truncate(300 * 2**20)
-    os.utime(made.run_dir(bench.remote) / "result.json", (made.result_modified,) * 2)
-    code, most = programs.peak_memory("post_run_sync_and_finalize", *bench.flags(made.tag))
+    os.utime(made.run_dir(workspace.remote) / "result.json", (made.result_modified,) * 2)
+    code, most = programs.peak_memory("post_run_sync_and_finalize", *workspace.flags(made.tag))
     assert code == 0
     assert 0 < most < 250 * 1024

@@ -15,6 +15,7 @@ import update_factor_experiment_registry
 import update_failure_pattern_db
 from harness import factory
 from harness.factory import Documents
+from harness.workspace import Workspace
 from postrun.core import locations
 from postrun.store import ledger
 
@@ -30,19 +31,6 @@ TABLES = (
     "failure_patterns",
 )
 PAGES = ("factor_experiment_leaderboard", "failure_pattern_summary")
-
-
-def flags(remote: Path, local: Path, tag: str) -> list[str]:
-    return [
-        "--tag",
-        tag,
-        "--host",
-        "local",
-        "--remote-root",
-        str(remote),
-        "--local-root",
-        str(local),
-    ]
 
 
 def knowledge(local: Path) -> dict[str, object]:
@@ -74,7 +62,7 @@ def test_the_order_of_closing_has_no_say(remote: Path, tmp_path: Path) -> None:
         local = tmp_path / f"near{number}"
         local.mkdir()
         for tag in tags:
-            conductor.main(flags(remote, local, tag))
+            Workspace(remote, local).close(tag)
         found.append(knowledge(local))
     assert all(other == found[0] for other in found)
 
@@ -90,7 +78,8 @@ def test_pairs_of_flows_at_once_lose_nothing(remote: Path, local: Path) -> None:
         )
     for first, second in zip(tags[::2], tags[1::2], strict=True):
         commands = [
-            [sys.executable, str(SCRIPT), *flags(remote, local, tag)] for tag in (first, second)
+            [sys.executable, str(SCRIPT), *Workspace(remote, local).flags(tag)]
+            for tag in (first, second)
         ]
         flows = [
             subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -137,10 +126,10 @@ def test_closing_again_from_a_copy_of_the_workspace_changes_nothing(
     remote: Path, local: Path, tmp_path: Path
 ) -> None:
     factory.make_run(remote)
-    conductor.main(flags(remote, local, factory.TAG))
+    Workspace(remote, local).close()
     moved = tmp_path / "elsewhere"
     shutil.copytree(local, moved)
-    conductor.main(flags(remote, moved, factory.TAG))
+    Workspace(remote, moved).close()
     assert knowledge(moved) == knowledge(local)
     assert str(local) not in "".join(path.read_text() for path in moved.rglob("*.json")), (
         "no absolute path"
