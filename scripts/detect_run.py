@@ -89,8 +89,8 @@ def judge(
         "gate_folder": gate,
         "gate_folder_reason": reason,
         "report_candidates": candidates,
-        "utc_offset": report_window.offset_words(at_start),
-        "utc_offset_at_end": report_window.offset_words(at_end),
+        "utc_offset": report_window.format_offset(at_start),
+        "utc_offset_at_end": report_window.format_offset(at_end),
         "contradictions": chosen.contradictions,
         "notes": chosen.notes,
     }

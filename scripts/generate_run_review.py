@@ -1,26 +1,29 @@
-"""Write the page that a committee reads about one run; it gathers what earlier steps found and judges nothing again.
+"""Write the page that a committee reads about one run. It gathers what earlier steps found.
 
-Reads the run's last row of the stage ledger, the gate report, the table of walk-forward windows that the evidence
-manifest lists, the audit, the remediation plan, configs/gate_hypotheses.json, and the registry as it lies: this run
-is compared with the last earlier run of the same factor, by the time in the folders' names.
-Writes production_gates_run_review.json, .md and .html (one page, complete in itself) into the gate folder; into the
-run folder when the run left no gate report.
-Exit code: 0 written, whatever the decision; 3 an earlier step is missing; 4 an input is broken; 5 not clear which run.
+Reads the run's last row of the stage ledger, the gate report, the table of walk-forward windows
+that the evidence manifest lists, the audit, the remediation plan, configs/gate_hypotheses.json and
+the registry as it is: this run is compared with the last earlier run of the same factor, by the
+time in the folders' names.
+Writes production_gates_run_review.json, .md and .html (one page, complete in itself) into the gate
+folder; into the run folder when the run left no gate report.
+Exit code: 0 written, whatever the decision; 3 an earlier step is missing; 4 an input is broken;
+5 it is not clear which run is meant.
 
     python scripts/generate_run_review.py --tag committee_2026-02-21_run4
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from functools import cache
+from pathlib import PurePosixPath
 from typing import Any
 
 from postrun import cli
-from postrun.core import artifacts, locations, run_names, values
-from postrun.core.artifacts import Home
+from postrun.core import locations, values
+from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
+from postrun.core.values import Json
 from postrun.decide import gates, scoring
 from postrun.review import comparison, stages, standing
 from postrun.store import (
@@ -32,35 +35,37 @@ from postrun.store import (
     ledger,
     page_files,
 )
+from postrun.store.evidence import FileDigests
 
-NOUN, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
+ARTIFACT, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
 _CLOSE = "close the run first: make finalize TAG=..."
-
-Facts = dict[str, Any]
 
 
 def review(_: RunRequest, run_paths: RunPaths) -> StepResult:
-    """Gather one run's review and write it three times over. Raises Missing, Invalid, Unclear."""
-    manifest = _needed(run_paths, "evidence_manifest")
-    audit = _needed(run_paths, "governance_audit_check")
-    plan = _needed(run_paths, "governance_remediation_plan")
-    report = (
-        json_files.read_optional(run_paths, "production_gates_report")
-        if run_paths.gate is not None
-        else None
-    )
-    document = json_files.write(run_paths, NOUN, gather(run_paths, report, manifest, audit, plan))
-    pages = [run_paths.path(NOUN, suffix) for suffix in (".md", ".html")]
-    for page in pages:
-        page_files.write(page, f"{NOUN}{page.suffix}", **document)
-    return StepResult(_words(document), (run_paths.path(NOUN), *pages))
+    """Write one run's review in three formats; return its decision in a line.
+
+    Raises Missing, Invalid.
+    """
+    manifest = json_files.read(run_paths, "evidence_manifest", _CLOSE)
+    audit = json_files.read(run_paths, "governance_audit_check", _CLOSE)
+    plan = json_files.read(run_paths, "governance_remediation_plan", _CLOSE)
+    report = None
+    if run_paths.gate is not None:
+        report = json_files.read_optional(run_paths, "production_gates_report")
+    gathered = gather(run_paths, report, manifest, audit, plan)
+    document, written = page_files.write_formats(run_paths, ARTIFACT, gathered)
+    return StepResult(_summary(document), tuple(written))
 
 
-def gather(run_paths: RunPaths, report: Any, manifest: Facts, audit: Facts, plan: Facts) -> Facts:
-    """Put together everything the page says. Raises Missing without a ledger row, Invalid for a broken table."""
+def gather(run_paths: RunPaths, report: Any, manifest: Json, audit: Json, plan: Json) -> Json:
+    """Return everything that the page says.
+
+    Raises Missing without a ledger row, Invalid for a broken registry or ledger.
+    """
     row = _ledger_row(run_paths)
-    name = run_names.parse_run_name(run_paths.run)
-    assert name is not None, "located runs have a run's name"
+    name = run_paths.name
+    # What an abandoned run left may be a part, so it counts as not measured: as in the registry.
+    measured = report if manifest.get("abandoned") is None else None
     return {
         "run_folder": run_paths.run,
         "gate_folder": run_paths.gate,
@@ -78,147 +83,124 @@ def gather(run_paths: RunPaths, report: Any, manifest: Facts, audit: Facts, plan
         "risk": stages.risk(report),
         "statistics": stages.statistics(report),
         "governance": standing.governance(audit, plan),
-        "comparison": _comparison(
-            run_paths, report if manifest.get("abandoned") is None else None, audit, plan
-        ),
+        "comparison": _comparison(run_paths, measured, audit, plan),
         "follow_ups": standing.follow_ups(plan, _hypotheses()),
         "evidence": _evidence(run_paths, manifest),
     }
 
 
-def _needed(run_paths: RunPaths, name: str) -> Any:
-    path = run_paths.path(name)
-    if not path.exists():
-        raise Missing(path, artifacts.ARTIFACTS[name].description, "nothing there", _CLOSE)
-    return json_files.read(run_paths, name)
-
-
-def _ledger_row(run_paths: RunPaths) -> Facts:
+def _ledger_row(run_paths: RunPaths) -> Json:
     row = ledger.latest_row(ledger.read_rows(run_paths.root), run_paths.run)
     if row is None:
-        path = locations.workspace_path(run_paths.root, "stage_ledger")
+        path = run_paths.path("stage_ledger")
         raise Missing(path, f"a row for {run_paths.run}", "none", _CLOSE)
     return row
 
 
 def _strategy(run_paths: RunPaths, report: Any) -> str | None:
-    of_report = values.text(gates.inputs(report).get("strategy"))
-    return of_report or command_file.option(run_paths.path("command"), "--strategy")
+    in_report = values.text(gates.inputs(report).get("strategy"))
+    return in_report or command_file.option(run_paths.path("command"), "--strategy")
 
 
-def _windows(run_paths: RunPaths, report: Any, manifest: Facts) -> Facts:
-    """Read the windows of the table that the report names; only one that the manifest lists is evidence."""
+def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
+    """Return the windows of the table that the report names, with its path.
+
+    Only a table that the manifest lists is evidence.
+    """
     if report is None:
-        return {
-            "path": None,
-            "rows": None,
-            "problem": "there is no gate report that names the table",
-        }
-    path = evidence.local_path(
-        locations.GATES, run_paths.gate, gates.section(report, "wf_stress").get("summary_csv")
-    )
-    if path is None or path not in evidence.FileDigests.from_manifest(manifest).files:
-        return {
-            "path": path,
-            "rows": None,
-            "problem": "the table that the report names is not among the evidence",
-        }
+        return _no_windows(None, "there is no gate report that names the table")
+    named = gates.section(report, "wf_stress").get("summary_csv")
+    path = evidence.local_path(locations.GATES, run_paths.gate, named)
+    if path is None or path not in FileDigests.from_manifest(manifest).files:
+        return _no_windows(path, "the table that the report names is not among the evidence")
     try:
         columns = (stages.WINDOW_START,)
         rows = csv_files.read_external(run_paths.root / path, columns, stages.MEASURES)
     except PostRunError as error:
-        return {"path": path, "rows": None, "problem": str(error).replace(f"{run_paths.root}/", "")}
+        return _no_windows(path, str(error).replace(f"{run_paths.root}/", ""))
     return {"path": path, "rows": stages.windows(rows), "problem": None}
 
 
-def _comparison(run_paths: RunPaths, report: Any, audit: Facts, plan: Facts) -> Facts:
-    """Set the run beside the one before it. Without a report, or given up, it measured nothing: as in the registry."""
-    rows = csv_files.read_rows(
-        locations.workspace_path(run_paths.root, REGISTRY), json_files.columns(REGISTRY)
-    )
+def _no_windows(path: str | None, problem: str) -> Json:
+    return {"path": path, "rows": None, "problem": problem}
+
+
+def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Json:
+    """Return the run beside the one before it. Without a report (None), nothing was measured."""
+    rows = csv_files.read_rows(run_paths.path(REGISTRY), json_files.columns(REGISTRY))
     before = comparison.previous(rows, run_paths.run, audit["factor"])
     if before is None:
-        alone = (
-            "no earlier run of this factor is in the registry"
-            if audit["factor"]
-            else "the factor is not known"
-        )
-        return {"previous_run": None, "none_because": alone, "metrics": []}
+        reason = "the factor is not known"
+        if audit["factor"]:
+            reason = "no earlier run of this factor is in the registry"
+        return {"previous_run": None, "none_because": reason, "metrics": []}
+    severities = [item["severity"] for item in plan["items"]]
     now = {
         **scoring.measure(report),
         "overall_pass": None if report is None else audit["overall_pass"],
         "audit_passed": audit["passed"],
-        "high_items": sum(item["severity"] == "High" for item in plan["items"]),
+        "high_items": severities.count("High"),
     }
-    return {
-        "previous_run": before["run"],
-        "none_because": None,
-        "metrics": comparison.compare(before, now),
-    }
+    metrics = comparison.compare(before, now)
+    return {"previous_run": before["run"], "none_because": None, "metrics": metrics}
 
 
 def _hypotheses() -> dict[str, str]:
-    return {
-        row["gate"]: row["hypothesis"] for row in configuration.load("gate_hypotheses")["gates"]
-    }
+    rows = configuration.load("gate_hypotheses")["gates"]
+    return {row["gate"]: row["hypothesis"] for row in rows}
 
 
-def _evidence(run_paths: RunPaths, manifest: Facts) -> Facts:
-    """Cite the files that the review rests on; the digest of the whole list stands for the others."""
-    cited = [
-        {name: file[name] for name in ("path", "size", "sha256")} for file in manifest["files"]
-    ]
+def _evidence(run_paths: RunPaths, manifest: Json) -> Json:
+    """Return the files that the review rests on; the digest of the list stands for all others."""
+    files = manifest["files"]
+    cited = [file for file in files if _is_artifact(file["path"])]
     return {
         "manifest": run_paths.relative(run_paths.path("evidence_manifest")),
         "verified": manifest["verified"],
         "sha256": ledger.evidence_digest(manifest),
-        "files": len(manifest["files"]),
-        "bytes": sum(file["size"] for file in manifest["files"]),
-        "cited": [file for file in cited if _is_noun(file["path"])],
-        "changes": [
-            {name: change[name] for name in ("at", "reason", "files")}
-            for change in manifest["changes"]
-        ],
+        "files": len(files),
+        "bytes": sum(file["size"] for file in files),
+        "cited": _select("path size sha256", cited),
+        "changes": _select("at reason files", manifest["changes"]),
     }
 
 
-def _is_noun(path: str) -> bool:
-    """Say whether a piece of evidence has a name of its own; `*` in one stands for one folder."""
-    home, below = (
-        (Home.RUN, locations.RUNS)
-        if path.startswith(f"{locations.RUNS}/")
-        else (Home.GATE, locations.GATES)
-    )
-    parts = path.split("/")[below.count("/") + 2 :]
-    return any(
-        len(parts) == len(pattern) and all(map(fnmatchcase, parts, pattern))
-        for pattern in _patterns(home)
-    )
+def _select(names: str, rows: list[Json]) -> list[Json]:
+    """Return the rows with only these members."""
+    selected = []
+    for row in rows:
+        selected.append({name: row[name] for name in names.split()})
+    return selected
 
 
-@cache
-def _patterns(home: Home) -> tuple[list[str], ...]:
-    external = (
-        artifact
-        for artifact in artifacts.ARTIFACTS.values()
-        if not artifact.generated and artifact.home is home
-    )
-    return tuple(
-        f"{artifact.file}{suffix}".split("/")
-        for artifact in external
-        for suffix in artifact.suffixes
-    )
+def _is_artifact(path: str) -> bool:
+    """Return whether a piece of evidence is in the artifact table."""
+    home, folder = Home.GATE, locations.GATES
+    if path.startswith(locations.RUNS):
+        home, folder = Home.RUN, locations.RUNS
+    # Below the home comes the run's or the gate report's own folder.
+    _, *below = PurePosixPath(path).relative_to(folder).parts
+    for artifact in ARTIFACTS.values():
+        for file in artifact.files:
+            # `*` in a file's pattern stands for one folder, so both have as many parts.
+            parts = file.split("/")
+            fits = len(parts) == len(below) and all(map(fnmatchcase, below, parts))
+            if fits and artifact.home is home and not artifact.generated:
+                return True
+    return False
 
 
-def _words(document: Mapping[str, Any]) -> str:
+def _summary(document: Json) -> str:
     decision, compared = document["decision"], document["comparison"]
-    words = f"{decision['result']}, {decision['recommendation'].replace('_', ' ')}"
+    summary = f"{decision['result']}, {decision['recommendation'].replace('_', ' ')}"
     if decision["blocking"]:
-        words += f", {len(decision['blocking'])} blocking"
-    if compared["previous_run"] is None:
-        return f"{words}; compared with no run: {compared['none_because']}"
+        summary += f", {len(decision['blocking'])} blocking"
+    previous_run = compared["previous_run"]
+    if previous_run is None:
+        return f"{summary}; compared with no run: {compared['none_because']}"
     counts = comparison.tally(compared["metrics"])
-    return f"{words}; against {compared['previous_run']}: {counts['better']} better, {counts['worse']} worse"
+    changes = f"{counts['better']} better, {counts['worse']} worse"
+    return f"{summary}; compared with {previous_run}: {changes}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

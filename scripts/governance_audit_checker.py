@@ -1,152 +1,125 @@
-"""Ask every question of the catalogue about one run: is the record complete, and is it true?
+"""Audit one run: is its record complete, and is it true?
 
-Reads configs/governance_checks.json, the run folder, the gate folder, the stage ledger. Only files that the evidence
-manifest lists count. What the gates decided is recorded and not judged: a factor that fails can have a clean record.
+Reads configs/governance_checks.json, the run folder, the gate folder and the stage ledger. Only
+files that the evidence manifest lists count. What the gates decided is recorded and not judged: a
+factor that fails can have a clean record.
 Writes governance_audit_check.json and .md into the run folder.
-Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 catalogue broken; 5 not clear which run.
+Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 the catalogue is broken;
+5 it is not clear which run is meant.
 
     python scripts/governance_audit_checker.py --run-dir audit/workstation_runs/<run> \\
         --report-json gate_results/<gate>/production_gates_report.json
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from postrun import cli
-from postrun.audit import QUESTIONS
-from postrun.audit.facts import Answer, Ask, Facts
+from postrun.audit import CHECKS
+from postrun.audit.answers import Answer, CheckFunction
+from postrun.audit.facts import Facts
 from postrun.audit.observe import observe
 from postrun.core import values
 from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.decide import gates
-from postrun.decide.gates import Reading
-from postrun.store import check_catalogue, json_files, page_files
+from postrun.core.values import Json
+from postrun.decide import check_results, gates
+from postrun.decide.check_results import ERROR, FAIL, PASS, SKIPPED
+from postrun.store import check_catalogue, page_files
 from postrun.store.check_catalogue import Check
 
-NOUN = "governance_audit_check"
-PASS, FAIL, SKIPPED, ERROR = "pass", "fail", "skipped", "error"
-_UNABLE = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)  # what odd documents do to a check
+ARTIFACT = "governance_audit_check"
+_SYNC = "sync the run first: make sync-run TAG=..."
+
+# What a document of unexpected shape can raise inside a check.
+_CHECK_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
-    """Audit one run and write down every answer. Raises Missing, Invalid, Unclear."""
-    if not run_paths.folder(Home.RUN).is_dir():
-        raise Missing(
-            run_paths.folder(Home.RUN),
-            "a run folder",
-            "nothing there",
-            "sync the run first: make sync-run TAG=...",
-        )
+    """Audit one run and write every answer down; return whether all checks passed.
+
+    Raises Missing, Invalid, AmbiguousRun.
+    """
+    run_folder = run_paths.folder(Home.RUN)
+    if not run_folder.is_dir():
+        raise Missing(run_folder, "a run folder", "nothing there", _SYNC)
     facts = observe(run_paths, request.tag)
-    document = json_files.write(
-        run_paths, NOUN, record(facts, matched(check_catalogue.checks()), QUESTIONS)
-    )
-    page = run_paths.path(NOUN, ".md")
-    page_files.write(page, f"{NOUN}.md", **document)
-    return StepResult(_words(document), (run_paths.path(NOUN), page), passed=document["passed"])
+    answers = record(facts, matched(check_catalogue.checks()), CHECKS)
+    _, written = page_files.write_formats(run_paths, ARTIFACT, answers)
+    return StepResult(_summary(answers["checks"]), tuple(written), answers["passed"])
 
 
-def matched(checks: Mapping[str, Check]) -> Mapping[str, Check]:
-    """Let a catalogue through that asks exactly the questions that have code. Raises Invalid."""
-    odd = sorted(checks.keys() ^ QUESTIONS.keys())
-    if odd:
-        raise Invalid(
-            "governance_checks.json",
-            "one entry for each check in the code",
-            f"no match for {', '.join(odd)}",
-        )
-    return checks
+def matched(catalogue: Mapping[str, Check]) -> Mapping[str, Check]:
+    """Return the catalogue when it lists exactly the checks that have code. Raises Invalid."""
+    without_match = sorted(catalogue.keys() ^ CHECKS.keys())
+    if without_match:
+        actual = f"no match for {', '.join(without_match)}"
+        raise Invalid("governance_checks.json", "one entry for each check in the code", actual)
+    return catalogue
 
 
 def record(
-    facts: Facts, checks: Mapping[str, Check], questions: Mapping[str, Ask]
-) -> dict[str, Any]:
-    """Ask every check of the catalogue, in its order."""
-    rows: dict[str, dict[str, Any]] = {}
-    for check in checks.values():
-        lacking = [needed for needed in check.requires if rows[needed]["answer"] != PASS]
-        rows[check.id] = (
-            _skip(check, lacking) if lacking else _ask(check, questions[check.id], facts)
-        )
-    overall = values.boolean(gates.gates(facts.report.value).get(gates.OVERALL))
+    facts: Facts, catalogue: Mapping[str, Check], functions: Mapping[str, CheckFunction]
+) -> Json:
+    """Return the audit of one run: every check of the catalogue, in its order."""
+    passed: set[str] = set()
+    rows = []
+    for check in catalogue.values():
+        # A check stands below all that it requires, so those have run already.
+        unmet = [name for name in check.requires if name not in passed]
+        row = _skip(check, unmet) if unmet else _run(check, functions[check.id], facts)
+        if row["answer"] == PASS:
+            passed.add(check.id)
+        rows.append(row)
+    report = facts.report.value
     return {
         "run_folder": facts.run_paths.run,
         "gate_folder": facts.run_paths.gate,
         "decision_tag": facts.name.tag,
         "factor": facts.factor,
         "owner": facts.owner,
-        "overall_pass": overall,
-        "failed_gates": [_gate(reading) for reading in gates.failed(facts.report.value)],
-        "passed": all(row["answer"] == PASS for row in rows.values()),
-        "checks": list(rows.values()),
+        "overall_pass": values.boolean(gates.overall(report)),
+        "failed_gates": list(map(gates.numbers, gates.failed(report))),
+        "passed": len(passed) == len(rows),
+        "checks": rows,
         "not_finite": _not_finite(facts),
     }
 
 
-def _gate(reading: Reading) -> dict[str, Any]:
-    shown = ("gate", "metric", "comparison", "observed", "threshold", "margin")
-    return {name: getattr(reading, name) for name in shown}
+def _skip(check: Check, unmet: Sequence[str]) -> Json:
+    expected = f"a pass of {', '.join(check.requires)}"
+    observed = f"{', '.join(unmet)} did not pass"
+    return _row(check, SKIPPED, Answer(False, expected, observed, None))
 
 
-def _skip(check: Check, lacking: Sequence[str]) -> dict[str, Any]:
-    why = Answer(
-        False, f"yes to {', '.join(check.requires)}", f"no yes to {', '.join(lacking)}", None
-    )
-    return _row(check, SKIPPED, why)
-
-
-def _ask(check: Check, ask: Ask, facts: Facts) -> dict[str, Any]:
+def _run(check: Check, function: CheckFunction, facts: Facts) -> Json:
     try:
-        answer = ask(facts)
-    except _UNABLE as trouble:
-        unable = Answer(
-            False, "a question that can be asked", f"{type(trouble).__name__}: {trouble}", None
-        )
-        return _row(check, ERROR, unable)
+        answer = function(facts)
+    except _CHECK_ERRORS as error:
+        observed = f"{type(error).__name__}: {error}"
+        return _row(check, ERROR, Answer(False, "a check that can run", observed, None))
     return _row(check, PASS if answer.passed else FAIL, answer)
 
 
-def _row(check: Check, answer: str, given: Answer) -> dict[str, Any]:
-    said = {
-        "answer": answer,
-        "expected": given.expected,
-        "observed": given.observed,
-        "evidence": given.evidence,
-    }
-    asked = {name: getattr(check, name) for name in ("id", "question", "family", "severity")}
-    return {**asked, **said}
+def _row(check: Check, result: str, answer: Answer) -> Json:
+    row = {name: getattr(check, name) for name in ("id", "question", "family", "severity")}
+    row |= {name: getattr(answer, name) for name in ("expected", "observed", "evidence")}
+    return {**row, "answer": result}
 
 
-def _not_finite(facts: Facts) -> list[dict[str, str]]:
-    documents = (
-        facts.preflight,
-        facts.context,
-        facts.result,
-        facts.data_quality,
-        facts.report,
-        facts.statistics,
-    )
-    return [{"path": str(seen.path), "where": where} for seen in documents for where in seen.odd]
+def _not_finite(facts: Facts) -> list[Json]:
+    """Return every place at which a document held NaN or Infinity."""
+    in_run_folder = (facts.preflight, facts.context, facts.result, facts.data_quality)
+    places = []
+    for document in (*in_run_folder, facts.report, facts.statistics):
+        places += [{"path": document.path, "where": where} for where in document.not_finite]
+    return places
 
 
-def _words(document: Mapping[str, Any]) -> str:
-    rows = document["checks"]
-    no = [row["id"] for row in rows if row["answer"] in (FAIL, ERROR)]
-    skipped = sum(row["answer"] == SKIPPED for row in rows)
-    if not no:
-        return f"{len(rows)} checks passed"
-    return f"{len(no)} of {len(rows)} checks failed: {', '.join(no)}" + (
-        f"; {skipped} skipped" if skipped else ""
-    )
+def _summary(checks: list[Json]) -> str:
+    failed = [row["id"] for row in check_results.failed(checks)]
+    return ": ".join(filter(None, [check_results.summary(checks), ", ".join(failed)]))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

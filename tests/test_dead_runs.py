@@ -371,7 +371,9 @@ def test_a_rerun_that_was_stopped_is_closed_by_the_monitors_line_and_hides_the_r
     before = flow.bytes()
     capsys.readouterr()
     assert governance_audit_checker.main(["--tag", TAG, "--local-root", str(flow.local)]) == 1
-    assert capsys.readouterr().err == "audit: 1 of 26 checks failed: tag_used_once\n"
+    assert (
+        capsys.readouterr().err == "audit: 1 of 26 checks did not pass (1 failed): tag_used_once\n"
+    )
     assert flow.bytes() == before
 
 

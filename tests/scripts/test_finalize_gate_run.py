@@ -228,7 +228,7 @@ def test_gates_that_were_not_evaluated_are_said_so(home: Home, local: Path) -> N
     )
     assert line.count("not evaluated") == 2
     assert "not measured" in line
-    assert "The stage did not end well: skipped." in page(local, made)
+    assert "The stage is not ok: skipped." in page(local, made)
 
 
 def quoted_notes(made: Documents) -> None:
@@ -255,7 +255,7 @@ def test_without_a_command_there_is_no_reference_to_one(home: Home, local: Path)
     (made.run_dir(local) / "command.sh").unlink(missing_ok=True)
     close(local)
     assert rows(local)[0]["command_ref"] is None
-    assert "| command | none was left |" in page(local, made)
+    assert "| command | none |" in page(local, made)
 
 
 def test_the_objective_can_be_set(home: Home, local: Path) -> None:
@@ -418,10 +418,12 @@ def test_hostile_words_change_nothing_but_their_own_cell(home: Home, local: Path
 
 def test_the_ledger_shows_every_run_in_the_order_of_recording(home: Home, local: Path) -> None:
     for number in (3, 1, 2):
-        tag = f"run{number}"
+        tag = f"finalized_run{number}"
         home(tag=tag, stamp=f"2026-02-2{number}_010101")
         close(local, tag=tag)
     view = (local / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
     table = [line for line in view.splitlines() if line.startswith("| 2026")]
-    assert [line.split(" | ")[2] for line in table] == ["run3", "run1", "run2"]
+    assert [line.split(" | ")[2] for line in table] == [
+        f"finalized_run{number}" for number in (3, 1, 2)
+    ]
     assert ledger.verify(local) == []

@@ -64,7 +64,7 @@ def reviewed(
 
 def two_runs(remote: Path, local: Path) -> Documents:
     """Close a clean run and register it, then a worse one of the same factor."""
-    first = close(remote, local, tag="run1", stamp="2026-02-20_031500")
+    first = close(remote, local, tag="reviewed_run1", stamp="2026-02-20_031500")
     register(local, first)
     return close(remote, local, spoiled.in_many_ways, passing=False)
 
@@ -137,7 +137,7 @@ def test_a_failed_run_is_told_whole(
     made = two_runs(remote, local)
     capsys.readouterr()
     assert review(local, made) == 0
-    against = "against 2026-02-20_031500_production_gates_run1: 0 better, 4 worse"
+    against = "compared with 2026-02-20_031500_production_gates_reviewed_run1: 0 better, 4 worse"
     assert capsys.readouterr().err == f"review: fail, do not promote, 7 blocking; {against}\n"
     document = read(local, made)
     decision = document["decision"]
@@ -145,7 +145,7 @@ def test_a_failed_run_is_told_whole(
         decision["reasons"][0]
         == "failed: wf_gate_positive_mean, wf_gate_pos_ratio, risk_gate_beta_abs"
     )
-    assert decision["reasons"][-1] == "the audit did not pass: 7 of 26 checks without a yes"
+    assert decision["reasons"][-1] == "audit: 7 of 26 checks did not pass (4 failed, 3 skipped)"
     assert [issue["kind"] for issue in decision["blocking"]] == ["gate"] * 3 + ["check"] * 4
     beta = next(gate for gate in document["gates"] if gate["gate"] == "risk_gate_beta_abs")
     assert (beta["observed"], beta["threshold"], beta["margin"], beta["verdict"]) == (
@@ -267,12 +267,18 @@ def test_a_run_without_a_report_is_reviewed_in_the_run_folder(remote: Path, loca
 
 def test_compared_with_the_last_earlier_run_of_the_factor(remote: Path, local: Path) -> None:
     """A later run and a run of another factor are there, too; neither counts."""
-    others = {"run1": "2026-02-18_031500", "run2": "2026-02-20_031500", "run9": "2026-02-25_031500"}
+    others = {
+        "reviewed_run1": "2026-02-18_031500",
+        "reviewed_run2": "2026-02-20_031500",
+        "reviewed_run9": "2026-02-25_031500",
+    }
     for number, (tag, stamp) in enumerate(others.items()):
         register(local, close(remote, local, tag=tag, stamp=stamp, level=0.01 * (number + 1)))
     register(local, close(remote, local, tag="other", stamp="2026-02-20_131500", factor="reversal"))
     _, document = reviewed(remote, local, level=0.03)
-    assert document["comparison"]["previous_run"] == "2026-02-20_031500_production_gates_run2"
+    assert (
+        document["comparison"]["previous_run"] == "2026-02-20_031500_production_gates_reviewed_run2"
+    )
     mean = next(row for row in document["comparison"]["metrics"] if row["metric"] == "wf_mean")
     assert (mean["previous"], mean["current"]) == (pytest.approx(0.02), pytest.approx(0.03))
     assert (mean["delta"], mean["change"]) == (pytest.approx(0.01), "better")
@@ -283,7 +289,10 @@ def test_a_run_whose_factor_is_not_known_is_compared_with_none(remote: Path, loc
         spoiled.crash(made)
         made.context = None
 
-    for tag, stamp in (("run1", "2026-02-18_031500"), ("run2", "2026-02-20_031500")):
+    for tag, stamp in (
+        ("reviewed_run1", "2026-02-18_031500"),
+        ("reviewed_run2", "2026-02-20_031500"),
+    ):
         made = close(remote, local, nameless, tag=tag, stamp=stamp)
         register(local, made)
     assert review(local, made) == 0
@@ -337,7 +346,7 @@ def test_all_three_say_the_same(remote: Path, local: Path) -> None:
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert found.headings == headings
     assert headings == [
-        *("Executive decision", "Gates", "Cost stress", "Walk-forward", "Risk", "Statistics"),
+        *("Recommendation", "Gates", "Cost stress", "Walk-forward", "Risk", "Statistics"),
         *(
             "Governance and remediation",
             "Compared with the last run of this factor",
@@ -390,7 +399,7 @@ def test_reviewing_twice_changes_no_byte(
 
 def test_what_it_writes_is_no_evidence(remote: Path, local: Path) -> None:
     """The audit after a review finds the evidence as it was."""
-    for change, tag in ((None, "run1"), (spoiled.crash, "run2")):
+    for change, tag in ((None, "reviewed_run1"), (spoiled.crash, "reviewed_run2")):
         made, _ = reviewed(remote, local, change, tag=tag)
         where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
         conductor.main(["--tag", made.tag, *where, "--to", "governance-audit"])

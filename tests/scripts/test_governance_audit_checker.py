@@ -18,7 +18,8 @@ from factory import Documents
 from harness.golden import Golden
 from postrun import audit
 from postrun.audit import observe
-from postrun.audit.facts import Answer, Facts
+from postrun.audit.answers import Answer
+from postrun.audit.facts import Facts
 from postrun.core import locations
 from postrun.core.errors import Invalid
 from postrun.core.request import RunRequest
@@ -212,7 +213,7 @@ def test_a_run_in_order_passes_every_check(
     capsys.readouterr()
     assert closed.audit() == 0
     told = capsys.readouterr()
-    assert told.err == "audit: 26 checks passed\n"
+    assert told.err == "audit: all 26 checks passed\n"
     assert told.out.splitlines() == [
         str(closed.run / f"governance_audit_check.{kind}") for kind in ("json", "md")
     ]
@@ -223,7 +224,7 @@ def test_a_run_in_order_passes_every_check(
         "hui",
         [],
     )
-    assert closed.answers("pass") == set(audit.QUESTIONS)
+    assert closed.answers("pass") == set(audit.CHECKS)
 
 
 @pytest.mark.parametrize("spoil", SPOILS, ids=lambda spoil: spoil.check)
@@ -235,15 +236,15 @@ def test_each_check_fails_alone(
     assert closed.answers("fail") == {spoil.check}
     assert closed.answers("skipped") == spoil.skips
     assert closed.answers("error") == set()
-    assert f"checks failed: {spoil.check}" in capsys.readouterr().err
+    assert f"): {spoil.check}" in capsys.readouterr().err
     found = closed.row(spoil.check)
     assert found["expected"] != found["observed"]
     assert found["evidence"] is None or not found["evidence"].startswith("/")
 
 
 def test_every_check_has_a_run_that_fails_it() -> None:
-    """But for an unreadable report: that is refused by the step before, so that two more checks have no yes."""
-    assert {spoil.check for spoil in SPOILS} | {"report_readable"} == set(audit.QUESTIONS)
+    """But for an unreadable report: that is refused by the step before, so that two more checks do not pass."""
+    assert {spoil.check for spoil in SPOILS} | {"report_readable"} == set(audit.CHECKS)
     assert len(SPOILS) == len({spoil.check for spoil in SPOILS})
 
 
@@ -286,7 +287,7 @@ def test_a_verdict_of_no_is_no_fault_of_the_record(remote: Path, local: Path) ->
         str(local),
     ]
     assert conductor.main(flags) == 0
-    assert Closed(remote, local, made).answers("pass") == set(audit.QUESTIONS)
+    assert Closed(remote, local, made).answers("pass") == set(audit.CHECKS)
 
 
 def test_a_run_without_a_report_is_audited_by_name(close: Callable[..., Closed]) -> None:
@@ -485,7 +486,7 @@ def test_a_pass_in_the_ledger_needs_gates_that_pass(close: Callable[..., Closed]
     closed = close(Spoil("", put("report", "gates", overall_pass=False)))
     facts = observe.observe(run_lookup.locate(RunRequest(closed.local, tag=closed.made.tag)), None)
     lying = dataclasses.replace(facts.ledger, rows=({**facts.ledger.rows[-1], "result": "pass"},))
-    answer = audit.QUESTIONS["ledger_row_present"](dataclasses.replace(facts, ledger=lying))
+    answer = audit.CHECKS["ledger_row_present"](dataclasses.replace(facts, ledger=lying))
     assert not answer.passed
     assert "do not support" in answer.observed
 
@@ -531,14 +532,14 @@ def test_a_check_that_cannot_run_says_error(
 
     facts = observe.observe(run_lookup.locate(RunRequest(closed.local, tag=closed.made.tag)), None)
     document = checker.record(
-        facts, check_catalogue.checks(), {**audit.QUESTIONS, "context_readable": broken}
+        facts, check_catalogue.checks(), {**audit.CHECKS, "context_readable": broken}
     )
     answers = {row["id"]: row["answer"] for row in document["checks"]}
     assert document["passed"] is False
     assert answers["context_readable"] == "error"
     assert answers["data_quality_ran"] == "skipped"
-    whole = json_files.stamped(document, checker.NOUN)
-    assert json_files.findings(whole, checker.NOUN) == []
+    whole = json_files.stamped(document, checker.ARTIFACT)
+    assert json_files.findings(whole, checker.ARTIFACT) == []
 
 
 def test_a_run_that_is_not_here_is_refused(local: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,8 +136,8 @@ def test_high_comes_first_and_errors_are_items() -> None:
     ]
     assert found["items"][0]["answer"] == "error"
     assert found["waiting"] == ["data_quality_passed"]
-    whole = json_files.stamped(found, remediation.NOUN)
-    assert json_files.findings(whole, remediation.NOUN) == []
+    whole = json_files.stamped(found, remediation.ARTIFACT)
+    assert json_files.findings(whole, remediation.ARTIFACT) == []
 
 
 def test_a_check_that_the_catalogue_does_not_have_is_refused() -> None:
@@ -152,7 +152,7 @@ def test_without_an_audit_there_is_no_plan(
     (run / "governance_audit_check.json").unlink()
     assert plan(local) == 3
     assert (
-        "governance_audit_check.json: expected an audit, found nothing there"
+        "governance_audit_check.json: expected a file, found nothing there; audit the run first"
         in capsys.readouterr().err
     )
     assert not (run / "governance_remediation_plan.json").exists()

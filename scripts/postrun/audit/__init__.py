@@ -1,10 +1,11 @@
-"""The questions of the audit, in code: one module per family, each function named by the id it has in the catalogue.
+"""The checks of the audit, one module per family; each function has the id it has in the catalogue.
 
-facts       what is known about a run           observe     how it becomes known: files and doors, no judgment
-recompute   numbers worked out again            timing      which report belongs to which run
-artifacts runtime data_quality consistency ledger           the families
+facts       what is known about a run: plain records
+observe     reads a run and returns its facts; nothing is judged there
+answers     what a check returns, and how it words what is wrong
+recompute   numbers of the gate report, computed again from the tables beside it
 
-A package, because more than twenty questions are more than one script.
+A check takes `Facts` and returns an `Answer`; it opens no file. To add one, see CONTRIBUTING.
 """
 
 from postrun.audit import (
@@ -14,13 +15,15 @@ from postrun.audit import (
     ledger_checks,
     runtime_checks,
 )
-from postrun.audit.facts import Ask
+from postrun.audit.answers import CheckFunction
 
-FAMILIES: dict[str, tuple[Ask, ...]] = {
+FAMILIES: dict[str, tuple[CheckFunction, ...]] = {
     "Artifacts": artifact_checks.CHECKS,
     "Runtime": runtime_checks.CHECKS,
     "DataQuality": data_quality_checks.CHECKS,
     "Consistency": consistency_checks.CHECKS,
     "Ledger": ledger_checks.CHECKS,
 }
-QUESTIONS: dict[str, Ask] = {ask.__name__: ask for asks in FAMILIES.values() for ask in asks}
+CHECKS: dict[str, CheckFunction] = {
+    check.__name__: check for checks in FAMILIES.values() for check in checks
+}

@@ -1,82 +1,75 @@
-"""Is everything there, readable, and what the workstation left behind?"""
+"""Artifacts: is everything there, readable, and as the workstation left it?"""
 
-from postrun.audit.facts import Answer, Document, Facts, several
-from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.audit.answers import Answer, by_faults, unreadable
+from postrun.audit.facts import Document, Facts
+from postrun.core.artifacts import ARTIFACTS
 
-_OF_RUN = ("preflight", "context", "command", "run_log", "result")
+# What the official launcher leaves in every run folder.
+_RUN_FILES = ("preflight", "context", "command", "run_log", "result")
 
 
 def evidence_unchanged(facts: Facts) -> Answer:
-    """Every file that the manifest lists has the size and the digest recorded there."""
-    manifest, expected = (
-        facts.evidence.manifest,
-        "every file with the size and digest in the manifest",
-    )
+    """Return whether every file has the size and the digest that the manifest lists."""
+    expected = "every file with the size and digest in the manifest"
+    manifest = facts.evidence.manifest
     if manifest.value is None:
-        return Answer(False, expected, manifest.problem, manifest.path)
-    changed = facts.evidence.changed
-    return Answer(not changed, expected, several(changed, "as recorded"), manifest.path)
+        return unreadable(manifest, expected)
+    return by_faults(expected, facts.evidence.changed, "as recorded", manifest.path)
 
 
 def evidence_verified(facts: Facts) -> Answer:
-    """The copy was compared with the workstation, digest by digest."""
-    verified = facts.evidence.manifest.members.get("verified") is True
-    found = "compared" if verified else "never compared: closed with --no-sync"
-    return Answer(verified, "digests of both sides compared", found, facts.evidence.manifest.path)
+    """Return whether the copy was compared with the workstation, digest by digest."""
+    manifest = facts.evidence.manifest
+    verified = manifest.members.get("verified") is True
+    observed = "compared" if verified else "never compared: closed with --no-sync"
+    return Answer(verified, "digests of both sides compared", observed, manifest.path)
 
 
 def run_files_present(facts: Facts) -> Answer:
-    """The launcher left all of its files."""
-    wanted = [facts.run_paths.relative(facts.run_paths.path(name)) for name in _OF_RUN]
-    return _present(facts, wanted, "preflight, context, command, log and result")
+    """Return whether the launcher's files are all among the evidence."""
+    paths = [facts.run_paths.path(name) for name in _RUN_FILES]
+    names = [facts.run_paths.relative(path) for path in paths]
+    return _all_present(facts, "preflight, context, command, log and result", names)
 
 
 def report_files_present(facts: Facts) -> Answer:
-    """The gate report is there for programs and for readers."""
+    """Return whether the gate report is there for programs and for readers."""
     expected = "the gate report as JSON and as Markdown"
     if facts.run_paths.gate is None:
         return Answer(False, expected, "no gate report belongs to this run", None)
     artifact = ARTIFACTS["production_gates_report"]
-    folder = facts.run_paths.relative(facts.run_paths.folder(Home.GATE))
-    return _present(
-        facts, [f"{folder}/{artifact.file}{suffix}" for suffix in artifact.suffixes], expected
-    )
+    folder = facts.run_paths.relative(facts.run_paths.folder(artifact.home))
+    return _all_present(facts, expected, [f"{folder}/{file}" for file in artifact.files])
 
 
-def _present(facts: Facts, wanted: list[str], expected: str) -> Answer:
-    lacking = [path for path in wanted if path not in facts.evidence.present]
-    observed = several([f"{path} is not among the evidence" for path in lacking], "all there")
-    return Answer(not lacking, expected, observed, lacking[0] if lacking else wanted[0])
+def _all_present(facts: Facts, expected: str, paths: list[str]) -> Answer:
+    missing = [path for path in paths if path not in facts.evidence.present]
+    faults = [f"{path} is not among the evidence" for path in missing]
+    first = (missing or paths)[0]
+    return by_faults(expected, faults, "all there", first)
 
 
 def context_readable(facts: Facts) -> Answer:
-    """The context is JSON and says which run it belongs to."""
+    """Return whether the context is JSON of the right shape."""
     return _readable(facts.context)
 
 
 def report_readable(facts: Facts) -> Answer:
-    """The gate report is JSON of the right shape."""
+    """Return whether the gate report is JSON of the right shape."""
     return _readable(facts.report)
 
 
 def _readable(document: Document) -> Answer:
-    readable = document.value is not None
-    return Answer(
-        readable,
-        "JSON that fits its schema",
-        "readable" if readable else document.problem,
-        document.path,
-    )
+    expected = "JSON that fits its schema"
+    if document.value is None:
+        return unreadable(document, expected)
+    return Answer(True, expected, "readable", document.path)
 
 
 def final_summary_present(facts: Facts) -> Answer:
-    """The decision has its page."""
-    return Answer(
-        facts.has_summary,
-        "a final summary",
-        "there" if facts.has_summary else "nothing there",
-        facts.summary,
-    )
+    """Return whether the decision has its page."""
+    observed = "there" if facts.has_summary else "nothing there"
+    return Answer(facts.has_summary, "a final summary", observed, facts.summary_path)
 
 
 CHECKS = (

@@ -1,135 +1,104 @@
-"""What the audit knows about a run, and what it answers: plain records, no doors, no judgment."""
+"""What the audit knows about a run: plain records, no reading and no judgment.
 
-from collections.abc import Callable
+A check that needs a new fact needs a field of `Facts` here, filled in by `observe.observe`.
+"""
+
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from postrun.core import values
 from postrun.core.locations import RunPaths
 from postrun.core.run_names import RunName
+from postrun.core.values import Json
 from postrun.decide import gates
+from postrun.store.json_files import Reading
 
 
 @dataclass(frozen=True)
-class Document:
-    """One JSON file. `value` is None when it could not be read, and `problem` says why; `odd`: where NaN stood."""
+class Document(Reading):
+    """One JSON file. `value` is None when it could not be read, and `problem` says why."""
 
-    path: str | None
-    value: Any = None
-    problem: str = ""
-    odd: tuple[str, ...] = ()
-
-    @property
-    def members(self) -> dict[str, Any]:
-        """Give its members; none when it could not be read."""
-        return values.mapping(self.value)
+    path: str | None = None  # from the workspace root
 
 
 @dataclass(frozen=True)
 class Table:
-    """One CSV file of the evidence. `rows` is None when it could not be read, and `problem` says why."""
+    """One CSV file. `rows` is None when it could not be read, and `problem` says why."""
 
     path: str | None
-    rows: tuple[dict[str, Any], ...] | None = None
+    rows: tuple[Json, ...] | None = None
     problem: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The files of the evidence as the manifest lists them. Without a manifest every file that is there counts."""
+    """The files of the run as the evidence manifest lists them."""
 
     manifest: Document
-    present: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()  # listed and on disk; without a manifest, all on disk
     changed: tuple[str, ...] = ()  # one line for each file that is not as listed
-    digest: str | None = None  # of the whole list; what a ledger row rests on
+    digest: str | None = None  # of the whole list; a ledger row names it
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the stage ledger says about this run; `problem` says where its chain is broken."""
+    """What the stage ledger has about this run; `problem` says where its chain is broken."""
 
     path: str
-    rows: tuple[dict[str, Any], ...] = ()
+    rows: tuple[Json, ...] = ()
     problem: str = ""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One run as it lies on disk. A file that is missing or broken is a fact, too."""
+    """Everything the audit knows about one run. A missing or broken file is a fact, too."""
 
     run_paths: RunPaths
     name: RunName
-    asked: str | None  # the tag on the command line
+    requested_tag: str | None  # on the command line
     evidence: Evidence
     ledger: Ledger
+
+    # Files of the run folder.
     detection: Document
     preflight: Document
     context: Document
     result: Document
-    result_modified: float | None  # seconds since 1970
-    offset_at_end: (
-        timedelta | None
-    )  # the workstation's, when the result was written; as detection saw it
     data_quality: Document
+    result_modified: float | None  # when result.json was written, seconds since 1970
+    utc_offset_at_end: timedelta | None  # the workstation's at that moment, as detection saw it
+    factor_in_command: str | None  # --factor in command.sh
+
+    # Files of the gate folder.
     report: Document
     statistics: Document
     windows: Table
     costs: Table
-    summary: str  # where the final summary belongs
+    summary_path: str
     has_summary: bool
-    namesakes: tuple[str, ...]  # other run folders with this tag
-    factor_of_command: str | None
+
+    other_runs_of_tag: tuple[str, ...]  # folders
 
     @property
-    def inputs(self) -> dict[str, Any]:
-        """Give the options of the gate program; none when there is no report."""
+    def inputs(self) -> Json:
+        """Return the options of the gate program; none without a report."""
         return gates.inputs(self.report.value)
 
     @property
     def factor(self) -> str | None:
-        """Give the factor from the report, else from the command; None when neither says."""
-        return values.text(self.inputs.get("factor")) or self.factor_of_command
+        """Return the factor that the report names, else the one in the command."""
+        return values.text(self.inputs.get("factor")) or self.factor_in_command
 
     @property
     def owner(self) -> str | None:
-        """Give the owner from the context, else from the report; None when neither says."""
-        of_context = values.text(self.context.members.get("owner"))
-        return of_context or values.text(self.inputs.get("owner"))
+        """Return the owner that the context names, else the one in the report."""
+        in_context = values.text(self.context.members.get("owner"))
+        return in_context or values.text(self.inputs.get("owner"))
+
+    def stage(self, name: str) -> Json:
+        """Return what the gate report says of a stage."""
+        return gates.section(self.report.value, name)
 
     def is_skipped(self, option: str) -> bool:
-        """Say whether a stage was left out by its option."""
+        """Return whether a stage was skipped by this option."""
         return self.inputs.get(option) is True
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to one question, in words that need no file to be understood. `evidence`: the file to look into."""
-
-    passed: bool
-    expected: str
-    observed: str
-    evidence: str | None
-
-
-Ask = Callable[[Facts], Answer]
-
-_SHOWN = 6
-
-
-def several(found: tuple[str, ...] | list[str], none: str) -> str:
-    """Write a list of findings as one line; a long one is cut, with the number of the rest."""
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return "; ".join(found[:_SHOWN]) + more if found else none
-
-
-def texts(value: Any) -> list[str]:
-    """Give a list of texts as it should be; a value of another shape as one text."""
-    return (
-        [str(item) for item in value] if isinstance(value, list) else [str(value)] if value else []
-    )
-
-
-def unread(document: Document | Table, expected: str) -> Answer:
-    """Answer no because the file that the question is about could not be read."""
-    return Answer(False, expected, document.problem or "nothing there", document.path)

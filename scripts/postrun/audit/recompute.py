@@ -1,130 +1,134 @@
-"""Numbers of the gate report, worked out again from the tables beside it: pure functions over rows."""
+"""Numbers of the gate report, computed again from the tables beside it: pure functions over rows."""
 
 import math
+import re
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from postrun.audit.answers import shown
 from postrun.core import values
-
-Row = Mapping[str, Any]
-Statistics = dict[str, float | int | None]
+from postrun.core.values import Json
 
 MEASURES = ("test_ic", "test_ic_overall")
 COST_COLUMNS = ("cost_multiplier", "return_code", "test_ic", "train_ic")
-_RELATIVE, _ABSOLUTE = 1e-9, 1e-15  # the absolute part is for means that cancel out to zero
+_WINDOW_OPTIONS = ("wf_start_year", "wf_end_year", "wf_train_years", "wf_test_years")
+_RELATIVE = 1e-9
+_ABSOLUTE = 1e-15  # for means that cancel out to zero
 
 
-def same(one: Any, other: Any) -> bool:
-    """Compare two reported values: numbers to a relative 1e-9; what was not measured equals only its like."""
-    left, right = values.number(one), values.number(other)
-    if left is None or right is None:
-        return left is right and type(one) is type(other) and bool(one == other)
-    return math.isclose(left, right, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+def same(left: Any, right: Any) -> bool:
+    """Return whether two values are equal, numbers to a relative 1e-9.
+
+    What was not measured (null) equals null only; true is not 1.
+    """
+    first, second = values.number(left), values.number(right)
+    if first is not None and second is not None:
+        return math.isclose(first, second, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+    # Two numbers of different types are equal above; what is left must be of one type.
+    return type(left) is type(right) and bool(left == right)
 
 
-def walk_forward(rows: Sequence[Row]) -> Statistics:
-    """Summarise windows: mean, sample standard deviation (ddof 1), share of positives and count of non-empty cells."""
-    found: Statistics = {"rows": len(rows)}
+def walk_forward(rows: Sequence[Json]) -> Json:
+    """Return the statistics over all windows, by their names in the gate report.
+
+    For each measure: mean, sample standard deviation (ddof 1), share of positive cells, and number
+    of cells that hold a number.
+    """
+    recomputed: Json = {"rows": len(rows)}
     for measure in MEASURES:
         cells = [values.number(row.get(measure)) for row in rows]
         ics = [ic for ic in cells if ic is not None]
-        found[f"{measure}_mean"] = statistics.fmean(ics) if ics else None
-        found[f"{measure}_std"] = statistics.stdev(ics) if len(ics) > 1 else None
-        found[f"{measure}_pos_ratio"] = sum(ic > 0 for ic in ics) / len(ics) if ics else None
-        found[f"{measure}_n"] = len(ics)
-    return found
+        recomputed[f"{measure}_n"] = len(ics)
+        recomputed[f"{measure}_mean"] = statistics.fmean(ics) if ics else None
+        recomputed[f"{measure}_std"] = statistics.stdev(ics) if len(ics) > 1 else None
+        above_zero = [ic > 0 for ic in ics]
+        recomputed[f"{measure}_pos_ratio"] = sum(above_zero) / len(ics) if ics else None
+    return recomputed
 
 
-def differences(reported: Row, recomputed: Row) -> list[str]:
-    """List the values that are not the recomputed ones, each with both sides."""
-    return [
-        f"{name}: reported {shown(reported.get(name))}, recomputed {shown(value)}"
-        for name, value in recomputed.items()
-        if not same(reported.get(name), value)
-    ]
+def differences(reported: Json, recomputed: Json) -> list[str]:
+    """Return one line for each recomputed value that is not the reported one."""
+    faults = []
+    for name, value in recomputed.items():
+        claimed = reported.get(name)
+        if not same(claimed, value):
+            faults.append(f"{name}: reported {shown(claimed)}, recomputed {shown(value)}")
+    return faults
 
 
-def shown(value: Any) -> str:
-    """Write a value for a line of findings."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
+def window_years(options: Json) -> list[int] | None:
+    """Return the first year of each test window that the options ask for; None when they do not say.
 
-
-def window_years(options: Row) -> list[int] | None:
-    """List the first years of all test windows that the options ask for; None when they do not say.
-
-    The first window trains on `wf_train_years` from `wf_start_year` on; each next one begins `wf_test_years` later;
-    the last one ends by `wf_end_year`.
+    The first window trains on `wf_train_years` from `wf_start_year` on; each next one begins
+    `wf_test_years` later; the last one ends by `wf_end_year`.
     """
-    wanted = (
-        options.get(f"wf_{name}")
-        for name in ("start_year", "end_year", "train_years", "test_years")
-    )
-    years = [values.number(value) for value in wanted]
-    whole = [
-        int(year) for year in years if year is not None and year == int(year) and 0 <= year <= 9999
-    ]
-    if len(whole) < len(years):
-        return None
-    start, end, train, test = whole
-    return list(range(start + train, end - test + 2, test)) if test > 0 else None
+    years = []
+    for option in _WINDOW_OPTIONS:
+        year = values.count(options.get(option))
+        if year is None or not 0 <= year <= 9999:
+            return None
+        years.append(year)
+    start, end, train, test = years
+    return list(range(start + train, end - test + 2, test)) if test else None
 
 
-def window_faults(rows: Sequence[Row], expected: Sequence[int]) -> list[str]:
-    """Say which test years are missing, there more than once, or not asked for; rows that give no year, too."""
-    found = Counter(_year(row) for row in rows)
-    faults = [f"{year} missing" for year in expected if not found[year]]
-    faults += [f"{year} {count} times" for year, count in _by_year(found) if count > 1]
-    faults += [f"{year} not asked for" for year, _ in _by_year(found) if year not in expected]
-    return faults + ([f"{found[None]} rows without test_start"] if found[None] else [])
+def window_faults(rows: Sequence[Json], expected: Sequence[int]) -> list[str]:
+    """Return the test years that are missing, repeated or not asked for, and rows without a year."""
+    counts = Counter(_test_year(row) for row in rows)
+    without_year = counts.pop(0, 0)
+    years = sorted(counts)
+    faults = [f"{year} missing" for year in expected if year not in counts]
+    faults += [f"{year} {counts[year]} times" for year in years if counts[year] > 1]
+    faults += [f"{year} not asked for" for year in years if year not in expected]
+    if without_year:
+        faults.append(f"{without_year} rows without test_start")
+    return faults
 
 
-def _by_year(found: Counter[int | None]) -> list[tuple[int, int]]:
-    return sorted((year, count) for year, count in found.items() if year is not None)
+def _test_year(row: Json) -> int:
+    """Return the year in which a window's test begins; 0 when the row does not say."""
+    match = re.match("[0-9]{4}", str(row.get("test_start")))
+    return int(match[0]) if match else 0
 
 
-def _year(row: Row) -> int | None:
-    digits = str(row.get("test_start") or "")[:4]
-    return int(digits) if len(digits) == 4 and digits.isascii() and digits.isdigit() else None
-
-
-def multipliers(options: Row) -> list[float] | None:
-    """Read the cost multipliers that the options ask for (`"1.0,1.5,2.0"`); None when they do not say."""
-    text = options.get("cost_multipliers")
+def multipliers(options: Json) -> list[float] | None:
+    """Return the cost multipliers that the options ask for, as in `"1.0,1.5,2.0"`; else None."""
+    text = values.text(options.get("cost_multipliers")) or ""
     try:
-        found = [float(part) for part in text.split(",")] if isinstance(text, str) else []
+        return [float(part) for part in text.split(",")]
     except ValueError:
         return None
-    return found or None
 
 
 def cost_faults(
-    reported: Sequence[Row], table: Sequence[Row], wanted: Iterable[float]
+    reported: Sequence[Json], table: Sequence[Json], requested: Iterable[float]
 ) -> list[str]:
-    """Hold the report's cost rows against the table's, multiplier by multiplier, and both against those asked for."""
-    sides = {"the report": _by_multiplier(reported), "the table": _by_multiplier(table)}
-    faults = [
-        f"{side} has {len(rows.get(multiplier, []))} rows of x{multiplier}"
-        for multiplier in sorted({*wanted, *sides["the report"], *sides["the table"]})
-        for side, rows in sides.items()
-        if len(rows.get(multiplier, [])) != 1
-    ]
-    if faults or len(reported) != len(table):
-        return faults or [f"{len(reported)} rows in the report, {len(table)} in the table"]
-    for multiplier, (row,) in sorted(sides["the table"].items()):
-        (claimed,) = sides["the report"][multiplier]
+    """Return how the report's cost rows differ from the table's, and both from those requested."""
+    in_report, in_table = _by_multiplier(reported), _by_multiplier(table)
+    faults = []
+    for multiplier in sorted({*requested, *in_report, *in_table}):
+        for side, rows in (("the report", in_report), ("the table", in_table)):
+            count = len(rows.get(multiplier, []))
+            if count != 1:
+                faults.append(f"{side} has {count} rows of x{multiplier}")
+    if faults:
+        return faults
+    # Jsons without a multiplier belong to none of the groups above.
+    if len(reported) != len(table):
+        return [f"{len(reported)} rows in the report, {len(table)} in the table"]
+    for multiplier, (row,) in sorted(in_table.items()):
         measured = {name: row.get(name) for name in COST_COLUMNS}
+        (claimed,) = in_report[multiplier]
         faults += [f"x{multiplier} {line}" for line in differences(claimed, measured)]
     return faults
 
 
-def _by_multiplier(rows: Sequence[Row]) -> dict[float, list[Row]]:
-    found: dict[float, list[Row]] = {}
+def _by_multiplier(rows: Sequence[Json]) -> dict[float, list[Json]]:
+    groups: dict[float, list[Json]] = {}
     for row in rows:
         multiplier = values.number(row.get("cost_multiplier"))
         if multiplier is not None:
-            found.setdefault(multiplier, []).append(row)
-    return found
+            groups.setdefault(multiplier, []).append(row)
+    return groups

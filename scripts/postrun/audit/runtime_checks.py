@@ -1,11 +1,13 @@
-"""Did the run go through the way an official run must?"""
+"""Runtime: did the run go through the way an official run must?"""
 
 from typing import Any
 
-from postrun.audit.facts import Answer, Facts, several, texts, unread
-from postrun.audit.recompute import shown
+from postrun.audit.answers import Answer, by_faults, join, shown, texts, unreadable
+from postrun.audit.facts import Facts
+from postrun.core.values import Json
 from postrun.decide import gates
 
+# Each stage with the option that skips it; the walk-forward cannot be skipped.
 _STAGES = {
     "wf_stress": "",
     "risk_diagnostics": "skip_risk_diagnostics",
@@ -14,77 +16,77 @@ _STAGES = {
 
 
 def preflight_passed(facts: Facts) -> Answer:
-    """Machine and checkout were fit for the run."""
+    """Return whether machine and checkout were fit for the run."""
     expected = "status pass"
-    if facts.preflight.value is None:
-        return unread(facts.preflight, expected)
-    status, reasons = (facts.preflight.members.get(name) for name in ("status", "reasons"))
-    observed = f"status {shown(status)}: {several(texts(reasons), 'no reason given')}"
-    return Answer(
-        status == "pass", expected, expected if status == "pass" else observed, facts.preflight.path
-    )
+    preflight = facts.preflight
+    if preflight.value is None:
+        return unreadable(preflight, expected)
+    status = preflight.members.get("status")
+    if status == "pass":
+        return Answer(True, expected, expected, preflight.path)
+    reasons = texts(preflight.members.get("reasons")) or ["no reason given"]
+    observed = f"status {shown(status)}: {join(reasons)}"
+    return Answer(False, expected, observed, preflight.path)
 
 
 def exit_code_zero(facts: Facts) -> Answer:
-    """The gate program came to its end."""
+    """Return whether the gate program came to its end."""
     expected = "exit code 0"
-    if facts.result.value is None:
-        return unread(facts.result, expected)
-    code = facts.result.members.get("exit_code")
-    return Answer(_is_zero(code), expected, f"exit code {shown(code)}", facts.result.path)
+    result = facts.result
+    if result.value is None:
+        return unreadable(result, expected)
+    code = result.members.get("exit_code")
+    return Answer(_is_zero(code), expected, f"exit code {shown(code)}", result.path)
 
 
 def no_stage_skipped(facts: Facts) -> Answer:
-    """Nothing was left out; an option that is neither true nor false counts as used."""
-    return _unused(
-        facts,
-        [name for name in gates.unofficial(facts.report.value) if name != "dry_run"],
-        "no skip option",
-    )
+    """Return whether no skip option was used; one that is neither true nor false counts as used."""
+    options = set(gates.unofficial(facts.report.value))
+    return _unused(facts, "no skip option", options - {"dry_run"})
 
 
 def not_a_dry_run(facts: Facts) -> Answer:
-    """The gates were measured, not rehearsed."""
-    return _unused(
-        facts,
-        [name for name in gates.unofficial(facts.report.value) if name == "dry_run"],
-        "no dry run",
-    )
+    """Return whether the gates were really measured."""
+    options = set(gates.unofficial(facts.report.value))
+    return _unused(facts, "no dry run", options & {"dry_run"})
 
 
-def _unused(facts: Facts, used: list[str], expected: str) -> Answer:
-    observed = several([f"{name} is {shown(facts.inputs[name])}" for name in used], expected)
-    return Answer(not used, expected, observed, facts.report.path)
+def _unused(facts: Facts, expected: str, options: set[str]) -> Answer:
+    faults = [f"{option} is {shown(facts.inputs[option])}" for option in sorted(options)]
+    return by_faults(expected, faults, expected, facts.report.path)
 
 
 def stages_succeeded(facts: Facts) -> Answer:
-    """Every stage says that it is sound and that its processes ended with 0; skipped ones are not asked."""
-    rows = gates.cost_rows(facts.report.value)
-    faults = [
-        f"cost stress x{shown(row.get('cost_multiplier'))} ended with {shown(row.get('return_code'))}"
-        for row in rows
-        if not _is_zero(row.get("return_code"))
-    ]
-    faults += [] if rows or gates.unofficial(facts.report.value) else ["no cost stress"]
-    for stage, option in _STAGES.items():
-        if not facts.is_skipped(option) and not facts.is_skipped("dry_run"):
-            faults += _stage_faults(stage, gates.section(facts.report.value, stage))
-    return Answer(
-        not faults,
-        "every stage ok, return codes 0",
-        several(faults, "as expected"),
-        facts.report.path,
-    )
+    """Return whether every stage that was not skipped is ok and ended with return code 0."""
+    faults = _cost_faults(facts.report.value)
+    for stage, skip_option in _STAGES.items():
+        if not facts.is_skipped(skip_option) and not facts.is_skipped("dry_run"):
+            faults += _stage_faults(stage, facts.stage(stage))
+    expected = "every stage ok, return codes 0"
+    return by_faults(expected, faults, "as expected", facts.report.path)
 
 
-def _stage_faults(stage: str, found: dict[str, Any]) -> list[str]:
-    if found.get("ok") is not True:
-        return [f"{stage} is not ok: {found.get('reason') or 'no reason given'}"]
-    code = found.get("return_code")
+def _cost_faults(report: Any) -> list[str]:
+    rows = gates.cost_rows(report)
+    if not rows and not gates.unofficial(report):
+        return ["no cost stress"]
+    faults = []
+    for row in rows:
+        multiplier, code = row.get("cost_multiplier"), row.get("return_code")
+        if not _is_zero(code):
+            faults.append(f"cost stress x{shown(multiplier)} ended with {shown(code)}")
+    return faults
+
+
+def _stage_faults(stage: str, members: Json) -> list[str]:
+    if members.get("ok") is not True:
+        return [f"{stage} is not ok: {members.get('reason') or 'no reason given'}"]
+    code = members.get("return_code")
     return [] if _is_zero(code) else [f"{stage} ended with {shown(code)}"]
 
 
 def _is_zero(code: Any) -> bool:
+    """Return whether a return code is 0; false, which Python takes for 0, is not."""
     return isinstance(code, int) and not isinstance(code, bool) and code == 0
 
 

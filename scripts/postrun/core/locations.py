@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.core.errors import AmbiguousRun
+from postrun.core.run_names import RUN_NAME, RunName, parse_run_name
 
 _THIS_FILE = Path(__file__).resolve()
 PROJECT = _THIS_FILE.parents[3]
@@ -26,6 +28,14 @@ class RunPaths:
     def of_workspace(cls, root: Path) -> "RunPaths":
         """Return the paths of a workspace, for what belongs to no single run."""
         return cls(root, "", None)
+
+    @property
+    def name(self) -> RunName:
+        """Return the parts of the run folder's name. Raises AmbiguousRun when it is no run's."""
+        name = parse_run_name(self.run)
+        if name is None:
+            raise AmbiguousRun("run folder", f"a name like {RUN_NAME}", repr(self.run))
+        return name
 
     def folder(self, home: Home) -> Path:
         """Return the folder of a home. A run without gate folder keeps everything in its own."""

@@ -8,6 +8,7 @@ from postrun.core import clock
 from postrun.core.errors import Usage
 
 WORKFLOW = "production_gates"
+RUN_NAME = f"<time>_{WORKFLOW}_<tag>"  # in messages
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _STAMP = r"\d{4}-\d{2}-\d{2}_\d{6}"
 _RUN = re.compile(rf"(?P<stamp>{_STAMP})_{WORKFLOW}_(?P<tag>.+)")

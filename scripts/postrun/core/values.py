@@ -7,6 +7,8 @@ import json
 import math
 from typing import Any
 
+Json = dict[str, Any]  # a JSON object
+
 
 def number(value: Any) -> float | None:
     """Return a finite number as a float; None for everything else, booleans and text included."""
@@ -47,7 +49,7 @@ def text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> Json:
     """Return a JSON object; an empty one for everything else."""
     return value if isinstance(value, dict) else {}
 

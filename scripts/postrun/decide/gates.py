@@ -1,13 +1,15 @@
-"""The gate rules of the workstation: every verdict of a gate report, worked out again from its metrics and thresholds.
+"""The gate rules of the workstation: each verdict of a gate report, worked out again.
 
-A value that is missing, not finite or of another type was not measured, and what was not measured does not pass.
-Gates of a stage that was skipped on purpose have no verdict (None). Reports of every shape are read without a crash.
+A value that is missing, not finite or of another type was not measured, and what was not measured
+does not pass. Gates of a stage that was skipped on purpose have no verdict (None). Reports of every
+shape are read without a crash.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from postrun.core import values
+from postrun.core.values import Json
 
 OVERALL = "overall_pass"
 ABOVE, AT_LEAST, AT_MOST, TRUE = ">", ">=", "|x| <=", "is"
@@ -15,7 +17,10 @@ ABOVE, AT_LEAST, AT_MOST, TRUE = ">", ">=", "|x| <=", "is"
 
 @dataclass(frozen=True)
 class Rule:
-    """One gate: the metric it reads, how it compares, and with which option (or fixed number) of the gate program."""
+    """One gate: the metric of a stage, and what it is compared with.
+
+    `threshold` is the name of an option of the gate program, or a fixed value.
+    """
 
     gate: str
     stage: str
@@ -26,46 +31,43 @@ class Rule:
     multiplier: float | None = None  # which row of the cost stress
 
 
-_RISK, _STAT = "skip_risk_diagnostics", "skip_statistical_gates"
+def _cost_rule(gate: str, multiplier: float) -> Rule:
+    return Rule(gate, "cost_stress", "test_ic", ABOVE, 0.0, multiplier=multiplier)
+
+
+def _risk_rule(gate: str, metric: str, comparison: str, threshold: str) -> Rule:
+    return Rule(gate, "risk_diagnostics", metric, comparison, threshold, "skip_risk_diagnostics")
+
+
+_STATISTICS = ("statistical_gates", "factor_gate_pass", TRUE, True, "skip_statistical_gates")
 RULES = (
-    Rule("cost_gate_x1_5_positive", "cost_stress", "test_ic", ABOVE, 0.0, multiplier=1.5),
-    Rule("cost_gate_x2_0_positive", "cost_stress", "test_ic", ABOVE, 0.0, multiplier=2.0),
+    _cost_rule("cost_gate_x1_5_positive", 1.5),
+    _cost_rule("cost_gate_x2_0_positive", 2.0),
     Rule("wf_gate_positive_mean", "wf_stress", "test_ic_mean", ABOVE, 0.0),
     Rule("wf_gate_pos_ratio", "wf_stress", "test_ic_pos_ratio", AT_LEAST, "min_pos_ratio"),
-    Rule(
-        "risk_gate_beta_abs", "risk_diagnostics", "beta_vs_spy", AT_MOST, "risk_beta_abs_max", _RISK
-    ),
-    Rule(
+    _risk_rule("risk_gate_beta_abs", "beta_vs_spy", AT_MOST, "risk_beta_abs_max"),
+    _risk_rule(
         "risk_gate_turnover_overlap",
-        "risk_diagnostics",
         "turnover_top_pct_overlap",
         AT_LEAST,
         "risk_turnover_overlap_min",
-        _RISK,
     ),
-    Rule(
-        "risk_gate_size_corr_abs",
-        "risk_diagnostics",
-        "size_signal_corr_log_mcap",
-        AT_MOST,
-        "risk_size_corr_abs_max",
-        _RISK,
+    _risk_rule(
+        "risk_gate_size_corr_abs", "size_signal_corr_log_mcap", AT_MOST, "risk_size_corr_abs_max"
     ),
-    Rule(
-        "risk_gate_industry_coverage",
-        "risk_diagnostics",
-        "industry_coverage",
-        AT_LEAST,
-        "risk_industry_coverage_min",
-        _RISK,
+    _risk_rule(
+        "risk_gate_industry_coverage", "industry_coverage", AT_LEAST, "risk_industry_coverage_min"
     ),
-    Rule("stat_gate_factor_pass", "statistical_gates", "factor_gate_pass", TRUE, True, _STAT),
+    Rule("stat_gate_factor_pass", *_STATISTICS),
 )
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One gate, read again. `margin` is the distance to the threshold, positive on the passing side."""
+    """One gate of a report, worked out again.
+
+    `margin` is the distance to the threshold, positive on the passing side.
+    """
 
     gate: str
     metric: str
@@ -77,19 +79,8 @@ class Reading:
     reported: Any
 
 
-@dataclass(frozen=True)
-class Disagreement:
-    """One gate whose reported verdict is not the one that its metric and threshold give."""
-
-    gate: str
-    reported: Any
-    recomputed: bool | None
-    observed: float | bool | None
-    threshold: float | bool | None
-
-
-def section(report: Any, *names: str) -> dict[str, Any]:
-    """Give the first of these members of a report that is an object; empty when none is."""
+def section(report: Any, *names: str) -> Json:
+    """Return the first of these members of a report that is an object; empty when none is."""
     for name in names:
         value = values.member(report, name)
         if isinstance(value, dict):
@@ -97,24 +88,91 @@ def section(report: Any, *names: str) -> dict[str, Any]:
     return {}
 
 
-def inputs(report: Any) -> dict[str, Any]:
-    """Give the options of the gate program; older reports call them `args`."""
+def inputs(report: Any) -> Json:
+    """Return the options of the gate program; older reports call them `args`."""
     return section(report, "inputs", "args")
 
 
-def gates(report: Any) -> dict[str, Any]:
-    """Give the reported verdicts; older reports spell the key `gate`."""
+def gates(report: Any) -> Json:
+    """Return the reported verdicts; older reports spell the key `gate`."""
     return section(report, "gates", "gate")
 
 
-def cost_rows(report: Any) -> tuple[dict[str, Any], ...]:
-    """Give the rows of the cost stress; what is no row is left out."""
+def overall(report: Any) -> Any:
+    """Return the overall verdict as reported, whatever its type."""
+    return gates(report).get(OVERALL)
+
+
+def cost_rows(report: Any) -> tuple[Json, ...]:
+    """Return the rows of the cost stress that are objects."""
     rows = values.member(report, "cost_stress")
-    return tuple(row for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
+    if not isinstance(rows, list):
+        return ()
+    return tuple(row for row in rows if isinstance(row, dict))
 
 
-def skipped(report: Any, rule: Rule) -> bool:
-    """Say whether this gate has no verdict: skipped by its option, or a dry run that measured nothing.
+def unofficial(report: Any) -> tuple[str, ...]:
+    """Return the skip options and `dry_run`, where not plainly off: such a run is not official."""
+    options = inputs(report)
+    used = [name for name in sorted(options) if options[name] not in (False, None)]
+    return tuple(name for name in used if name.startswith("skip_") or name == "dry_run")
+
+
+def disagreements(report: Any) -> tuple[Reading, ...]:
+    """Return the gates, `overall_pass` included, whose reported verdict is not the recomputed one."""
+    # `is`, because 1 is not true and "false" is not false.
+    return tuple(gate for gate in readings(report) if gate.reported is not gate.recomputed)
+
+
+def failed(report: Any) -> tuple[Reading, ...]:
+    """Return the gates that do not pass when worked out again, without `overall_pass`.
+
+    There are none without a report (None).
+    """
+    if report is None:
+        return ()
+    single_gates = readings(report)[:-1]
+    return tuple(gate for gate in single_gates if gate.recomputed is False)
+
+
+def numbers(reading: Reading) -> Json:
+    """Return a gate as artifacts list it: what was measured, and what it was compared with."""
+    verdicts = ("recomputed", "reported")
+    return {name: value for name, value in vars(reading).items() if name not in verdicts}
+
+
+def readings(report: Any) -> tuple[Reading, ...]:
+    """Return every gate, worked out again, in the order of the rules, `overall_pass` last."""
+    single_gates = [_read(report, rule) for rule in RULES]
+    verdicts = {gate.gate: gate.recomputed for gate in single_gates}
+    for name, value in gates(report).items():
+        # A gate without a rule here cannot be worked out again. Reported as anything but a pass, it
+        # fails the whole all the same.
+        if name not in {*verdicts, OVERALL} and value is not None:
+            verdicts[name] = value is True
+    judged = [verdict for verdict in verdicts.values() if verdict is not None]
+    passed = all(judged) if judged else None
+    claimed = overall(report)
+    return (*single_gates, Reading(OVERALL, "every gate", None, True, TRUE, None, passed, claimed))
+
+
+def _read(report: Any, rule: Rule) -> Reading:
+    """Return one gate, worked out again from its metric and its threshold."""
+    value = _stage(report, rule).get(rule.metric)
+    threshold: Any = rule.threshold
+    if isinstance(threshold, str):
+        threshold = values.number(inputs(report).get(threshold))
+    observed = values.boolean(value) if rule.comparison == TRUE else values.number(value)
+    passed: bool | None = None
+    if not _is_skipped(report, rule):
+        passed = _passes(rule.comparison, observed, threshold)
+    margin = _margin(rule.comparison, observed, threshold)
+    numbers = (_metric_path(rule), observed, threshold, rule.comparison, margin)
+    return Reading(rule.gate, *numbers, passed, gates(report).get(rule.gate))
+
+
+def _is_skipped(report: Any, rule: Rule) -> bool:
+    """Return whether a gate has no verdict: skipped by its option, or not measured in a dry run.
 
     Only a real `true` switches an option on.
     """
@@ -124,104 +182,40 @@ def skipped(report: Any, rule: Rule) -> bool:
     return bool(rule.skip) and options.get(rule.skip) is True
 
 
-def unofficial(report: Any) -> tuple[str, ...]:
-    """List the skip options and `dry_run`, where not plainly off: a run with any of them is not official."""
-    return tuple(
-        name
-        for name, value in sorted(inputs(report).items())
-        if (name.startswith("skip_") or name == "dry_run") and value not in (False, None)
-    )
-
-
-def recompute(report: Any) -> dict[str, bool | None]:
-    """Work out every gate from metrics and thresholds, `overall_pass` last; None where the stage was skipped."""
-    return {reading.gate: reading.recomputed for reading in readings(report)}
-
-
-def disagreements(report: Any) -> tuple[Disagreement, ...]:
-    """List the gates, `overall_pass` included, whose reported verdict is not the recomputed one."""
-    return tuple(
-        Disagreement(found.gate, found.reported, found.recomputed, found.observed, found.threshold)
-        for found in readings(report)
-        if found.reported is not found.recomputed  # `is`: 1 is not true, "false" is not false
-    )
-
-
-def failed(report: Any) -> tuple[Reading, ...]:
-    """Give the gates that do not pass when worked out again, `overall_pass` left out; none without a report."""
-    found = readings(report) if report is not None else ()
-    return tuple(
-        reading for reading in found if reading.recomputed is False and reading.gate != OVERALL
-    )
-
-
-def readings(report: Any) -> tuple[Reading, ...]:
-    """Read every gate again, in the order of the rules, `overall_pass` last."""
-    found = tuple(_read(report, rule) for rule in RULES)
-    reported = gates(report)
-    known = {reading.gate for reading in found} | {OVERALL}
-    verdicts = [reading.recomputed for reading in found]
-    # A gate without a rule here cannot be worked out again; reported as failed, it fails the whole all the same.
-    verdicts += [
-        value is True for name, value in reported.items() if name not in known and value is not None
-    ]
-    judged = [verdict for verdict in verdicts if verdict is not None]
-    overall = all(judged) if judged else None
-    return (
-        *found,
-        Reading(OVERALL, "every gate", None, True, TRUE, None, overall, reported.get(OVERALL)),
-    )
-
-
-def _read(report: Any, rule: Rule) -> Reading:
-    value = _stage(report, rule).get(rule.metric)
-    limit = (
-        inputs(report).get(rule.threshold) if isinstance(rule.threshold, str) else rule.threshold
-    )
-    reported = gates(report).get(rule.gate)
-    if rule.comparison == TRUE:
-        observed = values.boolean(value)
-        verdict = None if skipped(report, rule) else observed is True
-        return Reading(
-            rule.gate, _metric(rule), observed, True, rule.comparison, None, verdict, reported
-        )
-    measured, threshold = values.number(value), values.number(limit)
-    margin = _margin(rule.comparison, measured, threshold)
-    verdict = None if skipped(report, rule) else _holds(rule.comparison, measured, threshold)
-    return Reading(
-        rule.gate, _metric(rule), measured, threshold, rule.comparison, margin, verdict, reported
-    )
-
-
-def _stage(report: Any, rule: Rule) -> dict[str, Any]:
+def _stage(report: Any, rule: Rule) -> Json:
+    """Return the object that holds a rule's metric; empty when there is none or it is not clear."""
     if rule.multiplier is None:
         return section(report, rule.stage)
-    rows = [
-        row
-        for row in cost_rows(report)
-        if values.number(row.get("cost_multiplier")) == rule.multiplier
-    ]
-    return (
-        rows[0] if len(rows) == 1 else {}
-    )  # two rows with one multiplier: it cannot be said which one counts
+    rows = [row for row in cost_rows(report) if _multiplier(row) == rule.multiplier]
+    # Of two rows with one multiplier, it cannot be said which one counts.
+    return rows[0] if len(rows) == 1 else {}
 
 
-def _metric(rule: Rule) -> str:
-    row = "" if rule.multiplier is None else f"[x{rule.multiplier:.1f}]"
-    return f"{rule.stage}{row}.{rule.metric}"
+def _multiplier(row: Json) -> float | None:
+    return values.number(row.get("cost_multiplier"))
 
 
-def _margin(comparison: str, measured: float | None, threshold: float | None) -> float | None:
-    if measured is None or threshold is None:
+def _metric_path(rule: Rule) -> str:
+    if rule.multiplier is None:
+        return f"{rule.stage}.{rule.metric}"
+    return f"{rule.stage}[x{rule.multiplier:.1f}].{rule.metric}"
+
+
+def _margin(comparison: str, observed: float | None, threshold: float | None) -> float | None:
+    if comparison == TRUE or observed is None or threshold is None:
         return None
-    return values.number(
-        threshold - abs(measured) if comparison == AT_MOST else measured - threshold
-    )
-
-
-def _holds(comparison: str, measured: float | None, threshold: float | None) -> bool:
-    if measured is None or threshold is None:
-        return False
     if comparison == AT_MOST:
-        return abs(measured) <= threshold
-    return measured > threshold if comparison == ABOVE else measured >= threshold
+        return values.number(threshold - abs(observed))
+    return values.number(observed - threshold)
+
+
+def _passes(comparison: str, observed: float | None, threshold: float | None) -> bool:
+    if observed is None or threshold is None:
+        return False
+    if comparison == TRUE:
+        return observed is threshold
+    if comparison == AT_MOST:
+        return abs(observed) <= threshold
+    if comparison == ABOVE:
+        return observed > threshold
+    return observed >= threshold

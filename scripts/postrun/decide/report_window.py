@@ -1,9 +1,9 @@
-"""Whether a gate report belongs to a run by time: the rule that detection applies and the audit asks again.
+"""Whether a gate report belongs to a run by time; detection applies the rule, the audit repeats it.
 
     time in the run folder's name <= the report's generated_at <= modification time of result.json
 
-All in the workstation's own time. Names and most reports carry local time without a zone; the offset that turns the
-modification time into it stands in preflight.json.
+All in the workstation's own time. Folder names and most reports carry local time without a zone;
+the offset in preflight.json turns the modification time into it.
 """
 
 from collections.abc import Iterable
@@ -19,69 +19,91 @@ CLOCK_CHANGE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Window:
-    """The time in which a run's report can have been made: local to the workstation, without a zone."""
+    """The time in which a run's report can have been made: local to the workstation, no zone."""
 
     began: datetime
-    ended: (
-        datetime | None
-    )  # None: not known in the workstation's own time, so the upper bound is skipped
+    ended: datetime | None  # None: not known in the workstation's own time, any later time fits
     offset: timedelta | None
     slack: timedelta
 
+    @property
+    def earliest(self) -> datetime:
+        """Return the beginning with its slack."""
+        return self.began - self.slack
 
-def offset(stamp: object) -> timedelta | None:
-    """Read the UTC offset off a time like preflight's `2026-02-21T03:15:00-0700`; None when it carries none."""
-    moment = _moment(stamp)
+    @property
+    def start(self) -> str:
+        """Return the beginning as text."""
+        return self.began.isoformat()
+
+
+def utc_offset(time: object) -> timedelta | None:
+    """Return the UTC offset of a time like `2026-02-21T03:15:00-0700`; None when it has none."""
+    moment = _moment(time)
     return moment.utcoffset() if moment else None
 
 
-def offset_words(found: timedelta | None) -> str | None:
-    """Write an offset like -0700."""
-    if found is None:
+def parse_offset(text: object) -> timedelta | None:
+    """Return the UTC offset that a text like `-0700` names; None for anything else."""
+    return utc_offset(f"2000-01-01T00:00:00{text}")
+
+
+def format_offset(offset: timedelta | None) -> str | None:
+    """Return an offset as a text like `-0700`."""
+    if offset is None:
         return None
-    minutes = int(found.total_seconds()) // 60
-    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}{abs(minutes) % 60:02d}"
+    minutes = int(offset.total_seconds()) // 60
+    sign = "-" if minutes < 0 else "+"
+    hours, minutes = divmod(abs(minutes), 60)
+    return f"{sign}{hours:02d}{minutes:02d}"
 
 
 def window(
     began: datetime, at_start: timedelta | None, at_end: timedelta | None, modified: float
 ) -> Window:
-    """Build the window of a run from its start (local), the offsets at start and end, and result.json's mtime.
+    """Return the window of a run that has a result.
 
-    Offsets that differ by up to an hour mean that the clocks were changed meanwhile; a larger difference means that
-    the one at the end was told in another zone, and says nothing.
+    `began` is local; `at_start` and `at_end` are the workstation's UTC offsets; `modified` is when
+    result.json was written, in seconds since 1970.
     """
     if at_start is None:
-        return Window(began, None, at_start, SLACK)
-    ended = (datetime.fromtimestamp(modified, UTC) + at_start).replace(tzinfo=None)
-    changed = at_end is not None and timedelta(0) < abs(at_end - at_start) <= CLOCK_CHANGE
-    return Window(began, ended, at_start, CLOCK_CHANGE if changed else SLACK)
+        return Window(began, None, None, SLACK)
+    ended = datetime.fromtimestamp(modified, UTC) + at_start
+    # Offsets up to an hour apart: the clocks were changed during the run. Further apart: the
+    # second one was asked for in another zone, and says nothing.
+    slack = SLACK
+    if at_end is not None and timedelta(0) < abs(at_end - at_start) <= CLOCK_CHANGE:
+        slack = CLOCK_CHANGE
+    return Window(began, ended.replace(tzinfo=None), at_start, slack)
 
 
 def open_window(began: datetime, at_start: timedelta | None, folders: Iterable[str]) -> Window:
-    """Build the window of a run without a result: nothing but the next run of its tag, of these, says when it ended."""
+    """Return the window of a run without a result; it ends where the next of these runs begins."""
     names = map(run_names.parse_run_name, folders)
     later = [name.started for name in names if name and name.started > began]
     return Window(began, min(later, default=None), at_start, SLACK)
 
 
 def why_not_this_run(span: Window, generated_at: Any) -> str | None:
-    """Say why a report made at that time does not belong to the run; None when it does."""
+    """Return why a report made at that time does not belong to the run; None when it does."""
     moment = _moment(generated_at)
     if moment is None:
         return f"generated_at is no time: {generated_at!r}"
     if moment.tzinfo and span.offset is not None:
         moment = moment.astimezone(UTC) + span.offset
     local = moment.replace(tzinfo=None)
-    if local < span.began - span.slack:
-        return f"made at {local.isoformat()}, before the run began ({span.began.isoformat()})"
+    made = f"made at {local.isoformat()}"
+    if local < span.earliest:
+        return f"{made}, before the run began ({span.start})"
     if span.ended is not None and local > span.ended + span.slack:
-        return f"made at {local.isoformat()}, after the run had ended ({span.ended.isoformat()})"
+        return f"{made}, after the run had ended ({span.ended.isoformat()})"
     return None
 
 
-def _moment(stamp: object) -> datetime | None:
+def _moment(time: object) -> datetime | None:
+    if not isinstance(time, str):
+        return None
     try:
-        return datetime.fromisoformat(stamp) if isinstance(stamp, str) else None
+        return datetime.fromisoformat(time)
     except ValueError:
         return None

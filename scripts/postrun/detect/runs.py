@@ -201,9 +201,9 @@ def utc_offsets(listing: RemoteListing, folder: str) -> tuple[timedelta | None, 
     of clocks; more means that the workstation answered in another zone than the run's.
     """
     preflight = _read(listing.file(folder, "preflight.json")).members
-    at_start = report_window.offset(preflight.get("timestamp"))
+    at_start = report_window.utc_offset(preflight.get("timestamp"))
     zone = listing.zones_at_end.get(folder, "")
-    at_end = report_window.offset(f"2000-01-01T00:00:00{zone}")
+    at_end = report_window.parse_offset(zone)
     if at_start is None or at_end is None:
         return at_start, None
     if abs(at_end - at_start) > report_window.CLOCK_CHANGE:

@@ -1,8 +1,6 @@
-"""The parts of the run review: what a committee is told, apart by where it comes from.
+"""The parts of the run review, apart by where they come from. Nothing here opens a file.
 
 stages       the gate report and the table of windows, as plain values
-standing     ledger, audit and plan read together: recommendation, what blocks, what follows
+standing     ledger, audit and plan together: recommendation, what blocks, what follows
 comparison   the run beside the last one of its factor
-
-A package, because the facts of a committee's page are more than one script. Nothing here opens a file.
 """

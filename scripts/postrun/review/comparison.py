@@ -1,15 +1,16 @@
-"""A run beside the last run of the same factor: per metric the change, and whether that is better."""
+"""A run beside the last run of the same factor: the change of each metric, and its direction."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from postrun.core.values import Json
+
 HIGHER, LOWER, NEARER, YES = "higher", "lower", "nearer zero", "yes"  # what is better
 BETTER, WORSE, SAME, UNCLEAR = "better", "worse", "same", "not comparable"
-_RELATIVE, _ABSOLUTE = 1e-9, 1e-15  # as near as recomputed values have to be
-
-Row = Mapping[str, Any]
+# Two values are the same to the precision that the audit asks of recomputed ones.
+_RELATIVE, _ABSOLUTE = 1e-9, 1e-15
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Metric:
     """One column of the registry that has a direction."""
 
     name: str
-    words: str
+    label: str
     direction: str
 
 
@@ -39,33 +40,36 @@ METRICS = (
 )
 
 
-def previous(rows: Iterable[Row], run: str, factor: str | None) -> Row | None:
-    """Find the last run of this factor before this one, by the time in the folders' names.
+def previous(rows: Iterable[Json], run: str, factor: str | None) -> Json | None:
+    """Return the last run of this factor before this one, by the time in the folders' names.
 
-    Runs that began later do not count, whenever they were closed. A run without a factor has no run before it.
+    Runs that began later do not count, whenever they were closed. A run without a factor has no run
+    before it.
     """
     if factor is None:
         return None
-    earlier = [
-        row for row in rows if row["factor"] == factor and row["run"] < run
-    ]  # names begin with the time
+    # Folder names begin with the time, so they sort by it.
+    earlier = [row for row in rows if row["factor"] == factor and row["run"] < run]
     return max(earlier, key=lambda row: str(row["run"]), default=None)
 
 
-def compare(before: Row, now: Row) -> list[dict[str, Any]]:
-    """Set two runs side by side, metric by metric. `delta`: now minus before; null for verdicts and the unmeasured."""
+def compare(before: Json, now: Json) -> list[Json]:
+    """Return both runs side by side, metric by metric."""
     return [_compare(metric, before[metric.name], now[metric.name]) for metric in METRICS]
 
 
-def _compare(metric: Metric, before: Any, now: Any) -> dict[str, Any]:
-    counts = metric.direction != YES and before is not None and now is not None
+def _compare(metric: Metric, before: Any, now: Any) -> Json:
+    # A verdict has no difference, and neither has what was not measured.
+    delta = None
+    if metric.direction != YES and before is not None and now is not None:
+        delta = now - before
     return {
         "metric": metric.name,
-        "words": metric.words,
+        "words": metric.label,
         "direction": metric.direction,
         "previous": before,
         "current": now,
-        "delta": now - before if counts else None,
+        "delta": delta,
         "change": _change(metric.direction, before, now),
     }
 
@@ -73,20 +77,22 @@ def _compare(metric: Metric, before: Any, now: Any) -> dict[str, Any]:
 def _change(direction: str, before: Any, now: Any) -> str:
     if before is None or now is None:
         return UNCLEAR
-    then, today = _worth(direction, before), _worth(direction, now)
-    if math.isclose(then, today, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
+    worth_before, worth_now = _worth(direction, before), _worth(direction, now)
+    if math.isclose(worth_before, worth_now, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
         return SAME
-    return BETTER if today > then else WORSE
+    return BETTER if worth_now > worth_before else WORSE
 
 
 def _worth(direction: str, value: float) -> float:
-    """Turn a value so that more is better."""
+    """Return a number that is larger for the better value."""
     if direction == NEARER:
         return -abs(value)
-    return -value if direction == LOWER else float(value)
+    if direction == LOWER:
+        return -value
+    return float(value)
 
 
-def tally(rows: Iterable[Row]) -> dict[str, int]:
-    """Count the metrics by what became of them."""
-    changes = [row["change"] for row in rows]
+def tally(metrics: Iterable[Json]) -> dict[str, int]:
+    """Return how many metrics are better, worse, the same and not comparable."""
+    changes = [row["change"] for row in metrics]
     return {change: changes.count(change) for change in (BETTER, WORSE, SAME, UNCLEAR)}

@@ -1,4 +1,4 @@
-"""The door for the catalogue of checks: the question, its weight, what it requires, and what to do after a no."""
+"""The catalogue of checks: the question, its severity, what it requires, and what to do."""
 
 from dataclasses import dataclass
 
@@ -16,23 +16,24 @@ class Check:
     question: str
     family: str
     severity: str
-    requires: tuple[str, ...]
+    requires: tuple[str, ...]  # ids of checks; it is skipped unless they all passed
     remedy: str
     hypothesis: str
 
 
 def checks() -> dict[str, Check]:
-    """Return the checks by id, in their order: each stands after all that it requires."""
+    """Return the checks by id, in the order in which they are asked.
+
+    Raises Invalid unless a check stands below all that it requires.
+    """
     catalogue: dict[str, Check] = {}
     for row in configuration.load("governance_checks")["checks"]:
         check = Check(**{**row, "requires": tuple(row["requires"])})
-        unknown = [needed for needed in check.requires if needed not in catalogue]
-        if unknown or check.id in catalogue:
-            wrong = f"{unknown[0]!r} not above it" if unknown else "the id twice"
-            raise Invalid(
-                f"governance_checks.json: {check.id}",
-                "an id of its own, below what it requires",
-                wrong,
-            )
+        faults = [f"{name!r} not above it" for name in check.requires if name not in catalogue]
+        if check.id in catalogue:
+            faults = ["the id twice"]
+        if faults:
+            thing = f"governance_checks.json: {check.id}"
+            raise Invalid(thing, "an id of its own, below what it requires", faults[0])
         catalogue[check.id] = check
     return catalogue

@@ -285,22 +285,24 @@ def check(document: Any, schema: str, thing: object) -> Any:
     raise Invalid(thing, f"a document that fits schemas/{schema}.schema.json", worst)
 
 
-def load(path: Path, schema: str) -> Any:
-    """Return one JSON file, checked. Raises Missing, Invalid."""
+def load(path: Path, schema: str, hint: str = "") -> Any:
+    """Return one JSON file, checked. Raises Missing with the hint, Invalid."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise Missing(path, "a file", "nothing there") from None
+        raise Missing(path, "a file", "nothing there", hint) from None
     except OSError as error:
         reason = str(error.strerror)
         raise Missing(path, "a file that can be read", reason) from None
     return parse(content, path, schema).value
 
 
-def read(run_paths: RunPaths, name: str) -> Any:
-    """Return an artifact of a run or of the workspace, checked. Raises Missing, Invalid."""
-    path = run_paths.path(name)
-    return load(path, _schema_name(name))
+def read(run_paths: RunPaths, name: str, hint: str = "") -> Any:
+    """Return an artifact of a run or of the workspace, checked.
+
+    Raises Missing with the hint, which says how it is made; Invalid.
+    """
+    return load(run_paths.path(name), _schema_name(name), hint)
 
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:

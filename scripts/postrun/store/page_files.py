@@ -1,9 +1,10 @@
-"""The door for pages: templates with every expression escaped, so that no owner, note or factor can do harm.
+"""Pages from templates, with every expression escaped, so that no owner, note or factor does harm.
 
-Filters of both kinds of page: `known("words")` says what null means here, `number(digits)`, `percent(digits)`,
-`verdict` (pass, fail, not evaluated), `listed` (several, with commas), `code` (a code span, safe in table cells too).
-Null without a filter is "not measured". Markdown templates have no `safe`, and do not join text with `~`, which
-escapes for HTML only.
+Filters of both kinds of page: `known("text")` names what null means here, `number(digits)`,
+`percent(digits)`, `metric(name)` (the one format of its kind), `verdict` (pass, fail, not
+evaluated), `listed` (several, with commas), `code` (a code span, safe in table cells too). Null
+without a filter is "not measured". Markdown templates have no `safe`, and do not join text with
+`~`, which escapes for HTML only.
 """
 
 import math
@@ -14,8 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postrun.core import disk
-from postrun.core.locations import PROJECT
+from postrun.core import disk, values
+from postrun.core.artifacts import ARTIFACTS
+from postrun.core.locations import PROJECT, RunPaths
+from postrun.core.values import Json
+from postrun.store import json_files
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -23,76 +27,100 @@ if TYPE_CHECKING:
 
 UNMEASURED = "not measured"
 UNEVALUATED = "not evaluated"
-# These filters give text that counts as escaped, or escape for HTML where Markdown is wanted.
-_BARRED = (
+_SHARES = ("pos_ratio", "overlap", "coverage")
+_PROBABILITIES = ("p_value", "q_value", "q_value_bh")
+
+# Filters whose text counts as escaped, or that escape for HTML where Markdown is wanted.
+_UNSAFE_FILTERS = (
     *("escape", "e", "forceescape", "safe", "striptags", "tojson", "urlize", "xmlattr"),
     *("center", "format", "indent", "join", "pprint", "replace", "wordwrap"),
 )
-_BREAKS = re.compile(r"\r\n|[\t\n\x0b\x0c\r\x85\u2028\u2029]")
-_HIDDEN = frozenset(
-    {"Cc", "Cf", "Cs"}
-)  # control, direction and zero width, halves of surrogate pairs
+
+# Control characters, direction and zero width, halves of surrogate pairs.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs"})
+_LINE_BREAK = re.compile(r"\r\n|[\t\n\x0b\x0c\r\x85\u2028\u2029]")
+
+# A path, a tag, plain words: most cells of any table need no escape.
+_HARMLESS = re.compile(r"[A-Za-z0-9]+([ ,;/_-][A-Za-z0-9]+)*")
 _ACTIVE = re.compile(r"[\\`*\[\]|~$]")
-_HARMLESS = re.compile(
-    r"[A-Za-z0-9]+([ ,;/_-][A-Za-z0-9]+)*"
-)  # a path, a tag, plain words: most cells of any table
 _ENTITY = re.compile(r"&(?=#?\w+;)")
-_EMPHASIS = re.compile(
-    r"(?<![^\W_])_"
-)  # after a letter or digit `_` opens nothing: tags stay as they are
-_LEADING = re.compile(
-    r"^(?=[=#>]|[-+](?:\s|$)|[-:]-)"
-)  # what would begin a heading, a quote, a list, a rule
+# After a letter or digit `_` opens nothing: tags stay as they are.
+_EMPHASIS = re.compile(r"(?<![^\W_])_")
+# What would begin a heading, a quote, a list, a rule.
+_LEADING = re.compile(r"^(?=[=#>]|[-+](?:\s|$)|[-:]-)")
 _NUMBERED = re.compile(r"^(\d{1,9})(?=[.)](?:\s|$))")
 
 
-def page(template: str, /, **facts: Any) -> str:
-    """Fill `templates/<template>.j2`; the suffix (`.md` or `.html`) says how expressions are escaped."""
+def page(template: str, /, **content: Any) -> str:
+    """Return `templates/<template>.j2`, filled.
+
+    The suffix of the template (`.md` or `.html`) decides how expressions are escaped.
+    """
     kind = "html" if template.endswith(".html") else "markdown"
-    return _environment(kind).get_template(f"{template}.j2").render(facts)
+    return _environment(kind).get_template(f"{template}.j2").render(content)
 
 
-def write(path: Path, template: str, /, **facts: Any) -> bool:
-    """Put a page at `path`; True when that changes the file."""
-    return disk.replace(path, page(template, **facts).encode())
+def write(path: Path, template: str, /, **content: Any) -> bool:
+    """Write a page; return whether that changed the file."""
+    return disk.replace(path, page(template, **content).encode())
+
+
+def write_formats(run_paths: RunPaths, name: str, content: Json) -> tuple[Json, list[Path]]:
+    """Write an artifact as JSON and as pages. Return the document as it is on disk, and the files."""
+    document = json_files.write(run_paths, name, content)
+    paths = [run_paths.path(name, suffix) for suffix in ARTIFACTS[name].suffixes]
+    for path in paths:
+        if path.suffix != ".json":
+            write(path, f"{name}{path.suffix}", **document)
+    return document, paths
 
 
 def visible(text: str) -> str:
-    """Put text on one line and show what would not be seen: control, direction and zero-width characters."""
+    """Return text on one line, with control, direction and zero-width characters as escapes."""
     if text.isprintable():  # nearly always
         return text
-    line = _BREAKS.sub(" ", text)
-    return "".join(_shown(char) if unicodedata.category(char) in _HIDDEN else char for char in line)
+    return "".join(map(_visible_char, _LINE_BREAK.sub(" ", text)))
 
 
-def _shown(char: str) -> str:
+def _visible_char(char: str) -> str:
+    if unicodedata.category(char) not in _HIDDEN:
+        return char
     return char.encode("unicode_escape").decode("ascii")
 
 
 def markdown(text: str) -> str:
-    """Escape text so that Markdown shows it as it is: in a paragraph, a heading, a list or a table cell."""
+    """Return text escaped, so that Markdown shows it as it is.
+
+    It holds in a paragraph, a heading, a list and a table cell.
+    """
     if _HARMLESS.fullmatch(text):
         return text
-    line = _ACTIVE.sub(r"\\\g<0>", " ".join(visible(text).split()))
+    line = " ".join(visible(text).split())
+    line = _ACTIVE.sub(r"\\\g<0>", line)
     line = _ENTITY.sub("&amp;", line).replace("<", "&lt;")
-    line = _NUMBERED.sub(r"\1\\", _EMPHASIS.sub(r"\\_", line))
+    line = _EMPHASIS.sub(r"\\_", line)
+    line = _NUMBERED.sub(r"\1\\", line)
     return _LEADING.sub(r"\\", line)
 
 
 def _code_markdown(value: Any, none: str = UNMEASURED) -> "Markup":
-    """Give a code span. A `|` stands between two spans, since no one escape holds inside and outside of tables."""
+    """Return a code span."""
     from markupsafe import Markup
 
     if value is None:
         return Markup(markdown(none))
-    return Markup(
-        r"\|".join(_span(part) if part else "" for part in visible(_plain(value)).split("|"))
-        or "` `"
-    )
+    # A `|` goes between two spans: no one escape holds inside and outside of tables.
+    spans = [_code_span(part) for part in visible(_plain(value)).split("|")]
+    return Markup(r"\|".join(spans) or "` `")
 
 
-def _span(text: str) -> str:
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+def _code_span(text: str) -> str:
+    if not text:
+        return text
+    # The fence must be longer than any run of backticks inside.
+    fence = "`"
+    while fence in text:
+        fence += "`"
     pad = " " if text[0] in "` " or text[-1] in "` " else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
@@ -106,7 +134,7 @@ def _code_html(value: Any, none: str = UNMEASURED) -> "Markup":
 
 
 def _plain(value: Any) -> str:
-    """Write any value as words: null, yes and no, numbers without loss."""
+    """Return any value as text: null and NaN, yes and no, numbers without loss."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return UNMEASURED
     if isinstance(value, bool):
@@ -115,72 +143,100 @@ def _plain(value: Any) -> str:
 
 
 def known(value: Any, none: str) -> Any:
-    """Give the value, or these words for null."""
+    """Return the value, or this text for null."""
     return none if value is None else value
 
 
 def number(value: Any, digits: int = 4, none: str = UNMEASURED, signed: bool = False) -> str:
-    """Write a number with so many decimals; what is no finite number is given in words."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """Return a number with so many decimals; what is no finite number is given as text."""
+    as_float = values.number(value)
+    if as_float is None:
         return none if value is None or isinstance(value, float) else _plain(value)
-    rounded = round(value, digits) + 0  # adding 0 turns -0.0 into 0.0
+    sign = "+" if signed else ""
+    rounded = round(value, digits)
     if value and not rounded:
-        return f"{value:{'+' if signed else ''}.1e}"  # small is not zero: a gate may hang on it
-    return f"{rounded:{'+' if signed and rounded else ''},.{digits}f}"
+        return f"{value:{sign}.1e}"  # small is not zero: a gate may depend on it
+    if not rounded:
+        return f"{0:.{digits}f}"  # without a sign, also for -0.0
+    return f"{rounded:{sign},.{digits}f}"
 
 
-def percent(value: Any, digits: int = 1, none: str = UNMEASURED) -> str:
-    """Write a share as a percentage; what is no finite number is given in words."""
-    shares = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return f"{number(value * 100, digits)}%" if shares else number(value, digits, none)
+def percent(value: Any, digits: int = 1, none: str = UNMEASURED, signed: bool = False) -> str:
+    """Return a share as a percentage; what is no finite number is given as text."""
+    share = values.number(value)
+    if share is None:
+        return number(value, digits, none)
+    return f"{number(share * 100, digits, signed=signed)}%"
+
+
+def metric(value: Any, name: str, none: str = UNMEASURED, signed: bool = False) -> str:
+    """Return a measured value in the one format of its kind, which its name ends in.
+
+    Shares are percentages, p- and q-values have three significant digits, counts are whole, and
+    everything else (ICs, correlations, betas) has four decimals.
+    """
+    if isinstance(value, int):
+        return number(value, 0, none, signed)
+    if name.endswith(_SHARES):
+        return percent(value, none=none, signed=signed)
+    if name.endswith(_PROBABILITIES) and values.number(value):
+        sign = "+" if signed else ""
+        return f"{value:{sign}#.3g}"
+    return number(value, none=none, signed=signed)
 
 
 def verdict(value: Any, none: str = UNEVALUATED) -> str:
-    """Write pass, fail, or that it was not evaluated; what is no boolean is shown for what it is."""
+    """Return pass, fail, or that it was not evaluated; what is no boolean is shown for what it is."""
     if value is None:
         return none
-    return ("pass" if value else "fail") if isinstance(value, bool) else f"neither: {value}"
+    if not isinstance(value, bool):
+        return f"neither: {value}"
+    return "pass" if value else "fail"
 
 
-def listed(values: Iterable[Any], none: str = "none") -> str:
-    """Write several values as one text; `join` would let them through unescaped."""
-    return ", ".join(_plain(value) for value in values) or none
+def listed(items: Iterable[Any], none: str = "none") -> str:
+    """Return several values as one text; `join` would let them through unescaped."""
+    return ", ".join(map(_plain, items)) or none
 
 
 def _final_markdown(value: Any) -> Any:
-    """Escape what an expression gives, unless it is escaped already or a number."""
+    """Return what an expression gives, escaped unless it is escaped already or a number."""
     from markupsafe import Markup
 
     if hasattr(value, "__html__"):
         return value
     text = _plain(value)
-    plain_number = isinstance(value, int | float)
-    return Markup(text if plain_number else markdown(text))
+    if isinstance(value, int | float):
+        return Markup(text)
+    return Markup(markdown(text))
 
 
 def _final_html(value: Any) -> Any:
-    """Put words for null and show hidden characters; the environment escapes for HTML."""
-    return value if hasattr(value, "__html__") else visible(_plain(value))
+    """Return text for null and for hidden characters; the environment escapes for HTML."""
+    if hasattr(value, "__html__"):
+        return value
+    return visible(_plain(value))
 
 
 @cache
 def _environment(kind: str) -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    is_html = kind == "html"
     environment = Environment(
         loader=FileSystemLoader(PROJECT / "templates"),
         undefined=StrictUndefined,
         autoescape=True,  # in Markdown too: macros then give text that is not escaped twice
-        finalize=_final_html if kind == "html" else _final_markdown,
+        finalize=_final_html if is_html else _final_markdown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        known=known, number=number, percent=percent, verdict=verdict, listed=listed
-    )
-    environment.filters["code"] = _code_html if kind == "html" else _code_markdown
-    if kind == "markdown":
-        for name in _BARRED:
-            del environment.filters[name]
+    filters = environment.filters
+    for function in (known, number, percent, metric, verdict, listed):
+        filters[function.__name__] = function
+    filters["code"] = _code_html if is_html else _code_markdown
+    if not is_html:
+        for name in _UNSAFE_FILTERS:
+            del filters[name]
     return environment

@@ -20,11 +20,8 @@ def requested_run(request: RunRequest) -> str | None:
     folder = _agreed(remote, request.run_dir, "--run-dir")
     name = run_names.parse_run_name(folder or "")
     if folder is not None and not (name and run_names.TAG.fullmatch(name.tag)):
-        raise AmbiguousRun(
-            f"run folder {folder!r}",
-            f"a name like <time>_{run_names.WORKFLOW}_<tag>",
-            "another",
-        )
+        expected = f"a name like {run_names.RUN_NAME}"
+        raise AmbiguousRun(f"run folder {folder!r}", expected, "another")
     return folder
 
 

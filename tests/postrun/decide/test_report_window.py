@@ -7,9 +7,9 @@ import pytest
 from postrun.decide.report_window import (
     CLOCK_CHANGE,
     SLACK,
-    offset,
-    offset_words,
+    format_offset,
     open_window,
+    utc_offset,
     why_not_this_run,
     window,
 )
@@ -131,4 +131,4 @@ def test_clocks_go_back_in_a_run() -> None:
     ],
 )
 def test_offsets(stamp: object, words: str | None) -> None:
-    assert offset_words(offset(stamp)) == words
+    assert format_offset(utc_offset(stamp)) == words

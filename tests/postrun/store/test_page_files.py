@@ -221,6 +221,41 @@ def test_percentages(value: Any, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "name", "shown"),
+    [
+        (0.0123456, "cost_stress[x1.5].test_ic", "0.0123"),
+        (-0.5, "risk_diagnostics.beta_vs_spy", "-0.5000"),
+        (0.0000041, "wf_mean", "4.1e-06"),
+        (0.75, "wf_stress.test_ic_pos_ratio", "75.0%"),
+        (1, "wf_pos_ratio", "1"),  # a whole number is a count
+        (0.8, "turnover_top_pct_overlap", "80.0%"),
+        (0.05, "q_value_bh", "0.0500"),
+        (0.000123456, "q_value", "0.000123"),
+        (14, "rows", "14"),
+        (True, "factor_gate_pass", "yes"),
+        (None, "q_value", "not measured"),
+        (float("nan"), "q_value", "not measured"),
+        ("n/a", "industry_coverage", "n/a"),
+    ],
+)
+def test_each_kind_of_metric_has_one_format(value: Any, name: str, shown: str) -> None:
+    assert page_files.metric(value, name) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "shown"),
+    [
+        (0.0, "q_value", "0.0000"),
+        (0.1, "beta", "+0.1000"),
+        (-0.1, "wf_pos_ratio", "-10.0%"),
+        (2, "high_items", "+2"),
+    ],
+)
+def test_a_difference_has_its_sign(value: Any, name: str, shown: str) -> None:
+    assert page_files.metric(value, name, signed=True) == shown
+
+
+@pytest.mark.parametrize(
     ("value", "shown"),
     [(True, "pass"), (False, "fail"), (None, "not evaluated"), ("false", "neither: false")],
 )
