@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from make_workstation import lay_out
 
-from conftest_sample import SampleRun, gate_words
+from harness.programs import wait_for
+from harness.sample import SampleRun, gate_words
 from postrun.store import json_files
-from program import wait_for
 
 
 def read(path: Path) -> Any:

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-import factory
 import monitor_then_finalize
-from factory import Documents
+from harness import factory
+from harness.factory import Documents
+from harness.programs import Program, on_a_terminal
+from harness.sshd import Sshd
 from postrun.core import locations, locks
-from program import Program, on_a_terminal
-from sshd import Sshd
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "scripts/monitor_then_finalize.py"

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-import factory
 import watch_runs
-from factory import Documents
+from harness import factory
+from harness.factory import Documents
+from harness.programs import Program, on_a_terminal
+from harness.sshd import Sshd
 from postrun.core import locations, locks
 from postrun.monitor.report import counted
 from postrun.store import configuration
-from program import Program, on_a_terminal
-from sshd import Sshd
 
 MINE = f"w{os.getpid()}"  # tags of this test process alone: others work on the same machine
 FAST = ("--interval", "0.2", "--grace", "0.5", "--lock-wait", "20")

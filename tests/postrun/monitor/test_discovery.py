@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from factory import put
 from fake_workstations import NOON, run_folder
+from harness.factory import put
 from postrun.core import locations
 from postrun.monitor.discovery import RunDiscovery, is_closed
 from postrun.remote.snapshots import HostSnapshot, Process

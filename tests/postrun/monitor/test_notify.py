@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-import factory
 import monitor_then_finalize
 import post_run_sync_and_finalize as conductor
 import watch_runs
-from factory import TAG
+from harness import factory
+from harness.factory import TAG
 from postrun.core import disk
 from postrun.core.errors import AmbiguousRun, Invalid, RunDead, Unreachable
 from postrun.monitor import notify
