@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-import factory
 import finalize_gate_run
 import post_run_sync_and_finalize as conductor
-from factory import Documents
+from harness import factory
+from harness.factory import Documents
 from harness.golden import Golden
 from postrun.store import ledger
 

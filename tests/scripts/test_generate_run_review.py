@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-import factory
 import generate_run_review as reviewer
 import post_run_sync_and_finalize as conductor
-import spoiled
 import update_factor_experiment_registry as registry
-from closed import registry_row
-from factory import Documents
+from harness import factory, spoiled
+from harness.archive import registry_row
+from harness.factory import Documents
 from harness.golden import Golden
 from postrun.decide import scoring
 from postrun.review import comparison, stages, standing

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-import factory
 import governance_audit_checker as checker
 import post_run_sync_and_finalize as conductor
-import spoiled
-from factory import Documents
+from harness import factory, spoiled
+from harness.factory import Documents
 from harness.golden import Golden
 from postrun import audit
 from postrun.audit import observe

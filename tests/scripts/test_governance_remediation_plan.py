@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-import factory
 import governance_remediation_plan as remediation
 import post_run_sync_and_finalize as conductor
-import spoiled
+from harness import factory, spoiled
 from harness.golden import Golden
 from postrun.core.errors import Invalid
 from postrun.store import check_catalogue, json_files

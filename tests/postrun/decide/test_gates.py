@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import factory
+from harness import factory
 from postrun.decide import gates
 
 REPORT: dict[str, Any] = factory.documents().report

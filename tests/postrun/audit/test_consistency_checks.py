@@ -1,0 +1,75 @@
+"""Consistency: each check passes for a clean run, and fails for one reason."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from postrun.audit import consistency_checks as checks
+from postrun.audit.answers import Answer
+from postrun.audit.facts import Document, Facts
+
+
+@pytest.mark.parametrize("check", checks.CHECKS)
+def test_a_clean_run_passes(clean_facts: Facts, check: Callable[[Facts], Answer]) -> None:
+    assert check(clean_facts).passed
+
+
+def with_report(facts: Facts, section: str, **members: Any) -> Facts:
+    report = facts.report.value
+    changed = {**report, section: {**report[section], **members}}
+    return replace(facts, report=Document(changed, path=facts.report.path))
+
+
+def test_every_file_with_another_tag_is_named(clean_facts: Facts) -> None:
+    facts = replace(clean_facts, result=Document({"decision_tag": "run2"}), requested_tag="run3")
+    assert checks.tags_agree(facts).observed == "result says 'run2'; command line says 'run3'"
+
+
+def test_another_run_of_the_tag_is_named(clean_facts: Facts) -> None:
+    facts = replace(clean_facts, other_runs_of_tag=("an_older_folder",))
+    assert checks.tag_used_once(facts).observed == "an_older_folder"
+
+
+@pytest.mark.parametrize("written", ["2026-02-21T01:00:00", "2026-02-22T09:00:00", "someday", None])
+def test_a_report_of_another_time_is_none_of_this_run(
+    clean_facts: Facts, written: str | None
+) -> None:
+    report = Document({**clean_facts.report.value, "generated_at": written})
+    assert not checks.report_belongs_to_run(replace(clean_facts, report=report)).passed
+
+
+@pytest.mark.parametrize("verdict", ["true", 1, None])
+def test_a_verdict_is_true_or_false(clean_facts: Facts, verdict: object) -> None:
+    facts = with_report(clean_facts, "gates", overall_pass=verdict)
+    assert not checks.overall_pass_boolean(facts).passed
+
+
+def test_a_gate_that_its_number_denies_is_named(clean_facts: Facts) -> None:
+    facts = with_report(clean_facts, "risk_diagnostics", beta_vs_spy=0.9)
+    assert "risk_gate_beta_abs: reported true" in checks.gates_recomputed(facts).observed
+
+
+def test_numbers_that_the_tables_deny_are_named(clean_facts: Facts) -> None:
+    facts = with_report(clean_facts, "wf_stress", test_ic_mean=0.5)
+    assert "test_ic_mean" in checks.walk_forward_recomputed(facts).observed
+    facts = with_report(clean_facts, "statistical_gates", q_value_bh=0.5)
+    assert "q_value_bh" in checks.statistics_recomputed(facts).observed
+
+
+def test_lost_rows_are_found(clean_facts: Facts) -> None:
+    assert clean_facts.windows.rows
+    windows = replace(clean_facts.windows, rows=clean_facts.windows.rows[1:])
+    assert not checks.walk_forward_windows_complete(replace(clean_facts, windows=windows)).passed
+    assert clean_facts.costs.rows
+    costs = replace(clean_facts.costs, rows=clean_facts.costs.rows[1:])
+    assert not checks.cost_rows_recomputed(replace(clean_facts, costs=costs)).passed
+
+
+def test_tables_that_cannot_be_read_fail_with_their_problem(clean_facts: Facts) -> None:
+    lost = replace(clean_facts.windows, rows=None, problem="cut in the middle")
+    facts = replace(clean_facts, windows=lost, costs=lost, statistics=Document(problem="cut off"))
+    assert checks.walk_forward_recomputed(facts).observed == "cut in the middle"
+    assert checks.cost_rows_recomputed(facts).observed == "cut in the middle"
+    assert checks.statistics_recomputed(facts).observed == "cut off"

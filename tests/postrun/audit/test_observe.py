@@ -1,0 +1,43 @@
+"""What the audit reads: only evidence, and everything that cannot be read is a fact."""
+
+from postrun.audit.facts import Facts
+from postrun.audit.observe import observe
+from postrun.core.locations import RunPaths
+
+
+def test_a_clean_run_is_read_whole(clean_facts: Facts) -> None:
+    documents = (
+        *(clean_facts.preflight, clean_facts.context, clean_facts.result, clean_facts.detection),
+        *(clean_facts.data_quality, clean_facts.report, clean_facts.statistics),
+    )
+    assert [document.problem for document in documents if document.value is None] == []
+    assert clean_facts.windows.rows
+    assert clean_facts.costs.rows
+    assert clean_facts.has_summary
+    assert clean_facts.evidence.changed == ()
+    assert [row["result"] for row in clean_facts.ledger.rows] == ["pass"]
+
+
+def test_nothing_of_it_crashes_when_nothing_is_there(absent_run: RunPaths) -> None:
+    facts = observe(absent_run, None)
+    assert facts.context.value is None
+    assert facts.context.problem
+    assert facts.report.problem == "no gate report belongs to this run"
+    assert facts.windows.rows is None
+    assert (facts.ledger.rows, facts.ledger.problem) == ((), "")
+    assert facts.result_modified is None
+
+
+def test_a_file_that_the_manifest_does_not_list_is_no_evidence(absent_run: RunPaths) -> None:
+    listed = absent_run.path("evidence_manifest")
+    listed.write_text(
+        '{"schema_version": 1, "generated_at": "2026-02-21T12:00:00Z", "files": [], "links": [],'
+        f' "run_folder": "{absent_run.run}", "gate_folder": null, "verified": true,'
+        ' "abandoned": null, "changes": []}'
+    )
+    absent_run.path("context").write_text('{"decision_tag": "planted"}')
+    facts = observe(absent_run, None)
+    assert facts.evidence.manifest.value is not None
+    assert facts.context.problem == "not among the evidence"
+    assert facts.evidence.changed
+    assert str(absent_run.root) not in "".join(facts.evidence.changed)
