@@ -199,3 +199,19 @@ def test_no_two_steps_write_the_same() -> None:
     written = [name for step in STEPS for name in step.writes]
     assert sorted(written) == sorted(set(written))
     assert len({step.name for step in STEPS}) == len(STEPS)
+
+
+def has_function(path: Path) -> bool:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return any(isinstance(node, kinds) for node in ast.walk(ast.parse(path.read_bytes())))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SCRIPTS)))
+def test_every_script_and_module_has_its_test(path: Path) -> None:
+    """Where two packages have a module of one name, the package may stand before it."""
+    if path.name == "__init__.py" or not has_function(path):
+        return
+    parts = path.relative_to(SCRIPTS).parts
+    folder = PROJECT / "tests" / (Path(*parts[:-1]) if len(parts) > 1 else "scripts")
+    names = [f"test_{path.name}", f"test_{path.parent.name}_{path.name}"]
+    assert [name for name in names if (folder / name).is_file()], f"expected {folder / names[0]}"
