@@ -118,7 +118,7 @@ def _set_to_null(value: Any, where: str, places: list[str]) -> Any:
 
 
 def try_parse(content: bytes | None, thing: object, schema: str = "") -> Reading:
-    """Like `parse`, but an error becomes the `problem`."""
+    """Return what `parse` returns; an error becomes the `problem`."""
     if content is None:
         return Reading(problem="nothing there")
     try:
@@ -128,7 +128,7 @@ def try_parse(content: bytes | None, thing: object, schema: str = "") -> Reading
 
 
 def try_load(path: Path, schema: str = "") -> Reading:
-    """Like `try_parse`, for a file. What cannot be opened is a problem, too."""
+    """Return the JSON of a file as `try_parse` does. What cannot be opened is a problem, too."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -139,7 +139,7 @@ def try_load(path: Path, schema: str = "") -> Reading:
 
 
 def try_read(run_paths: RunPaths, name: str) -> Reading:
-    """Like `try_load`, for an artifact of a run or of the workspace."""
+    """Return an artifact of a run or of the workspace, as `try_load` does."""
     path = run_paths.path(name)
     return try_load(path, _schema_name(name))
 
@@ -306,7 +306,7 @@ def read(run_paths: RunPaths, name: str, hint: str = "") -> Any:
 
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:
-    """Like `read`, but None when there is no such file."""
+    """Return what `read` returns; None when there is no such file."""
     if not run_paths.path(name).exists():
         return None
     return read(run_paths, name)
