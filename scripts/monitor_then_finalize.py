@@ -42,7 +42,7 @@ from postrun.core.errors import (
 from postrun.core.request import RunRequest
 from postrun.monitor.display import OneRunDisplay
 from postrun.monitor.host_monitor import HostMonitor
-from postrun.monitor.loop import BackgroundPolls, LoopOptions, MonitorLoop
+from postrun.monitor.loop import MonitorLoop
 from postrun.monitor.run_monitor import RunMonitor
 from postrun.monitor.screen import Screen
 from postrun.monitor.states import State
@@ -56,16 +56,16 @@ from steps import STEPS
 
 def run(args: argparse.Namespace, resume: str) -> int:
     """Monitor one run to its end, and close it or print its state."""
-    request, settings = cli.parse_request(args), configuration.workstation()
+    request = cli.parse_request(args)
+    settings = configuration.workstation()
     station = workstation.connect(request.host, request.remote_root, settings)
     host = host_monitor(args, request, station)
     (monitor,) = host.monitors.values()
-    options = LoopOptions(args.once, args.dry_run, args.lock_wait)
     close = None
     if not args.until:
         close = partial(conductor.close, chosen_steps=STEPS, as_json=args.json)
     display = OneRunDisplay([host], Screen())
-    loop = MonitorLoop([host], options, close, display, BackgroundPolls())
+    loop = MonitorLoop([host], display, close, args.lock_wait, args.once, args.dry_run)
     if not loop.run(resume):
         return INTERRUPTED
     station.close()
@@ -76,9 +76,13 @@ def host_monitor(
     args: argparse.Namespace, request: RunRequest, station: Workstation
 ) -> HostMonitor:
     """Return the monitor of a workstation for one run. Raises Usage, AmbiguousRun."""
-    tag, run_folder = run_lookup.requested_tag(request), run_lookup.requested_run(request)
-    remote_folder = f"{locations.RUNS}/{run_folder}" if run_folder else None
-    limits, started_at = limits_from(args), time.monotonic()
+    tag = run_lookup.requested_tag(request)
+    run_folder = run_lookup.requested_run(request)
+    remote_folder = None
+    if run_folder:
+        remote_folder = f"{locations.RUNS}/{run_folder}"
+    limits = limits_from(args)
+    started_at = time.monotonic()
 
     def poll(*_: object) -> HostSnapshot:
         # Only the snapshot of the run counts where no other runs are looked for.
@@ -94,7 +98,9 @@ def conclude(args: argparse.Namespace, host: HostMonitor, monitor: RunMonitor, r
 
     Raises the error that ended the monitor.
     """
-    current, error = monitor.current, None
+    current = monitor.current
+    error = None
+    code = 0
     if current.state is State.COMPLETE and monitor.report_row:
         return monitor.report_row.exit_code
     if monitor.error:
@@ -103,9 +109,15 @@ def conclude(args: argparse.Namespace, host: HostMonitor, monitor: RunMonitor, r
         raise host.error
     if current.state is not State.COMPLETE:
         error = explain_end(host, monitor, resume)
+        code = error.exit_code
     if args.json:
-        row = {"state": current.state, "run": current.run, "words": current.message}
-        print(json.dumps({**row, "exit_code": error.exit_code if error else 0}))
+        row = {
+            "state": current.state,
+            "run": current.run,
+            "words": current.message,
+            "exit_code": code,
+        }
+        print(json.dumps(row))
     else:
         print(current.state)
     if error:
@@ -115,15 +127,19 @@ def conclude(args: argparse.Namespace, host: HostMonitor, monitor: RunMonitor, r
 
 def explain_end(host: HostMonitor, monitor: RunMonitor, resume: str) -> PostRunError:
     """Return the error of a run that did not complete."""
-    current, limits, thing = monitor.current, monitor.limits, f"run {monitor.tag}"
+    current = monitor.current
+    limits = monitor.limits
+    thing = f"run {monitor.tag}"
     state = f"{current.state}: {current.message}"
     if current.ended_by is Missing:
         expected = f"a run folder within {limits.appear_timeout:g} s"
         return Missing(thing, expected, current.message, resume)
     if current.ended_by is DeadlineReached:
-        return DeadlineReached(thing, f"its end within {limits.deadline:g} s", state, resume)
+        expected = f"its end within {limits.deadline:g} s"
+        return DeadlineReached(thing, expected, state, resume)
     if current.state is State.UNREACHABLE:
-        return Unreachable(f"workstation {monitor.host}", "an answer", monitor.problem, resume)
+        thing = f"workstation {monitor.host}"
+        return Unreachable(thing, "an answer", monitor.problem, resume)
     if current.ended_by is None:
         return NotFinished(thing, "its end", state)
     command = cli.abandon_command(host.closing_request(monitor), monitor.tag)

@@ -37,7 +37,7 @@ from postrun.core.request import RunRequest
 from postrun.monitor.discovery import RunDiscovery
 from postrun.monitor.display import Display
 from postrun.monitor.host_monitor import HostMonitor
-from postrun.monitor.loop import BackgroundPolls, LoopOptions, MonitorLoop
+from postrun.monitor.loop import MonitorLoop
 from postrun.monitor.report import print_rows
 from postrun.monitor.screen import Screen
 from postrun.monitor.states import Limits
@@ -53,15 +53,17 @@ _USUAL_LIMITS = Limits(appear_timeout=3600.0)
 
 def run(args: argparse.Namespace, resume: str) -> int:
     """Monitor until every run has ended, and print what became of each."""
-    places = configuration.workstations()
-    if args.host or args.remote_root:
-        places = [configuration.choose_workstation(args.host, args.remote_root)]
-    settings = configuration.workstation()
-    stations = [workstation.connect(host, root, settings) for host, root in places]
-    hosts = host_monitors(args, places, stations)
-    options = LoopOptions(args.once, args.dry_run, args.lock_wait)
+    hosts, stations = connect(args)
+    display = Display(hosts, Screen())
     close = partial(conductor.close, chosen_steps=STEPS, as_json=args.json)
-    loop = MonitorLoop(hosts, options, close, Display(hosts, Screen()), BackgroundPolls())
+    loop = MonitorLoop(
+        hosts,
+        display,
+        close,
+        args.lock_wait,
+        args.once,
+        args.dry_run,
+    )
     try:
         if not loop.run(resume):
             return INTERRUPTED
@@ -74,19 +76,36 @@ def run(args: argparse.Namespace, resume: str) -> int:
     return print_rows(loop.rows, args.json)
 
 
-def host_monitors(
-    args: argparse.Namespace, places: Sequence[tuple[str, str]], stations: Sequence[Workstation]
-) -> list[HostMonitor]:
-    """Return a monitor for each workstation, which finds its runs by itself."""
-    root, limits, started_at = args.local_root.resolve(), limits_from(args), time.monotonic()
+def connect(args: argparse.Namespace) -> tuple[list[HostMonitor], list[Workstation]]:
+    """Return the workstations and their monitors, which find their runs themselves."""
+    settings = configuration.workstation()
+    places = configuration.workstations()
+    if args.host or args.remote_root:
+        place = configuration.choose_workstation(args.host, args.remote_root)
+        places = [place]
+    root = args.local_root.resolve()
+    limits = limits_from(args)
+    started_at = time.monotonic()
     since = datetime.min if args.all else args.since  # noqa: DTZ901  (names have no zone)
     shared_places: dict[str, list[str]] = {}  # so that a run on two workstations is noticed
     hosts = []
-    for (host, remote_root), station in zip(places, stations, strict=True):
+    stations = []
+    for host, remote_root in places:
+        station = workstation.connect(host, remote_root, settings)
+        stations.append(station)
         request = RunRequest(root, host=host, remote_root=remote_root)
-        discovery, poll = RunDiscovery(root, since), station.take_host_snapshot
-        hosts.append(HostMonitor(request, poll, limits, started_at, discovery, shared_places))
-    return hosts
+        poll = station.take_host_snapshot
+        discovery = RunDiscovery(root, since)
+        monitor = HostMonitor(
+            request,
+            poll,
+            limits,
+            started_at,
+            discovery,
+            shared_places,
+        )
+        hosts.append(monitor)
+    return hosts, stations
 
 
 def stamp(text: str) -> datetime:
@@ -111,7 +130,8 @@ def add_choice_of_runs(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
-    work = partial(run, resume=cli.resume_hint(__file__, argv))
+    resume = cli.resume_hint(__file__, argv)
+    work = partial(run, resume=resume)
     timeouts = partial(add_timeouts, usual=_USUAL_LIMITS)
     return cli.script_main(work, __doc__, argv, add_choice_of_runs, cli.add_location, timeouts)
 

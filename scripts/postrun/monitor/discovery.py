@@ -35,16 +35,19 @@ class RunDiscovery:
         """
         is_first_poll = self._now is None
         self._now = clock.local_time(snapshot.clock, snapshot.zone)
-        open_runs = self._without_closed(self._remember(snapshot))
+        new_runs = self._remember(snapshot)
+        open_runs = self._without_closed(new_runs)
         if not is_first_poll:
             return open_runs
         # Later polls list only what began meanwhile. The first one lists the archive as well, and
         # nobody wants a year of abandoned runs to be closed by surprise.
         start = self.since or self._now - RECENT
-        ignored = configuration.workstation()["ignored_programs"]
+        settings = configuration.workstation()
+        ignored = settings["ignored_programs"]
         recent = []
         for run in open_runs:
-            if run.started >= start or is_at_work(run, snapshot, ignored):
+            is_recent = run.started >= start
+            if is_recent or is_at_work(run, snapshot, ignored):
                 recent.append(run)
         self.skipped_old_runs = len(open_runs) - len(recent)
         return recent
@@ -53,9 +56,11 @@ class RunDiscovery:
         """Return the name from which on the next poll lists run folders."""
         if self._now is None or not self.known_runs:
             return _BEFORE_EVERY_NAME
-        newest = max(run.started for run in self.known_runs.values())
+        runs = self.known_runs.values()
+        newest = max(run.started for run in runs)
         # A folder's name may lie in the future; the clock does not let it hide the runs after it.
-        start = min(newest, self._now) - _SLACK
+        newest = min(newest, self._now)
+        start = newest - _SLACK
         return start.strftime(clock.RUN_STAMP)
 
     def _remember(self, snapshot: HostSnapshot) -> list[RunName]:
@@ -64,7 +69,9 @@ class RunDiscovery:
         # The stamp comes first in a name, so this is oldest first.
         for folder in sorted(snapshot.folders):
             run = run_names.parse_run_name(folder)
-            if run and folder not in self.known_runs and run_names.TAG.fullmatch(run.tag):
+            if run is None or folder in self.known_runs:
+                continue
+            if run_names.TAG.fullmatch(run.tag):
                 self.known_runs[folder] = run
                 newest_by_tag[run.tag] = run
         return list(newest_by_tag.values())
@@ -73,19 +80,35 @@ class RunDiscovery:
         """Return the runs that this workspace has not closed. The ledger is read only for some."""
         if not runs:
             return []
-        decided = {row["run"] for row in ledger.read_rows(self.root)}
-        return [run for run in runs if not is_closed(self.root, run.folder, decided)]
+        rows = ledger.read_rows(self.root)
+        decided = {row["run"] for row in rows}
+        open_runs = []
+        for run in runs:
+            if not is_closed(self.root, run.folder, decided):
+                open_runs.append(run)
+        return open_runs
 
 
 def is_closed(root: Path, folder: str, decided: set[str]) -> bool:
     """Return whether a run has been closed here: it has a decision in the ledger and an audit."""
-    audit = RunPaths(root, folder, None).path("governance_audit_check")
-    return folder in decided and audit.is_file()
+    if folder not in decided:
+        return False
+    run_paths = RunPaths(root, folder, None)
+    return run_paths.path("governance_audit_check").is_file()
 
 
-def is_at_work(run: RunName, snapshot: HostSnapshot, ignored: Collection[str]) -> bool:
+def is_at_work(
+    run: RunName,
+    snapshot: HostSnapshot,
+    ignored: Collection[str],
+) -> bool:
     """Return whether a run has processes, but for `ignored` programs, and no result yet."""
     if snapshot.folders[run.folder]:
         return False
-    listed = snapshot.processes
-    return bool(processes.of_run(listed, run.tag, run.folder, ignored_programs=ignored))
+    found = processes.of_run(
+        snapshot.processes,
+        run.tag,
+        run.folder,
+        ignored_programs=ignored,
+    )
+    return bool(found)

@@ -20,8 +20,10 @@ class Display:
     shows_one_run = False  # whether lines need not say which run or workstation they are about
 
     def __init__(self, hosts: Sequence[HostMonitor], screen: Screen) -> None:
-        self.hosts, self.screen = hosts, screen
-        self.is_live = screen.live and not terminal.is_quiet()
+        self.hosts = hosts
+        self.screen = screen
+        is_quiet = terminal.is_quiet()
+        self.is_live = screen.live and not is_quiet
 
     def show(self, message: str) -> None:
         """Write a line that stays, with the time; nothing with --quiet."""
@@ -38,8 +40,9 @@ class Display:
 
     def show_run(self, monitor: RunMonitor, message: str) -> None:
         """Write a line about a run."""
-        label = "" if self.shows_one_run else f"{monitor.host} {monitor.tag} "
-        self.show(label + message)
+        if not self.shows_one_run:
+            message = f"{monitor.host} {monitor.tag} {message}"
+        self.show(message)
 
     def show_host(self, host: HostMonitor, message: str) -> None:
         """Write a line about a workstation. Of a single run, the run's own lines say enough."""
@@ -48,7 +51,8 @@ class Display:
 
     def first_contact(self, host: HostMonitor) -> None:
         """Show how many runs there are, or that the workstation has not answered yet."""
-        message = f": {counted(len(host.monitors), 'unfinished run')} to watch"
+        runs = counted(len(host.monitors), "unfinished run")
+        message = f": {runs} to watch"
         if not host.has_answered:
             message = f" does not answer ({host.problem})"
         elif host.discovery and host.discovery.skipped_old_runs:
@@ -60,16 +64,21 @@ class Display:
         """Show a change of state, and the end of the log of a dead run."""
         if not monitor.has_changed:
             return
-        reason = f" ({monitor.problem})" if monitor.problem else ""
-        self.show_run(monitor, f"{monitor.state_name}: {monitor.current.message}{reason}")
-        if monitor.current.state is State.DEAD and not terminal.is_quiet():
-            for line in monitor.log_tail.splitlines()[-self.log_lines :]:
+        current = monitor.current
+        message = f"{monitor.state_name}: {current.message}"
+        if monitor.problem:
+            message += f" ({monitor.problem})"
+        self.show_run(monitor, message)
+        if current.state is State.DEAD and not terminal.is_quiet():
+            log = monitor.log_tail.splitlines()
+            for line in log[-self.log_lines :]:
                 self.screen.show(terminal.plain(f"  | {line}"))
 
     def draw(self, now: float) -> None:
         """Draw the live part. `now` is the monotonic clock in seconds."""
         if self.is_live:
-            self.screen.draw([terminal.plain(line) for line in self.live_lines(now)])
+            lines = self.live_lines(now)
+            self.screen.draw([terminal.plain(line) for line in lines])
 
     def live_lines(self, now: float) -> list[str]:
         """Return the lines of the live part."""
@@ -89,11 +98,14 @@ class OneRunDisplay(Display):
     def run_polled(self, monitor: RunMonitor) -> None:
         """Show a change of state or of the progress."""
         super().run_polled(monitor)
-        previous, self._progress = self._progress, ""
-        if monitor.current.last_known in (State.RUNNING, State.STALLED):
+        previous = self._progress
+        self._progress = ""
+        state = monitor.current.last_known
+        if state in (State.RUNNING, State.STALLED):
             self._progress = progress(monitor.log_tail)
         # The live part shows it anyway.
-        if self._progress not in ("", previous) and not self.is_live:
+        is_new = self._progress not in ("", previous)
+        if is_new and not self.is_live:
             self.show(self._progress)
 
     def live_lines(self, now: float) -> list[str]:
@@ -107,11 +119,14 @@ class OneRunDisplay(Display):
             lines = [f"run {monitor.tag}: {state}: {current.message}"]
         if self._progress:
             lines.append(f"  {self._progress}")
-        for line in monitor.log_tail.splitlines()[-3:]:
+        log = monitor.log_tail.splitlines()
+        for line in log[-3:]:
             lines.append(f"  | {line}")
         activity = "polling"
         if monitor.has_ended:
             activity = "closing"
         elif not host.is_polling:
-            activity = f"next poll in {math.ceil(max(0.0, host.due - now))} s"
-        return [*lines, f"{activity}; Ctrl-C detaches, the run goes on"]
+            seconds = max(0.0, host.due - now)
+            activity = f"next poll in {math.ceil(seconds)} s"
+        lines.append(f"{activity}; Ctrl-C detaches, the run goes on")
+        return lines

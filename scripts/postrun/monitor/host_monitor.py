@@ -11,7 +11,13 @@ from postrun.core.errors import AmbiguousRun, PostRunError, Unreachable
 from postrun.core.request import RunRequest
 from postrun.monitor.discovery import RunDiscovery
 from postrun.monitor.run_monitor import RunMonitor
-from postrun.monitor.states import Limits, MonitorState, judge, pause, seconds_left
+from postrun.monitor.states import (
+    Limits,
+    MonitorState,
+    judge,
+    pause,
+    seconds_left,
+)
 from postrun.remote.snapshots import HostSnapshot, RunSnapshot
 
 # Asks the workstation about these tags, and for the run folders from a name on.
@@ -42,32 +48,39 @@ class HostMonitor:
         # The state of a run that is never missing: only the outages count.
         self._current = MonitorState(self.started_at)
         # A poll that ends after the deadline is the last one.
-        self.deadline = self.started_at + (self.limits.deadline or math.inf)
+        self.deadline = self.started_at + self.limits.deadline
 
     @property
     def open_monitors(self) -> list[RunMonitor]:
         """Return the monitors that have something to wait for."""
-        return [monitor for monitor in self.monitors.values() if not monitor.has_ended]
+        monitors = self.monitors.values()
+        return [monitor for monitor in monitors if not monitor.has_ended]
 
     def begin_poll(self, now: float) -> Callable[[], HostSnapshot]:
         """Return the poll that is due, to be called in any thread."""
-        self.is_polling, self.polled_at = True, now
+        self.is_polling = True
+        self.polled_at = now
         tags = [monitor.tag for monitor in self.open_monitors]
-        first_name = self.discovery.first_name() if self.discovery else ""
+        first_name = ""
+        if self.discovery is not None:
+            first_name = self.discovery.first_name()
         return partial(self.poll, tags, first_name)
 
     def seconds_left(self, now: float) -> float:
         """Return the seconds until waiting for this workstation ends, whatever it answers."""
-        states = [self._current]
+        seconds = seconds_left(self._current, now, self.limits)
         if self.discovery is None:
-            states += [monitor.current for monitor in self.open_monitors]
-        return min(seconds_left(state, now, self.limits) for state in states)
+            for monitor in self.open_monitors:
+                run_seconds = seconds_left(monitor.current, now, self.limits)
+                seconds = min(seconds, run_seconds)
+        return seconds
 
     def take(self, answer: HostAnswer, now: float) -> list[RunMonitor]:
         """Take in one poll. Return the monitors of the runs that it was about."""
         self.is_polling = False
         if isinstance(answer, HostSnapshot):
-            self.has_answered, self.problem = True, None
+            self.has_answered = True
+            self.problem = None
             self._current = MonitorState(self.started_at)
         else:
             self._take_problem(answer, now)
@@ -76,13 +89,15 @@ class HostMonitor:
             run_answer: RunSnapshot | PostRunError | None = self.problem
             if isinstance(answer, HostSnapshot):
                 run_answer = answer.run_snapshots.get(monitor.tag)
-            if run_answer is not None and not self.is_rejected:
-                self._take_run(monitor, run_answer, now)
-                polled.append(monitor)
+            if run_answer is None or self.is_rejected:
+                continue
+            self._take_run(monitor, run_answer, now)
+            polled.append(monitor)
         self.due = math.inf
         if self.error is None and now < self.deadline:
             seconds = pause(self._current, now, self.limits, random.random())
-            self.due = now + max(0.0, min(seconds, self.seconds_left(now)))
+            seconds = min(seconds, self.seconds_left(now))
+            self.due = now + max(0.0, seconds)
         return polled
 
     def _take_problem(self, problem: PostRunError, now: float) -> None:
@@ -90,12 +105,16 @@ class HostMonitor:
         self._current = judge(self._current, None, now, self.limits)
         # A wrong root, user or key at the first contact: asking again would not help. After the
         # first answer it may be a disk that is away for a while.
-        self.is_rejected = not self.has_answered and type(problem) is not Unreachable
+        if not self.has_answered:
+            self.is_rejected = type(problem) is not Unreachable
         if self.is_rejected or self._current.ended_by is Unreachable:
             self.error = problem
 
     def _take_run(
-        self, monitor: RunMonitor, answer: RunSnapshot | PostRunError, now: float
+        self,
+        monitor: RunMonitor,
+        answer: RunSnapshot | PostRunError,
+        now: float,
     ) -> None:
         """Take in the poll of one run. What is wrong with one run alone ends only its monitor."""
         places = self.shared_places.get(monitor.run, [])
@@ -117,11 +136,16 @@ class HostMonitor:
             return
         place = f"{self.request.host}:{self.request.remote_root}"
         for run in self.discovery.find_new_runs(snapshot):
-            self.shared_places.setdefault(run.folder, []).append(place)
+            places = self.shared_places.setdefault(run.folder, [])
+            places.append(place)
             monitor = self.monitors.get(run.tag)
             if monitor is None or monitor.has_ended:
                 self.monitors[run.tag] = RunMonitor(
-                    self.request, run.tag, self.limits, self.started_at, run.folder
+                    self.request,
+                    run.tag,
+                    self.limits,
+                    self.started_at,
+                    run.folder,
                 )
                 if now < self.deadline:
                     self.due = now
@@ -131,12 +155,16 @@ class HostMonitor:
 
         By the tag alone, detection would pass over a newer run that has no context.
         """
-        local_runs = (self.request.root / locations.RUNS).glob(f"*_{monitor.tag}")
-        folders = {path.name for path in local_runs} | set(self.shared_places)
+        runs_folder = self.request.root / locations.RUNS
+        local_runs = runs_folder.glob(f"*_{monitor.tag}")
+        folders = {path.name for path in local_runs}
+        folders.update(self.shared_places)
         if monitor.snapshot:
             folders.update(monitor.snapshot.runs)
-        for folder in folders - {monitor.run}:
+        folders.discard(monitor.run)
+        for folder in folders:
             other = run_names.parse_run_name(folder)
             if other and other.tag == monitor.tag:
-                return replace(monitor.request, run_dir_remote=f"{locations.RUNS}/{monitor.run}")
+                remote_folder = f"{locations.RUNS}/{monitor.run}"
+                return replace(monitor.request, run_dir_remote=remote_folder)
         return monitor.request

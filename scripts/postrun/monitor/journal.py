@@ -28,10 +28,12 @@ class Journal:
         A monitor that is resumed repeats nothing: what the last line already says is left out.
         """
         if current.differs_from(previous):
-            self.waiting_lines.append(self._line(previous, current, now))
+            line = self._line(previous, current, now)
+            self.waiting_lines.append(line)
         if current.run is None or not self.waiting_lines:
             return
-        path = RunPaths(self.root, current.run, None).path("monitor_events")
+        run_paths = RunPaths(self.root, current.run, None)
+        path = run_paths.path("monitor_events")
         last_state = None
         for line in json_files.read_lines(path, "monitor_events"):
             last_state = line["state"]
@@ -44,7 +46,8 @@ class Journal:
             if line["state"] != last_state:
                 complete_line = {**line, "run": current.run, "before": last_state}
                 json_files.check(complete_line, "monitor_events", path)
-                disk.append(path, json_files.encode_line(complete_line))
+                encoded = json_files.encode_line(complete_line)
+                disk.append(path, encoded)
             last_state = line["state"]
         self.waiting_lines.clear()
 

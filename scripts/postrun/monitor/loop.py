@@ -10,10 +10,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from postrun.core import terminal
-from postrun.core.errors import DeadlineReached, Locked, NotFinished, PostRunError, Unreachable
+from postrun.core.errors import (
+    DeadlineReached,
+    Locked,
+    NotFinished,
+    PostRunError,
+    Unreachable,
+)
 from postrun.monitor import notify
 from postrun.monitor.display import Display
 from postrun.monitor.host_monitor import HostAnswer, HostMonitor
@@ -46,16 +51,17 @@ class BackgroundPolls:
     def start(self, host: HostMonitor) -> None:
         """Begin a poll of a workstation."""
         poll = host.begin_poll(self.now())
-        threading.Thread(target=self._poll, args=(host, poll), daemon=True).start()
 
-    def _poll(self, host: HostMonitor, poll: Callable[[], HostSnapshot]) -> None:
-        answer: HostAnswer | None = None
-        try:
-            answer = poll()
-        except PostRunError as error:
-            answer = error
-        finally:
-            self._answers.put((host, answer, self.now()))
+        def wait_for_answer() -> None:
+            answer: HostAnswer | None = None
+            try:
+                answer = poll()
+            except PostRunError as error:
+                answer = error
+            finally:
+                self._answers.put((host, answer, self.now()))
+
+        threading.Thread(target=wait_for_answer, daemon=True).start()
 
     def wait(self, seconds: float) -> Answer | None:
         """Return the next answer; None when none comes within so many seconds."""
@@ -65,31 +71,28 @@ class BackgroundPolls:
             return None
 
 
-@dataclass(frozen=True)
-class LoopOptions:
-    """How long a loop stays, and how it closes runs."""
-
-    once: bool = False  # stay only for a run whose every poll points to the same end
-    dry_run: bool = False  # one poll, whatever it points to
-    lock_wait: float = 600.0
-
-
 class MonitorLoop:
     """Monitors runs until each has ended, or waiting has. `rows` hold what became of each."""
 
     def __init__(
         self,
         hosts: Sequence[HostMonitor],
-        options: LoopOptions,
-        close: Close | None,  # None: complete runs are not closed
         display: Display,
-        polls: BackgroundPolls,
+        close: Close | None,  # None: complete runs are not closed
+        lock_wait: float,
+        once: bool = False,  # stay only for a run whose every poll points to the same end
+        dry_run: bool = False,  # one poll, whatever it points to
     ) -> None:
-        self.hosts, self.options, self.display = hosts, options, display
+        self.hosts = hosts
+        self.display = display
+        self.polls = BackgroundPolls()
+        root = hosts[0].request.root
+        self.notifier = notify.notifier_for(root, display.show_problem)
         self.rows: list[ReportRow] = []
-        self.notifier = notify.notifier_for(hosts[0].request.root, display.show_problem)
-        self._polls, self._close = polls, close
-        self._stops_early = options.once or options.dry_run  # a run that goes on is not waited for
+        self._close = close
+        self._lock_wait = lock_wait
+        self._dry_run = dry_run
+        self._stops_early = once or dry_run  # a run that goes on is not waited for
         self._complete: deque[tuple[HostMonitor, RunMonitor]] = deque()  # not closed yet
         self._next_closing = -math.inf
 
@@ -101,7 +104,9 @@ class MonitorLoop:
         try:
             self._run()
         except KeyboardInterrupt:
-            unclosed = len(self._complete) + sum(len(host.open_monitors) for host in self.hosts)
+            unclosed = len(self._complete)
+            for host in self.hosts:
+                unclosed += len(host.open_monitors)
             message = f"detached: {counted(unclosed, 'run')} not closed yet; {resume}"
             self.display.screen.show(terminal.plain(message))
             return False
@@ -113,17 +118,19 @@ class MonitorLoop:
     def _run(self) -> None:
         """Poll, report and close until nothing is left to wait for."""
         while self._complete or not all(map(self._is_done, self.hosts)):
+            now = self.polls.now()
             for host in self.hosts:
-                if self._may_poll(host) and host.due <= self._polls.now():
-                    self._polls.start(host)
-            answer = self._polls.wait(self._seconds_to_sleep())
+                if self._may_poll(host) and host.due <= now:
+                    self.polls.start(host)
+            seconds = self._seconds_to_sleep()
+            answer = self.polls.wait(seconds)
             if answer is not None:
                 self._take(*answer)
             else:
                 # Only when nothing has arrived: a closing takes long, and keeps no answer waiting.
                 self._end_late_polls()
                 self._close_next()
-            self.display.draw(self._polls.now())
+            self.display.draw(self.polls.now())
         for host in self.hosts:
             self._report_open_runs(host)
 
@@ -131,10 +138,13 @@ class MonitorLoop:
 
     def _is_done(self, host: HostMonitor) -> bool:
         """Return whether nothing is left to wait for at a workstation."""
-        if host.due == math.inf or (self._stops_early and host.problem is not None):
+        if host.due == math.inf:
             return True
-        knows_its_runs = host.has_answered or host.discovery is None
-        return knows_its_runs and all(map(self._is_enough, host.monitors.values()))
+        if self._stops_early and host.problem is not None:
+            return True
+        if host.discovery is not None and not host.has_answered:
+            return False  # it is not known yet which runs there are
+        return all(map(self._is_enough, host.monitors.values()))
 
     def _is_enough(self, monitor: RunMonitor) -> bool:
         """Return whether a run needs no other poll."""
@@ -142,20 +152,24 @@ class MonitorLoop:
             return True
         if not self._stops_early or monitor.polls == 0:
             return False
-        return self.options.dry_run or not monitor.points_to_end
+        return self._dry_run or not monitor.points_to_end
 
     def _may_poll(self, host: HostMonitor) -> bool:
         """Return whether a workstation may be polled again.
 
         One whose runs have all ended is still asked for new ones while other workstations have some.
         """
-        looks_for_runs = host.discovery is not None and not self._stops_early
-        return not host.is_polling and (looks_for_runs or not self._is_done(host))
+        if host.is_polling:
+            return False
+        if host.discovery is not None and not self._stops_early:
+            return True
+        return not self._is_done(host)
 
     def _seconds_to_sleep(self) -> float:
         """Return the seconds until something has to be done, unless an answer comes before."""
-        now = self._polls.now()
-        moments = [now + (_TICK if self.display.is_live else _LONGEST_SLEEP)]
+        now = self.polls.now()
+        longest = _TICK if self.display.is_live else _LONGEST_SLEEP
+        moments = [now + longest]
         for host in self.hosts:
             if host.is_polling:
                 moments.append(_end_of_poll(host, now))
@@ -168,13 +182,19 @@ class MonitorLoop:
     # --- answers ---
 
     def _end_late_polls(self) -> None:
-        now = self._polls.now()
+        now = self.polls.now()
         for host in self.hosts:
             if host.is_polling and _end_of_poll(host, now) <= now:
                 thing = f"workstation {host.request.host}"
-                self._take(host, Unreachable(thing, "an answer", "no answer in time"), now)
+                error = Unreachable(thing, "an answer", "no answer in time")
+                self._take(host, error, now)
 
-    def _take(self, host: HostMonitor, answer: HostAnswer | None, now: float) -> None:
+    def _take(
+        self,
+        host: HostMonitor,
+        answer: HostAnswer | None,
+        now: float,
+    ) -> None:
         """Take in an answer: report and notify what has changed, and start what is new."""
         if answer is None:
             raise RuntimeError("the poll stopped with an error of its own; see its traceback above")
@@ -184,7 +204,8 @@ class MonitorLoop:
         for monitor in host.take(answer, now):
             self.display.run_polled(monitor)
             if monitor.has_changed or monitor.has_ended:
-                self.notifier.notify(notify.state_event(monitor.host, monitor.tag, monitor.current))
+                event = notify.state_event(monitor.host, monitor.tag, monitor.current)
+                self.notifier.notify(event)
             if monitor.has_ended:
                 self._end_run(host, monitor)
         if isinstance(answer, HostSnapshot):
@@ -200,7 +221,8 @@ class MonitorLoop:
         if ended_by is DeadlineReached and host.problem is not None:
             ended_by = Unreachable
         if ended_by is not None:
-            self.rows.append(monitor.report(ended_by.exit_code))
+            row = monitor.report(ended_by.exit_code)
+            self.rows.append(row)
         elif self._close is not None:
             self._complete.append((host, monitor))
 
@@ -208,56 +230,68 @@ class MonitorLoop:
         """Report a workstation that is not polled any more: one event for all its runs."""
         lost_runs = []
         for monitor in host.monitors.values():
-            if monitor.current.state is State.UNREACHABLE and monitor.run:
+            state = monitor.current.state
+            if state is State.UNREACHABLE and monitor.run:
                 lost_runs.append(monitor.run)
         name = host.request.host
         if host.has_answered or type(error) is Unreachable:
-            self.notifier.notify(notify.outage_event(name, lost_runs))
+            event = notify.outage_event(name, lost_runs)
+            self.notifier.notify(event)
         self.display.show_host(host, f": given up ({error})")
-        self.rows.append(ReportRow(name, "given up", str(error), error.exit_code))
+        row = ReportRow(name, "given up", str(error), error.exit_code)
+        self.rows.append(row)
 
     def _report_open_runs(self, host: HostMonitor) -> None:
         """Report the runs of a workstation that are not waited for any longer."""
-        code = host_code = DeadlineReached.exit_code
+        code = DeadlineReached.exit_code
+        host_code = code
         if self._stops_early:
-            code, host_code = NotFinished.exit_code, Unreachable.exit_code
+            code = NotFinished.exit_code
+            host_code = Unreachable.exit_code
         if not host.has_answered and host.error is None:
             row = ReportRow(host.request.host, "not seen", str(host.problem), host_code)
             self.rows.append(row)
         if host.problem is not None:
-            code = (host.error or Unreachable).exit_code
+            reason = host.error or Unreachable
+            code = reason.exit_code
         for monitor in host.open_monitors:
-            self.rows.append(monitor.report(code))
+            row = monitor.report(code)
+            self.rows.append(row)
 
     # --- closings ---
 
     def _close_next(self) -> None:
         """Close the next complete run, if there is one. Polls that were begun go on meanwhile."""
-        if self._close is None or not self._complete or self._polls.now() < self._next_closing:
+        if self._close is None or not self._complete:
+            return
+        if self.polls.now() < self._next_closing:
             return
         host, monitor = self._complete[0]
         self.display.show_run(monitor, "closing")
         self.display.screen.clear()
-        is_last_try = self._stops_early or self._polls.now() >= host.deadline
+        is_late = self.polls.now() >= host.deadline
+        is_last_try = self._stops_early or is_late
         # Where many runs are monitored, those that go on are polled while a lock is held.
         retries_locks = host.discovery is not None and not is_last_try
-        lock_wait = self.options.lock_wait
+        lock_wait = self._lock_wait
         if retries_locks:
             lock_wait = min(lock_wait, _LOCK_HOLD)
+        request = host.closing_request(monitor)
         try:
-            code = self._close(host.closing_request(monitor), wait=lock_wait)
+            code = self._close(request, wait=lock_wait)
         except PostRunError as error:
             terminal.error(str(error))
             code = error.exit_code
         self._complete.popleft()
 
-        now = self._polls.now()
+        now = self.polls.now()
         delay = monitor.retry_delay(code, now)
         if retries_locks and code == Locked.exit_code:
             delay = host.limits.interval
         if delay is None or is_last_try:
             self.notifier.report_closing(monitor.run, monitor.tag, code)
-            self.rows.append(monitor.report(code, is_closing=True))
+            row = monitor.report(code, is_closing=True)
+            self.rows.append(row)
             return
         next_try = f"next attempt in {math.ceil(delay)} s"
         self.display.show_run(monitor, f"not closed yet (exit code {code}); {next_try}")
@@ -267,4 +301,5 @@ class MonitorLoop:
 
 def _end_of_poll(host: HostMonitor, now: float) -> float:
     """Return the moment from which on a poll that is under way is not waited for."""
-    return max(host.polled_at + LAST_POLL, now + host.seconds_left(now))
+    end_of_waiting = now + host.seconds_left(now)
+    return max(host.polled_at + LAST_POLL, end_of_waiting)

@@ -47,25 +47,31 @@ class Event:
 
 def state_event(host: str, tag: str, current: MonitorState) -> Event | None:
     """Return the event of a run's state: its end, or a stall. None for any other state."""
-    state, run = current.state, current.run
+    state = current.state
+    run = current.run
     if run is None:
         return None
     if current.ended_by is AmbiguousRun:
-        key = f"unclear {_digest(current.message)}"
-        return Event(key, f"unclear: {tag}", f"{current.message}.", "failure", (run,))
+        digest = _digest(current.message)
+        key = f"unclear {digest}"
+        body = f"{current.message}."
+        return Event(key, f"unclear: {tag}", body, "failure", (run,))
     if state is None or state not in _SEVERITY:
         return None
     # The same evidence gives the same key after the monitor is resumed.
     evidence: object = current.activity
     if current.pending:
         evidence = current.pending.evidence
-    key = f"{state} {_digest(repr(evidence))}"
+    digest = _digest(repr(evidence))
+    key = f"{state} {digest}"
     body = f"Run {run} on workstation {host}: {current.message}."
-    return Event(key, f"{state}: {tag}", body, _SEVERITY[state], (run,))
+    severity = _SEVERITY[state]
+    return Event(key, f"{state}: {tag}", body, severity, (run,))
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(text.encode())
+    return digest.hexdigest()[:16]
 
 
 def outage_event(host: str, runs: Sequence[str]) -> Event:
@@ -85,20 +91,25 @@ def closing_event(root: Path, run: str, tag: str, exit_code: int) -> Event:
             f"The closing of run {run} stopped with exit code {exit_code}; so far: {run_verdict}. "
             "The same command continues it."
         )
-        return Event(f"unclosed {exit_code}", f"closing stopped: {tag}", body, "failure", (run,))
+        key = f"unclosed {exit_code}"
+        return Event(key, f"closing stopped: {tag}", body, "failure", (run,))
     body = f"Run {run} is closed with exit code {exit_code}: result {run_verdict}."
     if run_verdict.next_action:
         body += f" Next action: {run_verdict.next_action}"
     severity = "success" if run_verdict.clean else "warning"
     key = f"verdict {run_verdict}, row {run_verdict.number}"
-    return Event(key, f"verdict {run_verdict.result or 'none'}: {tag}", body, severity, (run,))
+    result = run_verdict.result or "none"
+    title = f"verdict {result}: {tag}"
+    return Event(key, title, body, severity, (run,))
 
 
 class Notifier:
     """Sends events to the addresses of a workspace. Without addresses it does nothing."""
 
     def __init__(self, root: Path, urls: Sequence[str], show: Callable[[str], None]) -> None:
-        self._root, self._urls, self._show = root, urls, show
+        self._root = root
+        self._urls = urls
+        self._show = show
         self._events: queue.Queue[Event | None] = queue.Queue()
         self._sender: threading.Thread | None = None
         if urls:
@@ -115,7 +126,8 @@ class Notifier:
         if self._sender is None:
             return
         try:
-            self.notify(closing_event(self._root, run, tag, exit_code))
+            event = closing_event(self._root, run, tag, exit_code)
+            self.notify(event)
         except PostRunError as error:
             self._show(f"the verdict was not reported to anybody: {error}")
 
@@ -144,7 +156,10 @@ class Notifier:
     def _send_once(self, event: Event) -> None:
         import apprise  # noqa: F401  (before anything is recorded)
 
-        new_runs = [run for run in event.runs if self._record(run, event.key, reported=True)]
+        new_runs = []
+        for run in event.runs:
+            if self._record(run, event.key, reported=True):
+                new_runs.append(run)
         if event.runs and not new_runs:
             return
         if not self._send_everywhere(event):
@@ -162,7 +177,8 @@ class Notifier:
             thread.start()
         end = time.monotonic() + SEND_TIMEOUT
         for thread in threads:
-            thread.join(max(0.0, end - time.monotonic()))
+            rest = end - time.monotonic()
+            thread.join(max(0.0, rest))
         # A server that is slow to answer may have the message already.
         return bool(delivered) or any(thread.is_alive() for thread in threads)
 
@@ -171,8 +187,10 @@ class Notifier:
         run_paths = RunPaths(self._root, run, None)
         lock_path = self._root / locations.LOCKS / "notifications.lock"
         with locks.hold(lock_path, _LOCK_WAIT, "a notification"):
-            document = json_files.read_optional(run_paths, "notifications") or {"told": []}
-            keys = document["told"]
+            document = json_files.read_optional(run_paths, "notifications")
+            keys = []
+            if document is not None:
+                keys = document["told"]
             if (key in keys) is reported:
                 return False
             if reported:
@@ -187,9 +205,11 @@ class Notifier:
         from apprise import Apprise, AppriseAsset, NotifyType
 
         # Apprise's own log messages show whole addresses.
-        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+        log = logging.getLogger("apprise")
+        log.setLevel(logging.CRITICAL + 1)
         asset = AppriseAsset(app_id="post-run operations", app_desc="runs and their verdicts")
-        service, kind = Apprise(asset=asset), NotifyType(event.severity)
+        service = Apprise(asset=asset)
+        kind = NotifyType(event.severity)
         if not service.add(url):
             self._show(
                 f"address {number}: `{event.title}` not sent: Apprise does not know its kind"

@@ -31,7 +31,9 @@ class RunMonitor:
         pattern: str | None = None,
     ) -> None:
         self.request = replace(request, tag=tag)
-        self.host, self.tag, self.limits = request.host, tag, limits
+        self.host = request.host
+        self.tag = tag
+        self.limits = limits
         self.current = MonitorState(started_at)
         self.polls = 0
         self.has_changed = False  # whether the last poll brought another state
@@ -40,8 +42,10 @@ class RunMonitor:
         self.problem = ""  # why the last poll, or its line in the journal, failed
         self.error: PostRunError | None = None  # what ended this monitor alone
         self.report_row: ReportRow | None = None  # what became of the run, once that is known
-        self._first_folder, self._pattern = first_folder, pattern
-        self._ignored_programs = configuration.workstation()["ignored_programs"]
+        self._first_folder = first_folder
+        self._pattern = pattern
+        settings = configuration.workstation()
+        self._ignored_programs = settings["ignored_programs"]
         self._journal = Journal(request.root, tag)
 
     @property
@@ -58,7 +62,9 @@ class RunMonitor:
     def points_to_end(self) -> bool:
         """Return whether every poll so far has pointed to the same final state."""
         pending = self.current.pending
-        return pending is not None and pending.polls == self.polls
+        if pending is None:
+            return False
+        return pending.polls == self.polls
 
     @property
     def state_name(self) -> str:
@@ -72,11 +78,13 @@ class RunMonitor:
 
         `now` is the monotonic clock in seconds.
         """
-        previous, facts = self.current, None
+        previous = self.current
+        facts = None
         self.polls += 1
         self.problem = ""
         if isinstance(answer, RunSnapshot):
-            self.snapshot, self.log_tail = answer, answer.log_tail
+            self.snapshot = answer
+            self.log_tail = answer.log_tail
             facts = facts_from(answer, self.tag, self._pattern, self._ignored_programs)
         else:
             self.problem = str(answer)
@@ -91,13 +99,16 @@ class RunMonitor:
 
     def end_with(self, error: PostRunError) -> None:
         """End this monitor alone, for an error that concerns no other run."""
-        self.error, self.has_changed = error, True
-        run, message = self.run or None, str(error)
+        self.error = error
+        self.has_changed = True
+        run = self.run or None
+        message = str(error)
         self.current = replace(self.current, run=run, message=message, ended_by=type(error))
 
     def report(self, exit_code: int, is_closing: bool = False) -> ReportRow:
         """Return the row of a run: of its closing the verdict, or that there is none."""
-        state, message = self.state_name, self.current.message
+        state = self.state_name
+        message = self.current.message
         if is_closing:
             try:
                 message = str(verdict.of_run(self.request.root, self.run))

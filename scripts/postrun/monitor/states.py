@@ -67,14 +67,14 @@ class Facts:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to wait for what, in seconds. None means without end."""
+    """How long to wait for what, in seconds."""
 
     interval: float = 30.0
     grace: float = 60.0
     stall: float = 1800.0
-    appear_timeout: float | None = None
-    outage: float | None = 3600.0
-    deadline: float | None = None
+    appear_timeout: float = math.inf
+    outage: float = 3600.0
+    deadline: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,10 @@ class PendingVerdict:
 
 @dataclass(frozen=True)
 class MonitorState:
-    """All that the monitor of one run keeps between polls. Times are of its own monotonic clock."""
+    """All that the monitor of one run keeps between polls.
+
+    Times are of its own monotonic clock; what has not begun has an infinite one.
+    """
 
     started_at: float
     state: State | None = None  # None before the first poll
@@ -113,8 +116,8 @@ class MonitorState:
     activity: str | None = None
     activity_since: float = 0.0
     boot_id: str | None = None
-    missing_since: float | None = None  # since when there is no run folder
-    unreachable_since: float | None = None
+    missing_since: float = math.inf  # since when there is no run folder
+    unreachable_since: float = math.inf
     failed_polls: int = 0  # in a row
     ended_by: type[PostRunError] | None = None  # the error to end with; a complete run has none
 
@@ -131,7 +134,7 @@ class MonitorState:
         """Return this state after the workstation could not be reached once more."""
         return replace(
             self,
-            unreachable_since=_since(self.unreachable_since, now),
+            unreachable_since=min(self.unreachable_since, now),
             failed_polls=self.failed_polls + 1,
         )
 
@@ -142,7 +145,7 @@ def judge(previous: MonitorState, facts: Facts | None, now: float, limits: Limit
     `now` is the monitor's own monotonic clock in seconds. The workstation's clock does not matter:
     it may be wrong.
     """
-    answered = replace(previous, unreachable_since=None, failed_polls=0)
+    answered = replace(previous, unreachable_since=math.inf, failed_polls=0)
     if facts is None:
         current = _without_answer(previous, now)
     elif facts.runs:
@@ -176,13 +179,8 @@ def _without_folder(previous: MonitorState, facts: Facts, now: float) -> Monitor
         activity=None,
         activity_since=now,
         boot_id=facts.boot_id,
-        missing_since=_since(previous.missing_since, now),
+        missing_since=min(previous.missing_since, now),
     )
-
-
-def _since(earlier: float | None, now: float) -> float:
-    """Return when something began: the moment already known, else now."""
-    return now if earlier is None else earlier
 
 
 def _with_facts(previous: MonitorState, facts: Facts, now: float, limits: Limits) -> MonitorState:
@@ -212,7 +210,7 @@ def _with_facts(previous: MonitorState, facts: Facts, now: float, limits: Limits
         activity=facts.activity,
         activity_since=activity_since,
         boot_id=boot_id,
-        missing_since=None,
+        missing_since=math.inf,
     )
 
 
@@ -282,16 +280,10 @@ def _ended_by(current: MonitorState, now: float, limits: Limits) -> type[PostRun
 def _ends(current: MonitorState, limits: Limits) -> dict[type[PostRunError], float]:
     """Return the moments at which waiting ends whatever a poll reports, with the error of each."""
     return {
-        Unreachable: _end(current.unreachable_since, limits.outage),
-        Missing: _end(current.missing_since, limits.appear_timeout),
-        DeadlineReached: _end(current.started_at, limits.deadline),
+        Unreachable: current.unreachable_since + limits.outage,
+        Missing: current.missing_since + limits.appear_timeout,
+        DeadlineReached: current.started_at + limits.deadline,
     }
-
-
-def _end(start: float | None, limit: float | None) -> float:
-    if start is None or limit is None:
-        return math.inf
-    return start + limit
 
 
 def pause(current: MonitorState, now: float, limits: Limits, chance: float) -> float:

@@ -9,21 +9,31 @@ from postrun.monitor.run_monitor import CLOSED, RunMonitor
 from postrun.monitor.screen import progress
 from postrun.monitor.states import State
 
-_SHOWN_FIRST = (State.DEAD, State.CORRUPT, State.UNREACHABLE, State.STALLED)
+_SHOWN_FIRST = ("dead", "corrupt", "unreachable", "stalled")
 
 
-def table_lines(hosts: int, monitors: Iterable[RunMonitor], now: float) -> list[str]:
+def table_lines(
+    hosts: int,
+    monitors: Iterable[RunMonitor],
+    now: float,
+) -> list[str]:
     """Return the live table, worst run first: it is cut where the terminal ends.
 
     `hosts` is the number of workstations, `now` the monotonic clock in seconds.
     """
     monitors = sorted(monitors, key=_place)
     counts = Counter(map(_state, monitors))
-    states = [f"{count} {state}" for state, count in sorted(counts.items())]
+    states = []
+    for state in sorted(counts):
+        states.append(f"{counts[state]} {state}")
     summary = ", ".join(states) or "no unfinished run"
-    lines = [f"{counted(hosts, 'workstation')}: {summary}; Ctrl-C detaches, the runs go on"]
-    host_width = max((len(monitor.host) for monitor in monitors), default=0)
-    tag_width = max((len(monitor.tag) for monitor in monitors), default=0)
+    workstations = counted(hosts, "workstation")
+    lines = [f"{workstations}: {summary}; Ctrl-C detaches, the runs go on"]
+    host_width = 0
+    tag_width = 0
+    for monitor in monitors:
+        host_width = max(host_width, len(monitor.host))
+        tag_width = max(tag_width, len(monitor.tag))
     for monitor in monitors:
         name = f"{monitor.host:<{host_width}}  {monitor.tag:<{tag_width}}"
         state = f"{_state(monitor):<11}  {duration(monitor, now):>8}"
@@ -36,13 +46,15 @@ def duration(monitor: RunMonitor, now: float) -> str:
     current = monitor.current
     if current.state is None:
         return ""
-    return str(timedelta(seconds=int(now - current.state_since)))
+    seconds = int(now - current.state_since)
+    return str(timedelta(seconds=seconds))
 
 
 def _place(monitor: RunMonitor) -> tuple[bool, bool, str, str]:
     """Return the place in the table: what needs a person on top, what is closed below."""
     needs_nobody = monitor.current.state not in _SHOWN_FIRST
-    return needs_nobody, _state(monitor) == CLOSED, monitor.host, monitor.tag
+    is_closed = _state(monitor) == CLOSED
+    return needs_nobody, is_closed, monitor.host, monitor.tag
 
 
 def _state(monitor: RunMonitor) -> str:
@@ -59,5 +71,6 @@ def _activity(monitor: RunMonitor) -> str:
     if current.state is State.COMPLETE:
         return "its closing is next"
     if current.state is State.RUNNING and not current.pending:
-        return progress(monitor.log_tail) or current.message
+        shown = progress(monitor.log_tail)
+        return shown or current.message
     return current.message

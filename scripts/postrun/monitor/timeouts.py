@@ -30,7 +30,7 @@ def add_timeouts(parser: argparse.ArgumentParser, usual: Limits | None = None) -
     group = parser.add_argument_group("timeouts, in seconds")
     for flag, name, description in TIMEOUTS:
         default = getattr(usual or Limits(), name)
-        shown = "no end" if default is None else f"{default:g}"
+        shown = "no end" if default == math.inf else f"{default:g}"
         text = f"{description} (default: {shown})"
         group.add_argument(flag, dest=name, type=seconds, default=default, metavar="S", help=text)
 

@@ -38,7 +38,7 @@ from postrun.core.request import RunRequest
 from postrun.monitor.discovery import RunDiscovery
 from postrun.monitor.display import Display, OneRunDisplay
 from postrun.monitor.host_monitor import HostMonitor
-from postrun.monitor.loop import LoopOptions, MonitorLoop
+from postrun.monitor.loop import MonitorLoop
 from postrun.monitor.notify import Event, Notifier
 from postrun.monitor.run_monitor import RunMonitor
 from postrun.monitor.screen import Screen
@@ -75,7 +75,8 @@ class Monitoring:
 
     local: Path
     limits: Limits = field(default_factory=lambda: Limits(appear_timeout=600.0))
-    options: LoopOptions = field(default_factory=LoopOptions)
+    once: bool = False
+    dry_run: bool = False
     codes: Sequence[int | PostRunError] = (0,)  # of the closings, one after another; then the last
     closes: bool = True
     closing_seconds: float = 0.0
@@ -127,7 +128,8 @@ class Monitoring:
     def _run(self, hosts: list[HostMonitor], display: Display) -> None:
         self.host = hosts[0]
         close = self.close if self.closes else None
-        self.loop = MonitorLoop(hosts, self.options, close, display, self.polls)
+        self.loop = MonitorLoop(hosts, display, close, 600.0, self.once, self.dry_run)
+        self.loop.polls = self.polls
         self.loop.notifier = self.notifier
         self.finished = self.loop.run("resume with: this")
 
@@ -266,7 +268,7 @@ STAYS = {
 def test_once_stays_only_while_every_poll_points_to_the_same_end(
     local: Path, world: dict[int, Any], times: list[float], state: State
 ) -> None:
-    monitoring = Monitoring(local, options=LoopOptions(once=True))
+    monitoring = Monitoring(local, once=True)
     monitor = monitoring.monitor(world)
     assert (monitoring.poll_times, monitor.current.state) == (times, state)
     assert len(monitoring.closings) == (1 if state is State.COMPLETE else 0)
@@ -274,7 +276,7 @@ def test_once_stays_only_while_every_poll_points_to_the_same_end(
 
 @pytest.mark.parametrize("snapshot", [busy("a"), silent("a"), complete("a"), NONE])
 def test_a_dry_run_polls_once(local: Path, snapshot: Any) -> None:
-    monitoring = Monitoring(local, options=LoopOptions(dry_run=True))
+    monitoring = Monitoring(local, dry_run=True)
     monitoring.monitor({0: [snapshot]})
     assert (monitoring.poll_times, monitoring.closings) == ([0], [])
 
@@ -371,7 +373,7 @@ def test_a_closing_is_tried_again_within_the_outage_budget(
 
 
 def test_once_tries_a_closing_once(local: Path) -> None:
-    monitoring = Monitoring(local, options=LoopOptions(once=True), codes=[6])
+    monitoring = Monitoring(local, once=True, codes=[6])
     monitoring.monitor(DONE)
     assert (len(monitoring.closings), monitoring.lock_waits) == (1, [600.0])
 
@@ -539,16 +541,16 @@ def test_the_row_says_why_a_run_is_not_waited_for(
     local: Path,
     world: dict[int, Any],
     limits: dict[str, float],
-    options: dict[str, bool],
+    options: dict[str, Any],
     rows: list[str],
 ) -> None:
-    monitoring = Monitoring(local, Limits(**limits), LoopOptions(**options))
+    monitoring = Monitoring(local, Limits(**limits), **options)
     assert monitoring.watch(world) == rows
     assert monitoring.closings == []
 
 
 def test_once_closes_what_is_complete_and_reports_the_rest(local: Path) -> None:
-    monitoring = Monitoring(local, options=LoopOptions(once=True))
+    monitoring = Monitoring(local, once=True)
     rows = monitoring.watch({0: [complete("a"), busy("b"), silent("c")]})
     assert sorted(rows) == ["0 closed bench0 a", "10 running bench0 b", "7 dead bench0 c"]
 

@@ -1,6 +1,7 @@
 """The monitor of one run: polls and outages, its journal, and when a closing is tried again."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,6 @@ def test_a_closing_is_put_off_longer_and_longer_within_the_outage_budget(
 
 
 def test_a_deadline_ends_it_too(local: Path) -> None:
-    monitor = monitor_of(local, Limits(outage=None, deadline=50.0))
+    monitor = monitor_of(local, Limits(outage=math.inf, deadline=50.0))
     assert monitor.retry_delay(6, 49.0) == 1.0
     assert monitor.retry_delay(6, 50.0) is None

@@ -235,7 +235,7 @@ def test_an_answer_ends_the_backing_off() -> None:
     last = run(every(BUSY, None, None, None, BUSY))[-1]
     assert (last.failed_polls, last.unreachable_since, pause(last, 1120.0, LIMITS, 0.5)) == (
         0,
-        None,
+        math.inf,
         30.0,
     )
 
@@ -249,7 +249,7 @@ def test_unreachable_remembers_what_was_known() -> None:
 def test_pause_is_the_interval_then_doubles_with_jitter_and_has_a_ceiling() -> None:
     answered = MonitorState(started_at=0.0)
     assert pause(answered, 5.0, LIMITS, 0.3) == 30.0
-    small = Limits(interval=1.0, outage=None)
+    small = Limits(interval=1.0, outage=math.inf)
     middle = [
         pause(replace(answered, failed_polls=count), 0.0, small, 0.5) for count in range(1, 9)
     ]
@@ -257,7 +257,7 @@ def test_pause_is_the_interval_then_doubles_with_jitter_and_has_a_ceiling() -> N
     failing = replace(answered, failed_polls=1)
     assert [pause(failing, 0.0, small, chance) for chance in (0.0, 1.0)] == [0.75, 1.25]
     assert (
-        pause(replace(answered, failed_polls=5000), 0.0, Limits(interval=90, outage=None), 0.5)
+        pause(replace(answered, failed_polls=5000), 0.0, Limits(interval=90, outage=math.inf), 0.5)
         == 90
     )
 
@@ -294,7 +294,7 @@ _facts = st.builds(
 _sequences = st.lists(
     st.tuples(st.one_of(st.none(), _facts, _facts), st.integers(1, 5)), min_size=1, max_size=8
 ).map(lambda parts: [facts for facts, times in parts for _ in range(times)])
-_patience = st.one_of(st.none(), st.floats(0, 200))
+_patience = st.one_of(st.just(math.inf), st.floats(0, 200))
 _limits = st.builds(
     Limits,
     interval=st.floats(0.1, 60),
@@ -352,7 +352,7 @@ def test_any_sequence_ends_rightly_or_waits(
             now = steps[index][0]
             wait = pause(memory, now, limits, 0.5)
             assert 0 < wait <= max(limits.interval, LONGEST_PAUSE)
-            assert limits.deadline is None or now + wait <= 1000 + limits.deadline + 1e-6
+            assert now + wait <= 1000 + limits.deadline + 1e-6
 
 
 @settings(max_examples=200, deadline=None)
@@ -366,7 +366,7 @@ def test_an_end_that_stays_is_found_whatever_came_before(
     sequence: list[Facts | None], gap: float, grace: float, end: Facts
 ) -> None:
     polls = 2 + math.ceil(grace / gap) if end is not DONE else 2
-    last = run(every(*sequence, *[end] * polls, step=gap), Limits(grace=grace, outage=None))[-1]
+    last = run(every(*sequence, *[end] * polls, step=gap), Limits(grace=grace, outage=math.inf))[-1]
     assert last.state is {DONE: State.COMPLETE, HALF: State.CORRUPT, QUIET: State.DEAD}[end]
     assert last.has_ended
 
