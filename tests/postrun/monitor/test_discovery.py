@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fake_workstations import NOON, run_folder
 from harness.factory import put
+from harness.fake_workstations import NOON, run_folder
 from postrun.core import locations
 from postrun.monitor.discovery import RunDiscovery, is_closed
 from postrun.remote.snapshots import HostSnapshot, Process

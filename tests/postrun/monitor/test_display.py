@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_workstations import busy, silent
+from harness.fake_workstations import busy, silent
 from postrun.core import terminal
 from postrun.core.request import RunRequest
 from postrun.monitor.display import Display, OneRunDisplay

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fake_workstations import OUTAGE, FakeClock, FakeWorkstation, busy, run_folder
 from harness import factory
 from harness.factory import documents, make_run, put
+from harness.fake_workstations import OUTAGE, FakeClock, FakeWorkstation, busy, run_folder
 from postrun.core.errors import HostRejected, Missing, PostRunError, Unreachable, Usage
 from postrun.core.request import RunRequest
 from postrun.monitor.discovery import RunDiscovery

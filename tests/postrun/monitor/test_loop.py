@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from factory import put
-from fake_workstations import (
+from harness.factory import put
+from harness.fake_workstations import (
     HANGS,
     OUTAGE,
     FakeClock,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from factory import put
-from fake_workstations import busy, complete, run_folder, silent
+from harness.factory import put
+from harness.fake_workstations import busy, complete, run_folder, silent
 from postrun.core import locations
 from postrun.core.errors import AmbiguousRun, Invalid, Unreachable, Usage
 from postrun.core.request import RunRequest

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fake_workstations import busy, complete, silent
+from harness.fake_workstations import busy, complete, silent
 from postrun.core.errors import Unreachable
 from postrun.core.request import RunRequest
 from postrun.monitor.run_monitor import RunMonitor
