@@ -25,6 +25,9 @@ from postrun.core.request import RunRequest
 from postrun.store import json_files
 from steps import STEPS, Step
 
+# The four runs are closed in one worker.
+pytestmark = pytest.mark.xdist_group("reads")
+
 
 def ended_unseen(made: Documents) -> None:
     """The machine went away after the report was written; a person gives the run up."""
