@@ -1,1 +1,0 @@
-from harness.archive import *  # noqa: F403

@@ -1,1 +1,0 @@
-from harness.sample import *  # noqa: F403

@@ -1,1 +1,0 @@
-from harness.factory import *  # noqa: F403

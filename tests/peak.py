@@ -1,4 +1,0 @@
-from harness.programs import STATUS as STATUS
-from harness.programs import peak_memory
-
-run = peak_memory

@@ -1,1 +1,0 @@
-from harness.programs import *  # noqa: F403

@@ -1,1 +1,0 @@
-from harness.spoiled import *  # noqa: F403

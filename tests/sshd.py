@@ -1,1 +1,0 @@
-from harness.sshd import *  # noqa: F403
