@@ -55,7 +55,7 @@ from steps import STEPS
 
 
 def run(args: argparse.Namespace, resume: str) -> int:
-    """Monitor one run to its end, and close it or print its state."""
+    """Monitor one run to its end, close it or print its state; return the exit code."""
     request = cli.parse_request(args)
     settings = configuration.workstation()
     station = workstation.connect(request.host, request.remote_root, settings)

@@ -52,7 +52,7 @@ _USUAL_LIMITS = Limits(appear_timeout=3600.0)
 
 
 def run(args: argparse.Namespace, resume: str) -> int:
-    """Monitor until every run has ended, and print what became of each."""
+    """Monitor until every run has ended, print each result; return the exit code."""
     hosts, stations = connect(args)
     display = Display(hosts, Screen())
     close = partial(conductor.close, chosen_steps=STEPS, as_json=args.json)

@@ -76,7 +76,7 @@ class HostMonitor:
         return seconds
 
     def take(self, answer: HostAnswer, now: float) -> list[RunMonitor]:
-        """Take in one poll. Return the monitors of the runs that it was about."""
+        """Process one poll. Return the monitors of the runs that it was about."""
         self.is_polling = False
         if isinstance(answer, HostSnapshot):
             self.has_answered = True
@@ -116,7 +116,7 @@ class HostMonitor:
         answer: RunSnapshot | PostRunError,
         now: float,
     ) -> None:
-        """Take in the poll of one run. What is wrong with one run alone ends only its monitor."""
+        """Process the poll of one run. What is wrong with one run alone ends only its monitor."""
         places = self.shared_places.get(monitor.run, [])
         try:
             if len(places) > 1:

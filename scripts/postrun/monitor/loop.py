@@ -49,7 +49,7 @@ class BackgroundPolls:
         return time.monotonic()
 
     def start(self, host: HostMonitor) -> None:
-        """Begin a poll of a workstation."""
+        """Start a poll of a workstation."""
         poll = host.begin_poll(self.now())
 
         def wait_for_answer() -> None:
@@ -195,7 +195,7 @@ class MonitorLoop:
         answer: HostAnswer | None,
         now: float,
     ) -> None:
-        """Take in an answer: report and notify what has changed, and start what is new."""
+        """Process an answer: report and notify what has changed, and start what is new."""
         if answer is None:
             raise RuntimeError("the poll stopped with an error of its own; see its traceback above")
         if not host.is_polling:
@@ -216,7 +216,7 @@ class MonitorLoop:
             self._give_up(host, host.error)
 
     def _end_run(self, host: HostMonitor, monitor: RunMonitor) -> None:
-        """Have a complete run closed in its turn; report any other end."""
+        """Close a complete run in its turn; report any other end."""
         ended_by = monitor.current.ended_by
         if ended_by is DeadlineReached and host.problem is not None:
             ended_by = Unreachable

@@ -39,6 +39,6 @@ def print_rows(rows: list[ReportRow], as_json: bool) -> int:
     return code
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, singular: str) -> str:
     """Return a number with its noun: 1 run, 2 runs."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count} {singular}" if count == 1 else f"{count} {singular}s"

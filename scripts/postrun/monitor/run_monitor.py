@@ -74,7 +74,7 @@ class RunMonitor:
         return str(self.current.state or "not seen")
 
     def take(self, answer: RunSnapshot | PostRunError, now: float) -> None:
-        """Take in one poll, or why it failed. Raises Invalid for a damaged event journal.
+        """Process one poll, or why it failed. Raises Invalid for a damaged event journal.
 
         `now` is the monotonic clock in seconds.
         """
