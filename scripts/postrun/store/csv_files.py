@@ -18,6 +18,8 @@ Columns = Mapping[str, type]  # name -> str, int, float or bool, in the order of
 Row = dict[str, Any]
 Line = tuple[int, list[str]]  # the number of a row's last line, and its cells
 
+# What the csv module reads in any process, whatever limit this one has set.
+_CELL_LIMIT = 131072
 _BOOLEANS = {"true": True, "false": False}
 _EXPECTED = {bool: "true or false", int: "a whole number", float: "a number"}
 # Fewer words for null than pandas knows: a factor may be called NA.
@@ -81,7 +83,6 @@ def write_rows(
     schema. A table without rows keeps its header. Raises ValueError for a row with other columns or a
     value of another type, Invalid for a cell that is too long to be read again.
     """
-    limit = csv.field_size_limit()
     lines = [_join(columns)]
     as_read = []
     for row in rows:
@@ -90,8 +91,8 @@ def write_rows(
         check(row)
         cells = [_format(row[name], kind) for name, kind in columns.items()]
         longest = max(map(len, cells))
-        if longest >= limit:
-            raise Invalid(path, f"cells of less than {limit} characters", f"{longest}")
+        if longest >= _CELL_LIMIT:
+            raise Invalid(path, f"cells of less than {_CELL_LIMIT} characters", f"{longest}")
         lines.append(_join(cells))
         as_read.append({name: _as_read(row[name], kind) for name, kind in columns.items()})
     text = "".join(lines)
