@@ -147,7 +147,7 @@ def bench(remote: Path, local: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 def stand_ins(tmp_path: Path) -> Callable[..., str]:
-    """Give a PATH on which some programs of the workstation are replaced by scripts."""
+    """Return a PATH on which some programs of the workstation are replaced by scripts."""
 
     def make(**programs: str) -> str:
         folder = tmp_path / "stand_ins"
@@ -343,7 +343,7 @@ def test_a_gate_folder_that_still_grows_is_waited_for(bench: Bench) -> None:
     bench.finish()
     monitor = bench.monitor("--until", "complete")
     growing = bench.made.gate_dir(bench.remote) / "late.csv"
-    for number in range(20):
+    for number in range(12):
         growing.write_text("x" * number)
         time.sleep(0.1)
     assert "complete" not in monitor.talk
@@ -924,7 +924,7 @@ def test_a_wrong_user_is_refused_at_once(
 def test_a_host_key_that_changes_on_the_way_is_never_trusted(ssh_bench: Bench, sshd: Sshd) -> None:
     ssh_bench.begin()
     ssh_bench.work()
-    monitor = ssh_bench.monitor("--outage-budget", "3")
+    monitor = ssh_bench.monitor("--outage-budget", "1.5")
     monitor.await_line("running: ")
     sshd.change_host_key()
     assert monitor.end() == 6

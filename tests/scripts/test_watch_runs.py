@@ -101,7 +101,7 @@ class Yard:
         )
 
     def tools(self, **programs: str) -> str:
-        """Give a PATH on which some programs are replaced by scripts."""
+        """Return a PATH on which some programs are replaced by scripts."""
         folder = self.base / "tools"
         for name, script in programs.items():
             factory.put(folder / name, f"#!/bin/sh\n{script}\n")
@@ -109,7 +109,7 @@ class Yard:
         return f"{folder}:{os.environ['PATH']}"
 
     def evidence(self) -> dict[Path, bytes]:
-        """Give all bytes of the workspace but the locks and the monitors' own words."""
+        """Return all bytes of the workspace but the locks and the monitors' own words."""
         files = (
             path for path in self.local.rglob("*") if path.is_file() and ".locks" not in path.parts
         )
@@ -142,13 +142,13 @@ def yard(tmp_path: Path, local: Path) -> Iterator[Yard]:
 
 
 def rows(told: str) -> list[str]:
-    """Give the lines of what became of the runs, from stdout: `<code> <state>` and the run's name."""
+    """Return the lines of what became of the runs, from stdout: `<code> <state>` and the run's name."""
     lines = [line.partition(": ")[0].split() for line in told.splitlines() if line[:1].isdigit()]
     return [f"{line[0]} {line[1]} {line[-1].partition(f'{MINE}_')[2]}" for line in lines]
 
 
 def words(told: str, name: str) -> str:
-    """Give what stdout says of a run behind its name."""
+    """Return what stdout says of a run behind its name."""
     ends = (line.partition(": ") for line in told.splitlines() if line[:1].isdigit())
     return next(end for run, _, end in ends if run.endswith(f"{MINE}_{name}"))
 
@@ -474,7 +474,7 @@ def test_a_terminal_gets_a_table(yard: Yard) -> None:
 
 @pytest.fixture
 def two(yard: Yard, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    """Give a yard with two roots behind one sshd, under two names."""
+    """Return a yard with two roots behind one sshd, under two names."""
     sshd.alias("other")
     listed = [(sshd.host, str(yard.root("far"))), ("other", str(yard.root("far2")))]
     monkeypatch.setattr(configuration, "workstations", lambda: listed)
@@ -506,7 +506,7 @@ def test_runs_everywhere_are_closed_also_two_of_one_tag(
 def test_one_connection_a_host_whatever_the_number_of_runs(two: Yard, sshd: Sshd) -> None:
     for number in range(6):
         two.make(f"n{number}", on=("far", "far2")[number % 2], whole=False, work=True)
-    assert everywhere(two, "--deadline", "4") == 8
+    assert everywhere(two, "--deadline", "2") == 8
     assert sessions(sshd) == 2
 
 

@@ -75,7 +75,7 @@ class Display:
                 self.screen.show(terminal.plain(f"  | {line}"))
 
     def draw(self, now: float) -> None:
-        """Draw the live part. `now` is the monotonic clock in seconds."""
+        """Show the live part. `now` is the monotonic clock in seconds."""
         if self.is_live:
             lines = self.live_lines(now)
             self.screen.draw([terminal.plain(line) for line in lines])

@@ -30,14 +30,14 @@ GONE = Missing("root", "a folder", "nothing there")
 
 @pytest.fixture(params=["local", "ssh"])
 def station(request: pytest.FixtureRequest, remote: Path) -> Iterator[Workstation]:
-    """Give a workstation whose root is `far`, over both hosts in turn."""
+    """Return a workstation whose root is `far`, over both hosts in turn."""
     host = "local" if request.param == "local" else str(request.getfixturevalue("sshd").host)
     opened = workstation.connect(host, str(remote), SETTINGS)
     yield opened
     opened.close()
 
 
-def test_glances_are_glances_in_one_round_trip(station: Workstation, remote: Path) -> None:
+def test_many_runs_are_polled_in_one_round_trip(station: Workstation, remote: Path) -> None:
     tags = ["run1", "run10", "run1_rerun4", "ended"]
     for day, tag in enumerate(tags, start=10):
         make_run(
@@ -74,7 +74,7 @@ def _goes_on(made: factory.Documents) -> None:
     made.result = made.report = None
 
 
-def test_glances_at_nothing_list_nothing(station: Workstation) -> None:
+def test_a_poll_of_no_run_lists_nothing(station: Workstation) -> None:
     seen = station.take_host_snapshot([])
     assert (seen.folders, seen.run_snapshots) == ({}, {})
     assert abs(seen.clock - time.time()) < 60

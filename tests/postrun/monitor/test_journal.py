@@ -109,7 +109,7 @@ def test_two_monitors_of_one_run_write_one_log(local: Path) -> None:
     assert states(local) == "running settling"
 
 
-def test_a_rehearsal_writes_nothing(local: Path) -> None:
+def test_a_dry_run_writes_nothing(local: Path) -> None:
     token = disk.DRY_RUN.set(True)
     watch(local, BUSY, DONE, DONE)
     disk.DRY_RUN.reset(token)

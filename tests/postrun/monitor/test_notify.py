@@ -80,7 +80,7 @@ def inbox() -> Iterator[Inbox]:
 
 @pytest.fixture
 def shown_lines() -> list[str]:
-    """Give the list into which a notifier's own lines go."""
+    """Return the list into which a notifier's own lines go."""
     return []
 
 

@@ -46,7 +46,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(stream: str) -> list[str]:
-    """Give what a terminal shows in the end: apply the few sequences that a screen uses."""
+    """Return what a terminal shows in the end: apply the few sequences that a screen uses."""
     lines, row = [""], 0
     for piece in (
         stream.replace("\x1b[?7l", "").replace("\x1b[?7h", "").replace("\x1b", "\0\x1b").split("\0")

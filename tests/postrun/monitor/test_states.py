@@ -33,11 +33,11 @@ StepFunction = tuple[float, Facts | None]
 
 
 def run(steps: Sequence[StepFunction], limits: Limits = LIMITS) -> list[MonitorState]:
-    """Fold (moment, observation) pairs; give the memory after each."""
-    memory, found = MonitorState(started_at=steps[0][0]), []
+    """Fold (moment, observation) pairs; return the state after each."""
+    current, found = MonitorState(started_at=steps[0][0]), []
     for now, facts in steps:
-        memory = judge(memory, facts, now, limits)
-        found.append(memory)
+        current = judge(current, facts, now, limits)
+        found.append(current)
     return found
 
 
@@ -46,7 +46,7 @@ def every(*facts: Facts | None, step: float = 30.0, start: float = 1000.0) -> li
 
 
 def states(*facts: Facts | None, limits: Limits = LIMITS) -> str:
-    return " ".join(str(memory.state) for memory in run(every(*facts), limits))
+    return " ".join(str(current.state) for current in run(every(*facts), limits))
 
 
 FAILED = replace(BARE, stopped="preflight failed: cores", processes=0)
@@ -162,7 +162,7 @@ def test_it_is_stalled_when_nothing_moves_and_runs_again_when_something_does() -
         (1830.0, replace(BUSY, activity="a1")),
         (1860.0, BUSY),
     ]
-    assert [str(memory.state) for memory in run(steps)] == [
+    assert [str(current.state) for current in run(steps)] == [
         "running",
         "running",
         "stalled",
@@ -218,13 +218,13 @@ def test_no_grace_still_needs_two_looks() -> None:
     ],
 )
 def test_patience_ends(limits: Limits, facts: Facts | None, ends: list[object]) -> None:
-    assert [memory.ended_by for memory in run(every(facts, facts, facts), limits)] == ends
+    assert [current.ended_by for current in run(every(facts, facts, facts), limits)] == ends
 
 
 def test_an_outage_does_not_count_as_absence_and_neither_counts_after_it_ended() -> None:
     limits = Limits(appear_timeout=50, outage=50)
     assert [
-        memory.ended_by for memory in run(every(NONE, BUSY, NONE, None, BUSY, None), limits)
+        current.ended_by for current in run(every(NONE, BUSY, NONE, None, BUSY, None), limits)
     ] == [None] * 6
     last = run(every(BUSY, NONE, None, NONE), limits)[-1]
     assert last.ended_by is Missing
@@ -307,7 +307,7 @@ _limits = st.builds(
 
 
 def same_looks(steps: list[StepFunction], what: tuple[str, ...]) -> list[StepFunction]:
-    """Give the looks at the end of the sequence that all answered and agree in these facts."""
+    """Return the looks at the end of the sequence that all answered and agree in these facts."""
     facts = steps[-1][1]
     found: list[StepFunction] = []
     for now, seen in reversed(steps):
@@ -343,14 +343,14 @@ def test_any_sequence_ends_rightly_or_waits(
     sequence: list[Facts | None], gap: float, limits: Limits
 ) -> None:
     steps = every(*sequence, step=gap)
-    for index, memory in enumerate(run(steps, limits)):
-        if memory.state in (State.COMPLETE, State.DEAD, State.CORRUPT):
-            assert justified(memory.state, steps[: index + 1], limits)
-        if memory.has_ended:
-            assert (memory.state is State.COMPLETE) is (memory.ended_by is None)
+    for index, current in enumerate(run(steps, limits)):
+        if current.state in (State.COMPLETE, State.DEAD, State.CORRUPT):
+            assert justified(current.state, steps[: index + 1], limits)
+        if current.has_ended:
+            assert (current.state is State.COMPLETE) is (current.ended_by is None)
         else:
             now = steps[index][0]
-            wait = pause(memory, now, limits, 0.5)
+            wait = pause(current, now, limits, 0.5)
             assert 0 < wait <= max(limits.interval, LONGEST_PAUSE)
             assert now + wait <= 1000 + limits.deadline + 1e-6
 
@@ -385,6 +385,6 @@ def test_a_deadline_always_ends_it(
 @given(facts=_facts, skew=st.floats(-1e9, 1e9))
 def test_only_differences_of_the_monotonic_clock_count(facts: Facts, skew: float) -> None:
     whole = float(round(skew))  # whole seconds, so that the shifted sums are exact
-    here = [memory.state for memory in run(every(facts, facts, facts))]
-    there = [memory.state for memory in run(every(facts, facts, facts, start=1000.0 + whole))]
+    here = [current.state for current in run(every(facts, facts, facts))]
+    there = [current.state for current in run(every(facts, facts, facts, start=1000.0 + whole))]
     assert here == there
