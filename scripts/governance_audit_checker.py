@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from postrun import cli
 from postrun.audit import CHECKS
 from postrun.audit.answers import Answer, CheckFunction
-from postrun.audit.facts import Facts
+from postrun.audit.facts import Facts, Unreadable
 from postrun.audit.observe import observe
 from postrun.core import values
 from postrun.core.artifacts import Home
@@ -96,6 +96,8 @@ def _skip(check: Check, unmet: Sequence[str]) -> Json:
 def _run(check: Check, function: CheckFunction, facts: Facts) -> Json:
     try:
         answer = function(facts)
+    except Unreadable as error:
+        answer = Answer(False, "a file that can be read", str(error), error.path)
     except _CHECK_ERRORS as error:
         observed = f"{type(error).__name__}: {error}"
         return _row(check, ERROR, Answer(False, "a check that can run", observed, None))

@@ -502,7 +502,8 @@ def test_the_previous_run_is_found_by_time() -> None:
 )
 def test_reports_of_any_shape_have_stages(odd: Any) -> None:
     assert stages.cost_rows(odd) == []
-    assert stages.walk_forward(odd) is stages.risk(odd) is stages.statistics(odd) is None
+    for name in ("wf_stress", "risk_diagnostics", "statistical_gates"):
+        assert stages.stage(odd, name) is None
     assert len(stages.gate_rows(odd)) == (0 if odd is None else 10)
 
 
@@ -515,7 +516,7 @@ def test_values_of_another_type_were_not_measured() -> None:
     assert stages.cost_rows(report) == [
         {"cost_multiplier": None, "test_ic": None, "train_ic": None, "return_code": None}
     ]
-    risk = stages.risk(report) or {}
+    risk = stages.stage(report, "risk_diagnostics") or {}
     assert (risk["ok"], risk["reason"], risk["beta_vs_spy"]) == (None, None, None)
     assert stages.gate_rows(report)[-1]["reported"] == "[1]"
 

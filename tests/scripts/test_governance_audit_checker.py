@@ -484,7 +484,7 @@ def test_without_a_manifest_the_files_that_are_there_are_asked(
 def test_a_pass_in_the_ledger_needs_gates_that_pass(close: Callable[..., Closed]) -> None:
     closed = close(Spoil("", put("report", "gates", overall_pass=False)))
     facts = observe.observe(run_lookup.locate(RunRequest(closed.local, tag=closed.made.tag)), None)
-    lying = dataclasses.replace(facts.ledger, rows=({**facts.ledger.rows[-1], "result": "pass"},))
+    lying = dataclasses.replace(facts.ledger, value=[{**facts.ledger.value[-1], "result": "pass"}])
     answer = audit.CHECKS["ledger_row_present"](dataclasses.replace(facts, ledger=lying))
     assert not answer.passed
     assert "do not support" in answer.observed

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postrun.audit.facts import Document, Facts, Table
+from postrun.audit.facts import Facts
 
 _FAULTS_NAMED = 6  # of a longer list, only the number of the rest is given
 _WORDS = {None: "nothing", True: "true", False: "false"}
@@ -29,11 +29,6 @@ CheckFunction = Callable[[Facts], Answer]
 def by_faults(expected: str, faults: Sequence[str], otherwise: str, path: str | None) -> Answer:
     """Return a fail that lists the faults; without any, a pass that observes `otherwise`."""
     return Answer(not faults, expected, join(faults) or otherwise, path)
-
-
-def unreadable(file: Document | Table, expected: str) -> Answer:
-    """Return a fail because the file that the check is about could not be read."""
-    return Answer(False, expected, file.problem, file.path)
 
 
 def join(faults: Sequence[str]) -> str:

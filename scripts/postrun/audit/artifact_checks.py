@@ -1,6 +1,6 @@
 """Artifacts: is everything there, readable, and as the workstation left it?"""
 
-from postrun.audit.answers import Answer, by_faults, unreadable
+from postrun.audit.answers import Answer, by_faults
 from postrun.audit.facts import Document, Facts
 from postrun.core.artifacts import ARTIFACTS
 
@@ -12,8 +12,7 @@ def evidence_unchanged(facts: Facts) -> Answer:
     """Return whether every file has the size and the digest that the manifest lists."""
     expected = "every file with the size and digest in the manifest"
     manifest = facts.evidence.manifest
-    if manifest.value is None:
-        return unreadable(manifest, expected)
+    manifest.required()
     return by_faults(expected, facts.evidence.changed, "as recorded", manifest.path)
 
 
@@ -60,10 +59,8 @@ def report_readable(facts: Facts) -> Answer:
 
 
 def _readable(document: Document) -> Answer:
-    expected = "JSON that fits its schema"
-    if document.value is None:
-        return unreadable(document, expected)
-    return Answer(True, expected, "readable", document.path)
+    document.required()
+    return Answer(True, "JSON that fits its schema", "readable", document.path)
 
 
 def final_summary_present(facts: Facts) -> Answer:

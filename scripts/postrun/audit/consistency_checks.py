@@ -1,7 +1,7 @@
 """Consistency: do the files of the run agree, and does every number follow from the tables?"""
 
 from postrun.audit import recompute
-from postrun.audit.answers import Answer, by_faults, shown, unreadable
+from postrun.audit.answers import Answer, by_faults, shown
 from postrun.audit.facts import Facts
 from postrun.core import run_names, values
 from postrun.decide import gates, report_window
@@ -46,7 +46,11 @@ def report_belongs_to_run(facts: Facts) -> Answer:
     expected = "written between the start and the end of this run, in the workstation's own time"
     window = _window(facts)
     generated_at = facts.report.members.get("generated_at")
-    fault = report_window.why_not_this_run(window, generated_at) or _folder_fault(facts, window)
+    fault = report_window.why_not_this_run(window, generated_at)
+    folder_made = run_names.gate_started(facts.run_paths.gate or "")
+    if fault is None and folder_made:
+        too_early = report_window.before_run(window, folder_made)
+        fault = too_early and f"its folder was {too_early}"
     observed = fault or f"made at {generated_at}"
     if fault is None and window.ended is None:
         observed += "; when the run ended is not known in its own time"
@@ -60,14 +64,6 @@ def _window(facts: Facts) -> Window:
         return report_window.open_window(started, at_start, facts.other_runs_of_tag)
     at_end = facts.utc_offset_at_end
     return report_window.window(started, at_start, at_end, facts.result_modified)
-
-
-def _folder_fault(facts: Facts, window: Window) -> str | None:
-    """Return why the gate folder is too old for this run; None when it is not."""
-    made = run_names.gate_started(facts.run_paths.gate or "")
-    if made is None or made >= window.earliest:
-        return None
-    return f"its folder was made at {made.isoformat()}, before the run began ({window.start})"
 
 
 def overall_pass_boolean(facts: Facts) -> Answer:
@@ -94,59 +90,50 @@ def _gate_fault(gate: Reading) -> str:
 def walk_forward_recomputed(facts: Facts) -> Answer:
     """Return whether mean, deviation, share of positives and counts follow from the windows."""
     expected = "the statistics of the summary table, to a relative 1e-9"
-    table = facts.windows
-    if table.rows is None:
-        return unreadable(table, expected)
-    recomputed = recompute.walk_forward(table.rows)
+    recomputed = recompute.walk_forward(facts.windows.required())
     faults = recompute.differences(facts.stage("wf_stress"), recomputed)
-    return by_faults(expected, faults, "as recomputed", table.path)
+    return by_faults(expected, faults, "as recomputed", facts.windows.path)
 
 
 def walk_forward_windows_complete(facts: Facts) -> Answer:
     """Return whether no shard was lost and none was merged twice."""
     expected = "one row for each test window"
-    table = facts.windows
-    if table.rows is None:
-        return unreadable(table, expected)
+    rows = facts.windows.required()
     years = recompute.window_years(facts.inputs)
     if years is None:
         observed = "inputs do not say which windows there must be"
         return Answer(False, expected, observed, facts.report.path)
-    faults = recompute.window_faults(table.rows, years)
+    faults = recompute.window_faults(rows, years)
     expected = f"{expected}: {len(years)}"
-    return by_faults(expected, faults, "all there", table.path)
+    return by_faults(expected, faults, "all there", facts.windows.path)
 
 
 def cost_rows_recomputed(facts: Facts) -> Answer:
     """Return whether the report's cost rows are those of the table, one for each multiplier."""
     expected = "the rows of the cost table, to a relative 1e-9, one for each multiplier asked for"
-    table = facts.costs
-    if table.rows is None:
-        return unreadable(table, expected)
+    rows = facts.costs.required()
     multipliers = recompute.multipliers(facts.inputs)
     if multipliers is None:
         observed = "inputs do not say which multipliers there must be"
         return Answer(False, expected, observed, facts.report.path)
     reported = gates.cost_rows(facts.report.value)
-    faults = recompute.cost_faults(reported, table.rows, multipliers)
-    return by_faults(expected, faults, "as in the table", table.path)
+    faults = recompute.cost_faults(reported, rows, multipliers)
+    return by_faults(expected, faults, "as in the table", facts.costs.path)
 
 
 def statistics_recomputed(facts: Facts) -> Answer:
     """Return whether the report says of significance what the statistical report says."""
     expected = "the values of the statistical report, for this factor"
-    statistics = facts.statistics
-    if statistics.value is None:
-        return unreadable(statistics, expected)
+    statistics = facts.statistics.required()
     measured = {}
     for name, path in _STATISTICS.items():
-        measured[name] = values.member(statistics.value, *path)
+        measured[name] = values.member(statistics, *path)
     faults = recompute.differences(facts.stage("statistical_gates"), measured)
     factor = facts.inputs.get("factor")
-    focus = values.member(statistics.value, "focus", "factor")
+    focus = values.member(statistics, "focus", "factor")
     if factor != focus:
         faults.append(f"factor: reported {shown(factor)}, found {shown(focus)}")
-    return by_faults(expected, faults, "as found", statistics.path)
+    return by_faults(expected, faults, "as found", facts.statistics.path)
 
 
 CHECKS = (

@@ -1,6 +1,6 @@
 """Data quality: were the input data fit for the run?"""
 
-from postrun.audit.answers import Answer, by_faults, shown, texts, unreadable
+from postrun.audit.answers import Answer, by_faults, shown, texts
 from postrun.audit.facts import Facts
 from postrun.core import values
 
@@ -17,8 +17,7 @@ def data_quality_ran(facts: Facts) -> Answer:
 def data_quality_report_found(facts: Facts) -> Answer:
     """Return whether the report that the context names came with the run folder."""
     expected = "the data-quality report named in the context, readable, below the run folder"
-    if facts.data_quality.value is None:
-        return unreadable(facts.data_quality, expected)
+    facts.data_quality.required()
     return Answer(True, expected, "there", facts.data_quality.path)
 
 

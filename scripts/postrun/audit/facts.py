@@ -3,8 +3,10 @@
 A check that needs a new fact needs a field of `Facts` here, filled in by `observe.observe`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from postrun.core import values
 from postrun.core.locations import RunPaths
@@ -14,20 +16,28 @@ from postrun.decide import gates
 from postrun.store.json_files import Reading
 
 
+class Unreadable(Exception):
+    """A check needs a file that could not be read: it fails with the file's problem."""
+
+    def __init__(self, document: "Document") -> None:
+        super().__init__(document.problem)
+        self.path = document.path
+
+
 @dataclass(frozen=True)
 class Document(Reading):
-    """One JSON file. `value` is None when it could not be read, and `problem` says why."""
+    """One file. `value` (a JSON document or a table's rows) is None when it could not be read.
 
-    path: str | None = None  # from the workspace root
+    `problem` says why, `path` is relative to the workspace root.
+    """
 
+    path: str | None = None
 
-@dataclass(frozen=True)
-class Table:
-    """One CSV file. `rows` is None when it could not be read, and `problem` says why."""
-
-    path: str | None
-    rows: tuple[Json, ...] | None = None
-    problem: str = ""
+    def required(self) -> Any:
+        """Return the value. Raises Unreadable."""
+        if self.value is None:
+            raise Unreadable(self)
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -36,17 +46,8 @@ class Evidence:
 
     manifest: Document
     present: frozenset[str] = frozenset()  # listed and on disk; without a manifest, all on disk
-    changed: tuple[str, ...] = ()  # one line for each file that is not as listed
+    changed: Sequence[str] = ()  # one line for each file that is not as listed
     digest: str | None = None  # of the whole list; a ledger row names it
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """What the stage ledger has about this run; `problem` says where its chain is broken."""
-
-    path: str
-    rows: tuple[Json, ...] = ()
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Facts:
     name: RunName
     requested_tag: str | None  # on the command line
     evidence: Evidence
-    ledger: Ledger
+    ledger: Document  # the rows about this run, while the chain is unbroken
 
     # Files of the run folder.
     detection: Document
@@ -72,12 +73,12 @@ class Facts:
     # Files of the gate folder.
     report: Document
     statistics: Document
-    windows: Table
-    costs: Table
+    windows: Document
+    costs: Document
     summary_path: str
     has_summary: bool
 
-    other_runs_of_tag: tuple[str, ...]  # folders
+    other_runs_of_tag: Sequence[str]  # folders
 
     @property
     def inputs(self) -> Json:

@@ -16,10 +16,11 @@ def ledger_row_present(facts: Facts) -> Answer:
     """Return whether the run's last row rests on this evidence and claims no pass it denies."""
     expected = "a final row that rests on this evidence"
     path = facts.ledger.path
-    if not facts.ledger.rows:
+    rows = facts.ledger.value
+    if not rows:
         return Answer(False, expected, "no row", path)
     # The last row is the one that holds: a later row corrects the one before.
-    row = facts.ledger.rows[-1]
+    row = rows[-1]
     fault = ""
     if row["evidence_sha256"] != facts.evidence.digest:
         fault = "rests on other evidence than the manifest's"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from postrun.audit.answers import Answer, by_faults, join, shown, texts, unreadable
+from postrun.audit.answers import Answer, by_faults, join, shown, texts
 from postrun.audit.facts import Facts
 from postrun.core.values import Json
 from postrun.decide import gates
@@ -18,25 +18,20 @@ _STAGES = {
 def preflight_passed(facts: Facts) -> Answer:
     """Return whether machine and checkout were fit for the run."""
     expected = "status pass"
-    preflight = facts.preflight
-    if preflight.value is None:
-        return unreadable(preflight, expected)
-    status = preflight.members.get("status")
+    preflight = facts.preflight.required()
+    status = preflight.get("status")
     if status == "pass":
-        return Answer(True, expected, expected, preflight.path)
-    reasons = texts(preflight.members.get("reasons")) or ["no reason given"]
+        return Answer(True, expected, expected, facts.preflight.path)
+    reasons = texts(preflight.get("reasons")) or ["no reason given"]
     observed = f"status {shown(status)}: {join(reasons)}"
-    return Answer(False, expected, observed, preflight.path)
+    return Answer(False, expected, observed, facts.preflight.path)
 
 
 def exit_code_zero(facts: Facts) -> Answer:
     """Return whether the gate program came to its end."""
-    expected = "exit code 0"
-    result = facts.result
-    if result.value is None:
-        return unreadable(result, expected)
-    code = result.members.get("exit_code")
-    return Answer(_is_zero(code), expected, f"exit code {shown(code)}", result.path)
+    code = facts.result.required().get("exit_code")
+    observed = f"exit code {shown(code)}"
+    return Answer(_is_zero(code), "exit code 0", observed, facts.result.path)
 
 
 def no_stage_skipped(facts: Facts) -> Answer:

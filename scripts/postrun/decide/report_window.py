@@ -26,16 +26,6 @@ class Window:
     offset: timedelta | None
     slack: timedelta
 
-    @property
-    def earliest(self) -> datetime:
-        """Return the beginning with its slack."""
-        return self.began - self.slack
-
-    @property
-    def start(self) -> str:
-        """Return the beginning as text."""
-        return self.began.isoformat()
-
 
 def utc_offset(time: object) -> timedelta | None:
     """Return the UTC offset of a time like `2026-02-21T03:15:00-0700`; None when it has none."""
@@ -92,12 +82,16 @@ def why_not_this_run(span: Window, generated_at: Any) -> str | None:
     if moment.tzinfo and span.offset is not None:
         moment = moment.astimezone(UTC) + span.offset
     local = moment.replace(tzinfo=None)
-    made = f"made at {local.isoformat()}"
-    if local < span.earliest:
-        return f"{made}, before the run began ({span.start})"
     if span.ended is not None and local > span.ended + span.slack:
-        return f"{made}, after the run had ended ({span.ended.isoformat()})"
-    return None
+        return f"made at {local.isoformat()}, after the run had ended ({span.ended.isoformat()})"
+    return before_run(span, local)
+
+
+def before_run(span: Window, made: datetime) -> str | None:
+    """Return why something made at that local time is too old for the run; None when it is not."""
+    if made >= span.began - span.slack:
+        return None
+    return f"made at {made.isoformat()}, before the run began ({span.began.isoformat()})"
 
 
 def _moment(time: object) -> datetime | None:

@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup, escape
+
 from postrun.core import disk, values
 from postrun.core.artifacts import ARTIFACTS
 from postrun.core.locations import PROJECT, RunPaths
@@ -23,7 +25,6 @@ from postrun.store import json_files
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from markupsafe import Markup
 
 UNMEASURED = "not measured"
 UNEVALUATED = "not evaluated"
@@ -103,14 +104,12 @@ def markdown(text: str) -> str:
     return _LEADING.sub(r"\\", line)
 
 
-def _code_markdown(value: Any, none: str = UNMEASURED) -> "Markup":
+def _code_markdown(value: Any, none: str = UNMEASURED) -> Markup:
     """Return a code span."""
-    from markupsafe import Markup
-
     if value is None:
         return Markup(markdown(none))
     # A `|` goes between two spans: no one escape holds inside and outside of tables.
-    spans = [_code_span(part) for part in visible(_plain(value)).split("|")]
+    spans = map(_code_span, visible(_plain(value)).split("|"))
     return Markup(r"\|".join(spans) or "` `")
 
 
@@ -125,9 +124,7 @@ def _code_span(text: str) -> str:
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
-def _code_html(value: Any, none: str = UNMEASURED) -> "Markup":
-    from markupsafe import Markup, escape
-
+def _code_html(value: Any, none: str = UNMEASURED) -> Markup:
     if value is None:
         return escape(none)
     return Markup("<code>{}</code>").format(visible(_plain(value)))
@@ -147,12 +144,11 @@ def known(value: Any, none: str) -> Any:
     return none if value is None else value
 
 
-def number(value: Any, digits: int = 4, none: str = UNMEASURED, signed: bool = False) -> str:
+def number(value: Any, digits: int = 4, none: str = UNMEASURED, sign: str = "") -> str:
     """Return a number with so many decimals; what is no finite number is given as text."""
     as_float = values.number(value)
     if as_float is None:
         return none if value is None or isinstance(value, float) else _plain(value)
-    sign = "+" if signed else ""
     rounded = round(value, digits)
     if value and not rounded:
         return f"{value:{sign}.1e}"  # small is not zero: a gate may depend on it
@@ -161,28 +157,27 @@ def number(value: Any, digits: int = 4, none: str = UNMEASURED, signed: bool = F
     return f"{rounded:{sign},.{digits}f}"
 
 
-def percent(value: Any, digits: int = 1, none: str = UNMEASURED, signed: bool = False) -> str:
+def percent(value: Any, digits: int = 1, none: str = UNMEASURED, sign: str = "") -> str:
     """Return a share as a percentage; what is no finite number is given as text."""
     share = values.number(value)
     if share is None:
         return number(value, digits, none)
-    return f"{number(share * 100, digits, signed=signed)}%"
+    return f"{number(share * 100, digits, sign=sign)}%"
 
 
-def metric(value: Any, name: str, none: str = UNMEASURED, signed: bool = False) -> str:
+def metric(value: Any, name: str, none: str = UNMEASURED, sign: str = "") -> str:
     """Return a measured value in the one format of its kind, which its name ends in.
 
     Shares are percentages, p- and q-values have three significant digits, counts are whole, and
     everything else (ICs, correlations, betas) has four decimals.
     """
     if isinstance(value, int):
-        return number(value, 0, none, signed)
+        return number(value, 0, none, sign)
     if name.endswith(_SHARES):
-        return percent(value, none=none, signed=signed)
+        return percent(value, none=none, sign=sign)
     if name.endswith(_PROBABILITIES) and values.number(value):
-        sign = "+" if signed else ""
         return f"{value:{sign}#.3g}"
-    return number(value, none=none, signed=signed)
+    return number(value, none=none, sign=sign)
 
 
 def verdict(value: Any, none: str = UNEVALUATED) -> str:
@@ -201,8 +196,6 @@ def listed(items: Iterable[Any], none: str = "none") -> str:
 
 def _final_markdown(value: Any) -> Any:
     """Return what an expression gives, escaped unless it is escaped already or a number."""
-    from markupsafe import Markup
-
     if hasattr(value, "__html__"):
         return value
     text = _plain(value)

@@ -11,9 +11,8 @@ REPORT = factory.documents().report
 @pytest.mark.parametrize("report", [None, {}, {"gates": []}, {"wf_stress": "lost"}])
 def test_a_report_without_stages_has_none(report: object) -> None:
     assert stages.cost_rows(report) == []
-    assert stages.walk_forward(report) is None
-    assert stages.risk(report) is None
-    assert stages.statistics(report) is None
+    for name in ("wf_stress", "risk_diagnostics", "statistical_gates"):
+        assert stages.stage(report, name) is None
 
 
 def test_every_gate_is_there_and_the_overall_one_comes_last() -> None:
@@ -29,11 +28,14 @@ def test_a_verdict_that_is_none_is_shown_as_it_is() -> None:
 
 
 def test_stages_have_their_numbers_and_how_they_ended() -> None:
-    walk_forward = stages.walk_forward(REPORT)
+    walk_forward = stages.stage(REPORT, "wf_stress")
     assert walk_forward is not None
     assert walk_forward["rows"] == REPORT["wf_stress"]["rows"]
     assert walk_forward["test_ic_mean"] == REPORT["wf_stress"]["test_ic_mean"]
-    risk = stages.risk({"risk_diagnostics": {"ok": True, "beta_vs_spy": "0.1", "return_code": 0}})
+    risk = stages.stage(
+        {"risk_diagnostics": {"ok": True, "beta_vs_spy": "0.1", "return_code": 0}},
+        "risk_diagnostics",
+    )
     assert risk is not None
     assert (risk["ok"], risk["beta_vs_spy"], risk["return_code"]) == (True, None, 0)
 

@@ -198,8 +198,8 @@ def test_null_is_said(fill: Fill, kind: str) -> None:
         (12345.6, {"digits": 1}, "12,345.6"),
         (7, {"digits": 0}, "7"),
         (-0.0, {}, "0.0000"),
-        (0.02, {"signed": True}, "+0.0200"),
-        (0.0, {"signed": True}, "0.0000"),
+        (0.02, {"sign": "+"}, "+0.0200"),
+        (0.0, {"sign": "+"}, "0.0000"),
         (1e-9, {}, "1.0e-09"),
         (-1e-9, {}, "-1.0e-09"),
         (float("nan"), {}, "not measured"),
@@ -252,7 +252,7 @@ def test_each_kind_of_metric_has_one_format(value: Any, name: str, shown: str) -
     ],
 )
 def test_a_difference_has_its_sign(value: Any, name: str, shown: str) -> None:
-    assert page_files.metric(value, name, signed=True) == shown
+    assert page_files.metric(value, name, sign="+") == shown
 
 
 @pytest.mark.parametrize(
