@@ -16,7 +16,6 @@ Exit code: 0 recorded, whatever the decision; 3 something is missing; 4 somethin
 
 import json
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from postrun import cli
@@ -31,6 +30,7 @@ from postrun.decide import gates
 from postrun.store import command_file, json_files, ledger, page_files
 
 SUMMARY = "production_gates_final_summary"
+_WRITTEN = ("stage_ledger", "stage_audit_log", SUMMARY)
 REPORT = "production_gates_report"
 
 _STAGES = ("wf_stress", "risk_diagnostics", "statistical_gates")
@@ -70,9 +70,9 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
         "reasons": all_reasons,
     }
     row, is_new = _record(run_paths, decision, given_reasons)
-    page = run_paths.path(SUMMARY)
-    page_files.write(page, f"{SUMMARY}.md", **_page_content(run_paths, row, report, manifest))
-    written = (run_paths.path("stage_ledger"), run_paths.path("stage_audit_log"), page)
+    content = _page_content(run_paths, row, report, manifest)
+    written = tuple(map(run_paths.path, _WRITTEN))
+    page_files.write(written[-1], f"{SUMMARY}.md", **content)
     return StepResult(_summary(row, is_new), written)
 
 
@@ -93,7 +93,8 @@ def reasons(name: RunName, result: Json | None, report: Json | None) -> list[str
     if failed:
         against.append(f"failed: {', '.join(failed)}")
     for gate in gates.disagreements(report):
-        reported, recomputed = _as_json(gate.reported), _as_json(gate.recomputed)
+        reported = _as_json(gate.reported)
+        recomputed = _as_json(gate.recomputed)
         against.append(f"{gate.gate} is reported {reported}, recomputed {recomputed}")
     unofficial = gates.unofficial(report)
     if unofficial:
@@ -119,7 +120,9 @@ def _description(run_paths: RunPaths, name: RunName, objective: str | None) -> J
     except Invalid:
         context = {}
     command = run_paths.path("command")
-    artifact = run_paths.path(REPORT) if run_paths.gate else run_paths.folder(Home.RUN)
+    artifact = run_paths.folder(Home.RUN)
+    if run_paths.gate is not None:
+        artifact = run_paths.path(REPORT)
     return {
         "run": run_paths.run,
         "date": name.started.date().isoformat(),
@@ -132,27 +135,35 @@ def _description(run_paths: RunPaths, name: RunName, objective: str | None) -> J
     }
 
 
-def _record(run_paths: RunPaths, decision: Json, given_reasons: Sequence[str]) -> tuple[Json, bool]:
+def _record(
+    run_paths: RunPaths,
+    decision: Json,
+    given_reasons: list[str],
+) -> tuple[Json, bool]:
     """Return the ledger's row for this decision, and whether it is new; update the view."""
     rows = ledger.read_rows(run_paths.root)
     row = ledger.latest_row(rows, run_paths.run)
     is_new = row is None or _differs(row, decision, given_reasons)
     if row is None or is_new:
-        corrects = row["number"] if row else None
-        row = ledger.append(run_paths.root, {**decision, "corrects": corrects})
+        decision["corrects"] = row["number"] if row else None
+        row = ledger.append(run_paths.root, decision)
         rows.append(row)
-    view = page_files.page("stage_audit_log.md", columns=ledger.COLUMNS, rows=rows)
+    columns = ledger.COLUMNS
+    view = page_files.page("stage_audit_log.md", columns=columns, rows=rows)
     ledger.publish(run_paths.root, view)
     return row, is_new
 
 
-def _differs(row: Json, decision: Json, given_reasons: Sequence[str]) -> bool:
+def _differs(row: Json, decision: Json, given_reasons: list[str]) -> bool:
     """Return whether a row says something else than this decision.
 
     A reason that a person gave is a decision; the other reasons follow from the evidence.
     """
-    changed = any(row[key] != decision[key] for key in ("result", "evidence_sha256"))
-    return changed or not set(given_reasons) <= set(row["reasons"])
+    if row["result"] != decision["result"]:
+        return True
+    if row["evidence_sha256"] != decision["evidence_sha256"]:
+        return True
+    return not set(given_reasons) <= set(row["reasons"])
 
 
 def _page_content(
@@ -164,16 +175,19 @@ def _page_content(
     """Return what the page says. Its only time is the row's, so writing it again changes nothing."""
     options = gates.inputs(report)
     command = run_paths.path("command")
+    factor = command_file.option(command, "--factor")
+    strategy = command_file.option(command, "--strategy")
+    sizes = [file["size"] for file in manifest["files"]]
     return {
         "row": row,
         "report": report is not None,
-        "factor": options.get("factor") or command_file.option(command, "--factor"),
-        "strategy": options.get("strategy") or command_file.option(command, "--strategy"),
-        "readings": () if report is None else gates.readings(report),
+        "factor": options.get("factor") or factor,
+        "strategy": options.get("strategy") or strategy,
+        "readings": gates.readings(report),
         "cost_rows": gates.cost_rows(report),
         **{stage: gates.section(report, stage) for stage in _STAGES},
         "manifest": manifest,
-        "size": sum(file["size"] for file in manifest["files"]),
+        "size": sum(sizes),
     }
 
 
@@ -184,7 +198,7 @@ def _summary(row: Json, is_new: bool) -> str:
     return f"{decision}, {'entered as' if is_new else 'as in'} ledger row {row['number']}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: cli.Argv = None) -> int:
     """Run this step alone."""
     return cli.step_main(finalize, __doc__, argv, cli.add_decision)
 

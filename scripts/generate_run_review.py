@@ -12,8 +12,8 @@ Exit code: 0 written, whatever the decision; 3 an earlier step is missing; 4 an 
     python scripts/generate_run_review.py --tag committee_2026-02-21_run4
 """
 
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -54,10 +54,16 @@ def review(_: RunRequest, run_paths: RunPaths) -> StepResult:
         report = json_files.read_optional(run_paths, "production_gates_report")
     gathered = gather(run_paths, report, manifest, audit, plan)
     document, written = page_files.write_formats(run_paths, ARTIFACT, gathered)
-    return StepResult(_summary(document), tuple(written))
+    return StepResult(_summary(document), written)
 
 
-def gather(run_paths: RunPaths, report: Any, manifest: Json, audit: Json, plan: Json) -> Json:
+def gather(
+    run_paths: RunPaths,
+    report: Json | None,
+    manifest: Json,
+    audit: Json,
+    plan: Json,
+) -> Json:
     """Return everything that the page says.
 
     Raises Missing without a ledger row, Invalid for a broken registry or ledger.
@@ -90,7 +96,8 @@ def gather(run_paths: RunPaths, report: Any, manifest: Json, audit: Json, plan: 
 
 
 def _ledger_row(run_paths: RunPaths) -> Json:
-    row = ledger.latest_row(ledger.read_rows(run_paths.root), run_paths.run)
+    rows = ledger.read_rows(run_paths.root)
+    row = ledger.latest_row(rows, run_paths.run)
     if row is None:
         path = run_paths.path("stage_ledger")
         raise Missing(path, f"a row for {run_paths.run}", "none", _CLOSE)
@@ -98,7 +105,8 @@ def _ledger_row(run_paths: RunPaths) -> Json:
 
 
 def _strategy(run_paths: RunPaths, report: Any) -> str | None:
-    in_report = values.text(gates.inputs(report).get("strategy"))
+    options = gates.inputs(report)
+    in_report = values.text(options.get("strategy"))
     return in_report or command_file.option(run_paths.path("command"), "--strategy")
 
 
@@ -111,13 +119,15 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
         return _no_windows(None, "there is no gate report that names the table")
     named = gates.section(report, "wf_stress").get("summary_csv")
     path = evidence.local_path(locations.GATES, run_paths.gate, named)
-    if path is None or path not in FileDigests.from_manifest(manifest).files:
+    listed = FileDigests.from_manifest(manifest).files
+    if path is None or path not in listed:
         return _no_windows(path, "the table that the report names is not among the evidence")
     try:
-        columns = (stages.WINDOW_START,)
-        rows = csv_files.read_external(run_paths.root / path, columns, stages.MEASURES)
+        table = run_paths.root / path
+        rows = csv_files.read_external(table, [stages.WINDOW_START], stages.MEASURES)
     except PostRunError as error:
-        return _no_windows(path, str(error).replace(f"{run_paths.root}/", ""))
+        problem = str(error).replace(f"{run_paths.root}/", "")
+        return _no_windows(path, problem)
     return {"path": path, "rows": stages.windows(rows), "problem": None}
 
 
@@ -127,7 +137,8 @@ def _no_windows(path: str | None, problem: str) -> Json:
 
 def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Json:
     """Return the run beside the one before it. Without a report (None), nothing was measured."""
-    rows = csv_files.read_rows(run_paths.path(REGISTRY), json_files.columns(REGISTRY))
+    columns = json_files.columns(REGISTRY)
+    rows = csv_files.read_rows(run_paths.path(REGISTRY), columns)
     before = comparison.previous(rows, run_paths.run, audit["factor"])
     if before is None:
         reason = "the factor is not known"
@@ -137,7 +148,7 @@ def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Js
     severities = [item["severity"] for item in plan["items"]]
     now = {
         **scoring.measure(report),
-        "overall_pass": None if report is None else audit["overall_pass"],
+        "overall_pass": audit["overall_pass"] if report else None,
         "audit_passed": audit["passed"],
         "high_items": severities.count("High"),
     }
@@ -153,9 +164,10 @@ def _hypotheses() -> dict[str, str]:
 def _evidence(run_paths: RunPaths, manifest: Json) -> Json:
     """Return the files that the review rests on; the digest of the list stands for all others."""
     files = manifest["files"]
+    path = run_paths.path("evidence_manifest")
     cited = [file for file in files if _is_artifact(file["path"])]
     return {
-        "manifest": run_paths.relative(run_paths.path("evidence_manifest")),
+        "manifest": run_paths.relative(path),
         "verified": manifest["verified"],
         "sha256": ledger.evidence_digest(manifest),
         "files": len(files),
@@ -167,10 +179,8 @@ def _evidence(run_paths: RunPaths, manifest: Json) -> Json:
 
 def _select(names: str, rows: list[Json]) -> list[Json]:
     """Return the rows with only these members."""
-    selected = []
-    for row in rows:
-        selected.append({name: row[name] for name in names.split()})
-    return selected
+    read = itemgetter(*names.split())
+    return [dict(zip(names.split(), read(row), strict=True)) for row in rows]
 
 
 def _is_artifact(path: str) -> bool:
@@ -182,12 +192,16 @@ def _is_artifact(path: str) -> bool:
     _, *below = PurePosixPath(path).relative_to(folder).parts
     for artifact in ARTIFACTS.values():
         for file in artifact.files:
-            # `*` in a file's pattern stands for one folder, so both have as many parts.
-            parts = file.split("/")
-            fits = len(parts) == len(below) and all(map(fnmatchcase, below, parts))
-            if fits and artifact.home is home and not artifact.generated:
+            if artifact.home is home and _matches(below, file.split("/")):
                 return True
     return False
+
+
+def _matches(parts: list[str], patterns: list[str]) -> bool:
+    """Return whether a path fits a file of the artifact table; `*` there stands for one folder."""
+    if len(parts) != len(patterns):
+        return False
+    return all(map(fnmatchcase, parts, patterns))
 
 
 def _summary(document: Json) -> str:
@@ -203,7 +217,7 @@ def _summary(document: Json) -> str:
     return f"{summary}; compared with {previous_run}: {changes}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: cli.Argv = None) -> int:
     """Run this step alone."""
     return cli.step_main(review, __doc__, argv)
 

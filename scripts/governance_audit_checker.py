@@ -11,11 +11,11 @@ Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 the cat
         --report-json gate_results/<gate>/production_gates_report.json
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from postrun import cli
 from postrun.audit import CHECKS
-from postrun.audit.answers import Answer, CheckFunction
+from postrun.audit.answers import Answer
 from postrun.audit.facts import Facts, Unreadable
 from postrun.audit.observe import observe
 from postrun.core import values
@@ -30,7 +30,10 @@ from postrun.store import check_catalogue, page_files
 from postrun.store.check_catalogue import Check
 
 ARTIFACT = "governance_audit_check"
+_COLUMNS = ["id", "question", "family", "severity", "answer", "expected", "observed", "evidence"]
 _SYNC = "sync the run first: make sync-run TAG=..."
+
+Catalogue = Mapping[str, Check]
 
 # What a document of unexpected shape can raise inside a check.
 _CHECK_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -45,86 +48,102 @@ def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     if not run_folder.is_dir():
         raise Missing(run_folder, "a run folder", "nothing there", _SYNC)
     facts = observe(run_paths, request.tag)
-    answers = record(facts, matched(check_catalogue.checks()), CHECKS)
-    _, written = page_files.write_formats(run_paths, ARTIFACT, answers)
-    return StepResult(_summary(answers["checks"]), tuple(written), answers["passed"])
+    catalogue = check_catalogue.checks()
+    answers = record(facts, catalogue)
+    document, written = page_files.write_formats(run_paths, ARTIFACT, answers)
+    return StepResult(_summary(document), written, document["passed"])
 
 
-def matched(catalogue: Mapping[str, Check]) -> Mapping[str, Check]:
+def matched(catalogue: Catalogue) -> Catalogue:
     """Return the catalogue when it lists exactly the checks that have code. Raises Invalid."""
-    without_match = sorted(catalogue.keys() ^ CHECKS.keys())
+    without_match = catalogue.keys() ^ CHECKS.keys()
     if without_match:
-        actual = f"no match for {', '.join(without_match)}"
-        raise Invalid("governance_checks.json", "one entry for each check in the code", actual)
+        names = ", ".join(sorted(without_match))
+        expected = "one entry for each check in the code"
+        raise Invalid("governance_checks.json", expected, f"no match for {names}")
     return catalogue
 
 
-def record(
-    facts: Facts, catalogue: Mapping[str, Check], functions: Mapping[str, CheckFunction]
-) -> Json:
+def record(facts: Facts, catalogue: Catalogue) -> Json:
     """Return the audit of one run: every check of the catalogue, in its order."""
     passed: set[str] = set()
     rows = []
-    for check in catalogue.values():
+    for check in matched(catalogue).values():
         # A check stands below all that it requires, so those have run already.
         unmet = [name for name in check.requires if name not in passed]
-        row = _skip(check, unmet) if unmet else _run(check, functions[check.id], facts)
+        row = _skip(check, unmet) if unmet else _run(check, facts)
         if row["answer"] == PASS:
             passed.add(check.id)
         rows.append(row)
     report = facts.report.value
+    overall_pass = gates.overall(report)
+    failed_gates = gates.failed(report)
     return {
         "run_folder": facts.run_paths.run,
         "gate_folder": facts.run_paths.gate,
         "decision_tag": facts.name.tag,
         "factor": facts.factor,
         "owner": facts.owner,
-        "overall_pass": values.boolean(gates.overall(report)),
-        "failed_gates": list(map(gates.numbers, gates.failed(report))),
+        "overall_pass": values.boolean(overall_pass),
+        "failed_gates": list(map(gates.numbers, failed_gates)),
         "passed": len(passed) == len(rows),
         "checks": rows,
         "not_finite": _not_finite(facts),
     }
 
 
-def _skip(check: Check, unmet: Sequence[str]) -> Json:
+def _skip(check: Check, unmet: list[str]) -> Json:
     expected = f"a pass of {', '.join(check.requires)}"
     observed = f"{', '.join(unmet)} did not pass"
-    return _row(check, SKIPPED, Answer(False, expected, observed, None))
+    answer = Answer(False, expected, observed, None)
+    return _row(check, SKIPPED, answer)
 
 
-def _run(check: Check, function: CheckFunction, facts: Facts) -> Json:
+def _run(check: Check, facts: Facts) -> Json:
+    function = CHECKS[check.id]
     try:
         answer = function(facts)
     except Unreadable as error:
-        answer = Answer(False, "a file that can be read", str(error), error.path)
+        problem = str(error)
+        answer = Answer(False, "a file that can be read", problem, error.path)
     except _CHECK_ERRORS as error:
         observed = f"{type(error).__name__}: {error}"
-        return _row(check, ERROR, Answer(False, "a check that can run", observed, None))
-    return _row(check, PASS if answer.passed else FAIL, answer)
+        answer = Answer(False, "a check that can run", observed, None)
+        return _row(check, ERROR, answer)
+    result = PASS if answer.passed else FAIL
+    return _row(check, result, answer)
 
 
 def _row(check: Check, result: str, answer: Answer) -> Json:
-    row = {name: getattr(check, name) for name in ("id", "question", "family", "severity")}
-    row |= {name: getattr(answer, name) for name in ("expected", "observed", "evidence")}
-    return {**row, "answer": result}
+    members = {**vars(check), **vars(answer), "answer": result}
+    return {name: members[name] for name in _COLUMNS}
 
 
 def _not_finite(facts: Facts) -> list[Json]:
     """Return every place at which a document held NaN or Infinity."""
-    in_run_folder = (facts.preflight, facts.context, facts.result, facts.data_quality)
+    documents = (
+        facts.preflight,
+        facts.context,
+        facts.result,
+        facts.data_quality,
+        facts.report,
+        facts.statistics,
+    )
     places = []
-    for document in (*in_run_folder, facts.report, facts.statistics):
-        places += [{"path": document.path, "where": where} for where in document.not_finite]
+    for document in documents:
+        for where in document.not_finite:
+            places.append({"path": document.path, "where": where})
     return places
 
 
-def _summary(checks: list[Json]) -> str:
+def _summary(document: Json) -> str:
+    checks = document["checks"]
+    counts = check_results.summary(checks)
     failed = [row["id"] for row in check_results.failed(checks)]
-    return ": ".join(filter(None, [check_results.summary(checks), ", ".join(failed)]))
+    return f"{counts}: {', '.join(failed)}" if failed else counts
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: cli.Argv = None) -> int:
     """Run this step alone."""
     return cli.step_main(audit, __doc__, argv)
 

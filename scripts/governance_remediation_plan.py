@@ -18,14 +18,13 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.decide import check_results
+from postrun.decide.check_results import SKIPPED
 from postrun.store import check_catalogue, json_files, page_files
 from postrun.store.check_catalogue import SEVERITIES, Check
 
 ARTIFACT = "governance_remediation_plan"
 _AUDIT = "governance_audit_check"
 _AUDIT_FIRST = "audit the run first: make governance-audit TAG=..."
-_COPIED_FROM_AUDIT = ("run_folder", "gate_folder", "decision_tag", "failed_gates")
-_COPIED_FROM_CHECK = ("question", "answer", "expected", "observed", "evidence")
 
 
 def remediate(_: RunRequest, run_paths: RunPaths) -> StepResult:
@@ -33,7 +32,7 @@ def remediate(_: RunRequest, run_paths: RunPaths) -> StepResult:
     audit = json_files.read(run_paths, _AUDIT, _AUDIT_FIRST)
     items = plan(audit, check_catalogue.checks())
     document, written = page_files.write_formats(run_paths, ARTIFACT, items)
-    return StepResult(_summary(document["items"]), tuple(written))
+    return StepResult(_summary(document["items"]), written)
 
 
 def plan(audit: Json, catalogue: Mapping[str, Check]) -> Json:
@@ -44,31 +43,51 @@ def plan(audit: Json, catalogue: Mapping[str, Check]) -> Json:
     """
     checks = audit["checks"]
     items = [_item(row, catalogue) for row in check_results.failed(checks)]
-    items.sort(key=lambda item: SEVERITIES.index(item["severity"]))
-    waiting = [row["id"] for row in checks if row["answer"] == check_results.SKIPPED]
-    copied = {name: audit[name] for name in _COPIED_FROM_AUDIT}
-    return {**copied, "audit_passed": audit["passed"], "items": items, "waiting": waiting}
+    items.sort(key=_severity)
+    skipped = [row["id"] for row in checks if row["answer"] == SKIPPED]
+    return {
+        "run_folder": audit["run_folder"],
+        "gate_folder": audit["gate_folder"],
+        "decision_tag": audit["decision_tag"],
+        "failed_gates": audit["failed_gates"],
+        "audit_passed": audit["passed"],
+        "items": items,
+        "waiting": skipped,
+    }
+
+
+def _severity(item: Json) -> int:
+    return SEVERITIES.index(item["severity"])
 
 
 def _item(row: Json, catalogue: Mapping[str, Check]) -> Json:
     check = catalogue.get(row["id"])
     if check is None:
-        thing, hint = f"{_AUDIT}.json", "audit the run again: make governance-audit TAG=..."
-        raise Invalid(thing, "checks of the catalogue", repr(row["id"]), hint)
-    item = {name: row[name] for name in _COPIED_FROM_CHECK}
-    item |= {name: getattr(check, name) for name in ("severity", "family", "remedy")}
-    return {**item, "check": check.id}
+        hint = "audit the run again: make governance-audit TAG=..."
+        raise Invalid(f"{_AUDIT}.json", "checks of the catalogue", repr(row["id"]), hint)
+    item = {
+        **row,
+        "check": check.id,
+        "severity": check.severity,
+        "family": check.family,
+        "remedy": check.remedy,
+    }
+    del item["id"]
+    return item
 
 
 def _summary(items: Sequence[Json]) -> str:
     if not items:
         return "nothing to repair"
     severities = [item["severity"] for item in items]
-    counts = [f"{severities.count(name)} {name}" for name in SEVERITIES if name in severities]
+    counts = []
+    for severity in SEVERITIES:
+        if severity in severities:
+            counts.append(f"{severities.count(severity)} {severity}")
     return f"{len(items)} to repair: {', '.join(counts)}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: cli.Argv = None) -> int:
     """Run this step alone."""
     return cli.step_main(remediate, __doc__, argv)
 

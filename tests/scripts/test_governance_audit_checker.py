@@ -522,7 +522,7 @@ def test_a_rehearsal_writes_nothing(close: Callable[..., Closed]) -> None:
 
 @pytest.mark.parametrize("trouble", [KeyError("x"), TypeError("x"), ZeroDivisionError("x")])
 def test_a_check_that_cannot_run_says_error(
-    close: Callable[..., Closed], trouble: Exception
+    close: Callable[..., Closed], trouble: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = close()
 
@@ -530,9 +530,8 @@ def test_a_check_that_cannot_run_says_error(
         raise trouble
 
     facts = observe.observe(run_lookup.locate(RunRequest(closed.local, tag=closed.made.tag)), None)
-    document = checker.record(
-        facts, check_catalogue.checks(), {**audit.CHECKS, "context_readable": broken}
-    )
+    monkeypatch.setitem(audit.CHECKS, "context_readable", broken)
+    document = checker.record(facts, check_catalogue.checks())
     answers = {row["id"]: row["answer"] for row in document["checks"]}
     assert document["passed"] is False
     assert answers["context_readable"] == "error"

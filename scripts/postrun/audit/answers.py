@@ -26,9 +26,15 @@ class Answer:
 CheckFunction = Callable[[Facts], Answer]
 
 
-def by_faults(expected: str, faults: Sequence[str], otherwise: str, path: str | None) -> Answer:
+def by_faults(
+    expected: str,
+    faults: Sequence[str],
+    otherwise: str,
+    path: str | None,
+) -> Answer:
     """Return a fail that lists the faults; without any, a pass that observes `otherwise`."""
-    return Answer(not faults, expected, join(faults) or otherwise, path)
+    observed = join(faults) or otherwise
+    return Answer(not faults, expected, observed, path)
 
 
 def join(faults: Sequence[str]) -> str:

@@ -1,8 +1,9 @@
 """Artifacts: is everything there, readable, and as the workstation left it?"""
 
+from pathlib import Path
+
 from postrun.audit.answers import Answer, by_faults
 from postrun.audit.facts import Document, Facts
-from postrun.core.artifacts import ARTIFACTS
 
 # What the official launcher leaves in every run folder.
 _RUN_FILES = ("preflight", "context", "command", "run_log", "result")
@@ -26,9 +27,9 @@ def evidence_verified(facts: Facts) -> Answer:
 
 def run_files_present(facts: Facts) -> Answer:
     """Return whether the launcher's files are all among the evidence."""
-    paths = [facts.run_paths.path(name) for name in _RUN_FILES]
-    names = [facts.run_paths.relative(path) for path in paths]
-    return _all_present(facts, "preflight, context, command, log and result", names)
+    expected = "preflight, context, command, log and result"
+    paths = map(facts.run_paths.path, _RUN_FILES)
+    return _all_present(facts, expected, list(paths))
 
 
 def report_files_present(facts: Facts) -> Answer:
@@ -36,15 +37,16 @@ def report_files_present(facts: Facts) -> Answer:
     expected = "the gate report as JSON and as Markdown"
     if facts.run_paths.gate is None:
         return Answer(False, expected, "no gate report belongs to this run", None)
-    artifact = ARTIFACTS["production_gates_report"]
-    folder = facts.run_paths.relative(facts.run_paths.folder(artifact.home))
-    return _all_present(facts, expected, [f"{folder}/{file}" for file in artifact.files])
+    report = facts.run_paths.path("production_gates_report")
+    return _all_present(facts, expected, [report, report.with_suffix(".md")])
 
 
-def _all_present(facts: Facts, expected: str, paths: list[str]) -> Answer:
-    missing = [path for path in paths if path not in facts.evidence.present]
-    faults = [f"{path} is not among the evidence" for path in missing]
-    first = (missing or paths)[0]
+def _all_present(facts: Facts, expected: str, paths: list[Path]) -> Answer:
+    names = list(map(facts.run_paths.relative, paths))
+    present = facts.evidence.present
+    missing = [name for name in names if name not in present]
+    faults = [f"{name} is not among the evidence" for name in missing]
+    first = (missing or names)[0]
     return by_faults(expected, faults, "all there", first)
 
 

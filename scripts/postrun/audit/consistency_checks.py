@@ -1,5 +1,7 @@
 """Consistency: do the files of the run agree, and does every number follow from the tables?"""
 
+from typing import Any
+
 from postrun.audit import recompute
 from postrun.audit.answers import Answer, by_faults, shown
 from postrun.audit.facts import Facts
@@ -21,24 +23,26 @@ _STATISTICS = {
 def tags_agree(facts: Facts) -> Answer:
     """Return whether every readable file carries the tag of the folder's name."""
     run_tag = facts.name.tag
+    context = facts.context.members
+    result = facts.result.members
+    tags: list[tuple[str, Any]] = [("command line", facts.requested_tag or run_tag)]
     # A file that cannot be read fails a check of its own.
-    tags = []
-    if facts.context.value is not None:
-        tags.append(("context", facts.context.members.get("decision_tag")))
-    if facts.result.value is not None:
-        tags.append(("result", facts.result.members.get("decision_tag")))
-    if facts.report.value is not None:
+    if context:
+        tags.append(("context", context.get("decision_tag")))
+    if result:
+        tags.append(("result", result.get("decision_tag")))
+    if facts.report.members:
         tags.append(("gate report", facts.inputs.get("decision_tag")))
-    if facts.requested_tag is not None:
-        tags.append(("command line", facts.requested_tag))
     faults = [f"{source} says {shown(tag)}" for source, tag in tags if tag != run_tag]
-    return by_faults(f"{run_tag} everywhere", faults, run_tag, facts.context.path)
+    expected = f"{run_tag} everywhere"
+    return by_faults(expected, faults, run_tag, facts.context.path)
 
 
 def tag_used_once(facts: Facts) -> Answer:
     """Return whether no other run folder ends in this tag."""
-    only_this = "this run only"
-    return by_faults(only_this, facts.other_runs_of_tag, only_this, facts.detection.path)
+    expected = "this run only"
+    others = facts.other_runs_of_tag
+    return by_faults(expected, others, expected, facts.detection.path)
 
 
 def report_belongs_to_run(facts: Facts) -> Answer:
@@ -59,28 +63,35 @@ def report_belongs_to_run(facts: Facts) -> Answer:
 
 def _window(facts: Facts) -> Window:
     started = facts.name.started
-    at_start = report_window.utc_offset(facts.preflight.members.get("timestamp"))
-    if facts.result.value is None or facts.result_modified is None:
+    preflight = facts.preflight.members
+    at_start = report_window.utc_offset(preflight.get("timestamp"))
+    written_at = facts.result_modified
+    if facts.result.value is None or written_at is None:
         return report_window.open_window(started, at_start, facts.other_runs_of_tag)
     at_end = facts.utc_offset_at_end
-    return report_window.window(started, at_start, at_end, facts.result_modified)
+    return report_window.window(started, at_start, at_end, written_at)
 
 
 def overall_pass_boolean(facts: Facts) -> Answer:
     """Return whether the report's overall verdict is true or false and nothing else."""
     verdict = gates.overall(facts.report.value)
+    observed = shown(verdict)
     is_boolean = isinstance(verdict, bool)
-    return Answer(is_boolean, "true or false", shown(verdict), facts.report.path)
+    return Answer(is_boolean, "true or false", observed, facts.report.path)
 
 
 def gates_recomputed(facts: Facts) -> Answer:
     """Return whether each verdict follows from its metric and threshold, the overall one from all."""
-    faults = [_gate_fault(reading) for reading in gates.disagreements(facts.report.value)]
-    return by_faults("every gate as recomputed", faults, "as recomputed", facts.report.path)
+    disagreements = gates.disagreements(facts.report.value)
+    faults = list(map(_gate_fault, disagreements))
+    expected = "every gate as recomputed"
+    return by_faults(expected, faults, "as recomputed", facts.report.path)
 
 
 def _gate_fault(gate: Reading) -> str:
-    fault = f"{gate.gate}: reported {shown(gate.reported)}, recomputed {shown(gate.recomputed)}"
+    reported = shown(gate.reported)
+    recomputed = shown(gate.recomputed)
+    fault = f"{gate.gate}: reported {reported}, recomputed {recomputed}"
     # The overall verdict follows from the other gates, not from a number.
     if gate.gate != gates.OVERALL:
         fault += f" from {shown(gate.observed)} and threshold {shown(gate.threshold)}"

@@ -3,7 +3,7 @@
 A check that needs a new fact needs a field of `Facts` here, filled in by `observe.observe`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -45,7 +45,7 @@ class Evidence:
     """The files of the run as the evidence manifest lists them."""
 
     manifest: Document
-    present: frozenset[str] = frozenset()  # listed and on disk; without a manifest, all on disk
+    present: Set[str] = frozenset()  # listed and on disk; without a manifest, all on disk
     changed: Sequence[str] = ()  # one line for each file that is not as listed
     digest: str | None = None  # of the whole list; a ledger row names it
 
@@ -95,6 +95,11 @@ class Facts:
         """Return the owner that the context names, else the one in the report."""
         in_context = values.text(self.context.members.get("owner"))
         return in_context or values.text(self.inputs.get("owner"))
+
+    @property
+    def unofficial_options(self) -> set[str]:
+        """Return the skip options that were used, and `dry_run`."""
+        return set(gates.unofficial(self.report.value))
 
     def stage(self, name: str) -> Json:
         """Return what the gate report says of a stage."""

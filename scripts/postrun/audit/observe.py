@@ -33,11 +33,13 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
     context = files.read("context")
     report = files.read("production_gates_report")
     data_quality = context.members.get("data_quality_report_json")
-    statistics = gates.section(report.value, "statistical_gates").get("report_json")
-    windows = gates.section(report.value, "wf_stress").get("summary_csv")
+    statistics = gates.section(report.value, "statistical_gates")
+    walk_forward = gates.section(report.value, "wf_stress")
     result_file = run_paths.path("result")
     summary_file = run_paths.path("production_gates_final_summary")
-    written_at = result_file.stat().st_mtime if result_file.exists() else None
+    written_at = None
+    if result_file.exists():
+        written_at = result_file.stat().st_mtime
     offset_at_end = detection.members.get("utc_offset_at_end")
     return Facts(
         run_paths=run_paths,
@@ -49,13 +51,15 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
         preflight=files.read("preflight"),
         context=context,
         result=files.read("result"),
-        data_quality=files.read_named("data_quality_report", data_quality, context),
+        data_quality=files.read_named("data_quality_report", context, data_quality),
         result_modified=written_at,
         utc_offset_at_end=report_window.parse_offset(offset_at_end),
         factor_in_command=command_file.option(run_paths.path("command"), "--factor"),
         report=report,
-        statistics=files.read_named("statistical_gates_report", statistics, report),
-        windows=files.read_named("walk_forward_summary", windows, report),
+        statistics=files.read_named(
+            "statistical_gates_report", report, statistics.get("report_json")
+        ),
+        windows=files.read_named("walk_forward_summary", report, walk_forward.get("summary_csv")),
         costs=files.read("cost_stress_results"),
         summary_path=run_paths.relative(summary_file),
         has_summary=summary_file.is_file(),
@@ -76,29 +80,33 @@ class EvidenceReader:
 
     def path(self, artifact: str) -> str:
         """Return the path of an artifact that has one file name of its own."""
-        return self.run_paths.relative(self.run_paths.path(artifact))
+        path = self.run_paths.path(artifact)
+        return self.run_paths.relative(path)
 
     def read(self, artifact: str) -> Document:
         """Return an artifact that has one file name of its own."""
-        if ARTIFACTS[artifact].home is Home.GATE and self.run_paths.gate is None:
+        in_gate_folder = ARTIFACTS[artifact].home is Home.GATE
+        if in_gate_folder and self.run_paths.gate is None:
             return Document(problem="no gate report belongs to this run")
-        return self._read(artifact, self.path(artifact))
+        path = self.path(artifact)
+        return self._read(artifact, path)
 
-    def read_named(self, artifact: str, named: Any, source: Document) -> Document:
+    def read_named(self, artifact: str, source: Document, named: Any) -> Document:
         """Return an artifact whose path another file names."""
         home, folder = RUNS, self.run_paths.run
         if ARTIFACTS[artifact].home is Home.GATE:
             home, folder = GATES, str(self.run_paths.gate)
         path = evidence.local_path(home, folder, named)
-        if path is None:
-            problem = f"it names {named!r}, which is not below {home}/{folder}"
-            return Document(problem=problem, path=source.path)
-        return self._read(artifact, path)
+        if path is not None:
+            return self._read(artifact, path)
+        problem = f"it names {named!r}, which is not below {home}/{folder}"
+        return Document(problem=problem, path=source.path)
 
     def open(self, artifact: str, path: str = "") -> Document:
         """Return a JSON file, whether it is evidence or not."""
         path = path or self.path(artifact)
-        reading = json_files.try_load(self.run_paths.root / path, artifact)
+        file = self.run_paths.root / path
+        reading = json_files.try_load(file, artifact)
         problem = self.without_root(reading.problem)
         return Document(reading.value, problem, reading.not_finite, path)
 
@@ -111,10 +119,13 @@ class EvidenceReader:
             return Document(problem="not among the evidence", path=path)
         if artifact not in _TABLES:
             return self.open(artifact, path)
+        columns, numbers = _TABLES[artifact]
+        table = self.run_paths.root / path
         try:
-            rows = csv_files.read_external(self.run_paths.root / path, *_TABLES[artifact])
+            rows = csv_files.read_external(table, columns, numbers)
         except PostRunError as error:
-            return Document(problem=self.without_root(error), path=path)
+            problem = self.without_root(error)
+            return Document(problem=problem, path=path)
         return Document(rows, path=path)
 
     def _compare_with_manifest(self) -> Evidence:
@@ -122,25 +133,31 @@ class EvidenceReader:
         try:
             on_disk = evidence.digest_local(self.run_paths)
         except Invalid as error:
-            return Evidence(manifest, changed=[self.without_root(error)])
+            problem = self.without_root(error)
+            return Evidence(manifest, changed=[problem])
         if manifest.value is None:
-            return Evidence(manifest, frozenset(on_disk.files))
+            return Evidence(manifest, set(on_disk.files))
         listed = evidence.FileDigests.from_manifest(manifest.value)
         # rsync skips links, so the copy here may lack them.
         differences = evidence.compare(listed, on_disk, copied=True)
         changed = [f"{path} ({what})" for path, what in differences.items()]
-        present = frozenset(listed.files.keys() & on_disk.files.keys())
-        return Evidence(manifest, present, changed, ledger.evidence_digest(manifest.value))
+        present = on_disk.files.keys() & listed.files.keys()
+        digest = ledger.evidence_digest(manifest.value)
+        return Evidence(manifest, present, changed, digest)
 
 
 def _ledger(files: EvidenceReader) -> Document:
     """Return the run's rows. Of a ledger whose chain is broken, no row counts."""
-    root, run = files.run_paths.root, files.run_paths.run
+    root = files.run_paths.root
+    run = files.run_paths.run
     path = files.path("stage_ledger")
-    problems = "; ".join(ledger.verify(root)[:3])
+    problems = ledger.verify(root)
     if problems:
-        return Document(problem=files.without_root(problems), path=path)
-    return Document([row for row in ledger.read_rows(root) if row["run"] == run], path=path)
+        problem = "; ".join(problems[:3])
+        return Document(problem=files.without_root(problem), path=path)
+    rows = ledger.read_rows(root)
+    rows = [row for row in rows if row["run"] == run]
+    return Document(rows, path=path)
 
 
 def _other_runs(run_paths: RunPaths, detection: Document) -> list[str]:
@@ -151,6 +168,7 @@ def _other_runs(run_paths: RunPaths, detection: Document) -> list[str]:
     folders = detection.members.get("run_folders")
     if folders is None:
         tag = run_paths.name.tag
-        local = map(run_names.parse_run_name, run_folders.list_folders(run_paths.root))
-        folders = [name.folder for name in local if name and name.tag == tag]
+        local = run_folders.list_folders(run_paths.root)
+        names = filter(None, map(run_names.parse_run_name, local))
+        folders = [name.folder for name in names if name.tag == tag]
     return [folder for folder in folders if folder != run_paths.run]

@@ -3,7 +3,7 @@
 import math
 import re
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,11 +23,13 @@ def same(left: Any, right: Any) -> bool:
 
     What was not measured (null) equals null only; true is not 1.
     """
-    first, second = values.number(left), values.number(right)
+    first = values.number(left)
+    second = values.number(right)
     if first is not None and second is not None:
         return math.isclose(first, second, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
-    # Two numbers of different types are equal above; what is left must be of one type.
-    return type(left) is type(right) and bool(left == right)
+    if type(left) is not type(right):
+        return False
+    return bool(left == right)
 
 
 def walk_forward(rows: Sequence[Json]) -> Json:
@@ -38,14 +40,26 @@ def walk_forward(rows: Sequence[Json]) -> Json:
     """
     recomputed: Json = {"rows": len(rows)}
     for measure in MEASURES:
-        cells = [values.number(row.get(measure)) for row in rows]
-        ics = [ic for ic in cells if ic is not None]
-        recomputed[f"{measure}_n"] = len(ics)
-        recomputed[f"{measure}_mean"] = statistics.fmean(ics) if ics else None
-        recomputed[f"{measure}_std"] = statistics.stdev(ics) if len(ics) > 1 else None
-        above_zero = [ic > 0 for ic in ics]
-        recomputed[f"{measure}_pos_ratio"] = sum(above_zero) / len(ics) if ics else None
+        ics = []
+        for row in rows:
+            ic = values.number(row.get(measure))
+            if ic is not None:
+                ics.append(ic)
+        summary = _summarise(ics)
+        for name, value in summary.items():
+            recomputed[f"{measure}_{name}"] = value
     return recomputed
+
+
+def _summarise(ics: Sequence[float]) -> Json:
+    count = len(ics)
+    summary: Json = {"n": count, "mean": None, "std": None, "pos_ratio": None}
+    if count > 0:
+        summary["mean"] = statistics.fmean(ics)
+        summary["pos_ratio"] = sum(ic > 0 for ic in ics) / count
+    if count > 1:
+        summary["std"] = statistics.stdev(ics)
+    return summary
 
 
 def differences(reported: Json, recomputed: Json) -> list[str]:
@@ -71,17 +85,22 @@ def window_years(options: Json) -> list[int] | None:
             return None
         years.append(year)
     start, end, train, test = years
-    return list(range(start + train, end - test + 2, test)) if test else None
+    if test == 0:
+        return None
+    last = end - test + 1
+    return list(range(start + train, last + 1, test))
 
 
-def window_faults(rows: Sequence[Json], expected: Sequence[int]) -> list[str]:
+def window_faults(rows: Iterable[Json], expected: Sequence[int]) -> list[str]:
     """Return the test years that are missing, repeated or not asked for, and rows without a year."""
-    counts = Counter(_test_year(row) for row in rows)
+    counts = Counter(map(_test_year, rows))
     without_year = counts.pop(0, 0)
-    years = sorted(counts)
     faults = [f"{year} missing" for year in expected if year not in counts]
-    faults += [f"{year} {counts[year]} times" for year in years if counts[year] > 1]
-    faults += [f"{year} not asked for" for year in years if year not in expected]
+    for year, count in sorted(counts.items()):
+        if count > 1:
+            faults.append(f"{year} {count} times")
+    extra = counts.keys() - set(expected)
+    faults += [f"{year} not asked for" for year in sorted(extra)]
     if without_year:
         faults.append(f"{without_year} rows without test_start")
     return faults
@@ -89,46 +108,53 @@ def window_faults(rows: Sequence[Json], expected: Sequence[int]) -> list[str]:
 
 def _test_year(row: Json) -> int:
     """Return the year in which a window's test begins; 0 when the row does not say."""
-    match = re.match("[0-9]{4}", str(row.get("test_start")))
+    start = str(row.get("test_start"))
+    match = re.match("[0-9]{4}", start)
     return int(match[0]) if match else 0
 
 
 def multipliers(options: Json) -> list[float] | None:
     """Return the cost multipliers that the options ask for, as in `"1.0,1.5,2.0"`; else None."""
-    text = values.text(options.get("cost_multipliers")) or ""
+    text = values.text(options.get("cost_multipliers"))
+    if text is None:
+        return None
     try:
-        return [float(part) for part in text.split(",")]
+        return list(map(float, text.split(",")))
     except ValueError:
         return None
 
 
 def cost_faults(
-    reported: Sequence[Json], table: Sequence[Json], requested: Iterable[float]
+    reported: Sequence[Json],
+    table: Sequence[Json],
+    requested: Iterable[float],
 ) -> list[str]:
     """Return how the report's cost rows differ from the table's, and both from those requested."""
-    in_report, in_table = _by_multiplier(reported), _by_multiplier(table)
+    in_report = _by_multiplier(reported)
+    in_table = _by_multiplier(table)
     faults = []
     for multiplier in sorted({*requested, *in_report, *in_table}):
-        for side, rows in (("the report", in_report), ("the table", in_table)):
-            count = len(rows.get(multiplier, []))
-            if count != 1:
-                faults.append(f"{side} has {count} rows of x{multiplier}")
+        sides = {"report": in_report[multiplier], "table": in_table[multiplier]}
+        for side, rows in sides.items():
+            if len(rows) != 1:
+                faults.append(f"the {side} has {len(rows)} rows of x{multiplier}")
     if faults:
         return faults
-    # Jsons without a multiplier belong to none of the groups above.
+    # Rows without a multiplier are in none of the groups above.
     if len(reported) != len(table):
         return [f"{len(reported)} rows in the report, {len(table)} in the table"]
     for multiplier, (row,) in sorted(in_table.items()):
-        measured = {name: row.get(name) for name in COST_COLUMNS}
         (claimed,) = in_report[multiplier]
-        faults += [f"x{multiplier} {line}" for line in differences(claimed, measured)]
+        measured = {name: row.get(name) for name in COST_COLUMNS}
+        for difference in differences(claimed, measured):
+            faults.append(f"x{multiplier} {difference}")
     return faults
 
 
-def _by_multiplier(rows: Sequence[Json]) -> dict[float, list[Json]]:
-    groups: dict[float, list[Json]] = {}
+def _by_multiplier(rows: Iterable[Json]) -> defaultdict[float, list[Json]]:
+    groups = defaultdict(list)
     for row in rows:
         multiplier = values.number(row.get("cost_multiplier"))
         if multiplier is not None:
-            groups.setdefault(multiplier, []).append(row)
+            groups[multiplier].append(row)
     return groups

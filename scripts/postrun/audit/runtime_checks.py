@@ -36,39 +36,40 @@ def exit_code_zero(facts: Facts) -> Answer:
 
 def no_stage_skipped(facts: Facts) -> Answer:
     """Return whether no skip option was used; one that is neither true nor false counts as used."""
-    options = set(gates.unofficial(facts.report.value))
-    return _unused(facts, "no skip option", options - {"dry_run"})
+    return _unused(facts, "no skip option", facts.unofficial_options - {"dry_run"})
 
 
 def not_a_dry_run(facts: Facts) -> Answer:
     """Return whether the gates were really measured."""
-    options = set(gates.unofficial(facts.report.value))
-    return _unused(facts, "no dry run", options & {"dry_run"})
+    return _unused(facts, "no dry run", facts.unofficial_options & {"dry_run"})
 
 
 def _unused(facts: Facts, expected: str, options: set[str]) -> Answer:
-    faults = [f"{option} is {shown(facts.inputs[option])}" for option in sorted(options)]
+    inputs = facts.inputs
+    faults = [f"{option} is {shown(inputs[option])}" for option in sorted(options)]
     return by_faults(expected, faults, expected, facts.report.path)
 
 
 def stages_succeeded(facts: Facts) -> Answer:
     """Return whether every stage that was not skipped is ok and ended with return code 0."""
-    faults = _cost_faults(facts.report.value)
+    faults = _cost_faults(facts)
     for stage, skip_option in _STAGES.items():
-        if not facts.is_skipped(skip_option) and not facts.is_skipped("dry_run"):
+        skipped = facts.is_skipped(skip_option) or facts.is_skipped("dry_run")
+        if not skipped:
             faults += _stage_faults(stage, facts.stage(stage))
     expected = "every stage ok, return codes 0"
     return by_faults(expected, faults, "as expected", facts.report.path)
 
 
-def _cost_faults(report: Any) -> list[str]:
-    rows = gates.cost_rows(report)
-    if not rows and not gates.unofficial(report):
+def _cost_faults(facts: Facts) -> list[str]:
+    rows = gates.cost_rows(facts.report.value)
+    if not rows and not facts.unofficial_options:
         return ["no cost stress"]
     faults = []
     for row in rows:
-        multiplier, code = row.get("cost_multiplier"), row.get("return_code")
+        code = row.get("return_code")
         if not _is_zero(code):
+            multiplier = row.get("cost_multiplier")
             faults.append(f"cost stress x{shown(multiplier)} ended with {shown(code)}")
     return faults
 
@@ -82,7 +83,7 @@ def _stage_faults(stage: str, members: Json) -> list[str]:
 
 def _is_zero(code: Any) -> bool:
     """Return whether a return code is 0; false, which Python takes for 0, is not."""
-    return isinstance(code, int) and not isinstance(code, bool) and code == 0
+    return code == 0 and type(code) is int
 
 
 CHECKS = (

@@ -103,119 +103,126 @@ def overall(report: Any) -> Any:
     return gates(report).get(OVERALL)
 
 
-def cost_rows(report: Any) -> tuple[Json, ...]:
+def cost_rows(report: Any) -> list[Json]:
     """Return the rows of the cost stress that are objects."""
     rows = values.member(report, "cost_stress")
     if not isinstance(rows, list):
-        return ()
-    return tuple(row for row in rows if isinstance(row, dict))
+        return []
+    return [row for row in rows if isinstance(row, dict)]
 
 
-def unofficial(report: Any) -> tuple[str, ...]:
+def unofficial(report: Any) -> list[str]:
     """Return the skip options and `dry_run`, where not plainly off: such a run is not official."""
     options = inputs(report)
-    used = [name for name in sorted(options) if options[name] not in (False, None)]
-    return tuple(name for name in used if name.startswith("skip_") or name == "dry_run")
+    unofficial_options = []
+    for name in sorted(options):
+        skips = name.startswith("skip_") or name == "dry_run"
+        if skips and options[name] not in (False, None):
+            unofficial_options.append(name)
+    return unofficial_options
 
 
-def disagreements(report: Any) -> tuple[Reading, ...]:
+def disagreements(report: Any) -> list[Reading]:
     """Return the gates, `overall_pass` included, whose reported verdict is not the recomputed one."""
     # `is`, because 1 is not true and "false" is not false.
-    return tuple(gate for gate in readings(report) if gate.reported is not gate.recomputed)
+    return [gate for gate in readings(report) if gate.reported is not gate.recomputed]
 
 
-def failed(report: Any) -> tuple[Reading, ...]:
+def failed(report: Any) -> list[Reading]:
     """Return the gates that do not pass when worked out again, without `overall_pass`.
 
     There are none without a report (None).
     """
     if report is None:
-        return ()
-    single_gates = readings(report)[:-1]
-    return tuple(gate for gate in single_gates if gate.recomputed is False)
+        return []
+    *single_gates, _ = readings(report)
+    return [gate for gate in single_gates if gate.recomputed is False]
 
 
 def numbers(reading: Reading) -> Json:
     """Return a gate as artifacts list it: what was measured, and what it was compared with."""
-    verdicts = ("recomputed", "reported")
-    return {name: value for name, value in vars(reading).items() if name not in verdicts}
+    members = dict(vars(reading))
+    del members["recomputed"], members["reported"]
+    return members
 
 
-def readings(report: Any) -> tuple[Reading, ...]:
+def readings(report: Any) -> list[Reading]:
     """Return every gate, worked out again, in the order of the rules, `overall_pass` last."""
     single_gates = [_read(report, rule) for rule in RULES]
     verdicts = {gate.gate: gate.recomputed for gate in single_gates}
     for name, value in gates(report).items():
         # A gate without a rule here cannot be worked out again. Reported as anything but a pass, it
         # fails the whole all the same.
-        if name not in {*verdicts, OVERALL} and value is not None:
+        if name not in verdicts and name != OVERALL and value is not None:
             verdicts[name] = value is True
-    judged = [verdict for verdict in verdicts.values() if verdict is not None]
-    passed = all(judged) if judged else None
+    judged = set(verdicts.values()) - {None}
+    passed = False not in judged if judged else None
     claimed = overall(report)
-    return (*single_gates, Reading(OVERALL, "every gate", None, True, TRUE, None, passed, claimed))
+    whole = Reading(OVERALL, "every gate", None, True, TRUE, None, passed, claimed)
+    return [*single_gates, whole]
 
 
 def _read(report: Any, rule: Rule) -> Reading:
     """Return one gate, worked out again from its metric and its threshold."""
+    options = inputs(report)
     value = _stage(report, rule).get(rule.metric)
     threshold: Any = rule.threshold
     if isinstance(threshold, str):
-        threshold = values.number(inputs(report).get(threshold))
-    observed = values.boolean(value) if rule.comparison == TRUE else values.number(value)
-    passed: bool | None = None
-    if not _is_skipped(report, rule):
-        passed = _passes(rule.comparison, observed, threshold)
+        threshold = values.number(options.get(threshold))
+    observed = values.number(value)
     margin = _margin(rule.comparison, observed, threshold)
-    numbers = (_metric_path(rule), observed, threshold, rule.comparison, margin)
-    return Reading(rule.gate, *numbers, passed, gates(report).get(rule.gate))
+    # The sign of a difference is exact, so it decides as the comparison itself does.
+    passed: bool | None = margin is not None and margin >= 0
+    if rule.comparison == ABOVE:
+        passed = margin is not None and margin > 0
+    if rule.comparison == TRUE:
+        observed = values.boolean(value)
+        passed = observed is True
+    if _is_skipped(options, rule, value):
+        passed = None
+    return Reading(
+        gate=rule.gate,
+        metric=_metric_path(rule),
+        observed=observed,
+        threshold=threshold,
+        comparison=rule.comparison,
+        margin=values.number(margin),
+        recomputed=passed,
+        reported=gates(report).get(rule.gate),
+    )
 
 
-def _is_skipped(report: Any, rule: Rule) -> bool:
+def _margin(comparison: str, observed: float | None, threshold: Any) -> float | None:
+    if comparison == TRUE or observed is None or threshold is None:
+        return None
+    if comparison == AT_MOST:
+        return float(threshold - abs(observed))
+    return float(observed - threshold)
+
+
+def _is_skipped(options: Json, rule: Rule, value: Any) -> bool:
     """Return whether a gate has no verdict: skipped by its option, or not measured in a dry run.
 
     Only a real `true` switches an option on.
     """
-    options = inputs(report)
-    if options.get("dry_run") is True and _stage(report, rule).get(rule.metric) is None:
+    if value is None and options.get("dry_run") is True:
         return True
-    return bool(rule.skip) and options.get(rule.skip) is True
+    return rule.skip != "" and options.get(rule.skip) is True
 
 
 def _stage(report: Any, rule: Rule) -> Json:
     """Return the object that holds a rule's metric; empty when there is none or it is not clear."""
     if rule.multiplier is None:
         return section(report, rule.stage)
-    rows = [row for row in cost_rows(report) if _multiplier(row) == rule.multiplier]
+    rows = []
+    for row in cost_rows(report):
+        if values.number(row.get("cost_multiplier")) == rule.multiplier:
+            rows.append(row)
     # Of two rows with one multiplier, it cannot be said which one counts.
     return rows[0] if len(rows) == 1 else {}
-
-
-def _multiplier(row: Json) -> float | None:
-    return values.number(row.get("cost_multiplier"))
 
 
 def _metric_path(rule: Rule) -> str:
     if rule.multiplier is None:
         return f"{rule.stage}.{rule.metric}"
     return f"{rule.stage}[x{rule.multiplier:.1f}].{rule.metric}"
-
-
-def _margin(comparison: str, observed: float | None, threshold: float | None) -> float | None:
-    if comparison == TRUE or observed is None or threshold is None:
-        return None
-    if comparison == AT_MOST:
-        return values.number(threshold - abs(observed))
-    return values.number(observed - threshold)
-
-
-def _passes(comparison: str, observed: float | None, threshold: float | None) -> bool:
-    if observed is None or threshold is None:
-        return False
-    if comparison == TRUE:
-        return observed is threshold
-    if comparison == AT_MOST:
-        return abs(observed) <= threshold
-    if comparison == ABOVE:
-        return observed > threshold
-    return observed >= threshold

@@ -8,7 +8,7 @@ the offset in preflight.json turns the modification time into it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from postrun.core import run_names
@@ -42,14 +42,15 @@ def format_offset(offset: timedelta | None) -> str | None:
     """Return an offset as a text like `-0700`."""
     if offset is None:
         return None
-    minutes = int(offset.total_seconds()) // 60
-    sign = "-" if minutes < 0 else "+"
-    hours, minutes = divmod(abs(minutes), 60)
-    return f"{sign}{hours:02d}{minutes:02d}"
+    moment = datetime(2000, 1, 1, tzinfo=timezone(offset))
+    return moment.strftime("%z")
 
 
 def window(
-    began: datetime, at_start: timedelta | None, at_end: timedelta | None, modified: float
+    began: datetime,
+    at_start: timedelta | None,
+    at_end: timedelta | None,
+    modified: float,
 ) -> Window:
     """Return the window of a run that has a result.
 
@@ -59,19 +60,22 @@ def window(
     if at_start is None:
         return Window(began, None, None, SLACK)
     ended = datetime.fromtimestamp(modified, UTC) + at_start
+    ended = ended.replace(tzinfo=None)
     # Offsets up to an hour apart: the clocks were changed during the run. Further apart: the
     # second one was asked for in another zone, and says nothing.
     slack = SLACK
-    if at_end is not None and timedelta(0) < abs(at_end - at_start) <= CLOCK_CHANGE:
+    if at_end not in (None, at_start) and abs(at_end - at_start) <= CLOCK_CHANGE:
         slack = CLOCK_CHANGE
-    return Window(began, ended.replace(tzinfo=None), at_start, slack)
+    return Window(began, ended, at_start, slack)
 
 
 def open_window(began: datetime, at_start: timedelta | None, folders: Iterable[str]) -> Window:
     """Return the window of a run without a result; it ends where the next of these runs begins."""
     names = map(run_names.parse_run_name, folders)
-    later = [name.started for name in names if name and name.started > began]
-    return Window(began, min(later, default=None), at_start, SLACK)
+    starts = [name.started for name in names if name]
+    later = [start for start in starts if start > began]
+    ended = min(later, default=None)
+    return Window(began, ended, at_start, SLACK)
 
 
 def why_not_this_run(span: Window, generated_at: Any) -> str | None:

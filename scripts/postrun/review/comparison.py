@@ -49,19 +49,28 @@ def previous(rows: Iterable[Json], run: str, factor: str | None) -> Json | None:
     if factor is None:
         return None
     # Folder names begin with the time, so they sort by it.
-    earlier = [row for row in rows if row["factor"] == factor and row["run"] < run]
-    return max(earlier, key=lambda row: str(row["run"]), default=None)
+    last: Json | None = None
+    for row in rows:
+        is_earlier = row["factor"] == factor and row["run"] < run
+        if is_earlier and (last is None or row["run"] > last["run"]):
+            last = row
+    return last
 
 
 def compare(before: Json, now: Json) -> list[Json]:
     """Return both runs side by side, metric by metric."""
-    return [_compare(metric, before[metric.name], now[metric.name]) for metric in METRICS]
+    metrics = []
+    for metric in METRICS:
+        name = metric.name
+        metrics.append(_compare(metric, before[name], now[name]))
+    return metrics
 
 
 def _compare(metric: Metric, before: Any, now: Any) -> Json:
     # A verdict has no difference, and neither has what was not measured.
+    change = _change(metric.direction, before, now)
     delta = None
-    if metric.direction != YES and before is not None and now is not None:
+    if metric.direction != YES and change != UNCLEAR:
         delta = now - before
     return {
         "metric": metric.name,
@@ -70,17 +79,18 @@ def _compare(metric: Metric, before: Any, now: Any) -> Json:
         "previous": before,
         "current": now,
         "delta": delta,
-        "change": _change(metric.direction, before, now),
+        "change": change,
     }
 
 
 def _change(direction: str, before: Any, now: Any) -> str:
     if before is None or now is None:
         return UNCLEAR
-    worth_before, worth_now = _worth(direction, before), _worth(direction, now)
-    if math.isclose(worth_before, worth_now, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
+    old = _worth(direction, before)
+    new = _worth(direction, now)
+    if math.isclose(old, new, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE):
         return SAME
-    return BETTER if worth_now > worth_before else WORSE
+    return BETTER if new > old else WORSE
 
 
 def _worth(direction: str, value: float) -> float:
@@ -94,5 +104,7 @@ def _worth(direction: str, value: float) -> float:
 
 def tally(metrics: Iterable[Json]) -> dict[str, int]:
     """Return how many metrics are better, worse, the same and not comparable."""
-    changes = [row["change"] for row in metrics]
-    return {change: changes.count(change) for change in (BETTER, WORSE, SAME, UNCLEAR)}
+    counts = dict.fromkeys((BETTER, WORSE, SAME, UNCLEAR), 0)
+    for row in metrics:
+        counts[row["change"]] += 1
+    return counts

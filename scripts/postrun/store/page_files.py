@@ -26,6 +26,8 @@ from postrun.store import json_files
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+Paths = tuple[Path, ...]
+
 UNMEASURED = "not measured"
 UNEVALUATED = "not evaluated"
 _SHARES = ("pos_ratio", "overlap", "coverage")
@@ -58,22 +60,25 @@ def page(template: str, /, **content: Any) -> str:
     The suffix of the template (`.md` or `.html`) decides how expressions are escaped.
     """
     kind = "html" if template.endswith(".html") else "markdown"
-    return _environment(kind).get_template(f"{template}.j2").render(content)
+    environment = _environment(kind)
+    return environment.get_template(f"{template}.j2").render(content)
 
 
 def write(path: Path, template: str, /, **content: Any) -> bool:
     """Write a page; return whether that changed the file."""
-    return disk.replace(path, page(template, **content).encode())
+    text = page(template, **content)
+    return disk.replace(path, text.encode())
 
 
-def write_formats(run_paths: RunPaths, name: str, content: Json) -> tuple[Json, list[Path]]:
+def write_formats(run_paths: RunPaths, name: str, content: Json) -> tuple[Json, Paths]:
     """Write an artifact as JSON and as pages. Return the document as it is on disk, and the files."""
     document = json_files.write(run_paths, name, content)
-    paths = [run_paths.path(name, suffix) for suffix in ARTIFACTS[name].suffixes]
-    for path in paths:
-        if path.suffix != ".json":
-            write(path, f"{name}{path.suffix}", **document)
-    return document, paths
+    written = [run_paths.path(name)]
+    for suffix in ARTIFACTS[name].suffixes[1:]:
+        path = run_paths.path(name, suffix)
+        write(path, f"{name}{suffix}", **document)
+        written.append(path)
+    return document, tuple(written)
 
 
 def visible(text: str) -> str:
@@ -144,11 +149,17 @@ def known(value: Any, none: str) -> Any:
     return none if value is None else value
 
 
-def number(value: Any, digits: int = 4, none: str = UNMEASURED, sign: str = "") -> str:
+def number(
+    value: Any,
+    digits: int = 4,
+    none: str = UNMEASURED,
+    sign: str = "",
+) -> str:
     """Return a number with so many decimals; what is no finite number is given as text."""
-    as_float = values.number(value)
-    if as_float is None:
-        return none if value is None or isinstance(value, float) else _plain(value)
+    if value is None:
+        return none
+    if values.number(value) is None:
+        return none if isinstance(value, float) else _plain(value)
     rounded = round(value, digits)
     if value and not rounded:
         return f"{value:{sign}.1e}"  # small is not zero: a gate may depend on it
@@ -157,7 +168,12 @@ def number(value: Any, digits: int = 4, none: str = UNMEASURED, sign: str = "") 
     return f"{rounded:{sign},.{digits}f}"
 
 
-def percent(value: Any, digits: int = 1, none: str = UNMEASURED, sign: str = "") -> str:
+def percent(
+    value: Any,
+    digits: int = 1,
+    none: str = UNMEASURED,
+    sign: str = "",
+) -> str:
     """Return a share as a percentage; what is no finite number is given as text."""
     share = values.number(value)
     if share is None:
@@ -165,7 +181,12 @@ def percent(value: Any, digits: int = 1, none: str = UNMEASURED, sign: str = "")
     return f"{number(share * 100, digits, sign=sign)}%"
 
 
-def metric(value: Any, name: str, none: str = UNMEASURED, sign: str = "") -> str:
+def metric(
+    value: Any,
+    name: str,
+    none: str = UNMEASURED,
+    sign: str = "",
+) -> str:
     """Return a measured value in the one format of its kind, which its name ends in.
 
     Shares are percentages, p- and q-values have three significant digits, counts are whole, and

@@ -41,8 +41,8 @@ def test_the_rules_name_every_gate_of_a_report() -> None:
 
 def test_an_untouched_report_recomputes() -> None:
     assert recomputed(REPORT) == REPORT["gates"]
-    assert gates.disagreements(REPORT) == ()
-    assert gates.unofficial(REPORT) == ()
+    assert gates.disagreements(REPORT) == []
+    assert gates.unofficial(REPORT) == []
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_a_skipped_stage_has_no_verdict_and_does_not_fail_the_whole(
     assert {wrong.gate for wrong in gates.disagreements(report)} == {
         g for g in GATES if g.startswith(stage)
     }
-    assert gates.unofficial(report) == (option,)
+    assert gates.unofficial(report) == [option]
 
 
 @pytest.mark.parametrize("value", ["true", "false", 1, "", "no"])
 def test_only_a_real_true_skips_a_stage_but_any_odd_value_is_unofficial(value: Any) -> None:
     report = changed(put("inputs", skip_risk_diagnostics=value))
     assert recomputed(report)["risk_gate_beta_abs"] is True
-    assert gates.unofficial(report) == ("skip_risk_diagnostics",)
+    assert gates.unofficial(report) == ["skip_risk_diagnostics"]
 
 
 def test_a_dry_run_that_measured_nothing_has_no_verdicts() -> None:
@@ -119,7 +119,7 @@ def test_a_dry_run_that_measured_nothing_has_no_verdicts() -> None:
 
 def test_dry_runs_and_skip_options_nobody_has_heard_of_are_unofficial() -> None:
     report = changed(put("inputs", dry_run=True, skip_new_stage=True, skip_guardrails=None))
-    assert gates.unofficial(report) == ("dry_run", "skip_new_stage")
+    assert gates.unofficial(report) == ["dry_run", "skip_new_stage"]
 
 
 @pytest.mark.parametrize("gate", [*GATES, gates.OVERALL])
@@ -139,14 +139,14 @@ def test_a_disagreement_carries_the_number_and_its_threshold() -> None:
 def test_a_failed_gate_without_a_rule_fails_the_whole() -> None:
     report = changed(put("gates", wf_gate_new=False))
     assert [wrong.gate for wrong in gates.disagreements(report)] == [gates.OVERALL]
-    assert gates.disagreements(changed(put("gates", wf_gate_new=None))) == ()
+    assert gates.disagreements(changed(put("gates", wf_gate_new=None))) == []
 
 
 def test_older_spellings_are_read() -> None:
     report = copy.deepcopy(REPORT)
     report["args"], report["gate"] = report.pop("inputs"), report.pop("gates")
     assert gates.inputs(report)["min_pos_ratio"] == 0.7
-    assert gates.disagreements(report) == ()
+    assert gates.disagreements(report) == []
 
 
 def test_margins_are_positive_on_the_passing_side() -> None:
