@@ -25,7 +25,7 @@ def tags_agree(facts: Facts) -> Answer:
     run_tag = facts.name.tag
     context = facts.context.members
     result = facts.result.members
-    tags: list[tuple[str, Any]] = [("command line", facts.requested_tag or run_tag)]
+    tags: list[tuple[str, Any]] = []
     # A file that cannot be read fails a check of its own.
     if context:
         tags.append(("context", context.get("decision_tag")))
@@ -33,6 +33,7 @@ def tags_agree(facts: Facts) -> Answer:
         tags.append(("result", result.get("decision_tag")))
     if facts.report.members:
         tags.append(("gate report", facts.inputs.get("decision_tag")))
+    tags.append(("command line", facts.requested_tag or run_tag))
     faults = [f"{source} says {shown(tag)}" for source, tag in tags if tag != run_tag]
     expected = f"{run_tag} everywhere"
     return by_faults(expected, faults, run_tag, facts.context.path)

@@ -15,8 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup, escape
-
 from postrun.core import disk, values
 from postrun.core.artifacts import ARTIFACTS
 from postrun.core.locations import PROJECT, RunPaths
@@ -25,6 +23,7 @@ from postrun.store import json_files
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 Paths = tuple[Path, ...]
 
@@ -109,8 +108,10 @@ def markdown(text: str) -> str:
     return _LEADING.sub(r"\\", line)
 
 
-def _code_markdown(value: Any, none: str = UNMEASURED) -> Markup:
+def _code_markdown(value: Any, none: str = UNMEASURED) -> "Markup":
     """Return a code span."""
+    from markupsafe import Markup
+
     if value is None:
         return Markup(markdown(none))
     # A `|` goes between two spans: no one escape holds inside and outside of tables.
@@ -129,7 +130,9 @@ def _code_span(text: str) -> str:
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
-def _code_html(value: Any, none: str = UNMEASURED) -> Markup:
+def _code_html(value: Any, none: str = UNMEASURED) -> "Markup":
+    from markupsafe import Markup, escape
+
     if value is None:
         return escape(none)
     return Markup("<code>{}</code>").format(visible(_plain(value)))
@@ -217,6 +220,8 @@ def listed(items: Iterable[Any], none: str = "none") -> str:
 
 def _final_markdown(value: Any) -> Any:
     """Return what an expression gives, escaped unless it is escaped already or a number."""
+    from markupsafe import Markup
+
     if hasattr(value, "__html__"):
         return value
     text = _plain(value)

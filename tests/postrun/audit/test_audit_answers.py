@@ -3,18 +3,12 @@
 import pytest
 
 from postrun.audit import answers
-from postrun.audit.facts import Document
 
 
 def test_without_faults_it_is_a_pass() -> None:
     answer = answers.by_faults("all there", [], "as recorded", "a.json")
     assert (answer.passed, answer.observed, answer.evidence) == (True, "as recorded", "a.json")
     assert not answers.by_faults("all there", ["x is gone"], "as recorded", None).passed
-
-
-def test_what_cannot_be_read_is_a_fail_with_its_problem() -> None:
-    answer = answers.unreadable(Document(problem="nothing there", path="a.json"), "JSON")
-    assert (answer.passed, answer.observed, answer.evidence) == (False, "nothing there", "a.json")
 
 
 def test_a_long_list_is_cut_and_counted() -> None:

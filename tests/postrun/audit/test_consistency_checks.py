@@ -8,7 +8,7 @@ import pytest
 
 from postrun.audit import consistency_checks as checks
 from postrun.audit.answers import Answer
-from postrun.audit.facts import Document, Facts
+from postrun.audit.facts import Document, Facts, Unreadable
 
 
 @pytest.mark.parametrize("check", checks.CHECKS)
@@ -59,17 +59,19 @@ def test_numbers_that_the_tables_deny_are_named(clean_facts: Facts) -> None:
 
 
 def test_lost_rows_are_found(clean_facts: Facts) -> None:
-    assert clean_facts.windows.rows
-    windows = replace(clean_facts.windows, rows=clean_facts.windows.rows[1:])
+    assert clean_facts.windows.value
+    windows = replace(clean_facts.windows, value=clean_facts.windows.value[1:])
     assert not checks.walk_forward_windows_complete(replace(clean_facts, windows=windows)).passed
-    assert clean_facts.costs.rows
-    costs = replace(clean_facts.costs, rows=clean_facts.costs.rows[1:])
+    assert clean_facts.costs.value
+    costs = replace(clean_facts.costs, value=clean_facts.costs.value[1:])
     assert not checks.cost_rows_recomputed(replace(clean_facts, costs=costs)).passed
 
 
 def test_tables_that_cannot_be_read_fail_with_their_problem(clean_facts: Facts) -> None:
-    lost = replace(clean_facts.windows, rows=None, problem="cut in the middle")
+    lost = replace(clean_facts.windows, value=None, problem="cut in the middle")
     facts = replace(clean_facts, windows=lost, costs=lost, statistics=Document(problem="cut off"))
-    assert checks.walk_forward_recomputed(facts).observed == "cut in the middle"
-    assert checks.cost_rows_recomputed(facts).observed == "cut in the middle"
-    assert checks.statistics_recomputed(facts).observed == "cut off"
+    for check in (checks.walk_forward_recomputed, checks.cost_rows_recomputed):
+        with pytest.raises(Unreadable, match=r"^cut in the middle$"):
+            check(facts)
+    with pytest.raises(Unreadable, match=r"^cut off$"):
+        checks.statistics_recomputed(facts)

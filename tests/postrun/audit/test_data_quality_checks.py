@@ -7,7 +7,7 @@ import pytest
 
 from postrun.audit import data_quality_checks as checks
 from postrun.audit.answers import Answer
-from postrun.audit.facts import Document, Facts
+from postrun.audit.facts import Document, Facts, Unreadable
 
 
 @pytest.mark.parametrize("check", checks.CHECKS)
@@ -27,7 +27,8 @@ def test_the_gate_ran_when_it_was_not_skipped(
 
 def test_a_report_that_is_elsewhere_is_not_found(clean_facts: Facts) -> None:
     facts = replace(clean_facts, data_quality=Document(problem="not among the evidence"))
-    assert checks.data_quality_report_found(facts).observed == "not among the evidence"
+    with pytest.raises(Unreadable, match=r"^not among the evidence$"):
+        checks.data_quality_report_found(facts)
 
 
 def test_a_pass_that_its_own_checks_deny_is_none(clean_facts: Facts) -> None:

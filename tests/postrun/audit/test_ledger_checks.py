@@ -22,7 +22,7 @@ def test_a_broken_chain_is_named(clean_facts: Facts) -> None:
 
 
 def test_a_run_needs_a_row_about_this_evidence(clean_facts: Facts) -> None:
-    nothing = replace(clean_facts, ledger=replace(clean_facts.ledger, rows=()))
+    nothing = replace(clean_facts, ledger=replace(clean_facts.ledger, value=[]))
     assert checks.ledger_row_present(nothing).observed == "no row"
     other = replace(clean_facts, evidence=replace(clean_facts.evidence, digest="0" * 64))
     assert "other evidence" in checks.ledger_row_present(other).observed

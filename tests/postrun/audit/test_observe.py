@@ -11,11 +11,11 @@ def test_a_clean_run_is_read_whole(clean_facts: Facts) -> None:
         *(clean_facts.data_quality, clean_facts.report, clean_facts.statistics),
     )
     assert [document.problem for document in documents if document.value is None] == []
-    assert clean_facts.windows.rows
-    assert clean_facts.costs.rows
+    assert clean_facts.windows.value
+    assert clean_facts.costs.value
     assert clean_facts.has_summary
-    assert clean_facts.evidence.changed == ()
-    assert [row["result"] for row in clean_facts.ledger.rows] == ["pass"]
+    assert clean_facts.evidence.changed == []
+    assert [row["result"] for row in clean_facts.ledger.value] == ["pass"]
 
 
 def test_nothing_of_it_crashes_when_nothing_is_there(absent_run: RunPaths) -> None:
@@ -23,8 +23,8 @@ def test_nothing_of_it_crashes_when_nothing_is_there(absent_run: RunPaths) -> No
     assert facts.context.value is None
     assert facts.context.problem
     assert facts.report.problem == "no gate report belongs to this run"
-    assert facts.windows.rows is None
-    assert (facts.ledger.rows, facts.ledger.problem) == ((), "")
+    assert facts.windows.value is None
+    assert (facts.ledger.value, facts.ledger.problem) == ([], "")
     assert facts.result_modified is None
 
 
