@@ -9,10 +9,11 @@ import pytest
 for number, usual in (
     (signal.SIGINT, signal.default_int_handler),
     (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
 ):
     if (
         signal.getsignal(number) is signal.SIG_IGN
-    ):  # as in a shell's background, and the programs would inherit it
+    ):  # as under nohup or in a shell's background; programs inherit it
         signal.signal(number, usual)
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -28,7 +28,7 @@ def test_every_byte_comes_back() -> None:
 
 def test_a_command_that_takes_too_long_is_no_answer() -> None:
     with pytest.raises(Unreachable, match=r"an answer within 0\.2 s"):
-        hosts.host("local", 5).run("sleep 20", 0.2)
+        hosts.host("local", 5).run("exec sleep 20", 0.2)
 
 
 def test_rsync_connects_as_strictly_as_we_do(monkeypatch: pytest.MonkeyPatch) -> None:
