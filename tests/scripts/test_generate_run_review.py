@@ -16,6 +16,7 @@ from harness import factory, spoiled
 from harness.archive import registry_row
 from harness.factory import Documents
 from harness.golden import Golden
+from postrun.audit import CHECKS
 from postrun.decide import scoring
 from postrun.review import comparison, stages, standing
 from postrun.store import configuration, json_files
@@ -144,7 +145,10 @@ def test_a_failed_run_is_told_whole(
         decision["reasons"][0]
         == "failed: wf_gate_positive_mean, wf_gate_pos_ratio, risk_gate_beta_abs"
     )
-    assert decision["reasons"][-1] == "audit: 7 of 26 checks did not pass (4 failed, 3 skipped)"
+    assert (
+        decision["reasons"][-1]
+        == f"audit: 7 of {len(CHECKS)} checks did not pass (4 failed, 3 skipped)"
+    )
     assert [issue["kind"] for issue in decision["blocking"]] == ["gate"] * 3 + ["check"] * 4
     beta = next(gate for gate in document["gates"] if gate["gate"] == "risk_gate_beta_abs")
     assert (beta["observed"], beta["threshold"], beta["margin"], beta["verdict"]) == (
