@@ -1,7 +1,8 @@
-"""Check whether the work can be handed over: everything present, linked, valid and current, and what comes next.
+"""Check whether the work can be handed over: all present, valid, current; what comes next.
 
-Reads  configs/handoff.json, its reading list and the docs index; the ledger, registry, queue, plan and patterns; of
-       every run folder which artifacts it has, and of the newest runs their remediation plans
+Reads  configs/handoff.json, its reading list and the docs index; the ledger, registry, queue, plan
+       and patterns; of every run folder which artifacts it has, and of the newest runs their
+       remediation plans
 Writes audit/session_handoff/handoff_readiness.json and .md
 Exit codes: 0 ready, 1 not ready, 2 usage, 4 the policy is invalid, 9 locked.
 
@@ -46,7 +47,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Workspace:
-    """The workspace as it is on disk. A table or plan that cannot be read is empty, and `faults` says why."""
+    """The workspace on disk. What cannot be read is empty, and `faults` says why."""
 
     root: Path
     rules: Row

@@ -1,12 +1,13 @@
-"""Compare closed runs: print only what differs, and whether that is better or worse than the first one.
+"""Compare closed runs: print what differs, and whether it is better or worse than the first.
 
-Reads audit/factor_registry/factor_experiment_registry.csv; writes nothing. A tag that several runs have means the
-newest of them by its folder's name, and that is said.
-Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry is invalid, 5 no closed run has a tag.
+Reads audit/factor_registry/factor_experiment_registry.csv; writes nothing. A tag that several runs
+have means the newest of them by its folder's name, and that is said.
+Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry is invalid, 5 no closed run has a
+tag.
 
 --json prints one object: "runs", the run folders in the order of the tags; "differences", a list of
-{"column", "words", "direction": what is better or null, "values": one a run, "changes": one a run against the
-first: better, worse, same, not comparable, or null where nothing is better}.
+{"column", "words", "direction": what is better or null, "values": one a run, "changes": one a run
+against the first: better, worse, same, not comparable, or null where nothing is better}.
 
     python scripts/compare_runs.py --tags "committee_2026-02-21_run4 committee_2026-02-28_run1"
 """
@@ -50,7 +51,7 @@ def compare(root: Path, tags: Sequence[str], as_json: bool) -> int:
 
 
 def find_run(registry: Iterable[Row], tag: str) -> Row:
-    """Return the row of the newest closed run of this tag. Raises AmbiguousRun when there is none."""
+    """Return the row of a tag's newest closed run. Raises AmbiguousRun when there is none."""
     rows = sorted(registry, key=lambda row: row["run"])
     of_tag = [row for row in rows if row["decision_tag"] == tag]
     if not of_tag:
@@ -68,7 +69,8 @@ def find_differences(rows: Sequence[Row]) -> list[Row]:
     """Return each column of the registry in which the runs differ, as --json has it."""
     import pandas
 
-    # One column a run, one row a column of the registry. Object keeps null apart from NaN, and true from 1.
+    # One column a run, one row a column of the registry. Object keeps null apart from NaN, and true
+    # from 1.
     table = pandas.DataFrame(rows, dtype=object).set_index("run").drop(columns=_NAMES).T
     table = table[table.nunique(axis=1, dropna=False) > 1]
     changes = [comparison.compare(rows[0], row) for row in rows]

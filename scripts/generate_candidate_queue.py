@@ -1,13 +1,14 @@
-"""Choose what deserves the next run: the latest run of each factor, by a priority that shows all its parts.
+"""Choose what deserves the next run: the latest run of each factor, by a priority in parts.
 
-Reads  audit/factor_registry/factor_experiment_registry.csv, configs/candidate_queue_policy.json and, for severity
-       and family of failed checks, configs/governance_checks.json
+Reads  audit/factor_registry/factor_experiment_registry.csv, configs/candidate_queue_policy.json
+       and, for severity and family of failed checks, configs/governance_checks.json
 Writes audit/factor_registry/factor_candidate_queue.csv and .md
---mode mixed, robust_only or exploration_only stands in for the policy's mode. A run without a factor is no candidate.
-Failures count once per run and check: those of the latest run, and those of earlier runs whose check is not resolved,
-that is, no later run of the factor passed it, or it came back. Both come from the registry, not from the pattern
-table: that is written after this step, so it lacks this very run when a newer run of the factor was closed before it,
-and what it calls open may be resolved by now. The registry is whole by now, so the order of closing has no say.
+--mode mixed, robust_only or exploration_only stands in for the policy's mode. A run without a
+factor is no candidate. Failures count once per run and check: those of the latest run, and those of
+earlier runs whose check is not resolved, that is, no later run of the factor passed it, or it came
+back. Both come from the registry, not from the pattern table: that is written after this step, so
+it lacks this very run when a newer run of the factor was closed before it, and what it calls open
+may be resolved by now. The registry is whole by now, so the order of closing has no say.
 Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry or the policy is invalid, 9 locked.
 
     python scripts/generate_candidate_queue.py --mode robust_only
@@ -116,7 +117,7 @@ def make_candidates(registry: Rows, policy: Policy) -> Rows:
 
 
 def _make_candidate(row: Row, runs: list[history.Run], policy: Policy) -> Row:
-    """Return a factor as a candidate: `row` is its latest run in the registry, `runs` are all its runs."""
+    """Return a factor as a candidate: `row` is its latest run, `runs` are all its runs."""
     latest = runs[-1].failed
     earlier = _count_earlier(runs)
     points = _standing_points(row, policy.rules)
@@ -138,7 +139,7 @@ def _make_candidate(row: Row, runs: list[history.Run], policy: Policy) -> Row:
 
 
 def _count_earlier(runs: list[history.Run]) -> dict[str, int]:
-    """Return per check how many runs before the latest failed it; without the checks that are resolved."""
+    """Return how many runs before the latest failed each check that is not resolved."""
     latest = runs[-1].run
     counts = {}
     for check, pattern in sorted(history.find_patterns(runs).items()):
@@ -164,7 +165,7 @@ def _standing_points(row: Row, rules: Row) -> dict[str, float]:
 
 
 def _penalty(counts: dict[str, int], aspect: str, policy: Policy) -> float:
-    """Return the points lost for failures, by severity or family. A check that is no longer asked costs nothing."""
+    """Return the points lost by severity or family; a check no longer asked costs nothing."""
     rule = policy.rules["penalties"][aspect]
     lost = 0.0
     for check, count in counts.items():
@@ -185,8 +186,8 @@ def qualifies(row: Row, rules: Row) -> bool:
 def choose(candidates: Rows, policy: Policy) -> Rows:
     """Return the queue: the slots of the mode, filled with candidates, highest priority first.
 
-    A slot that one kind leaves open goes to the other, where the mode has slots for both. When no candidate gets a
-    slot, those with the best score go in as exploration.
+    A slot that one kind leaves open goes to the other, where the mode has slots for both. When no
+    candidate gets a slot, those with the best score go in as exploration.
     """
     slots = policy.slots
     total = sum(slots.values())

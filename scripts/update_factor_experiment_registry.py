@@ -1,10 +1,12 @@
-"""Keep the factor experiment registry: one scored row for every run that was closed, failed ones included.
+"""Keep the factor experiment registry: one scored row for every closed run, failed or not.
 
 Reads  the run's gate report, context, audit and remediation plan; configs/scoring_policy.json
 Writes audit/factor_registry/factor_experiment_registry.csv and factor_experiment_leaderboard.md
-Every row is a function of its run folder and of the policy: a changed policy scores every row again (and says so),
-and --rebuild makes the table from the run folders alone, byte for byte what the single closings made.
-Cost: one read and one write of the table, which grow with the runs in it; a rebuild reads every run once, on all cores.
+Every row is a function of its run folder and of the policy: a changed policy scores every row again
+(and says so), and --rebuild makes the table from the run folders alone, byte for byte what the
+single closings made.
+Cost: one read and one write of the table, which grow with the runs in it; a rebuild reads every run
+once, on all cores.
 Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is invalid, 9 locked.
 
     python scripts/update_factor_experiment_registry.py --tag committee_2026-02-21_run4
@@ -86,7 +88,7 @@ def _read_facts_of(root: Path, run: str) -> Row:
 
 
 def read_facts(run_paths: RunPaths) -> Row:
-    """Return the part of a run's row that follows from its folders alone. Raises Missing, Invalid."""
+    """Return what follows from a run's folders alone. Raises Missing, Invalid."""
     name = run_names.parse_run_name(run_paths.run)
     assert name is not None, "located runs have a run's name"
     report = None
@@ -95,7 +97,8 @@ def read_facts(run_paths: RunPaths) -> Row:
     audit = json_files.read(run_paths, "governance_audit_check")
     plan = json_files.read(run_paths, "governance_remediation_plan")
     detection = json_files.read_optional(run_paths, "run_detection") or {}
-    # The report of an abandoned run may cover a part only: the run counts as a trial, and measures nothing.
+    # The report of an abandoned run may cover a part only: the run counts as a trial, and measures
+    # nothing.
     counted = None if detection.get("abandoned") else report
     overall = gates.gates(counted).get(gates.OVERALL)
     inputs = gates.inputs(report)
@@ -128,14 +131,14 @@ def _join_checks(answers: Row, *kinds: str) -> str | None:
 
 
 def _without_overall(failed_gates: str | None) -> str | None:
-    """Return the failed gates of a row; older registries list `overall_pass` last, which is no gate."""
+    """Return the failed gates without `overall_pass`, which older registries list last."""
     if failed_gates is None:
         return None
     return failed_gates.removesuffix(gates.OVERALL).removesuffix(";") or None
 
 
 def score_row(row: Row, policy: Policy) -> Row:
-    """Return a row with its score. Only the row itself is used, so it is scored again without its run folder."""
+    """Return a row with its score. Only the row itself is used, never its run folder."""
     return {
         **row,
         **scoring.score(row, policy.rules),

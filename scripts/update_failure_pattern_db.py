@@ -1,12 +1,16 @@
 """Keep every check that failed in any run, and say which failures come back.
 
-Reads  the run's governance_audit_check.json, audit/factor_registry/factor_experiment_registry.csv, its own table
+Reads  the run's governance_audit_check.json, audit/factor_registry/factor_experiment_registry.csv,
+       its own table
 Writes audit/failure_patterns/failure_patterns.csv and failure_pattern_summary.md
-One row per run and check that failed or could not run. A pattern is one check with one factor: how many runs failed
-it, first, last, and its state: open; resolved when a later run of the factor passed it; regressed when it failed again
-after that. So rows of older runs change with newer ones. A run closed again with another audit replaces its rows.
-What was skipped says nothing. A run that names no factor is followed by none: its failures stay open.
-The table is a function of the run folders: --rebuild from them alone gives, byte for byte, what single closings gave.
+One row per run and check that failed or could not run. A pattern is one check with one factor: how
+many runs failed it, first, last, and its state: open; resolved when a later run of the factor
+passed it; regressed when it failed again after that. So rows of older runs change with newer ones.
+A run closed again with another audit replaces its rows.
+What was skipped says nothing. A run that names no factor is followed by none: its failures stay
+open.
+The table is a function of the run folders: --rebuild from them alone gives, byte for byte, what
+single closings gave.
 Cost: one read of registry and table, one write; a rebuild reads every audit once, on all cores.
 Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is invalid, 9 locked.
 
@@ -42,14 +46,14 @@ Rows = list[Row]
 
 @dataclass(frozen=True)
 class RunFailures:
-    """One closed run: its answers for the history, and that part of its rows that follows from its audit alone."""
+    """One closed run: its answers, and what of its rows follows from its audit alone."""
 
     answers: history.Run
     rows: Rows
 
     @property
     def are_current(self) -> bool:
-        """Return whether the rows are those of the answers; not when the run was closed again since."""
+        """Return whether the rows agree with the answers; not after the run was closed again."""
         answers = self.answers
         checks = {row["check"] for row in self.rows}
         factors = {row["factor"] for row in self.rows}
@@ -59,7 +63,8 @@ class RunFailures:
 def tally(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Record the run's failures in the table. Raises Missing, Invalid.
 
-    A run whose rows do not agree with the registry is read again, too: it was registered, but not entered here since.
+    A run whose rows do not agree with the registry is read again, too: it was registered, but not
+    entered here since.
     """
     known = tables.read_table(request.root, TABLE)
     rows_of = _group(known, "run")
@@ -162,7 +167,7 @@ def _standing(pattern: history.Pattern, rows_of: Mapping[str, Rows]) -> Row:
 
 
 def summarise(rows: Rows) -> Rows:
-    """Return one line per check over all factors: what still fails first, then what failed in most runs."""
+    """Return one line per check: what still fails first, then what failed in most runs."""
     checks = check_catalogue.checks()
     lines = []
     for name, failures in _group(rows, "check").items():
@@ -177,7 +182,7 @@ def _summary_order(line: Row) -> tuple[bool, int, str]:
 
 
 def _summarise_check(failures: Rows, check: Check | None) -> Row:
-    """Return the line of one check; one that is no longer in the catalogue is described by its newest row."""
+    """Return the line of one check, which may no longer be in the catalogue."""
     first, newest = failures[0], failures[-1]
     states = {(row["factor"] or row["run"]): row["state"] for row in failures}
     count = Counter(states.values())

@@ -1,8 +1,9 @@
-"""Follow each failed check through the runs of a factor, and say how it stands after the newest one.
+"""Follow each failed check through the runs of a factor: open, resolved or regressed.
 
-Pure functions, shared by the candidate queue and the failure patterns. A factor's runs are ordered by the time in
-their folders' names, then by the name itself, never by when they were closed. A run that names no factor stands
-alone: nothing is known of what came after it, so its failures stay open.
+Pure functions, shared by the candidate queue and the failure patterns. A factor's runs are ordered
+by the time in their folders' names, then by the name itself, never by when they were closed. A run
+that names no factor stands alone: nothing is known of what came after it, so its failures stay
+open.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +28,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Pattern:
-    """One check that failed in runs of one factor: those runs, oldest first, and how it stands after the newest."""
+    """One check that failed in runs of one factor, oldest first, and how it stands now."""
 
     check: str
     runs: tuple[str, ...]
@@ -57,10 +58,10 @@ def by_factor(runs: Iterable[Run]) -> list[list[Run]]:
 
 
 def find_patterns(runs: Iterable[Run]) -> dict[str, Pattern]:
-    """Return a pattern for each check that failed in these runs of one factor, which come oldest first.
+    """Return a pattern for each check that failed in these runs of one factor, oldest first.
 
-    `resolved` when a later run passed the check, `regressed` when it failed again after that, else `open`. A run
-    that skipped the check says nothing about it.
+    `resolved` when a later run passed the check, `regressed` when it failed again after that, else
+    `open`. A run that skipped the check says nothing about it.
     """
     states: dict[str, str] = {}
     failed_in: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Make the command of the next run from a closed one: its files, what blocks it, which tag is free. Pure functions.
+"""Make the next run's command from a closed run: its files, blockers and tag. Pure functions.
 
 Shared by the step that writes the plan and the script that executes one of its commands.
 """
@@ -45,14 +45,14 @@ class Source:
 
 @dataclass(frozen=True)
 class RemoteFiles:
-    """What one question to the workstation answered: which of some paths are files, and the tags of its runs."""
+    """What the workstation answered: which of some paths are files, and its runs' tags."""
 
     files: AbstractSet[str]
     tags: AbstractSet[str]
 
 
 def build_command(source: Source, tag: str, notes: str) -> tuple[list[str] | None, list[str]]:
-    """Return the launcher's argument list, and what is not known; the list is None when anything is not."""
+    """Return the launcher's arguments, and what is unknown; None instead when anything is."""
     unknown = _find_unknown(source)
     if unknown:
         return None, unknown
@@ -123,7 +123,7 @@ def needed_files(source: Source) -> list[str]:
 
 
 def blockers(files: Sequence[str], remote_files: RemoteFiles | None) -> tuple[list[str], list[str]]:
-    """Return what blocks the command now, and what was not checked because the workstation did not answer."""
+    """Return what blocks the command, and what was not checked without the workstation."""
     if remote_files is None:
         return [], [f"{path} not checked: the workstation did not answer" for path in files]
     missing = [path for path in files if path not in remote_files.files]

@@ -1,10 +1,11 @@
-"""The score of an experiment, 0 to 100: quality 0-80 and governance 0-20, each part by itself. Pure functions.
+"""The score of an experiment, 0 to 100: quality 0-80 and governance 0-20. Pure functions.
 
-Source of the rules: version 1 of the scoring policy. Every number of it is in `configs/scoring_policy.json` and is
-passed in. What was not measured earns nothing and is named. `tests/postrun/decide/test_scoring.py` works the
-formulas out by hand.
+Source of the rules: version 1 of the scoring policy. Every number of it is in
+`configs/scoring_policy.json` and is passed in. What was not measured earns nothing and is named.
+`tests/postrun/decide/test_scoring.py` works the formulas out by hand.
 
-A row holds the columns of the registry: what `measure` returns, and what governance says of the run.
+A row holds the columns of the registry: what `measure` returns, and what governance says of the
+run.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ Row = dict[str, Any]
 
 
 def measure(report: Any) -> Row:
-    """Return the scored metrics of a gate report of any shape, in the report's units; None: not measured."""
+    """Return the scored metrics of any gate report, in its units; None: not measured."""
     row: Row = dict.fromkeys(_COST_ICS.values())
     for cost_row in gates.cost_rows(report):
         multiplier = values.number(cost_row.get("cost_multiplier"))
@@ -46,7 +47,7 @@ def measure(report: Any) -> Row:
 
 
 def score(row: Row, policy: Row) -> Row:
-    """Return the parts of a run's score, the total after the cap, the decision, and what was not measured."""
+    """Return the parts of a run's score, the capped total, the decision, what was not measured."""
     cost_columns = {_COST_ICS[number]: number for number in policy["cost"]["multipliers"]}
     parts = {
         "cost": _score_cost([row[column] for column in cost_columns], policy["cost"]),
@@ -99,7 +100,7 @@ def _score_walk_forward(row: Row, rule: Row) -> float:
 
 
 def _score_risk(row: Row, rule: Row) -> float:
-    """Return the points less a penalty for each limit that is broken, or whose metric was not measured."""
+    """Return the points less a penalty for each limit that is broken or could not be checked."""
     points = rule["points"]
     for column in ("beta", "size_corr"):
         limit = rule[f"{column}_abs"]

@@ -1,7 +1,8 @@
-"""Read and write CSV: external tables strictly; ours in one way, so that they read back as they were.
+"""Read and write CSV: external tables strictly, ours so that they read back as they were.
 
-In our tables an empty cell is null, booleans are `true` and `false`, numbers keep every digit, and text that
-a spreadsheet would run as a formula begins with an apostrophe, which is removed again on reading.
+In our tables an empty cell is null, booleans are `true` and `false`, numbers keep every digit, and
+text that a spreadsheet would run as a formula begins with an apostrophe, which is removed again on
+reading.
 """
 
 import csv
@@ -31,19 +32,21 @@ _FORMULA = re.compile(r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]")
 # The csv module of Python 3.11 leaves a lone \r unquoted, and then cannot read it.
 _QUOTED = re.compile(r'[,"\r\n]')
 
-# The tables that this process has read or written, each with its bytes: most steps of a closing read the same
-# ones. The bytes are compared every time, so a table that another program changed is never taken from here.
+# The tables that this process has read or written, each with its bytes: most steps of a closing
+# read the same ones. The bytes are compared every time, so a table that another program changed is
+# never taken from here.
 _parsed: dict[Path, tuple[bytes, Columns, list[Row]]] = {}
 
 
 def read_external(
     path: Path, columns: Iterable[str] = (), numbers: Iterable[str] = ()
 ) -> list[Row]:
-    """Return the rows of a CSV file that another program wrote, with the columns in the file's order.
+    """Return the rows of a CSV file of another program, columns in the file's order.
 
-    `columns` and `numbers` are required; cells of `numbers` are floats, all others are text. Empty cells, NaN
-    and infinity are None. Raises Missing; Invalid for a file that is not UTF-8, has no header, lacks a
-    column or has one twice, a row of another width than the header, a cell of `numbers` that is no number.
+    `columns` and `numbers` are required; cells of `numbers` are floats, all others are text. Empty
+    cells, NaN and infinity are None. Raises Missing; Invalid for a file that is not UTF-8, has no
+    header, lacks a column or has one twice, a row of another width than the header, a cell of
+    `numbers` that is no number.
     """
     numeric = tuple(numbers)
     header, lines = _parse_cells(_read_bytes(path), path, skip_blanks=True)
@@ -63,7 +66,7 @@ def read_external(
 
 
 def read_rows(path: Path, columns: Columns) -> list[Row]:
-    """Return the rows of a table of ours, as copies; none when there is no such file. Raises Invalid."""
+    """Return copies of the rows of a table of ours; none when there is no file. Raises Invalid."""
     if not path.exists():
         return []
     content = _read_bytes(path)
@@ -79,9 +82,9 @@ def write_rows(
 ) -> bool:
     """Write a table of ours, rows in the order given. Return whether that changes the file.
 
-    `check` is called with every row before anything is written, and raises when the row does not fit its
-    schema. A table without rows keeps its header. Raises ValueError for a row with other columns or a
-    value of another type, Invalid for a cell that is too long to be read again.
+    `check` is called with every row before anything is written, and raises when the row does not
+    fit its schema. A table without rows keeps its header. Raises ValueError for a row with other
+    columns or a value of another type, Invalid for a cell that is too long to be read again.
     """
     lines = [_join(columns)]
     as_read = []
@@ -96,8 +99,8 @@ def write_rows(
         lines.append(_join(cells))
         as_read.append({name: _as_read(row[name], kind) for name, kind in columns.items()})
     text = "".join(lines)
-    # A file name that is not UTF-8 is written as an escape, and reads back as one. Then these bytes are never
-    # met again, and the table is parsed.
+    # A file name that is not UTF-8 is written as an escape, and reads back as one. Then these bytes
+    # are never met again, and the table is parsed.
     _parsed[path] = (text.encode(errors="surrogatepass"), columns, as_read)
     return disk.replace(path, text.encode(errors="backslashreplace"))
 
@@ -170,7 +173,7 @@ def _parse_rows(content: bytes, path: Path, columns: Columns) -> list[Row]:
 
 
 def _parse_number(cell: str, thing: str) -> float | None:
-    """Return a number as Python reads it, to the last bit; None for null and infinity. Raises Invalid."""
+    """Return a number to the last bit; None for null and infinity. Raises Invalid."""
     text = cell.strip()
     if text in _NULLS or _INFINITE.fullmatch(text):
         return None

@@ -1,8 +1,9 @@
-"""Read and write the stage ledger: an append-only chain of decisions, and its view in a document of the user's.
+"""Read and write the stage ledger: an append-only chain of decisions, and its readable view.
 
-Each row of `audit/stage_ledger.jsonl` holds the SHA-256 of the line before it (its bytes without the line end;
-null in the first row). The last row has no row after it: its digest stands in the view. So no row can be
-changed or removed without `verify` finding it. The callers hold the workspace lock.
+Each row of `audit/stage_ledger.jsonl` holds the SHA-256 of the line before it (its bytes without
+the line end; null in the first row). The last row has no row after it: its digest stands in the
+view. So no row can be changed or removed without `verify` finding it. The callers hold the
+workspace lock.
 """
 
 import hashlib
@@ -39,7 +40,10 @@ _NOT_IN_VIEW = [
     "previous_sha256",
 ]
 _FIELDS = {*COLUMNS, *_NOT_IN_VIEW}
-BEGIN = b"<!-- stage-ledger:begin (made from audit/stage_ledger.jsonl: what is written between these marks is lost) -->"
+BEGIN = (
+    b"<!-- stage-ledger:begin (made from audit/stage_ledger.jsonl:"
+    b" what is written between these marks is lost) -->"
+)
 END = b"<!-- stage-ledger:end -->"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _COMMENT = re.compile(rb"<!-- stage-ledger:[^\r\n]*")
@@ -71,7 +75,8 @@ class _Chain:
     def add(self, line: bytes, next_line: bytes, thing: str) -> None:
         """Add a line and note what is wrong with it.
 
-        Its schema is checked only where the next line does not prove that it is as it was when it was written.
+        Its schema is checked only where the next line does not prove that it is as it was when it
+        was written.
         """
         before, digest = self.last_digest, _digest(line)
         self.digests.append(digest)
@@ -95,13 +100,14 @@ class _Chain:
             self.faults.append(f"row {number}: {expected}, found {row['number']}")
 
 
-# The ledgers that this process has read: most steps of a closing read the same one. Their bytes are compared every
-# time, so what is not as it was is read again, and of a ledger that has grown only the new rows.
+# The ledgers that this process has read: most steps of a closing read the same one. Their bytes are
+# compared every time, so what is not as it was is read again, and of a ledger that has grown only
+# the new rows.
 _chains: dict[Path, _Chain] = {}
 
 
 def read_rows(root: Path) -> list[Row]:
-    """Return every row, oldest first. Raises Invalid for a line that is no row, half a line included."""
+    """Return every row, oldest first. Raises Invalid for a line that is no row, or half a line."""
     chain = _read_chain(root)
     if chain.errors:
         raise chain.errors[0]
@@ -109,7 +115,7 @@ def read_rows(root: Path) -> list[Row]:
 
 
 def latest_row(rows: Sequence[Row], run: str) -> Row | None:
-    """Return the last of these rows that is about a run, which is the one that holds; None when there is none."""
+    """Return the last row about a run, which is the one that holds; None without one."""
     for row in reversed(rows):
         if row["run"] == run:
             return row
@@ -117,13 +123,13 @@ def latest_row(rows: Sequence[Row], run: str) -> Row | None:
 
 
 def evidence_digest(manifest: Row) -> str:
-    """Return the SHA-256 (hex) of the path, size and digest of every file of the manifest, whatever their order."""
+    """Return the SHA-256 (hex) of a manifest: path, size and digest of each file, in any order."""
     files = sorted([file["path"], file["size"], file["sha256"]] for file in manifest["files"])
     return _digest(json_files.encode(files))
 
 
 def append(root: Path, row: Row) -> Row:
-    """Add a decision. Return the row as recorded, with number, time and the digest of the row before.
+    """Add a decision; return it as recorded, with number, time and digest of the row before.
 
     Raises Invalid for a row that does not fit its schema, and for a ledger whose chain is broken.
     """
@@ -148,7 +154,7 @@ def append(root: Path, row: Row) -> Row:
 
 
 def verify(root: Path) -> list[str]:
-    """Return all that is wrong with the ledger: its rows, its chain, and a view that is behind or missing."""
+    """Return all that is wrong with the rows, the chain, and the view, which may be behind."""
     try:
         chain = _read_chain(root)
         faults = [*chain.faults, *_lost_head(root, chain)]
@@ -164,10 +170,10 @@ def verify(root: Path) -> list[str]:
 
 
 def publish(root: Path, block: str) -> bool:
-    """Write the readable view between the marks of STAGE_AUDIT_LOG.md. Return whether that changes the file.
+    """Write the view between the marks of STAGE_AUDIT_LOG.md; return whether the file changes.
 
-    A document without marks gets the block before its `## Update Rule`, else at its end. What is outside of
-    the marks is the user's and keeps every byte. Raises Invalid for damaged marks.
+    A document without marks gets the block before its `## Update Rule`, else at its end. What is
+    outside of the marks is the user's and keeps every byte. Raises Invalid for damaged marks.
     """
     path = locations.workspace_path(root, "stage_audit_log")
     text = path.read_bytes() if path.exists() else b"# Stage audit log\n"
@@ -217,7 +223,7 @@ def _find_comments(text: bytes) -> Iterator[re.Match[bytes]]:
 
 
 def _outside_fences(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield each line outside of fenced code without its end, and before it the offset at which it begins."""
+    """Yield each line outside of fenced code, as offset and text without line end."""
     fence, offset = b"", 0
     for whole_line in text.splitlines(keepends=True):
         line = whole_line.rstrip(b"\r\n")
@@ -249,7 +255,7 @@ def _view_head(root: Path) -> str | None:
 
 
 def _lost_head(root: Path, chain: _Chain) -> list[str]:
-    """Return a fault when the row that was last when the view was made is no longer in the ledger."""
+    """Return a fault when the last row that the view has is no longer in the ledger."""
     head = _view_head(root)
     if head is None or head in chain.digests:
         return []
@@ -258,7 +264,7 @@ def _lost_head(root: Path, chain: _Chain) -> list[str]:
 
 
 def _read_chain(root: Path) -> _Chain:
-    """Return the ledger with all that is wrong with it. Raises Invalid for half a line at its end."""
+    """Return the ledger with all its faults. Raises Invalid for half a line at its end."""
     path = locations.workspace_path(root, "stage_ledger")
     content = path.read_bytes() if path.exists() else b""
     if content and not content.endswith(b"\n"):

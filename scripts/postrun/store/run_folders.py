@@ -8,12 +8,13 @@ from pathlib import Path
 from postrun.core import locations, run_names
 from postrun.core.locations import RunPaths
 
-# A folder that is made within one tick of the file system's clock may leave its parent's time as it was.
+# A folder that is made within one tick of the file system's clock may leave its parent's time as it
+# was.
 _CLOCK_TICK = 50_000_000  # nanoseconds
 
 
 def list_folders(root: Path) -> tuple[str, ...]:
-    """Return the names of everything where run folders are, in order; none when there is no such place.
+    """Return the names of all that is where run folders are, in order.
 
     It is listed again only when a folder was added, renamed or removed since.
     """

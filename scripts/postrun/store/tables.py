@@ -29,8 +29,8 @@ def read_existing(root: Path, name: str) -> list[Row]:
 def write_table(root: Path, name: str, rows: Iterable[Row], known: Iterable[Row] = ()) -> Path:
     """Write a table of rows that have exactly its columns. Return its path. Raises Invalid.
 
-    Each row is checked against the table's schema, but for those that are among the `known`: they were
-    checked when they were written.
+    Each row is checked against the table's schema, but for those that are among the `known`: they
+    were checked when they were written.
     """
     path = locations.workspace_path(root, name)
     columns = json_files.columns(name)
