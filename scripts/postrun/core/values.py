@@ -3,7 +3,6 @@
 Each reader takes any value and never raises, so a report of every shape can be read without a crash.
 """
 
-import json
 import math
 from typing import Any
 
@@ -60,11 +59,3 @@ def member(document: Any, *path: str) -> Any:
     for name in path:
         value = mapping(value).get(name)
     return value
-
-
-def parse_json(content: str | None) -> Any:
-    """Return what a JSON text holds; None when there is no text or it is not JSON."""
-    try:
-        return json.loads(content or "null")
-    except (ValueError, RecursionError):
-        return None

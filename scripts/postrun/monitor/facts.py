@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from postrun.core import values
 from postrun.monitor.states import Facts
 from postrun.remote import processes
 from postrun.remote.snapshots import RunSnapshot
@@ -29,8 +28,7 @@ def facts_from(
     )
     reading = json_files.Reading()
     if snapshot.result is not None:
-        content = snapshot.result.encode(errors="surrogateescape")
-        reading = json_files.try_parse(content, "result.json", "result")
+        reading = json_files.try_parse(snapshot.result, "result.json", "result")
     settled = snapshot.settled
     if reading.members.get("exit_code") == 0 and not snapshot.gates:
         # A successful run without a report yet: any open gate folder may become its report's.
@@ -50,10 +48,10 @@ def facts_from(
 
 def _stopped_by_gate(snapshot: RunSnapshot) -> str | None:
     """Return which gate before the run stopped it, with that gate's own reasons."""
-    preflight = values.mapping(values.parse_json(snapshot.preflight))
+    preflight = json_files.try_parse(snapshot.preflight, "preflight").members
     if preflight.get("status") == "fail":
         return _with_reasons("the preflight failed", preflight.get("reasons"))
-    data_quality = values.mapping(values.parse_json(snapshot.data_quality))
+    data_quality = json_files.try_parse(snapshot.data_quality, "data quality").members
     if data_quality.get("overall_pass") is False:
         return _with_reasons("the data-quality gate failed", data_quality.get("failures"))
     return None

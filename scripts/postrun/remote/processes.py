@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from postrun.core import values
 from postrun.core.errors import Usage
 from postrun.remote.snapshots import Process
+from postrun.store import json_files
 
 # The scripts of this project, without those that do a run's own work.
 _OUR_SCRIPTS = {path.stem for path in Path(__file__).resolve().parents[2].glob("*.py")}
@@ -170,7 +170,8 @@ def _is_launcher(
 
 def _read_pid_file(text: str | None) -> dict[str, Any]:
     """Return run.pid: JSON, or the bare number of older launchers. Empty when it is unreadable."""
-    record = values.parse_json(text)
+    reading = json_files.try_parse(text, "run.pid")
+    record = reading.value
     if isinstance(record, dict):
         return record
     return {"pid": record}

@@ -3,8 +3,9 @@
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,6 @@ _COLUMN_TYPES = {
     "number": float,
     "boolean": bool,
 }
-# A new time or version alone is no new content.
-_NO_CONTENT = ("generated_at", "program_version", "schema_version")
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,16 @@ def parse(content: bytes, thing: object, schema: str = "") -> Reading:
 
 
 def _parse(content: bytes) -> Reading:
-    not_finite: list[str] = []  # the texts of such numbers
-    read_number = partial(_read_number, not_finite)
+    has_odd_number = False
+
+    def read_number(text: str) -> float:
+        """Return one number. 1e999 is Infinity to Python."""
+        nonlocal has_odd_number
+        value = float(text)
+        if not math.isfinite(value):
+            has_odd_number = True
+        return value
+
     document = json.loads(
         content.decode("utf-8-sig"),
         object_pairs_hook=_read_object,
@@ -79,7 +86,7 @@ def _parse(content: bytes) -> Reading:
     )
     places: list[str] = []
     # Few documents have such a number: the others need not be walked through.
-    if not_finite:
+    if has_odd_number:
         document = _set_to_null(document, "$", places)
     return Reading(document, not_finite=tuple(places))
 
@@ -91,14 +98,6 @@ def _read_object(pairs: list[Any]) -> Document:
             raise ValueError(f"the key {key!r} given twice")
         members[key] = value
     return members
-
-
-def _read_number(not_finite: list[str], text: str) -> float:
-    """Return one number; note its text when it is not finite. 1e999 is Infinity to Python."""
-    value = float(text)
-    if not math.isfinite(value):
-        not_finite.append(text)
-    return value
 
 
 def _set_to_null(value: Any, where: str, places: list[str]) -> Any:
@@ -117,10 +116,12 @@ def _set_to_null(value: Any, where: str, places: list[str]) -> Any:
     return value
 
 
-def try_parse(content: bytes | None, thing: object, schema: str = "") -> Reading:
+def try_parse(content: bytes | str | None, thing: object, schema: str = "") -> Reading:
     """Return what `parse` returns; an error becomes the `problem`."""
     if content is None:
         return Reading(problem="nothing there")
+    if isinstance(content, str):
+        content = content.encode(errors="surrogateescape")
     try:
         return parse(content, thing, schema)
     except Invalid as error:
@@ -153,8 +154,7 @@ def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
     from jsonschema.exceptions import relevance
 
     schema = schema_of(document, schema)
-    whole = _schema_file(schema)
-    is_secret = "writeOnly" in whole
+    is_secret = "writeOnly" in _schema_file(schema)
     validator = _validator(schema)
     errors = list(validator.iter_errors(document))
     errors.sort(key=relevance, reverse=True)
@@ -227,8 +227,8 @@ def _fast_validator(schema: str) -> "FastValidator":
         path = (SCHEMAS / schema).with_name(name)
         return json.loads(path.read_bytes())
 
-    # Without an address of its own it does not follow the names in `$ref`.
     document = _schema_file(schema)
+    # Without an address of its own it does not follow the names in `$ref`.
     return Draft202012Validator(document, retriever=retrieve, base_uri="file:///schemas/")
 
 
@@ -269,13 +269,11 @@ def check(document: Any, schema: str, thing: object) -> Any:
     Raises Invalid with the worst finding and the number of the others.
     """
     schema = schema_of(document, schema)
-    try:
-        fits = _fast_validator(schema).is_valid(document)
-    except UnicodeEncodeError:
-        # A file name that is not UTF-8, which the compiled validator cannot take.
-        fits = False
-    if fits:
-        return document
+    # A file name that is not UTF-8 is more than the compiled validator can take.
+    with suppress(UnicodeEncodeError):
+        validator = _fast_validator(schema)
+        if validator.is_valid(document):
+            return document
     lines = findings(document, schema, admitted=False)
     if not lines:
         return document
@@ -302,7 +300,8 @@ def read(run_paths: RunPaths, name: str, hint: str = "") -> Any:
 
     Raises Missing with the hint, which says how it is made; Invalid.
     """
-    return load(run_paths.path(name), _schema_name(name), hint)
+    path = run_paths.path(name)
+    return load(path, _schema_name(name), hint)
 
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:
@@ -320,9 +319,12 @@ def write(run_paths: RunPaths, name: str, document: Document) -> Document:
     """
     path = run_paths.path(name)
     schema = _schema_name(name)
-    complete = stamped(document, schema)
+    stamp = stamped({}, schema)
+    complete = {**document, **stamp}
     existing = try_load(path).members
-    if _content(existing) == _content(complete):
+    # A new time or version alone is no new content.
+    restamped = {**existing, **stamp}
+    if restamped == complete:
         complete = existing
     check(complete, schema, path)
     disk.replace(path, encode(complete))
@@ -338,13 +340,6 @@ def stamped(document: Document, schema: str) -> Document:
         "program_version": version.program_version(),
         "generated_at": clock.stamp(clock.now()),
     }
-
-
-def _content(document: Document) -> Document:
-    content = dict(document)
-    for name in _NO_CONTENT:
-        content.pop(name, None)
-    return content
 
 
 def encode(document: Any, indent: int | None = 2) -> bytes:

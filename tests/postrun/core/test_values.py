@@ -78,22 +78,6 @@ def test_a_member_of_nested_objects(path: tuple[str, ...], found: Any) -> None:
     assert values.member(["a"], *path) is None
 
 
-@pytest.mark.parametrize(
-    ("content", "value"),
-    [
-        ('{"a": [1]}', {"a": [1]}),
-        ("4711", 4711),
-        ("", None),
-        (None, None),
-        ('{"a": ', None),
-        ("[" * 100_000, None),
-        ("1" * 5_000, None),  # more digits than Python turns into an integer
-    ],
-)
-def test_json_that_may_be_broken(content: str | None, value: Any) -> None:
-    assert values.parse_json(content) == value
-
-
 @given(ANYTHING)
 def test_no_reader_raises(value: Any) -> None:
     readers = (values.number, values.cell_number, values.count, values.boolean, values.text)

@@ -423,3 +423,19 @@ def test_a_schema_is_held_against_the_rules_of_schemas() -> None:
     assert json_files.schema_findings({"type": "object"}) == []
     (flaw,) = json_files.schema_findings({"properties": {"a": {"type": "text"}}})
     assert flaw.startswith("$.properties.a.type")
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ('{"a": [1]}', {"a": [1]}),
+        ("4711", 4711),
+        ("", None),
+        (None, None),
+        ('{"a": ', None),
+        ("[" * 100_000, None),
+        ("1" * 5_000, None),  # more digits than Python turns into an integer
+    ],
+)
+def test_text_that_may_be_broken_json(content: str | None, value: Any) -> None:
+    assert json_files.try_parse(content, "x.json").value == value
