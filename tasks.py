@@ -1,7 +1,8 @@
 """Invoke tasks under the names that `make` has, for those who prefer `inv finalize --tag=…`.
 
-A task runs one command and ends with its exit code, nothing more. `setup` is here too, though it must
-have run once before there is an Invoke. A test compares this file with the Makefile and the steps.
+A task runs one command and ends with its exit code, nothing more. `setup` is here too, though it
+must have run once before there is an Invoke. A test compares this file with the Makefile and the
+steps.
 """
 
 import shlex

@@ -1,8 +1,10 @@
-"""Check everything, also what is slow: `make check`, the nightly tests, the cases beside the checkout.
+"""Check everything, also what is slow: `make check`, the nightly tests, the cases beside the
+checkout.
 
-A case is a program `<cases>/<name>/run.sh` that takes the checkout and ends with 0 (right) or 1 (wrong).
-Those that are right are listed in `.ci/cases_right`; the others are known to be wrong, and do not fail
-the night. At the end there is one table. Exit codes: 0 as expected, 1 something is worse than expected.
+A case is a program `<cases>/<name>/run.sh` that takes the checkout and ends with 0 (right) or 1
+(wrong). Those that are right are listed in `.ci/cases_right`; the others are known to be wrong, and
+do not fail the night. At the end there is one table. Exit codes: 0 as expected, 1 something is
+worse than expected.
 
     .venv/bin/python .ci/nightly.py [--cases FOLDER] [--minutes 55]
 """

@@ -1,7 +1,8 @@
-"""What closing a run costs, next to the least that anybody could do: copy the folders and load the libraries.
+"""What closing a run costs, next to the least that anybody could do: copy the folders and load the
+libraries.
 
-The run is 5 MB, the workstation a real sshd on 127.0.0.1. Both sides are whole processes, in turn, each into an empty
-workspace; the ratio is taken pair by pair.
+The run is 5 MB, the workstation a real sshd on 127.0.0.1. Both sides are whole processes, in turn,
+each into an empty workspace; the ratio is taken pair by pair.
 
     make bench            or: .venv/bin/python benchmarks/flow_over_ssh.py [--pairs 7] [--megabytes 5]
 """

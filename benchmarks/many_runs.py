@@ -1,9 +1,9 @@
 """What ten thousand closed runs cost: closing one more, and making registry and patterns again.
 
-Every run has what a closing leaves: run_detection, manifest, audit, remediation plan, gate report, its row in
-the ledger. Closing one more is measured as whole processes at two sizes of the archive, so that the growth
-shows: processor seconds (which other programs disturb least), and seconds. A rebuild is compared with one
-process that only reads and parses the same JSON files.
+Every run has what a closing leaves: run_detection, manifest, audit, remediation plan, gate report,
+its row in the ledger. Closing one more is measured as whole processes at two sizes of the archive,
+so that the growth shows: processor seconds (which other programs disturb least), and seconds. A
+rebuild is compared with one process that only reads and parses the same JSON files.
 
     make bench            or: .venv/bin/python benchmarks/many_runs.py [--runs 10000]
 
@@ -68,7 +68,10 @@ class Bench:
     scripts: Path
 
     def run(self, script: str, *flags: str) -> Cost:
-        """Run one script on the workspace. It may end with 1: a run that failed its audit is closed."""
+        """Run one script on the workspace.
+
+        It may end with 1: a run that failed its audit is closed.
+        """
         command = [sys.executable, str(self.scripts / script), *flags]
         before, began = processor_seconds(), time.perf_counter()
         done = subprocess.run([*command, "--local-root", str(self.local)], capture_output=True)
@@ -161,7 +164,9 @@ def grow(local: Path, models: list[factory.Documents], first: int, last: int) ->
 
 
 def copy(local: Path, model: factory.Documents, number: int) -> dict[str, Any]:
-    """Copy a closed run under another name and another factor; return what its ledger row says otherwise."""
+    """Copy a closed run under another name and another factor; return what its ledger row says
+    otherwise.
+    """
     day = f"2024-{1 + number % 12:02d}-{1 + number // 12 % 28:02d}"
     stamp = f"{day}_{number // 336 % 24:02d}{number // 8064 % 60:02d}{number % 60:02d}"
     tag = f"many{number}"
@@ -203,7 +208,9 @@ def put(path: Path, document: dict[str, Any]) -> None:
 
 
 def measure_reading(local: Path) -> float:
-    """Return the seconds of reading and parsing what a rebuild reads, in one process and nothing more."""
+    """Return the seconds of reading and parsing what a rebuild reads, in one process and nothing
+    more.
+    """
     began = time.perf_counter()
     for path in rebuilt_from(local):
         json.loads(path.read_bytes())

@@ -5,9 +5,9 @@ Each run has a live process and does not grow. One poll means: every run once. T
 for the least that is of use: is there a result.json, is there a process with the tag, what is the
 last line of the log.
 
-`watch_runs.py` runs twice, for a short and for a long time. The difference is free of what its start
-costs. CPU is that of whole processes with all their children: local is the watching program (or
-ssh), remote is sshd and what it starts.
+`watch_runs.py` runs twice, for a short and for a long time. The difference is free of what its
+start costs. CPU is that of whole processes with all their children: local is the watching program
+(or ssh), remote is sshd and what it starts.
 
     make bench            or: .venv/bin/python benchmarks/watch_many_runs.py [--hosts 5] [--runs 100]
 """

@@ -6,8 +6,8 @@ newest that was made between that run's start and its result. A run without a re
 detected too. A dead run, without a valid result, is detected with --abandoned "reason"; the reason
 is recorded and holds until there is a result.
 Exit codes: 0 found; 2 wrong usage, or nothing to abandon; 3 result.json is missing; 4 result.json
-is broken; 5 no such run, the nearest tags are listed; 6 the workstation did not answer; 10 processes
-of the run are still at work.
+is broken; 5 no such run, the nearest tags are listed; 6 the workstation did not answer; 10
+processes of the run are still at work.
 
     python scripts/detect_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
 """

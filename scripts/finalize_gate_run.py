@@ -172,7 +172,10 @@ def _page_content(
     report: Json | None,
     manifest: Json,
 ) -> Json:
-    """Return what the page says. Its only time is the row's, so writing it again changes nothing."""
+    """Return what the page says.
+
+    Its only time is the row's, so writing it again changes nothing.
+    """
     options = gates.inputs(report)
     command = run_paths.path("command")
     factor = command_file.option(command, "--factor")

@@ -1,9 +1,11 @@
-"""Write the generated parts of docs, Makefile and hooks: they are between two marks, the rest is by hand.
+"""Write the generated parts of docs, Makefile and hooks: they are between two marks, the rest is by
+hand.
 
-Reads the tables of steps, artifacts and states, the errors, the catalogue of checks and the policies.
+Reads the tables of steps, artifacts and states, the errors, the catalogue of checks and the
+policies.
 Writes the documents in which a part is out of date; with --check it shows the difference instead.
-Exit codes: 0 up to date or written, 1 out of date (--check), 2 wrong usage, 3 a document is missing,
-4 broken marks.
+Exit codes: 0 up to date or written, 1 out of date (--check), 2 wrong usage, 3 a document is
+missing, 4 broken marks.
 
     python scripts/generate_docs.py --check
 """
@@ -118,7 +120,10 @@ def _hook_files(*homes: Home) -> str:
 
 
 def renew(text: str, document: str, about: Facts) -> str:
-    """Return a document with every part between its marks made again. Raises Invalid for broken marks."""
+    """Return a document with every part between its marks made again.
+
+    Raises Invalid for broken marks.
+    """
     pieces, done = [], 0
     marks = list(_MARK.finditer(text))
     for begin, end in list(_pairs(marks, document)):

@@ -1,8 +1,9 @@
 """Close a run that has ended: run every step of the table, in order, in one process.
 
-Reads the workstation, or with --no-sync a run that is in the workspace already. Writes what the steps
-write. A check that fails stops nothing; an error skips only the steps that need what was not written.
-A dead run has no result: --abandoned "reason" closes it all the same, as a fail, with what there is.
+Reads the workstation, or with --no-sync a run that is in the workspace already. Writes what the
+steps write. A check that fails stops nothing; an error skips only the steps that need what was not
+written. A dead run has no result: --abandoned "reason" closes it all the same, as a fail, with what
+there is.
 Exit code: the worst of the steps' codes (0 closed and clean, 1 a check failed, else see README).
 
     python scripts/post_run_sync_and_finalize.py --tag committee_2026-02-21_run4
@@ -79,7 +80,10 @@ class Closing:
         self.reports.append(report)
 
     def _missing_input(self, step: Step) -> str:
-        """Return the step that failed to write what this one reads; empty when nothing is missing."""
+        """Return the step that failed to write what this one reads.
+
+        Empty when nothing is missing.
+        """
         for name in step.reads:
             if name in self.unwritten:
                 return self.unwritten[name]
@@ -151,7 +155,10 @@ def choose_steps(first: str | None, last: str | None) -> Sequence[Step]:
 
 
 def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_json: bool) -> int:
-    """Run the steps, print the results, return the worst exit code. Raises Locked after the printing."""
+    """Run the steps, print the results, return the worst exit code.
+
+    Raises Locked after the printing.
+    """
     reports = conduct(request, chosen_steps, wait)
     code = 0
     written: list[str] = []

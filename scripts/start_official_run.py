@@ -5,8 +5,8 @@ Writes nothing here; the launcher there makes the run folder. It prints the comm
 launcher prints goes to stderr, the run folder in it. With --json both are in one object on stdout.
 --gate holds the gate program's arguments in one text, quoted as for a shell; no shell reads them.
 What is not given is left to the launcher. The run goes on after the connection has ended.
-Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher refused, 2 usage, 3 the launcher
-or the data file is not there, 5 the tag is taken, 6 the workstation did not answer.
+Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher refused, 2 usage, 3 the
+launcher or the data file is not there, 5 the tag is taken, 6 the workstation did not answer.
 
     python scripts/start_official_run.py --tag committee_2026-02-21_run1 --owner hui \\
       --data data/prices.csv --notes "first try" --gate "--strategy a.yaml --factor momentum_12_1"

@@ -31,7 +31,10 @@ _EVIDENCE = (
 
 @dataclass(frozen=True)
 class Step:
-    """One step. Its number is that of POST_RUN_OPERATIONS.md; it reads and writes artifacts of the table."""
+    """One step.
+
+    Its number is that of POST_RUN_OPERATIONS.md; it reads and writes artifacts of the table.
+    """
 
     number: str
     name: str

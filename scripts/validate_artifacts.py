@@ -1,7 +1,8 @@
 """Check artifacts against their schemas: by hand, as a pre-commit hook, in `make validate`.
 
-Reads the files and folders named; without any, every artifact below --local-root, configs and schemas.
-Where a file lies decides its schema; a file that is no artifact of this project is left alone.
+Reads the files and folders named; without any, every artifact below --local-root, configs and
+schemas. Where a file lies decides its schema; a file that is no artifact of this project is left
+alone.
 Writes nothing. Prints every finding on a line of its own: `<path>: <place in it>: <what is wrong>`.
 Exit codes: 0 nothing found, 2 wrong usage, 3 a file that was named is missing, 4 findings.
 
@@ -58,7 +59,10 @@ class Validation:
                 self.remarks.append(f"{path}: not an artifact of this project")
 
     def _files_below(self, folder: Path) -> Iterator[Path]:
-        """Yield the files that could be artifacts, sorted; a linked folder is named, not entered."""
+        """Yield the files that could be artifacts, sorted.
+
+        A linked folder is named, not entered.
+        """
 
         def unreadable(error: OSError) -> None:
             problem = f"expected a readable folder, found: {error.strerror}"
@@ -164,7 +168,9 @@ class Validation:
 
 @cache
 def _patterns(*homes: Home) -> dict[str, Artifact]:
-    """Return where each artifact with a schema may lie: regular expressions for the end of a path."""
+    """Return where each artifact with a schema may lie: regular expressions for the end
+    of a path.
+    """
     patterns = {}
     for artifact in ARTIFACTS.values():
         if not artifact.schema or artifact.home not in homes:
@@ -188,7 +194,10 @@ def files_pattern(*homes: Home) -> str:
 
 
 def artifact_at(path: Path) -> Artifact | None:
-    """Return the artifact with a schema that is at a path. Configs are known in this project only."""
+    """Return the artifact with a schema that is at a path.
+
+    Configs are known in this project only.
+    """
     homes = VALIDATED_HOMES
     if path.is_relative_to(PROJECT / "configs"):
         homes = tuple(Home)
@@ -205,7 +214,9 @@ def _is_schema(path: Path) -> bool:
 
 
 def everything(root: Path) -> list[Path]:
-    """Return where artifacts can be: folders of the workspace, the project's configs and schemas."""
+    """Return where artifacts can be: folders of the workspace, the project's configs
+    and schemas.
+    """
     names = {pattern.partition("/")[0] for pattern in _patterns(*VALIDATED_HOMES)}
     folders = [root / name for name in sorted(names)]
     folders += [PROJECT / "configs", PROJECT / "schemas"]

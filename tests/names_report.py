@@ -1,4 +1,5 @@
-"""Find names and docstrings that the style guide forbids: `python tests/names_report.py [FILE ...]`.
+"""Find names and docstrings that the style guide forbids: `python tests/names_report.py [FILE
+...]`.
 
 A name counts where it is made: class, function, parameter, field, module, and a local variable that
 is used more than six lines after its first line. Whole identifiers count, as the style table writes
@@ -193,7 +194,9 @@ def find_faults(path: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print the faults of the files named, else of everything in `scripts/`, and a count per file."""
+    """Print the faults of the files named, else of everything in `scripts/`, and a
+    count per file.
+    """
     paths = [Path(name) for name in sys.argv[1:]] or sorted(SCRIPTS.rglob("*.py"))
     counts: dict[Path, int] = {}
     for path in paths:

@@ -1,6 +1,8 @@
-"""Measure how dense the code is: `python tests/style_report.py [FILE ...]` prints the figures of each module.
+"""Measure how dense the code is: `python tests/style_report.py [FILE ...]` prints the figures of
+each module.
 
-The limits come from reading well-kept script collections: 5 to 6.5 tokens a line there, 3 to 15 comments per 100 lines.
+The limits come from reading well-kept script collections: 5 to 6.5 tokens a line there, 3 to 15
+comments per 100 lines.
 """
 
 import ast

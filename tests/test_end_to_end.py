@@ -1,4 +1,6 @@
-"""The whole flow as a user runs it: real rsync, real processes, a directory and a real sshd as the workstation."""
+"""The whole flow as a user runs it: real rsync, real processes, a directory and a real sshd as the
+workstation.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""Many runs: any order, at once, taken in from an archive; the tables end the same, and nothing is lost."""
+"""Many runs: any order, at once, taken in from an archive; the tables end the same, and nothing is
+lost.
+"""
 
 import itertools
 import json
@@ -34,7 +36,9 @@ PAGES = ("factor_experiment_leaderboard", "failure_pattern_summary")
 
 
 def knowledge(local: Path) -> dict[str, object]:
-    """Give every table and page that must not depend on the order; the plan's moment of writing aside."""
+    """Give every table and page that must not depend on the order; the plan's moment of writing
+    aside.
+    """
     found: dict[str, object] = {
         name: locations.workspace_path(local, name).read_bytes() for name in (*TABLES, *PAGES)
     }

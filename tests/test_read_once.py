@@ -1,4 +1,6 @@
-"""One closing parses each table and the ledger once, lists the run folders once, and needs no pandas."""
+"""One closing parses each table and the ledger once, lists the run folders once, and needs no
+pandas.
+"""
 
 import os
 import subprocess
@@ -50,7 +52,8 @@ def test_files_are_parsed_once(remote: Path, local: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(csv_files, "_parse_rows", counted_rows)
     monkeypatch.setattr(ledger._Chain, "add", counted_add)
     monkeypatch.setattr(os, "listdir", counted_listdir)
-    # Here the run folder is made within the moment before the first listing, which then does not count.
+    # Here the run folder is made within the moment before the first listing, which then does not
+    # count.
     monkeypatch.setattr(run_folders, "_CLOCK_TICK", 0)
     assert conductor.main(close(remote, local, "c")) == 0
     # The queue is written before it is first read.

@@ -1,4 +1,6 @@
-"""The command line: shared flags, which run is meant, and how an error becomes a line and an exit code."""
+"""The command line: shared flags, which run is meant, and how an error becomes a line and an exit
+code.
+"""
 
 import argparse
 import json
@@ -146,7 +148,10 @@ def _add_rebuild(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
-    """Return what the command line asks for. Raises Usage when no run is named but one is needed."""
+    """Return what the command line asks for.
+
+    Raises Usage when no run is named but one is needed.
+    """
     if args.tag is not None:
         run_names.check_tag(args.tag)
     elif needs_run and args.run_dir is None and args.run_dir_remote is None:
@@ -246,7 +251,8 @@ def step_main(
     """Run a step as its script's `main`: parse, lock, run, print; return the exit code.
 
     `needs_run` is false for a step that works on the workspace alone, `finds_run` is true for the
-    detection, which runs before anybody knows where the run is; `rebuild` runs with --rebuild instead.
+    detection, which runs before anybody knows where the run is; `rebuild` runs with --rebuild
+    instead.
     """
 
     def work(args: Arguments) -> int:

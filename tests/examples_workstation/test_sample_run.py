@@ -1,4 +1,6 @@
-"""A real official run of the sample workstation: every file, every number that can be worked out again."""
+"""A real official run of the sample workstation: every file, every number that can be worked out
+again.
+"""
 
 import csv
 import json

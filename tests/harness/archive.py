@@ -1,4 +1,5 @@
-"""Closed runs without their evidence: registry rows and audits as the steps leave them, made quickly and in numbers.
+"""Closed runs without their evidence: registry rows and audits as the steps leave them, made
+quickly and in numbers.
 
 Archive(root).close(run_folder("2026-02-21_031500"), "momentum", failed=("exit_code_zero",))
 """
@@ -37,7 +38,9 @@ def run_folder(stamp: str, tag: str = "t") -> str:
 
 
 def registry_row(run: str, factor: str | None = "momentum", **changes: Any) -> dict[str, Any]:
-    """Give one whole row: a clean run with score 70; lists (`failed_checks` and the like) are given joined by `;`."""
+    """Give one whole row: a clean run with score 70; lists (`failed_checks` and the like) are given
+    joined by `;`.
+    """
     name = run_names.parse_run_name(run)
     assert name is not None
     row: dict[str, Any] = {

@@ -1,11 +1,13 @@
-"""Synthetic workstation roots for tests: complete, consistent official runs, and every way to spoil one.
+"""Synthetic workstation roots for tests: complete, consistent official runs, and every way to spoil
+one.
 
     run = make_run(root, tag="run1")                               a run that passes everything
     run = make_run(root, change=lambda d: d.result.update(exit_code=1))
     documents = Documents.of(...); documents.write(root)           step by step, for a run that is still going on
 
-`root` is a workstation root (or a workspace, for --no-sync). Times in names are local at UTC-7; result.json carries
-the matching modification time. Numbers in the report are computed from the rows, so that an untouched run recomputes.
+`root` is a workstation root (or a workspace, for --no-sync). Times in names are local at UTC-7;
+result.json carries the matching modification time. Numbers in the report are computed from the
+rows, so that an untouched run recomputes.
 """
 
 import csv
@@ -73,7 +75,10 @@ def moment(stamp: str, **later: float) -> datetime:
 
 @dataclass
 class Documents:
-    """Everything one run leaves behind, before it is written. Change what a test is about; None leaves a file out."""
+    """Everything one run leaves behind, before it is written.
+
+    Change what a test is about; None leaves a file out.
+    """
 
     tag: str
     stamp: str
@@ -169,7 +174,10 @@ def documents(
     passing: bool = True,
     level: float = 0.02,
 ) -> Documents:
-    """Build a consistent official run. `level` shifts its ICs; `passing=False` makes the walk-forward mean negative."""
+    """Build a consistent official run.
+
+    `level` shifts its ICs; `passing=False` makes the walk-forward mean negative.
+    """
     began = moment(stamp)
     gate_stamp = (began + timedelta(minutes=2)).strftime("%Y-%m-%d_%H%M%S")
     done = began + timedelta(hours=2)
@@ -328,7 +336,9 @@ def _statistics(factor: str, done: datetime) -> dict[str, Any]:
 
 
 def summarise(windows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Compute the report's walk-forward statistics from the rows: mean, sample deviation, share of positives, count."""
+    """Compute the report's walk-forward statistics from the rows: mean, sample deviation, share of
+    positives, count.
+    """
     found: dict[str, Any] = {}
     for column in ("test_ic", "test_ic_overall"):
         values = [row[column] for row in windows if row[column] is not None]

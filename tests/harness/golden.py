@@ -1,4 +1,6 @@
-"""Pages that must stay as they are: `pytest --update-golden` writes them, git shows what changed."""
+"""Pages that must stay as they are: `pytest --update-golden` writes them, git shows
+what changed.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -146,9 +146,11 @@ def wait_for(look: Callable[[], Any], seconds: float = 20) -> Any:
 def on_a_terminal(
     script: str, flags: list[str], words: str, size: tuple[int, int] = (30, 120), **more: str
 ) -> str:
-    """Run a script on a terminal of so many lines and columns until it shows these words, then press Ctrl-C.
+    """Run a script on a terminal of so many lines and columns until it shows these words, then
+    press Ctrl-C.
 
-    Gives all that it wrote to stderr; its stdout leads elsewhere. `more` are variables of its environment.
+    Gives all that it wrote to stderr; its stdout leads elsewhere. `more` are variables of its
+    environment.
     """
     ours, external = pty.openpty()
     fcntl.ioctl(external, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))

@@ -20,7 +20,9 @@ DATA = "data/sp500_month_end.csv"
 
 @dataclass(frozen=True)
 class SampleRun:
-    """Where a sample run left its files: the workstation's root, the run folder, the gate folder."""
+    """Where a sample run left its files: the workstation's root, the run folder, the
+    gate folder.
+    """
 
     root: Path
     run: Path
@@ -42,7 +44,9 @@ def gate_words(factor: str) -> list[str]:
 
 
 def make_sample_run(root: Path, tag: str, factor: str) -> SampleRun:
-    """Lay out the sample workstation at `root` if need be, and run one factor to its end (about two seconds)."""
+    """Lay out the sample workstation at `root` if need be, and run one factor to its end (about two
+    seconds).
+    """
     root.mkdir(parents=True, exist_ok=True)
     make_workstation.lay_out(root)
     before = set(root.glob("gate_results/production_gates_*"))

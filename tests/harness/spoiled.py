@@ -4,7 +4,8 @@ import math
 
 from harness.factory import Documents
 
-# A name of their own: detection looks at the machine's real processes, and other tests start some on factory.TAG.
+# A name of their own: detection looks at the machine's real processes, and other tests start some
+# on factory.TAG.
 OWN = {"tag": "audited_2026-02-21_run1", "stamp": "2026-02-21_041500"}
 
 

@@ -1,4 +1,5 @@
-"""A real sshd on 127.0.0.1 for tests: throw-away keys, its own configuration, a free port, stopped by its own pid.
+"""A real sshd on 127.0.0.1 for tests: throw-away keys, its own configuration, a free port, stopped
+by its own pid.
 
 def test_it(sshd: Sshd) -> None:
     workstation.connect(sshd.host, ...)     `sshd.host` is an alias in an ssh configuration of its own,
@@ -70,7 +71,10 @@ class Sshd:
         self.know_host_key()
 
     def alias(self, name: str, **options: str) -> str:
-        """Add a host to the client's configuration; options replace the working ones. Return the name."""
+        """Add a host to the client's configuration; options replace the working ones.
+
+        Return the name.
+        """
         working = {
             "HostName": "127.0.0.1",
             "Port": str(self.port),
@@ -118,13 +122,17 @@ class Sshd:
         return self._server.pid
 
     def drop(self) -> None:
-        """Kill the sessions' own processes alone: what was started in them goes on, as when a network goes away."""
+        """Kill the sessions' own processes alone: what was started in them goes on, as when a
+        network goes away.
+        """
         assert self._server is not None
         for pid in _children(self._server.pid):
             os.kill(pid, signal.SIGKILL)
 
     def cut(self) -> None:
-        """Kill the sessions, and what runs in them, but not the server: a connection lost in the middle."""
+        """Kill the sessions, and what runs in them, but not the server: a connection lost in the
+        middle.
+        """
         assert self._server is not None
         for pid in _descendants(self._server.pid):
             try:
@@ -205,7 +213,9 @@ def _free_port() -> int:
 
 
 def _locked_account() -> bool:
-    """Return whether the user's password is locked; without PAM sshd would not let such a user in by key either."""
+    """Return whether the user's password is locked; without PAM sshd would not let such a user in
+    by key either.
+    """
     if os.getuid() != 0:
         return False
     name = pwd.getpwuid(0).pw_name

@@ -1,4 +1,6 @@
-"""The desk: what was asked for, which run that means, and how a refusal reaches the person who asked."""
+"""The desk: what was asked for, which run that means, and how a refusal reaches the person who
+asked.
+"""
 
 import argparse
 import json

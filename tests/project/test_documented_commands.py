@@ -1,4 +1,6 @@
-"""Every command printed in POST_RUN_OPERATIONS.md works as written, and its checklist is true afterwards."""
+"""Every command printed in POST_RUN_OPERATIONS.md works as written, and its checklist is true
+afterwards.
+"""
 
 import os
 import re
@@ -24,7 +26,9 @@ def section(title: str) -> str:
 
 
 def fill(text: str, made: Documents) -> str:
-    """Put a run's own names where the document has placeholders; and look every second, not every 30."""
+    """Put a run's own names where the document has placeholders; and look every second, not every
+    30.
+    """
     named = (
         ("audit/workstation_runs/<...>", f"audit/workstation_runs/{made.run_folder}"),
         ("<ts>_production_gates_<decision_tag>", made.run_folder),
@@ -48,7 +52,9 @@ def checklist() -> list[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Copy what runs to a folder of its own, so that the commands' default workspace is not this checkout."""
+    """Copy what runs to a folder of its own, so that the commands' default workspace is not this
+    checkout.
+    """
     for name in ("scripts", "schemas", "templates", "configs"):
         unwanted = shutil.ignore_patterns("__pycache__", "workstation.local.json")
         shutil.copytree(PROJECT / name, tmp_path / "project" / name, ignore=unwanted)
@@ -59,7 +65,8 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(command: str, project: Path, remote: Path) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the shims look for .venv, then for python3
+    # the shims look for .venv, then for python3
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "POSTRUN_HOST": "local", "POSTRUN_REMOTE_ROOT": str(remote)}
     return subprocess.run(
         ["bash", "-ec", command], cwd=project, env=env, capture_output=True, text=True, check=False

@@ -1,4 +1,6 @@
-"""The pre-commit hook, with the real git and the real pre-commit: here, and from a repository of somebody else."""
+"""The pre-commit hook, with the real git and the real pre-commit: here, and from a repository of
+somebody else.
+"""
 
 import json
 import os
@@ -129,7 +131,9 @@ def test_a_commit_of_a_broken_artifact_is_refused(repository: Repository) -> Non
 
 
 def test_another_repository_can_use_the_hook(repository: Repository, tmp_path: Path) -> None:
-    """Only the download of packages is left out: the clone's environment is a pointer to this one."""
+    """Only the download of packages is left out: the clone's environment is a pointer
+    to this one.
+    """
     project = published(tmp_path)
     revision = project.must("git", "rev-parse", "HEAD").strip()
     using = {"repo": str(project.folder), "rev": revision, "hooks": [{"id": "validate-artifacts"}]}

@@ -1,4 +1,6 @@
-"""Make and Invoke, the real ones: the same names for the same scripts, and nothing that a value holds ever runs."""
+"""Make and Invoke, the real ones: the same names for the same scripts, and nothing that a value
+holds ever runs.
+"""
 
 import json
 import os
@@ -131,7 +133,10 @@ def test_a_hostile_tag_is_refused_through_make(target: str, tmp_path: Path) -> N
 
 
 def test_every_recipe_quotes_alike() -> None:
-    """What a value holds is proven with two targets; the others hand values on in the same words."""
+    """What a value holds is proven with two targets.
+
+    The others hand values on in the same words.
+    """
     values = [f"{name}=$(shell echo pwned)" for name in given_names()]
     lines = make("-n", *sorted(made_names()), *values).stdout.splitlines()
     handed_on = [line for line in lines if "scripts/" in line]

@@ -1,4 +1,6 @@
-"""Names and docstrings are in the field's own words: `python tests/names_report.py` says which are not."""
+"""Names and docstrings are in the field's own words: `python tests/names_report.py` says which are
+not.
+"""
 
 import ast
 from pathlib import Path

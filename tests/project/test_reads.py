@@ -1,7 +1,7 @@
 """The table of steps is true: a step needs what it says it reads, and nothing else.
 
-Four runs are closed once. Each step is then run alone on a copy in which its own artifacts are gone:
-with every file away that it does not name, and without each file that it names.
+Four runs are closed once. Each step is then run alone on a copy in which its own artifacts are
+gone: with every file away that it does not name, and without each file that it names.
 """
 
 import os
@@ -34,7 +34,8 @@ def ended_unseen(made: Documents) -> None:
     made.result = None
 
 
-# What a step reads matters in one of these runs. The last two are of one factor, so they are compared.
+# What a step reads matters in one of these runs. The last two are of one factor, so they are
+# compared.
 CHANGES: dict[str, Callable[[Documents], None] | None] = {
     "abandoned": ended_unseen,
     "crashed": spoiled.crash,
@@ -90,7 +91,9 @@ class Workspace:
             path.unlink()
 
     def remove_unnamed(self, step: Step, tag: str) -> None:
-        """Remove the files of every artifact that a step does not name; of other runs, what they left."""
+        """Remove the files of every artifact that a step does not name; of other runs, what they
+        left.
+        """
         for other in self.runs:
             named = {*step.reads, *step.reads_prior} if other == tag else {*step.reads_prior}
             of_workspace = {name for name in step.reads if is_of_workspace(name)}

@@ -1,4 +1,6 @@
-"""The schemas keep the project's rules, accept every valid example and find the fault of every invalid one."""
+"""The schemas keep the project's rules, accept every valid example and find the fault of every
+invalid one.
+"""
 
 import hashlib
 import json
@@ -54,7 +56,9 @@ def objects(node: Any, where: str = "$") -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def properties(stem: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give every property a schema describes, however deep: the children of `properties` and of `$defs`."""
+    """Give every property a schema describes, however deep: the children of `properties` and of
+    `$defs`.
+    """
     for where, node in objects(schema(stem)):
         if where.endswith((".properties", ".$defs")) and ".properties.properties" not in where:
             for name, described in node.items():
@@ -183,7 +187,10 @@ def valid_examples() -> Iterator[Example]:
 
 
 def invalid_examples() -> Iterator[Example]:
-    """Return an example for every change in an `invalid.json`; of valid rows, the first is changed."""
+    """Return an example for every change in an `invalid.json`.
+
+    Of valid rows, the first is changed.
+    """
     for path in sorted(EXAMPLES.glob("*/invalid.json")):
         (content,) = documents(path)
         for change in content["changes"]:
@@ -222,7 +229,9 @@ def test_every_schema_has_examples(stem: str, examples: list[Example]) -> None:
 
 
 def test_no_example_is_left_unread() -> None:
-    """A folder without a schema, or a file that is neither valid/ nor invalid.json, would test nothing."""
+    """A folder without a schema, or a file that is neither valid/ nor invalid.json, would test
+    nothing.
+    """
     assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} <= set(SCHEMA_NAMES)
     assert {path.name for path in EXAMPLES.glob("*/*")} == {"valid", "invalid.json"}
     assert {path.suffix for path in EXAMPLES.glob("*/valid/*")} <= {".json", ".jsonl"}
@@ -251,7 +260,9 @@ def test_readers_accept_wrong_values_but_no_wrong_shapes(name: str, is_accepted:
 
 @pytest.mark.parametrize("example", [*VALID, *INVALID], ids=str)
 def test_both_validators_agree(example: Example) -> None:
-    """Two validators read one schema: the fast one decides for the readers, the other one explains."""
+    """Two validators read one schema: the fast one decides for the readers, the other
+    one explains.
+    """
     findings = example.findings(admitted=False)
     expected = pytest.raises(Invalid, match=re.escape(findings[0])) if findings else nullcontext()
     with expected:

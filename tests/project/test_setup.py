@@ -1,4 +1,6 @@
-"""What a fresh machine meets: the locks, the setup, and files that name no machine but the user's."""
+"""What a fresh machine meets: the locks, the setup, and files that name no machine but
+the user's.
+"""
 
 import os
 import re

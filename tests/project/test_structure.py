@@ -16,7 +16,8 @@ SCRIPTS = PROJECT / "scripts"
 PROGRAMS = sorted(path for path in SCRIPTS.glob("*.py") if path.name != "steps.py")
 FILES = sorted(path for path in SCRIPTS.rglob("*.py") if "__pycache__" not in path.parts)
 
-# Each layer may use those before it, and a package its own modules; packages of one layer stay apart.
+# Each layer may use those before it, and a package its own modules; packages of one layer stay
+# apart.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("core",),
     ("store", "decide"),
@@ -68,7 +69,9 @@ def layer(part: str) -> int:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Give every module a file imports, anywhere in it: lazily, in a function, or for types only."""
+    """Give every module a file imports, anywhere in it: lazily, in a function, or for
+    types only.
+    """
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)

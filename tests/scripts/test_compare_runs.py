@@ -1,4 +1,6 @@
-"""Comparing closed runs: only what differs, with its direction; tags that no run or several runs have."""
+"""Comparing closed runs: only what differs, with its direction; tags that no run or several runs
+have.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""The data-quality gate: each check alone, thresholds from policy and flags, files that are hardly files."""
+"""The data-quality gate: each check alone, thresholds from policy and flags, files that are hardly
+files.
+"""
 
 import json
 import subprocess
@@ -211,7 +213,10 @@ print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def test_memory_does_not_grow_with_the_file() -> None:
-    """What must be kept are the keys, not the rows. A small process starts the gate: peaks are inherited."""
+    """What must be kept are the keys, not the rows.
+
+    A small process starts the gate: peaks are inherited.
+    """
     with Path("prices.csv").open("w") as out:
         out.write("date,symbol,close,words\n")
         out.writelines(f"2022-02-18,S{row % 100},1,{'x' * 5000}\n" for row in range(6_500))

@@ -1,4 +1,6 @@
-"""Which run and which report a tag means: over a directory, over a real sshd, and against everything that misleads."""
+"""Which run and which report a tag means: over a directory, over a real sshd, and against
+everything that misleads.
+"""
 
 import functools
 import json
@@ -16,7 +18,8 @@ from harness import factory
 from harness.factory import Documents, moment, put
 from harness.sshd import Sshd
 
-TAG = f"committee_2026-02-21_run4.{os.getpid()}"  # tests side by side must not see each other's processes
+# tests side by side must not see each other's processes
+TAG = f"committee_2026-02-21_run4.{os.getpid()}"
 RUN = f"2026-02-21_031500_production_gates_{TAG}"
 GATE = "production_gates_2026-02-21_031700"
 
@@ -299,7 +302,9 @@ def test_the_laptops_zone_does_not_matter(
 def test_a_change_of_clocks_gives_an_hour(
     flow: Flow, remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run over the night of 8 March 2026, when Los Angeles goes from -0800 to -0700 at two o'clock."""
+    """A run over the night of 8 March 2026, when Los Angeles goes from -0800 to -0700 at two
+    o'clock.
+    """
 
     def change(made: Documents) -> None:
         made.preflight["timestamp"] = "2026-03-08T01:50:00-0800"

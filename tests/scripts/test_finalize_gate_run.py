@@ -1,4 +1,7 @@
-"""Step 4: the decision, its row in the ledger, and the page; each recorded once, whatever the day."""
+"""Step 4: the decision, its row in the ledger, and the page.
+
+Each recorded once, whatever the day.
+"""
 
 import json
 import shutil

@@ -1,4 +1,6 @@
-"""The candidate queue: who gets in, every part of the priority, and that no order of closing has a say."""
+"""The candidate queue: who gets in, every part of the priority, and that no order of closing has a
+say.
+"""
 
 import hashlib
 import itertools
@@ -413,7 +415,9 @@ def test_odd_factors_do_no_harm(archive: Archive) -> None:
 
 
 def test_every_order_of_closing_gives_the_same_bytes(remote: Path, tmp_path: Path) -> None:
-    """Two real runs of one factor and one of another: steps 8, 9 and 11 themselves, in every order."""
+    """Two real runs of one factor and one of another: steps 8, 9 and 11 themselves, in
+    every order.
+    """
     local = tmp_path / "closed"
     made = [
         factory.make_run(remote, tag="a", stamp="2026-02-16_031500", change=spoiled.in_many_ways),

@@ -25,7 +25,8 @@ from postrun.core import locations, locks
 
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "scripts/monitor_then_finalize.py"
-TAG = f"committee_2026-02-21_run1.{os.getpid()}"  # of this test process alone: others work on the same machine
+# of this test process alone: others work on the same machine
+TAG = f"committee_2026-02-21_run1.{os.getpid()}"
 FAST = ("--interval", "0.2", "--grace", "0.5")
 
 
@@ -160,7 +161,8 @@ def stand_ins(tmp_path: Path) -> Callable[..., str]:
     return make
 
 
-# --- a whole run ----------------------------------------------------------------------------------------------------
+# --- a whole run
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_a_run_is_followed_from_nothing_to_its_ledger_row(bench: Bench) -> None:
@@ -255,7 +257,8 @@ def test_a_run_that_lies_here_already_is_watched_here(
     assert capsys.readouterr().out == "complete\n"
 
 
-# --- death ----------------------------------------------------------------------------------------------------------
+# --- death
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_dead_run_ends_with_the_last_lines_of_its_log(
@@ -321,7 +324,8 @@ def test_a_run_stopped_before_it_began_is_dead_for_that_reason(
     assert bench.states() == "starting dead"
 
 
-# --- the result -----------------------------------------------------------------------------------------------------
+# --- the result
+# -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["", '{"decision_tag": "x", "exit_code": null}'])
@@ -378,7 +382,8 @@ def test_a_copy_that_is_cut_off_is_tried_again(
     assert (bench.ledger_rows(), bench.states()) == (1, "settling complete")
 
 
-# --- folders --------------------------------------------------------------------------------------------------------
+# --- folders
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_of_two_folders_the_newest_counts(bench: Bench) -> None:
@@ -396,7 +401,10 @@ def test_of_two_folders_the_newest_counts(bench: Bench) -> None:
 
 
 def test_of_two_folders_the_one_that_was_watched_is_closed(bench: Bench) -> None:
-    """The newer run failed before it had a context; the older one passed. A pass would be the wrong answer."""
+    """The newer run failed before it had a context; the older one passed.
+
+    A pass would be the wrong answer.
+    """
     bench.finish()
     newer = factory.documents(tag=TAG, stamp="2026-02-22_031500")
     newer.result["exit_code"] = 1
@@ -421,7 +429,8 @@ def test_other_runs_folders_are_not_this_run(bench: Bench) -> None:
     assert bench.main("--once") == 10
 
 
-# --- patience -------------------------------------------------------------------------------------------------------
+# --- patience
+# -------------------------------------------------------------------------------------------------------
 
 
 def _nothing(bench: Bench) -> None:
@@ -553,7 +562,8 @@ def test_a_root_that_is_not_there_is_missing_at_once(
     assert "--remote-root" in capsys.readouterr().err
 
 
-# --- the machine ----------------------------------------------------------------------------------------------------
+# --- the machine
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_ps_that_tells_nothing_is_no_death(
@@ -680,7 +690,8 @@ def test_the_shim_runs_as_written_in_the_document(bench: Bench) -> None:
     assert (done.returncode, done.stdout) == (0, "complete\n")
 
 
-# --- people ---------------------------------------------------------------------------------------------------------
+# --- people
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_ctrl_c_detaches_and_the_same_command_resumes(bench: Bench) -> None:
@@ -718,7 +729,10 @@ def test_ctrl_c_does_not_wait_for_a_poll_that_hangs(
 
 
 def watch_on_terminal(bench: Bench, words: str, **environment: str) -> str:
-    """Run the monitor on a terminal of its own until it shows these words; give all that it wrote."""
+    """Run the monitor on a terminal of its own until it shows these words.
+
+    Give all that it wrote.
+    """
     flags = bench.flags("--interval", "2")
     return on_a_terminal("monitor_then_finalize.py", flags, words, size=(30, 100), **environment)
 
@@ -734,7 +748,8 @@ def test_a_terminal_gets_a_live_view(bench: Bench, monkeypatch: pytest.MonkeyPat
     assert "Ctrl-C detaches" in shown
 
 
-# --- the real launcher ----------------------------------------------------------------------------------------------
+# --- the real launcher
+# ----------------------------------------------------------------------------------------------
 
 GATE_PROGRAM = "import subprocess, sys, time; subprocess.Popen(['sleep', '60']); time.sleep(60)\n"
 
@@ -814,7 +829,8 @@ def test_a_launcher_that_is_told_to_stop_leaves_a_result(bench: Bench, launched:
     assert json.loads((launched / "result.json").read_text())["exit_code"] == 128 + signal.SIGTERM
 
 
-# --- over SSH -------------------------------------------------------------------------------------------------------
+# --- over SSH
+# -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

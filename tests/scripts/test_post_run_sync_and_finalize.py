@@ -1,4 +1,6 @@
-"""The conductor: it goes on after a no, skips only what hangs on a refusal, and ends with the worst code."""
+"""The conductor: it goes on after a no, skips only what hangs on a refusal, and ends with the worst
+code.
+"""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,6 @@
-"""Starting an official run over a folder or sshd; the launcher here writes down its arguments. Real ones: dead runs."""
+"""Starting an official run over a folder or sshd; the launcher here writes down its arguments. Real
+ones: dead runs.
+"""
 
 import json
 import os

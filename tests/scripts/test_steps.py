@@ -1,4 +1,6 @@
-"""The table of verbs: in the user's order, each row tied to a script of its own, covering what a closing makes."""
+"""The table of verbs: in the user's order, each row tied to a script of its own, covering what a
+closing makes.
+"""
 
 import importlib
 import re
@@ -50,7 +52,10 @@ def test_a_step_can_be_called_by_hand(step: Step) -> None:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_what_is_read_from_before_was_written_by_a_step(step: Step) -> None:
-    """What earlier closings left may be lacking; tests/project/test_reads.py shows that it is used."""
+    """What earlier closings left may be lacking.
+
+    Tests/project/test_reads.py shows that it is used.
+    """
     written = {name for step in STEPS for name in step.writes}
     assert [
         name for name in step.reads_prior if ARTIFACTS[name].generated and name not in written

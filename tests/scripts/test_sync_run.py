@@ -21,7 +21,8 @@ from postrun.remote import workstation
 from postrun.store import json_files
 from sync_run import main
 
-TAG = f"committee_2026-02-21_run4.{os.getpid()}"  # tests side by side must not see each other's processes
+# tests side by side must not see each other's processes
+TAG = f"committee_2026-02-21_run4.{os.getpid()}"
 RUN = f"2026-02-21_031500_production_gates_{TAG}"
 GATE = "production_gates_2026-02-21_031700"
 RUN_PATH = f"audit/workstation_runs/{RUN}"
@@ -497,7 +498,10 @@ def test_a_rehearsal_copies_nothing(flow: Flow, capsys: pytest.CaptureFixture[st
 def test_a_sync_that_was_killed_goes_on(
     sshd: Sshd, remote: Path, local: Path, tmp_path: Path
 ) -> None:
-    """rsync is killed in the middle of a large file; the next sync brings the rest, and only that."""
+    """rsync is killed in the middle of a large file.
+
+    The next sync brings the rest, and only that.
+    """
     make_run(remote)
     put(remote / GATE_PATH / "zz/large.bin", os.urandom(6_000_000))
     flow = Flow(remote, local, sshd.host)

@@ -218,7 +218,9 @@ def test_runs_in_any_order_are_the_same_as_a_rebuild(remote: Path, local: Path) 
 
 
 def test_the_overall_verdict_is_no_failed_gate(remote: Path, local: Path) -> None:
-    """Registries of earlier programs list it; closing any run takes it out of every row, as a rebuild does."""
+    """Registries of earlier programs list it; closing any run takes it out of every row, as a
+    rebuild does.
+    """
     factory.make_run(remote, tag="weak", passing=False)
     close(remote, local, "weak")
     assert rows(local)["weak"]["failed_gates"] == "wf_gate_positive_mean;wf_gate_pos_ratio"

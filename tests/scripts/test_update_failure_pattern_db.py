@@ -1,4 +1,6 @@
-"""The failure patterns: what counts as one, what becomes of it, and that no order of closing has a say."""
+"""The failure patterns: what counts as one, what becomes of it, and that no order of closing has a
+say.
+"""
 
 import itertools
 import json

@@ -1,4 +1,6 @@
-"""The validator: which schema belongs to a path, everything found on a line of its own, odd files named."""
+"""The validator: which schema belongs to a path, everything found on a line of its own, odd files
+named.
+"""
 
 import json
 import os

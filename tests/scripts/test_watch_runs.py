@@ -1,4 +1,6 @@
-"""Many runs watched together: real processes, directories standing in for workstations, and real sshds."""
+"""Many runs watched together: real processes, directories standing in for workstations, and real
+sshds.
+"""
 
 import json
 import os
@@ -44,7 +46,9 @@ class Yard:
     def make(
         self, name: str, on: str = "far", ago: float = 1, whole: bool = True, work: bool = False
     ) -> Documents:
-        """Put a run on a workstation, begun so many days ago; with a process at work on it if wanted."""
+        """Put a run on a workstation, begun so many days ago; with a process at work on it if
+        wanted.
+        """
         stamp = (datetime.now(UTC) - timedelta(days=ago)).strftime("%Y-%m-%d_%H%M%S")
         made = factory.documents(tag=f"{MINE}_{name}", stamp=stamp)
         going = factory.documents(tag=made.tag, stamp=stamp)
@@ -116,7 +120,9 @@ class Yard:
         return {path: path.read_bytes() for path in files if path.name != "monitor_events.jsonl"}
 
     def closed(self) -> list[str]:
-        """List the tags in the ledger, oldest row first, without what is this process's own of them."""
+        """List the tags in the ledger, oldest row first, without what is this process's own of
+        them.
+        """
         path = self.local / "audit/stage_ledger.jsonl"
         rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [row["decision_tag"].removeprefix(f"{MINE}_") for row in rows]
@@ -142,7 +148,9 @@ def yard(tmp_path: Path, local: Path) -> Iterator[Yard]:
 
 
 def rows(told: str) -> list[str]:
-    """Return the lines of what became of the runs, from stdout: `<code> <state>` and the run's name."""
+    """Return the lines of what became of the runs, from stdout: `<code> <state>` and the run's
+    name.
+    """
     lines = [line.partition(": ")[0].split() for line in told.splitlines() if line[:1].isdigit()]
     return [f"{line[0]} {line[1]} {line[-1].partition(f'{MINE}_')[2]}" for line in lines]
 
@@ -153,7 +161,8 @@ def words(told: str, name: str) -> str:
     return next(end for run, _, end in ends if run.endswith(f"{MINE}_{name}"))
 
 
-# --- what becomes of runs -------------------------------------------------------------------------------------------
+# --- what becomes of runs
+# -------------------------------------------------------------------------------------------
 
 
 def test_complete_runs_are_closed_and_dead_ones_reported(
@@ -247,7 +256,8 @@ def test_a_watch_and_a_monitor_of_one_run_close_it_once(yard: Yard) -> None:
     assert yard.states(made) == "running settling complete"
 
 
-# --- locks, signals, cron -------------------------------------------------------------------------------------------
+# --- locks, signals, cron
+# -------------------------------------------------------------------------------------------
 
 
 def test_a_lock_of_another_process_loses_no_run(yard: Yard) -> None:
@@ -305,7 +315,8 @@ def test_cron_may_poll_as_often_as_it_likes(yard: Yard, capsys: pytest.CaptureFi
     assert yard.evidence() == before
 
 
-# --- which runs -----------------------------------------------------------------------------------------------------
+# --- which runs
+# -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -383,7 +394,8 @@ def test_wrong_usage_is_reported(
     assert flags[0] in capsys.readouterr().err
 
 
-# --- patience -------------------------------------------------------------------------------------------------------
+# --- patience
+# -------------------------------------------------------------------------------------------------------
 
 
 def test_once_closes_what_is_complete_and_reports_the_rest(
@@ -469,7 +481,8 @@ def test_a_terminal_gets_a_table(yard: Yard) -> None:
     )
 
 
-# --- several workstations -------------------------------------------------------------------------------------------
+# --- several workstations
+# -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -523,7 +536,8 @@ def test_a_noisy_profile_and_a_banner_are_no_answer(yard: Yard, sshd: Sshd) -> N
     assert yard.states(made) == "running"
 
 
-# --- the settings ---------------------------------------------------------------------------------------------------
+# --- the settings
+# ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""The launcher with real processes: what is written in which order, and how every end is recorded."""
+"""The launcher with real processes: what is written in which order, and how every end
+is recorded.
+"""
 
 import errno
 import json
@@ -133,7 +135,9 @@ Start = Callable[..., RunningRun]
 
 @pytest.fixture
 def start(root: Path) -> Iterator[Start]:
-    """Start supervised runs as children of the test, which is cheaper than a new Python for each."""
+    """Start supervised runs as children of the test, which is cheaper than a new Python
+    for each.
+    """
     running: list[RunningRun] = []
 
     def fork(*gate_arguments: str) -> RunningRun:

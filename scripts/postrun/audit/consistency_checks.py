@@ -82,7 +82,9 @@ def overall_pass_boolean(facts: Facts) -> Answer:
 
 
 def gates_recomputed(facts: Facts) -> Answer:
-    """Return whether each verdict follows from its metric and threshold, the overall one from all."""
+    """Return whether each verdict follows from its metric and threshold, the overall
+    one from all.
+    """
     disagreements = gates.disagreements(facts.report.value)
     faults = list(map(_gate_fault, disagreements))
     expected = "every gate as recomputed"

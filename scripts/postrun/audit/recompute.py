@@ -1,4 +1,6 @@
-"""Numbers of the gate report, computed again from the tables beside it: pure functions over rows."""
+"""Numbers of the gate report, computed again from the tables beside it: pure functions
+over rows.
+"""
 
 import math
 import re
@@ -73,7 +75,8 @@ def differences(reported: Json, recomputed: Json) -> list[str]:
 
 
 def window_years(options: Json) -> list[int] | None:
-    """Return the first year of each test window that the options ask for; None when they do not say.
+    """Return the first year of each test window that the options ask for; None when they do not
+    say.
 
     The first window trains on `wf_train_years` from `wf_start_year` on; each next one begins
     `wf_test_years` later; the last one ends by `wf_end_year`.
@@ -92,7 +95,9 @@ def window_years(options: Json) -> list[int] | None:
 
 
 def window_faults(rows: Iterable[Json], expected: Sequence[int]) -> list[str]:
-    """Return the test years that are missing, repeated or not asked for, and rows without a year."""
+    """Return the test years that are missing, repeated or not asked for, and rows
+    without a year.
+    """
     counts = Counter(map(_test_year, rows))
     without_year = counts.pop(0, 0)
     faults = [f"{year} missing" for year in expected if year not in counts]

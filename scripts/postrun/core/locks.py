@@ -18,7 +18,9 @@ _PAUSE = 0.05  # seconds between two attempts
 
 @contextmanager
 def hold(path: Path, wait: float, purpose: str) -> Iterator[None]:
-    """Lock the file at `path`; wait up to `wait` seconds for another holder. Raises Locked, Missing.
+    """Lock the file at `path`; wait up to `wait` seconds for another holder.
+
+    Raises Locked, Missing.
 
     `purpose` tells those who wait what holds it. The file stays, but for folders that were made for
     it and that nothing else was written into: a step that was refused leaves nothing behind.

@@ -1,6 +1,8 @@
-"""Small readers of values out of other people's JSON and CSV. What is not there, or of another type, is None.
+"""Small readers of values out of other people's JSON and CSV. What is not there, or of another
+type, is None.
 
-Each reader takes any value and never raises, so a report of every shape can be read without a crash.
+Each reader takes any value and never raises, so a report of every shape can be read without a
+crash.
 """
 
 import math

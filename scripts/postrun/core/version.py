@@ -13,11 +13,13 @@ _PROGRAM = ("scripts", "schemas", "templates", "configs")
 
 @cache
 def program_version() -> str:
-    """Return the release, `+g` and the commit, and `.dirty` when the program differs from that commit.
+    """Return the release, `+g` and the commit, and `.dirty` when the program differs from that
+    commit.
 
     Without git, or outside a checkout, it is the release alone. The form is that of PEP 440.
     """
-    # A copy without its own .git may lie in a repository of somebody else, whose commit says nothing.
+    # A copy without its own .git may lie in a repository of somebody else, whose commit says
+    # nothing.
     status = _git_status() if (PROJECT / ".git").exists() else ""
     lines = status.splitlines()
     commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid ")]
@@ -28,7 +30,10 @@ def program_version() -> str:
 
 
 def _git_status() -> str:
-    """Return the commit and the changed files as git prints them; nothing when git does not answer."""
+    """Return the commit and the changed files as git prints them.
+
+    Nothing when git does not answer.
+    """
     import subprocess  # here: `--help` needs no other program
 
     command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch"]

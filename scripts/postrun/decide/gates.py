@@ -123,7 +123,9 @@ def unofficial(report: Any) -> list[str]:
 
 
 def disagreements(report: Any) -> list[Reading]:
-    """Return the gates, `overall_pass` included, whose reported verdict is not the recomputed one."""
+    """Return the gates, `overall_pass` included, whose reported verdict is not the
+    recomputed one.
+    """
     # `is`, because 1 is not true and "false" is not false.
     return [gate for gate in readings(report) if gate.reported is not gate.recomputed]
 

@@ -145,7 +145,10 @@ def check_end(
 
 
 def check_result(listing: RemoteListing, chosen: ChosenRun) -> RemoteFile:
-    """Return the run's result.json. Raises Missing when there is none, Invalid when it is broken."""
+    """Return the run's result.json.
+
+    Raises Missing when there is none, Invalid when it is broken.
+    """
     file = listing.file(chosen.folder, "result.json")
     if file is None:
         stopped = _stopped_by(listing, chosen.folder)

@@ -1,4 +1,6 @@
-"""The monitor of one workstation: a single poll for all its runs, and a monitor for each of them."""
+"""The monitor of one workstation: a single poll for all its runs, and a monitor for
+each of them.
+"""
 
 import math
 import random

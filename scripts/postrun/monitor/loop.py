@@ -157,7 +157,8 @@ class MonitorLoop:
     def _may_poll(self, host: HostMonitor) -> bool:
         """Return whether a workstation may be polled again.
 
-        One whose runs have all ended is still asked for new ones while other workstations have some.
+        One whose runs have all ended is still asked for new ones while other workstations have
+        some.
         """
         if host.is_polling:
             return False

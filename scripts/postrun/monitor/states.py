@@ -1,6 +1,7 @@
 """The state of a run, judged from what the polls reported: pure functions over facts.
 
-Nothing here reads a clock, a disk or a network. Times are handed in, so that every sequence can be tested.
+Nothing here reads a clock, a disk or a network. Times are handed in, so that every sequence can be
+tested.
 """
 
 import math

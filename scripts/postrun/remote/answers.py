@@ -74,7 +74,10 @@ class Answer:
         return text.strip()
 
     def lines(self, kind: str) -> list[str]:
-        """Return the lines of the first part of a kind. Names that are not UTF-8 keep their bytes."""
+        """Return the lines of the first part of a kind.
+
+        Names that are not UTF-8 keep their bytes.
+        """
         text = fsdecode(self.content(kind))
         return text.split("\n")[:-1]
 
@@ -154,7 +157,9 @@ def last_name(path: str) -> str:
 
 
 def read_file_list(answer: Answer, paths: Sequence[str]) -> RemoteFiles:
-    """Return what the probe `list_files` saw: which of these paths are files, and the runs' tags."""
+    """Return what the probe `list_files` saw: which of these paths are files, and the
+    runs' tags.
+    """
     files = set()
     for number in answer.lines("files"):
         # The probe answers with the number of a path, so that no odd name can be misread.

@@ -1,7 +1,7 @@
 """The two kinds of hosts: one that SSH reaches, and this machine with a folder that stands in.
 
-Everything that is sent to a workstation goes through a host: `run` returns what one command wrote to
-stdout, `rsync_source` returns rsync's name for a path and its flags to connect, `close` ends the
+Everything that is sent to a workstation goes through a host: `run` returns what one command wrote
+to stdout, `rsync_source` returns rsync's name for a path and its flags to connect, `close` ends the
 connection. Another way to connect is another class with these three.
 """
 
@@ -165,7 +165,10 @@ Host = LocalHost | SshHost
 
 
 def host(name: str, connect_timeout: float) -> Host:
-    """Return the host of this name. Raises Usage for a name that ssh could take for another thing."""
+    """Return the host of this name.
+
+    Raises Usage for a name that ssh could take for another thing.
+    """
     if name == "local":
         return LocalHost()
     if not _NAME.fullmatch(name):

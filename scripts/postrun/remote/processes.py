@@ -79,7 +79,9 @@ def with_descendants(pids: set[int], processes: Sequence[Process]) -> set[int]:
 
 
 def _is_zombie(args: str) -> bool:
-    """Return whether it is dead: `[python] <defunct>` on Linux, `(python)` or `<defunct>` on macOS."""
+    """Return whether it is dead: `[python] <defunct>` on Linux, `(python)` or
+    `<defunct>` on macOS.
+    """
     if args.endswith("<defunct>"):
         return True
     return bool(_IN_BRACKETS.fullmatch(args))
@@ -116,7 +118,9 @@ def _program(arguments: Sequence[str]) -> str:
 
 
 def _base_name(argument: str) -> str:
-    """Return an argument without folder, quotes, a login shell's dash and a title's colon (`sshd: x`)."""
+    """Return an argument without folder, quotes, a login shell's dash and a title's colon (`sshd:
+    x`).
+    """
     path = argument.strip("'\";()")
     return path.rpartition("/")[2].lstrip("-").rstrip(":")
 
@@ -132,7 +136,9 @@ def _patterns(
     folders: Iterable[str | None],
     pattern: str | None,
 ) -> list[re.Pattern[str]]:
-    """Return how a command line names the run: the tag as an option's value, a folder, `pattern`."""
+    """Return how a command line names the run: the tag as an option's value, a folder,
+    `pattern`.
+    """
     option = rf"(?:^|[\s'\"])--(?:decision-)?tag[=\s]\s*['\"]?{re.escape(tag)}(?=$|[\s'\";)&|])"
     patterns = [re.compile(option)]
     for folder in filter(None, folders):

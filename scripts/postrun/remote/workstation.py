@@ -45,7 +45,10 @@ def connect(host: str, remote_root: str, settings: Mapping[str, Any]) -> "Workst
 
 @contextmanager
 def open_workstation(request: RunRequest) -> Iterator["Workstation"]:
-    """Yield the workstation that is asked for, with the timeouts of the settings; close it after."""
+    """Yield the workstation that is asked for, with the timeouts of the settings.
+
+    Close it after.
+    """
     workstation = connect(request.host, request.remote_root, configuration.workstation())
     try:
         yield workstation

@@ -73,7 +73,10 @@ _WINDOW: Readers = {
 
 
 def gate_rows(report: Any) -> list[Json]:
-    """Return every gate with its numbers and verdicts, the overall one last; none without a report."""
+    """Return every gate with its numbers and verdicts, the overall one last.
+
+    None without a report.
+    """
     if report is None:
         return []
     return [_gate(reading) for reading in gates.readings(report)]

@@ -1,4 +1,6 @@
-"""Read what a non-programmer may change: complete and checked, never silently replaced by a default."""
+"""Read what a non-programmer may change: complete and checked, never silently replaced by a
+default.
+"""
 
 import hashlib
 import os
@@ -87,7 +89,9 @@ def workstations() -> list[tuple[str, str]]:
 
 
 def notify_urls() -> list[str]:
-    """Return where messages go: POSTRUN_NOTIFY_URLS, else the user's own file. Raises Missing, Invalid.
+    """Return where messages go: POSTRUN_NOTIFY_URLS, else the user's own file.
+
+    Raises Missing, Invalid.
 
     In the variable, addresses are separated by spaces or commas.
     """

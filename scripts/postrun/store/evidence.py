@@ -85,7 +85,10 @@ def is_evidence(path: str) -> bool:
 
 
 def digest_local(run_paths: RunPaths) -> FileDigests:
-    """Return the local evidence of a run; nothing for a folder that is not there. Raises Invalid."""
+    """Return the local evidence of a run; nothing for a folder that is not there.
+
+    Raises Invalid.
+    """
     local = FileDigests({}, {})
     for folder in folders(run_paths):
         for entry in _walk(run_paths.root / folder):

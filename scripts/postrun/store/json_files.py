@@ -1,4 +1,6 @@
-"""Read and write JSON: strict, checked against its schema; written sorted, whole, only when it changed."""
+"""Read and write JSON: strict, checked against its schema; written sorted, whole, only when it
+changed.
+"""
 
 import json
 import math
@@ -46,9 +48,12 @@ class Reading:
 
 
 def parse(content: bytes, thing: object, schema: str = "") -> Reading:
-    """Return one strict JSON document, checked where a schema is named. NaN and Infinity become null.
+    """Return one strict JSON document, checked where a schema is named.
 
-    Raises Invalid: not UTF-8, not JSON, half a file, a key given twice, nested beyond Python's depth.
+    NaN and Infinity become null.
+
+    Raises Invalid: not UTF-8, not JSON, half a file, a key given twice, nested beyond Python's
+    depth.
     """
     try:
         reading = _parse(content)
@@ -101,7 +106,10 @@ def _read_object(pairs: list[Any]) -> Document:
 
 
 def _set_to_null(value: Any, where: str, places: list[str]) -> Any:
-    """Return the value with null for each number that is not finite; add where it was to `places`."""
+    """Return the value with null for each number that is not finite.
+
+    Add where it was to `places`.
+    """
     if isinstance(value, float):
         if math.isfinite(value):
             return value
@@ -148,8 +156,9 @@ def try_read(run_paths: RunPaths, name: str) -> Reading:
 def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
     """Return everything that a schema finds wrong, worst first, each line with its JSON path.
 
-    With `admitted=False` leave out what the schema marks `x-admitted`: wrong values in other people's
-    files that are accepted all the same, because the audit names them better than an error would.
+    With `admitted=False` leave out what the schema marks `x-admitted`: wrong values in other
+    people's files that are accepted all the same, because the audit names them better than an error
+    would.
     """
     from jsonschema.exceptions import relevance
 
@@ -179,7 +188,8 @@ def _line(error: "ValidationError", is_secret: bool = False) -> str:
 def schema_of(document: Any, schema: str) -> str:
     """Return the schema that was current when the document was written: `v1/<schema>`, or itself.
 
-    Every version ever released stays in a folder of its own, and is read as long as there are files.
+    Every version ever released stays in a folder of its own, and is read as long as there are
+    files.
     """
     number = values.member(document, "schema_version")
     if not isinstance(number, int):
@@ -358,7 +368,10 @@ def encode_line(document: Any) -> bytes:
 
 
 def read_lines(path: Path, schema: str) -> Iterator[Any]:
-    """Yield the rows of a `.jsonl` file, each checked. A missing file has no rows. Raises Invalid."""
+    """Yield the rows of a `.jsonl` file, each checked. A missing file has no rows.
+
+    Raises Invalid.
+    """
     if not path.exists():
         return
     content = path.read_bytes()

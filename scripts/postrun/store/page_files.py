@@ -70,7 +70,10 @@ def write(path: Path, template: str, /, **content: Any) -> bool:
 
 
 def write_formats(run_paths: RunPaths, name: str, content: Json) -> tuple[Json, Paths]:
-    """Write an artifact as JSON and as pages. Return the document as it is on disk, and the files."""
+    """Write an artifact as JSON and as pages.
+
+    Return the document as it is on disk, and the files.
+    """
     document = json_files.write(run_paths, name, content)
     written = [run_paths.path(name)]
     for suffix in ARTIFACTS[name].suffixes[1:]:
@@ -205,7 +208,10 @@ def metric(
 
 
 def verdict(value: Any, none: str = UNEVALUATED) -> str:
-    """Return pass, fail, or that it was not evaluated; what is no boolean is shown for what it is."""
+    """Return pass, fail, or that it was not evaluated.
+
+    What is no boolean is shown for what it is.
+    """
     if value is None:
         return none
     if not isinstance(value, bool):

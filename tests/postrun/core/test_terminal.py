@@ -1,4 +1,6 @@
-"""What reaches the terminal: safe text, as much of it as the flags ask for, with times where asked."""
+"""What reaches the terminal: safe text, as much of it as the flags ask for, with times
+where asked.
+"""
 
 import re
 from pathlib import Path

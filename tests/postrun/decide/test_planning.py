@@ -1,4 +1,6 @@
-"""From a closed run to the next command: every option carried on, nothing made up, nothing that a shell would obey."""
+"""From a closed run to the next command: every option carried on, nothing made up, nothing that a
+shell would obey.
+"""
 
 import shlex
 from dataclasses import replace

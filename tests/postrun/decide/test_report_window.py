@@ -1,4 +1,6 @@
-"""Whether a report belongs to a run by time: the bounds to the second, zones, and changes of the clocks."""
+"""Whether a report belongs to a run by time: the bounds to the second, zones, and changes of the
+clocks.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -90,7 +92,9 @@ def test_an_hour_of_slack_when_the_clocks_were_changed(
 
 
 def test_clocks_go_forward_in_a_run() -> None:
-    """Start 01:50 at -0800, end 10:10 UTC: 03:10 on the wall, but 02:10 by the offset at the start."""
+    """Start 01:50 at -0800, end 10:10 UTC: 03:10 on the wall, but 02:10 by the offset
+    at the start.
+    """
     began = datetime(2026, 3, 8, 1, 50)  # noqa: DTZ001
     ended = datetime(2026, 3, 8, 10, 10, tzinfo=UTC).timestamp()
     changed = window(began, timedelta(hours=-8), timedelta(hours=-7), ended)

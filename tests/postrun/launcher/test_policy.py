@@ -55,7 +55,10 @@ PLACES += [("preflight", name) for name in policy.FIELDS["preflight"]] + [
 
 @pytest.mark.parametrize(("where", "name"), PLACES)
 def test_both_judge_every_kind_of_value_alike(where: str, name: str, tmp_path: Path) -> None:
-    """2.0 is an integer to a JSON Schema and not to the launcher; nobody writes that, so it is left out."""
+    """2.0 is an integer to a JSON Schema and not to the launcher.
+
+    Nobody writes that, so it is left out.
+    """
     for value in VALUES:
         given = json.loads((PROJECT / "configs/launcher_policy.json").read_text())
         (given[where] if where else given)[name] = value

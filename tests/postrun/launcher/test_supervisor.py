@@ -1,4 +1,6 @@
-"""The supervisor: the exit code in result.json, signals for the whole group, an end that comes last."""
+"""The supervisor: the exit code in result.json, signals for the whole group, an end that comes
+last.
+"""
 
 import dataclasses
 import json

@@ -25,7 +25,8 @@ REJECTED = HostRejected("workstation bench", "a login by key", "refused")
 GONE = Missing("root", "a folder", "nothing there")
 
 
-# --- one round trip for many runs -----------------------------------------------------------------------------------
+# --- one round trip for many runs
+# -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=["local", "ssh"])

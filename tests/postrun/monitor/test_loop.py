@@ -153,7 +153,8 @@ class Monitoring:
         return self.stations[0].poll_times
 
 
-# --- one run: how it ends, and when it is polled ----------------------------------------------------
+# --- one run: how it ends, and when it is polled
+# ----------------------------------------------------
 
 NONE = absent("a")
 ENDS = {
@@ -581,7 +582,8 @@ def test_an_outage_is_one_notification_for_all_runs_of_the_workstation(local: Pa
     assert monitoring.notifier.titles == ["unreachable: bench0"]
 
 
-# --- many runs: locks and closings ------------------------------------------------------------------
+# --- many runs: locks and closings
+# ------------------------------------------------------------------
 
 
 def test_a_held_lock_loses_no_run_and_lets_the_others_go_first(local: Path) -> None:

@@ -1,4 +1,6 @@
-"""Notifications: once an event, never in the way, and never with a secret in sight. Real HTTP, real Apprise."""
+"""Notifications: once an event, never in the way, and never with a secret in sight. Real HTTP, real
+Apprise.
+"""
 
 import builtins
 import json
@@ -167,7 +169,8 @@ def test_an_outage_of_a_workstation_is_one_event_of_all_its_runs() -> None:
     assert event.body.endswith("Runs at the last answer: a, b.")
 
 
-# --- sending --------------------------------------------------------------------------------------------------------
+# --- sending
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_a_message_says_which_run_where_and_why(
@@ -306,7 +309,8 @@ def test_a_damaged_record_is_one_line(local: Path, inbox: Inbox, shown_lines: li
     assert shown_lines[0].startswith(f"`dead: {TAG}` was not reported to anybody: ")
 
 
-# --- addresses ------------------------------------------------------------------------------------------------------
+# --- addresses
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_addresses_come_from_the_environment_or_the_users_own_file(
@@ -365,7 +369,8 @@ def test_a_dry_run_notifies_nobody(
     assert (inbox.messages, list(local.iterdir())) == ([], [])
 
 
-# --- the flow -------------------------------------------------------------------------------------------------------
+# --- the flow
+# -------------------------------------------------------------------------------------------------------
 
 
 def monitor(remote: Path, local: Path, *more: str) -> int:

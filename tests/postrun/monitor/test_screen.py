@@ -1,4 +1,6 @@
-"""What a person sees: drawn in place on a terminal, plain lines elsewhere; progress read from real log lines."""
+"""What a person sees: drawn in place on a terminal, plain lines elsewhere; progress read from real
+log lines.
+"""
 
 import fcntl
 import io

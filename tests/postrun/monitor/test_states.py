@@ -1,4 +1,6 @@
-"""The monitor's judgment: tables for every state, and a property over any sequence of observations."""
+"""The monitor's judgment: tables for every state, and a property over any sequence of
+observations.
+"""
 
 import math
 from collections.abc import Sequence
@@ -276,7 +278,8 @@ def test_pause_never_sleeps_past_the_end_of_patience() -> None:
     )
 
 
-# --- the property: whatever is observed, in whatever order ---------------------------------------------------------
+# --- the property: whatever is observed, in whatever order
+# ---------------------------------------------------------
 
 _facts = st.builds(
     Facts,
@@ -318,7 +321,9 @@ def same_looks(steps: list[StepFunction], what: tuple[str, ...]) -> list[StepFun
 
 
 def justified(state: State | None, steps: list[StepFunction], limits: Limits) -> bool:
-    """Say, from the raw sequence alone, whether this end may be announced after its last observation."""
+    """Say, from the raw sequence alone, whether this end may be announced after its last
+    observation.
+    """
     last = steps[-1][1]
     if last is None or not last.runs:
         return False

@@ -7,7 +7,8 @@ import pytest
 from postrun.monitor.states import Limits
 from postrun.monitor.timeouts import add_timeouts, limits_from, seconds
 
-# --- flags ----------------------------------------------------------------------------------------------------------
+# --- flags
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_timeouts_have_the_defaults_of_the_limits() -> None:

@@ -1,4 +1,6 @@
-"""Starting a run on the workstation: what it needs is looked for first, and a lost answer is said."""
+"""Starting a run on the workstation: what it needs is looked for first, and a lost
+answer is said.
+"""
 
 import json
 from collections.abc import Sequence

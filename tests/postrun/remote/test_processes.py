@@ -1,4 +1,6 @@
-"""Which processes belong to a run: command lines that do, command lines that only look so, families, pid files."""
+"""Which processes belong to a run: command lines that do, command lines that only look so,
+families, pid files.
+"""
 
 import json
 
@@ -15,7 +17,9 @@ READERS = ("cat", "grep", "less", "rsync", "tail", "vim")
 
 
 def found(*lines: str, **more: object) -> list[int]:
-    """Give the numbers, from 100 on, of the command lines that belong to the run; each is a child of init."""
+    """Give the numbers, from 100 on, of the command lines that belong to the run; each is a child
+    of init.
+    """
     listed = [Process(100 + index, 1, line) for index, line in enumerate(lines)]
     given = {"gate_folders": [GATE], "ignored_programs": READERS, **more}
     return [process.pid for process in of_run(listed, TAG, RUN, **given)]  # type: ignore[arg-type]

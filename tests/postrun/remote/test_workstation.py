@@ -262,7 +262,8 @@ def test_another_monitors_probe_is_left_out_with_its_children(
     )  # it is asked first which kind it is
     environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
     command = probe_command("snapshots", "f" * 32, str(remote), "x", 1, 1, "", RUN_PATH, TAG)
-    # Nobody reads its answer here, and a pipe would stop it in its listing of processes: some have 100 KiB of words.
+    # Nobody reads its answer here, and a pipe would stop it in its listing of processes: some have
+    # 100 KiB of words.
     other = subprocess.Popen(
         ["sh", "-c", command], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     )

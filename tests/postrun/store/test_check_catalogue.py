@@ -1,4 +1,6 @@
-"""The catalogue of checks: the shipped one is in order; one that is not is refused, by the id that is wrong."""
+"""The catalogue of checks: the shipped one is in order; one that is not is refused, by the id that
+is wrong.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,6 @@
-"""Policies: complete and checked; the user's own file goes before the shipped one, the environment before both."""
+"""Policies: complete and checked; the user's own file goes before the shipped one, the environment
+before both.
+"""
 
 import json
 from pathlib import Path
@@ -48,7 +50,9 @@ def put(configs: Path, name: str, document: Any) -> None:
     ],
 )
 def test_a_shipped_number_changes_on_purpose_only(policy: str, digest: str) -> None:
-    """When this fails: raise `policy_version`, write the change into CHANGELOG, paste the new digest here."""
+    """When this fails: raise `policy_version`, write the change into CHANGELOG, paste the new
+    digest here.
+    """
     assert configuration.digest(configuration.load(policy)) == digest
 
 

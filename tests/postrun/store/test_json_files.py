@@ -1,4 +1,6 @@
-"""The door for JSON: what is read is strict, what is written is whole, sorted and only new when something is."""
+"""The door for JSON: what is read is strict, what is written is whole, sorted and only new when
+something is.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""The stage ledger: no row can be changed without being found out, and the user's own text keeps every byte."""
+"""The stage ledger: no row can be changed without being found out, and the user's own text keeps
+every byte.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,6 @@
-"""The workspace's tables by name: columns from their schema, and each row checked when it is new."""
+"""The workspace's tables by name: columns from their schema, and each row checked when
+it is new.
+"""
 
 from pathlib import Path
 
