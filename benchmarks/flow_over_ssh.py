@@ -4,7 +4,7 @@ libraries.
 The run is 5 MB, the workstation a real sshd on 127.0.0.1. Both sides are whole processes, in turn,
 each into an empty workspace; the ratio is taken pair by pair.
 
-    make bench            or: .venv/bin/python benchmarks/flow_over_ssh.py [--pairs 7] [--megabytes 5]
+    make bench    or: .venv/bin/python benchmarks/flow_over_ssh.py [--pairs 7] [--megabytes 5]
 """
 
 import argparse
@@ -65,7 +65,8 @@ def _measure(root: Path, server: Sshd, made: factory.Documents, pairs: int) -> N
     names = ("flow, s", "bare rsync + imports, s", "ratio flow / bare")
     for name, values in zip(names, zip(*rows, strict=True), strict=True):
         print(
-            f"{name:26} min {min(values):6.2f}  median {statistics.median(values):6.2f}  max {max(values):6.2f}"
+            f"{name:26} min {min(values):6.2f}  median "
+            f"{statistics.median(values):6.2f}  max {max(values):6.2f}"
         )
 
 

@@ -7,7 +7,7 @@ rebuild is compared with one process that only reads and parses the same JSON fi
 
     make bench            or: .venv/bin/python benchmarks/many_runs.py [--runs 10000]
 
---scripts measures another version of the program, of this same archive: the `scripts` folder of its checkout.
+--scripts measures another version of the program on the same archive: its `scripts` folder.
 """
 
 import argparse

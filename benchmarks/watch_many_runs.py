@@ -9,7 +9,7 @@ last line of the log.
 start costs. CPU is that of whole processes with all their children: local is the watching program
 (or ssh), remote is sshd and what it starts.
 
-    make bench            or: .venv/bin/python benchmarks/watch_many_runs.py [--hosts 5] [--runs 100]
+    make bench    or: .venv/bin/python benchmarks/watch_many_runs.py [--hosts 5] [--runs 100]
 """
 
 import argparse

@@ -9,7 +9,7 @@ Exit codes: 0 found; 2 wrong usage, or nothing to abandon; 3 result.json is miss
 is broken; 5 no such run, the nearest tags are listed; 6 the workstation did not answer; 10
 processes of the run are still at work.
 
-    python scripts/detect_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
+    python scripts/detect_run.py --tag committee_2026-02-21_run4 --host bench
 """
 
 from collections.abc import Sequence

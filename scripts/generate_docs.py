@@ -50,7 +50,8 @@ PARTS = (*PAGE_PARTS, "make-steps", "own-hook-files", "offered-hook-files")
 _BEGIN = "generated: {name} (`make docs` writes this part; what is written here by hand is lost)"
 _END = "end of generated part"
 _MARK = re.compile(
-    r"^(?P<indent> *)(?P<comment><!--|#) (?:generated: (?P<name>[^\s>]*).*|end of generated part.*)$",
+    r"^(?P<indent> *)(?P<comment><!--|#) "
+    r"(?:generated: (?P<name>[^\s>]*).*|end of generated part.*)$",
     re.MULTILINE,
 )
 _MOST_LINES = 30  # of a difference

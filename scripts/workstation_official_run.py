@@ -1,12 +1,12 @@
-"""Start an official run on this workstation, and leave proof of how it ended. Standard library
-only.
+"""Start an official run on this workstation, and leave proof of how it ended.
 
 reads   configs/launcher_policy.json (the workstation's own, else the project's), the data file
 writes  audit/workstation_runs/<time>_<workflow>_<tag>/: preflight.json, data_quality/, command.sh,
         context.json, run.pid, run.log, and last result.json
 prints  the run folder, at once
-exit    0 the run goes on in the background; 1 preflight or data quality did not pass; 2 wrong usage;
-        3 an input is missing; 4 the policy is invalid; with --foreground the workload's exit code
+exit    0 the run goes on in the background; 1 preflight or data quality did not pass;
+        2 wrong usage; 3 an input is missing; 4 the policy is invalid;
+        with --foreground the exit code of the workload
 
 The gate program gets the arguments after `--`, and --decision-tag, --owner and --notes. It runs in
 a session of its own, so a terminal or an SSH connection that is closed does not end it. Closed
@@ -15,8 +15,9 @@ SIGINT and SIGQUIT to the launcher's process (run.pid) are forwarded to the whol
 result then has exit code 128 + the signal's number. SIGUSR1 and the like are forwarded too; the
 workload decides what they mean. While the disk is full, the result waits for free space.
 
-    bash scripts/workstation_official_run.sh --tag committee_2026-02-21_run1 --owner hui --threads 4 \\
-      --notes "first try" --dq-input-csv data/prices.csv -- --strategy a.yaml --factor momentum_12_1
+    bash scripts/workstation_official_run.sh --tag committee_2026-02-21_run1 --owner hui \\
+      --threads 4 --notes "first try" --dq-input-csv data/prices.csv \\
+      -- --strategy a.yaml --factor momentum_12_1
 """
 
 import argparse

@@ -85,7 +85,8 @@ def main() -> None:
     figures = [measure(path) for path in paths]
     for each in figures:
         print(
-            f"{each.tokens_per_line:5.2f} tokens a line  {each.lines:4} lines  {each.tokens:5} tokens"
+            f"{each.tokens_per_line:5.2f} tokens a line  {each.lines:4} lines  "
+            f"{each.tokens:5} tokens"
             f"  {each.comments:3} comments  {each.conditionals:2} conditionals  {each.path}"
         )
         for fault in each.faults:

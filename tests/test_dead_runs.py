@@ -1,4 +1,6 @@
-"""Runs that die, and how they are closed: over files, and over real processes behind a real sshd."""
+"""Runs that die, and how they are closed: over files, and over real processes behind a
+real sshd.
+"""
 
 import csv
 import io
@@ -33,7 +35,8 @@ from postrun.audit import CHECKS
 from postrun.core.locations import PROJECT
 from postrun.remote import workstation
 
-TAG = f"committee_2026-02-21_run1.{os.getpid()}"  # of this test process alone: others work on the same machine
+# of this test process alone: others work on the same machine
+TAG = f"committee_2026-02-21_run1.{os.getpid()}"
 WHY = ("--abandoned", "the power went in the night")
 NO = {"fail", "error"}
 
@@ -124,7 +127,8 @@ def flow(remote: Path, local: Path) -> Flow:
     return Flow(remote, local)
 
 
-# --- closing --------------------------------------------------------------------------------------------------------
+# --- closing
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +322,8 @@ def test_beside_other_runs_it_is_compared_and_made_anew_as_one_that_measured_not
     assert flow.bytes() == before
 
 
-# --- more than one run with the tag -----------------------------------------------------------------------------------
+# --- more than one run with the tag
+# -----------------------------------------------------------------------------------
 
 
 def named(made: Documents) -> tuple[str, str]:
@@ -359,7 +364,7 @@ def test_a_report_of_the_next_run_that_is_asked_for_fails_the_audit(flow: Flow) 
     assert "after the run had ended (2026-02-22T03:15:00)" in belongs["observed"]
 
 
-def test_a_rerun_that_was_stopped_is_closed_by_the_monitors_line_and_hides_the_run_before_it_from_no_step(
+def test_a_stopped_rerun_is_closed_by_the_monitors_line_and_hides_no_earlier_run(
     flow: Flow, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, rerun = put(flow.remote, whole), put(flow.remote, stopped, "2026-02-22_031500")
@@ -387,7 +392,8 @@ def pasted(line: str, reason: str) -> list[str]:
     return flags
 
 
-# --- refusals -------------------------------------------------------------------------------------------------------
+# --- refusals
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_run_with_a_result_is_not_to_be_given_up(
@@ -438,7 +444,8 @@ def test_the_steps_after_detection_need_no_reason_any_more(flow: Flow) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        'it | "died" <b>\n## at `night` $(touch pwned) {{ row }} \x1b[31m ä<script>alert(1)</script>',
+        'it | "died" <b>\n## at `night` $(touch pwned) {{ row }} \x1b[31m '
+        "ä<script>alert(1)</script>",
         "=cmd|' /C calc'!A0, caf\udce9, a byte that is not UTF-8" + "x" * 10_000,
     ],
     ids=["markup", "formula and byte"],
@@ -491,7 +498,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-# --- not dead after all ---------------------------------------------------------------------------------------------
+# --- not dead after all
+# ---------------------------------------------------------------------------------------------
 
 
 def test_a_result_that_comes_later_corrects_the_row(flow: Flow) -> None:
@@ -563,7 +571,8 @@ def test_evidence_that_changes_while_there_is_no_result_needs_a_word(flow: Flow)
     assert [row["corrects"] for row in flow.ledger()] == [None, 1]
 
 
-# --- the real launcher, started over a real sshd ---------------------------------------------------------------------
+# --- the real launcher, started over a real sshd
+# ---------------------------------------------------------------------
 
 GATE_PROGRAM = """\
 import os, sys, time

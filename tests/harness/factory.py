@@ -3,7 +3,7 @@ one.
 
     run = make_run(root, tag="run1")                               a run that passes everything
     run = make_run(root, change=lambda d: d.result.update(exit_code=1))
-    documents = Documents.of(...); documents.write(root)           step by step, for a run that is still going on
+    documents = Documents.of(...); documents.write(root)   for a run that is still going on
 
 `root` is a workstation root (or a workspace, for --no-sync). Times in names are local at UTC-7;
 result.json carries the matching modification time. Numbers in the report are computed from the
@@ -241,7 +241,9 @@ def _context(made: Documents) -> dict[str, Any]:
         "threads": 8,
         "skip_data_quality_check": 0,
         "data_quality_input_csv": "data/prices.csv",
-        "data_quality_report_json": f"{run}/data_quality/data_quality_{made.stamp}/data_quality_report.json",
+        "data_quality_report_json": (
+            f"{run}/data_quality/data_quality_{made.stamp}/data_quality_report.json"
+        ),
     }
 
 
@@ -401,7 +403,10 @@ def _report(made: Documents, factor: str, done: datetime) -> dict[str, Any]:
         "statistical_gates": {
             "ok": True,
             "return_code": 0,
-            "report_json": f"{gate}/statistical/statistical_gates_{made.gate_stamp}/statistical_gates_report.json",
+            "report_json": (
+                f"{gate}/statistical/statistical_gates_{made.gate_stamp}/"
+                f"statistical_gates_report.json"
+            ),
             "factor_found": True,
             "factor_gate_pass": True,
             "q_value_bh": 0.03,

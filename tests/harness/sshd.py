@@ -2,7 +2,7 @@
 by its own pid.
 
 def test_it(sshd: Sshd) -> None:
-    workstation.connect(sshd.host, ...)     `sshd.host` is an alias in an ssh configuration of its own,
+    workstation.connect(sshd.host, ...)  `sshd.host` is an alias in an ssh configuration of its own,
                                             named by POSTRUN_SSH_CONFIG for Fabric and rsync alike
     sshd.stop(); sshd.start()               an outage: same port, sessions are cut
     sshd.drop(); sshd.cut()                 sessions are cut: alone, or with all that runs in them

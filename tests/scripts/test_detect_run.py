@@ -122,7 +122,8 @@ def test_no_such_tag_lists_the_nearest(
         make_run(remote, tag=tag, stamp=f"2026-02-2{number}_031500")
     assert refused(flow, capsys, tag="run1") == (
         5,
-        "decision tag run1: expected a run of exactly this tag, found none; nearest: run10, run1_rerun4",
+        "decision tag run1: expected a run of exactly this tag, found none; nearest: "
+        "run10, run1_rerun4",
     )
     assert refused(flow, capsys, tag="zzzz") == (
         5,
@@ -169,7 +170,8 @@ def test_a_run_without_a_result_is_missing_it(
     make_run(remote, change=lambda made: setattr(made, "result", None))
     assert refused(both, capsys) == (
         3,
-        f"result.json of {RUN}: expected a file, found nothing there; make monitor-then-finalize waits for its end",
+        f"result.json of {RUN}: expected a file, found nothing there; make "
+        f"monitor-then-finalize waits for its end",
     )
 
 
@@ -361,7 +363,8 @@ def test_contradictions_are_recorded_for_the_audit(flow: Flow, remote: Path) -> 
         f"run folder {other.run_folder} was asked for, and its name has another tag than {TAG}",
         f"context.json names tag 'other', not {TAG}",
         f"result.json names tag 'third', not {TAG}",
-        f"report {GATE} was asked for, but made at 2026-02-21T05:15:00, before the run began (2026-02-23T03:15:00)",
+        f"report {GATE} was asked for, but made at 2026-02-21T05:15:00, before the "
+        f"run began (2026-02-23T03:15:00)",
     ]
 
 

@@ -394,7 +394,10 @@ def test_a_dry_run_writes_nothing(
     assert "pass, entered as ledger row 1" in capsys.readouterr().err
 
 
-HOSTILE = 'x|y\n# no\n`<script>alert(1)</script>` =cmd() [a](javascript:alert(1)) <!-- stage-ledger:end --> \x1b[31m"'
+HOSTILE = (
+    "x|y\n# no\n`<script>alert(1)</script>` =cmd() [a](javascript:alert(1)) <!-- "
+    'stage-ledger:end --> \x1b[31m"'
+)
 
 
 def hostile(made: Documents) -> None:

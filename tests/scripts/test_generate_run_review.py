@@ -1,4 +1,6 @@
-"""The review: gathered from what lies there, the same facts in three forms, harmless whatever the words of the run."""
+"""The review: gathered from what lies there, the same facts in three forms, harmless whatever the
+words of the run.
+"""
 
 import json
 import re
@@ -199,9 +201,9 @@ def test_gates_that_pass_with_a_faulty_record_are_repaired_first(remote: Path, l
 def test_windows_come_from_the_listed_table(remote: Path, local: Path) -> None:
     made, document = reviewed(remote, local)
     rows = document["windows"]["rows"]
-    assert (
-        document["windows"]["path"]
-        == f"gate_results/{made.gate_folder}/walk_forward_stress/momentum_12_1/walk_forward_summary.csv"
+    assert document["windows"]["path"] == (
+        f"gate_results/{made.gate_folder}/walk_forward_stress/momentum_12_1/"
+        f"walk_forward_summary.csv"
     )
     assert [row["test_start"] for row in rows] == [f"{year}-01-01" for year in range(2013, 2026)]
     assert [row["test_ic"] for row in rows] == [row["test_ic"] for row in made.windows]

@@ -1,4 +1,6 @@
-"""The audit: one run for every check that fails exactly there, and every way in which evidence can be odd."""
+"""The audit: one run for every check that fails exactly there, and every way in which evidence can
+be odd.
+"""
 
 import dataclasses
 import json
@@ -62,7 +64,9 @@ class Closed:
 
 @dataclass
 class Spoil:
-    """How a run goes wrong: in its documents, on the workstation, by flags, or at home after it was finalized."""
+    """How a run goes wrong: in its documents, on the workstation, by flags, or at home after it was
+    finalized.
+    """
 
     check: str
     documents: Change = bool  # which changes nothing
@@ -242,7 +246,9 @@ def test_each_check_fails_alone(
 
 
 def test_every_check_has_a_run_that_fails_it() -> None:
-    """But for an unreadable report: that is refused by the step before, so that two more checks do not pass."""
+    """But for an unreadable report: that is refused by the step before, so that two more checks do
+    not pass.
+    """
     assert {spoil.check for spoil in SPOILS} | {"report_readable"} == set(audit.CHECKS)
     assert len(SPOILS) == len({spoil.check for spoil in SPOILS})
 
@@ -384,7 +390,10 @@ def test_a_file_planted_after_the_sync_answers_nothing(close: Callable[..., Clos
 
 def test_a_report_that_points_at_a_shard_is_caught(close: Callable[..., Closed]) -> None:
     def point(made: Documents) -> None:
-        path = f"/srv/{made.gate_folder}/walk_forward_stress/shard_00/momentum_12_1/walk_forward_summary.csv"
+        path = (
+            f"/srv/{made.gate_folder}/walk_forward_stress/shard_00/momentum_12_1/"
+            f"walk_forward_summary.csv"
+        )
         made.report["wf_stress"].update(
             factory.summarise(made.windows[::2]), rows=7, summary_csv=path
         )

@@ -162,7 +162,7 @@ def stand_ins(tmp_path: Path) -> Callable[..., str]:
 
 
 # --- a whole run
-# ----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_run_is_followed_from_nothing_to_its_ledger_row(bench: Bench) -> None:
@@ -258,7 +258,7 @@ def test_a_run_that_lies_here_already_is_watched_here(
 
 
 # --- death
-# ----------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_dead_run_ends_with_the_last_lines_of_its_log(
@@ -325,7 +325,7 @@ def test_a_run_stopped_before_it_began_is_dead_for_that_reason(
 
 
 # --- the result
-# -----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["", '{"decision_tag": "x", "exit_code": null}'])
@@ -383,7 +383,7 @@ def test_a_copy_that_is_cut_off_is_tried_again(
 
 
 # --- folders
-# --------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_of_two_folders_the_newest_counts(bench: Bench) -> None:
@@ -430,7 +430,7 @@ def test_other_runs_folders_are_not_this_run(bench: Bench) -> None:
 
 
 # --- patience
-# -------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def _nothing(bench: Bench) -> None:
@@ -521,8 +521,8 @@ def test_a_deadline_does_not_wait_for_a_poll_that_hangs(
     monitor = bench.monitor("--deadline", "2", path=stand_ins(ps="sleep 20"))
     assert monitor.end(15) == 8
     assert (
-        "unreachable: the workstation does not answer (workstation local: expected an answer, found no answer in time)"
-        in monitor.talk
+        "unreachable: the workstation does not answer (workstation local: expected "
+        "an answer, found no answer in time)" in monitor.talk
     )
 
 
@@ -563,7 +563,7 @@ def test_a_root_that_is_not_there_is_missing_at_once(
 
 
 # --- the machine
-# ----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_ps_that_tells_nothing_is_no_death(
@@ -691,7 +691,7 @@ def test_the_shim_runs_as_written_in_the_document(bench: Bench) -> None:
 
 
 # --- people
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_ctrl_c_detaches_and_the_same_command_resumes(bench: Bench) -> None:
@@ -830,7 +830,7 @@ def test_a_launcher_that_is_told_to_stop_leaves_a_result(bench: Bench, launched:
 
 
 # --- over SSH
-# -------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -945,8 +945,8 @@ def test_a_host_key_that_changes_on_the_way_is_never_trusted(ssh_bench: Bench, s
     sshd.change_host_key()
     assert monitor.end() == 6
     assert (
-        "expected an answer, found workstation bench: expected the host key in known_hosts, found another"
-        in (monitor.lines[-1])
+        "expected an answer, found workstation bench: expected the host key in "
+        "known_hosts, found another" in (monitor.lines[-1])
     )
 
 

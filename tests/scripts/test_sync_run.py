@@ -544,7 +544,10 @@ def test_memory_does_not_grow_with_the_log(flow: Flow) -> None:
 
 def test_the_lock_names_its_holder(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
     code = "import sys; from postrun.core import locks; from pathlib import Path\n"
-    code += "with locks.hold(Path(sys.argv[1]), 0, 'another sync'):\n    print(flush=True); sys.stdin.read()"
+    code += (
+        "with locks.hold(Path(sys.argv[1]), 0, 'another sync'):\n    print(flush=True); "
+        "sys.stdin.read()"
+    )
     path = flow.local / f"audit/.locks/run-{TAG}.lock"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "scripts")}
     command = [sys.executable, "-c", code, str(path)]

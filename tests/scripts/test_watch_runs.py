@@ -316,7 +316,7 @@ def test_cron_may_poll_as_often_as_it_likes(yard: Yard, capsys: pytest.CaptureFi
 
 
 # --- which runs
-# -----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -395,7 +395,7 @@ def test_wrong_usage_is_reported(
 
 
 # --- patience
-# -------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_once_closes_what_is_complete_and_reports_the_rest(
@@ -476,7 +476,8 @@ def test_a_terminal_gets_a_table(yard: Yard) -> None:
     assert f"  local  {MINE}_n2    running       0:00:0" in told
     assert re.search(rf"  local  {MINE}_over  complete      0:00:00  its closing is next\r\n", told)
     assert re.search(
-        rf"  local  {MINE}_n2    running .*\r\n  local  {MINE}_over  closed  .*  pass, audit passed\r\n",
+        rf"  local  {MINE}_n2    running .*\r\n  local  {MINE}_over  closed  .*  "
+        rf"pass, audit passed\r\n",
         told,
     )
 
@@ -525,7 +526,8 @@ def test_one_connection_a_host_whatever_the_number_of_runs(two: Yard, sshd: Sshd
 
 def test_a_noisy_profile_and_a_banner_are_no_answer(yard: Yard, sshd: Sshd) -> None:
     sshd.set_profile(
-        "echo welcome; echo '+2026-01-01_000000_production_gates_x'; echo '{\"exit_code\": 0}' >&2\n"
+        "echo welcome; echo '+2026-01-01_000000_production_gates_x'; echo "
+        "'{\"exit_code\": 0}' >&2\n"
     )
     made = yard.make("a", whole=False, work=True)
     watch = yard.watch(host=sshd.host)
@@ -537,7 +539,7 @@ def test_a_noisy_profile_and_a_banner_are_no_answer(yard: Yard, sshd: Sshd) -> N
 
 
 # --- the settings
-# ---------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

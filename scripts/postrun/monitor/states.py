@@ -26,7 +26,8 @@ State = StrEnum(
 MEANING = {
     State.WAITING: "no run folder has this tag yet",
     State.STARTING: "the run folder exists, its context.json does not yet",
-    State.RUNNING: "no result.json yet; processes are alive, or missing for less than the grace time",
+    State.RUNNING: "no result.json yet; processes are alive, "
+    "or missing for less than the grace time",
     State.STALLED: "processes are alive, but no file has changed for the stall limit",
     State.SETTLING: "result.json is valid, but processes are alive or files may still be changing",
     State.WRITING: "result.json is present but not valid: perhaps it is only half written",
@@ -34,7 +35,8 @@ MEANING = {
     State.DEAD: "no result.json and no process in two polls, for the grace time; "
     "or the preflight or the data-quality gate failed",
     State.UNREACHABLE: "the workstation does not answer; the pauses between attempts get longer",
-    State.COMPLETE: "result.json is valid, no process is alive, and no file changed between two polls",
+    State.COMPLETE: "result.json is valid, no process is alive, "
+    "and no file changed between two polls",
 }
 # The states that end a monitor, each with the error to end with.
 FINAL_STATES: dict[State, type[PostRunError] | None] = {

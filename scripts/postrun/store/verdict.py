@@ -1,4 +1,4 @@
-"""The verdict on a closed run in a few words: the result in the ledger and the audit's answer, read together."""
+"""The verdict on a closed run in a few words: the ledger's result and the audit's answer."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -170,7 +170,7 @@ def test_an_outage_of_a_workstation_is_one_event_of_all_its_runs() -> None:
 
 
 # --- sending
-# --------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_message_says_which_run_where_and_why(
@@ -310,7 +310,7 @@ def test_a_damaged_record_is_one_line(local: Path, inbox: Inbox, shown_lines: li
 
 
 # --- addresses
-# ------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_addresses_come_from_the_environment_or_the_users_own_file(
@@ -370,7 +370,7 @@ def test_a_dry_run_notifies_nobody(
 
 
 # --- the flow
-# -------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def monitor(remote: Path, local: Path, *more: str) -> int:
@@ -475,7 +475,8 @@ def test_a_closing_that_stopped_is_not_told_as_closed(local: Path, code: int) ->
         "failure",
     )
     assert event.body == (
-        f"The closing of run {RUN} stopped with exit code {code}; so far: no result, audit not made."
+        f"The closing of run {RUN} stopped with exit code {code}; so far: no result, "
+        f"audit not made."
         " The same command continues it."
     )
 

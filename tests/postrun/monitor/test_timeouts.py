@@ -8,7 +8,7 @@ from postrun.monitor.states import Limits
 from postrun.monitor.timeouts import add_timeouts, limits_from, seconds
 
 # --- flags
-# ----------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_timeouts_have_the_defaults_of_the_limits() -> None:

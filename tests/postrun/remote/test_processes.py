@@ -30,7 +30,8 @@ def found(*lines: str, **more: object) -> list[int]:
     [
         "python run_production_gates.py --factor m --decision-tag run1 --owner hui",
         "python run_production_gates.py --decision-tag=run1",
-        "bash scripts/workstation_official_run.sh --workflow production_gates --tag run1 --owner hui",
+        "bash scripts/workstation_official_run.sh --workflow production_gates --tag "
+        "run1 --owner hui",
         "/srv/quant/.venv/bin/python3.11 scripts/workstation_official_run.py --tag run1",
         "python scripts/data_quality_gate.py --tag run1",
         "bash -c cd /srv/quant && python gates.py --tag 'run1' --factor m",
@@ -70,7 +71,8 @@ def test_a_process_of_the_run(line: str) -> None:
         f"sh -c tail -f audit/workstation_runs/{RUN}/run.log | grep IC",
         f"sudo vim audit/workstation_runs/{RUN}/context.json",
         f"rsync --server --sender -rt . /srv/quant/audit/workstation_runs/{RUN}/",
-        f"ssh -o BatchMode=yes bench rsync --server --sender -rt . /srv/quant/audit/workstation_runs/{RUN}/",
+        f"ssh -o BatchMode=yes bench rsync --server --sender -rt . /srv/quant/audit/"
+        f"workstation_runs/{RUN}/",
         f"bash -c rsync --server --sender -rt . /srv/quant/audit/workstation_runs/{RUN}/",
         "make monitor-then-finalize TAG=run1",
         "make official-run ARGS=--tag run1",
@@ -85,7 +87,8 @@ def test_a_process_of_the_run(line: str) -> None:
         "tmux new-session -d -s gates bash scripts/workstation_official_run.sh --tag run1",
         "sshd: hui@notty --tag run1",
         f"git add -f audit/workstation_runs/{RUN}/result.json",
-        f"/venv/bin/python /venv/bin/pre-commit run --files audit/workstation_runs/{RUN}/result.json",
+        f"/venv/bin/python /venv/bin/pre-commit run --files audit/workstation_runs/"
+        f"{RUN}/result.json",
         f"python scripts/validate_artifacts.py audit/workstation_runs/{RUN}/result.json",
         "[python] <defunct>",
         "",

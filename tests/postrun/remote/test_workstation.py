@@ -526,7 +526,10 @@ def stand_in(folder: Path, name: str, script: str) -> None:
 
 def narrow_path(folder: Path, without: set[str]) -> str:
     """Build a PATH that has only what the probes may need, less some."""
-    tools = "sh awk bash cat cut date dd find grep ls od openssl ps readlink rsync sed sha256sum shasum sort stat tail tr"
+    tools = (
+        "sh awk bash cat cut date dd find grep ls od openssl ps readlink rsync sed "
+        "sha256sum shasum sort stat tail tr"
+    )
     for tool in [*tools.split(), "xargs", "perl", "env"]:
         found = shutil.which(tool)
         if found and tool not in without:
@@ -718,7 +721,8 @@ def test_an_unknown_host_key_is_refused(
 ) -> None:
     sshd.forget_host_key()
     assert asks(sshd.host, remote) == (
-        "workstation bench: expected a host key in known_hosts, found an unknown host; check it by: ssh bench"
+        "workstation bench: expected a host key in known_hosts, found an unknown "
+        "host; check it by: ssh bench"
     )
     assert capfd.readouterr().err == ""
     assert sshd.known_hosts.read_text() == "", "and it is not made known"

@@ -36,7 +36,8 @@ def path(tmp_path: Path) -> Path:
 
 def test_columns_numbers_and_empty_cells(path: Path) -> None:
     path.write_bytes(
-        b'\xef\xbb\xbffactor,year, test_ic,n\r\nNA,2011,0.1,3\r\n\r\nmom,2012,,\r\n"a,b",2013,NaN,5\r\n'
+        b"\xef\xbb\xbffactor,year, "
+        b'test_ic,n\r\nNA,2011,0.1,3\r\n\r\nmom,2012,,\r\n"a,b",2013,NaN,5\r\n'
     )
     assert csv_files.read_external(path, ["factor", "year"], ["test_ic", "n"]) == [
         {"factor": "NA", "year": "2011", "test_ic": 0.1, "n": 3.0},

@@ -30,7 +30,9 @@ def entry(tag: str = "run1", **changes: Any) -> dict[str, Any]:
         "owner": "hui",
         "objective": None,
         "command_ref": f"audit/workstation_runs/{run}/command.sh",
-        "artifact_ref": "gate_results/production_gates_2026-02-21_031700/production_gates_report.json",
+        "artifact_ref": (
+            "gate_results/production_gates_2026-02-21_031700/production_gates_report.json"
+        ),
         "result": "pass",
         "next_action": "governance audit, then committee review",
         "evidence_sha256": DIGEST,

@@ -182,7 +182,10 @@ def test_html_shows_text_and_nothing_else(fill: Fill, text: str) -> None:
 
 @pytest.mark.parametrize("kind", ["md", "html"])
 def test_null_is_said(fill: Fill, kind: str) -> None:
-    source = '{{ x }}; {{ x | known("nobody") }}; {{ x | number }}; {{ x | percent(none="none") }}; {{ x | verdict }}'
+    source = (
+        '{{ x }}; {{ x | known("nobody") }}; {{ x | number }}; '
+        '{{ x | percent(none="none") }}; {{ x | verdict }}'
+    )
     assert fill(source, kind, x=None) == "not measured; nobody; not measured; none; not evaluated"
     assert (
         fill('{{ x | code }}; {{ x | code("a|b") }}', kind, x=None).replace("\\", "")
@@ -276,7 +279,10 @@ def test_several_values_are_escaped_as_one(fill: Fill) -> None:
 
 
 def test_macros_and_blocks_are_not_escaped_twice(fill: Fill) -> None:
-    source = "{% macro cell(x) %}| {{ x }} {% endmacro %}{% set row %}{{ cell(x) }}{% endset %}{{ row }}|"
+    source = (
+        "{% macro cell(x) %}| {{ x }} "
+        "{% endmacro %}{% set row %}{{ cell(x) }}{% endset %}{{ row }}|"
+    )
     assert fill(source, x="a|b") == "| a\\|b |"
 
 
