@@ -87,7 +87,7 @@ def host_monitor(
     def poll(*_: object) -> HostSnapshot:
         # Only the snapshot of the run counts where no other runs are looked for.
         snapshot = station.take_run_snapshot(tag, remote_folder)
-        return HostSnapshot(0.0, None, None, {}, (), {tag: snapshot})
+        return HostSnapshot(0.0, None, {}, (), {tag: snapshot})
 
     monitor = RunMonitor(request, tag, limits, started_at, pattern=args.process_pattern)
     return HostMonitor(request, poll, limits, started_at, monitors={tag: monitor})

@@ -33,15 +33,12 @@ def busy(tag: str, stamp: str = BEGAN, **changes: Any) -> RunSnapshot:
     """Return what a poll reports of a run with one process at work."""
     process = Process(70, 1, f"python run_production_gates.py --decision-tag {tag}")
     snapshot = RunSnapshot(
-        clock=0.0,
-        zone="+0000",
         boot_id="boot1",
         runs=(run_folder(tag, stamp),),
         has_context=True,
         preflight=None,
         data_quality=None,
         result=None,
-        result_modified=None,
         pid_file=None,
         processes=(process,),
         settled="s0",
@@ -100,7 +97,7 @@ class FakeWorkstation:
             folders |= dict.fromkeys(snapshot.runs, snapshot.result is not None)
         asked = {tag: by_tag.get(tag, absent(tag)) for tag in tags}
         moment = NOON.timestamp() + now
-        return HostSnapshot(moment, "+0000", "boot1", folders, processes, asked)
+        return HostSnapshot(moment, "+0000", folders, processes, asked)
 
 
 class _NoAnswerError(Exception):

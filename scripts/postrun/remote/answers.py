@@ -5,8 +5,9 @@ The answers of the probes `list_run`, `list_files` and `digests` are read here, 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import fsdecode
+from posixpath import basename
 from typing import Any, NamedTuple
 
 from postrun.core import locations, run_names
@@ -70,16 +71,16 @@ class Answer:
 
     def text(self, kind: str) -> str:
         """Return the first part of a kind as text, without white space around it."""
-        text = fsdecode(self.content(kind))
-        return text.strip()
+        return fsdecode(self.content(kind)).strip()
 
     def lines(self, kind: str) -> list[str]:
-        """Return the lines of the first part of a kind.
+        """Return the lines of the first part of a kind."""
+        return _lines(self.content(kind))
 
-        Names that are not UTF-8 keep their bytes.
-        """
-        text = fsdecode(self.content(kind))
-        return text.split("\n")[:-1]
+    @property
+    def clock(self) -> float:
+        """Return the workstation's own time, seconds since 1970."""
+        return float(self.text("clock") or 0)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,6 @@ class RemoteFile:
 class RemoteListing:
     """Everything that detection needs to know, seen at one moment."""
 
-    clock: float  # the workstation's own time, seconds since 1970
-    zone: str | None  # its UTC offset now, like -0700
     boot_id: str | None
     processes: tuple[Process, ...]  # all of the workstation's but the probe's own
     runs: tuple[str, ...]  # names of everything in the folder of runs
@@ -112,14 +111,11 @@ class RemoteListing:
 
 
 def read_machine(answer: Answer) -> dict[str, Any]:
-    """Return the fields that every record has: clock, zone, boot_id and processes."""
-    clock = float(answer.text("clock") or 0)
+    """Return the fields that records have in common: boot_id and processes."""
     listing = answer.content("processes")
     return {
-        "clock": clock,
-        "zone": answer.text("zone") or None,
         "boot_id": answer.text("boot") or None,
-        "processes": read_processes(listing, clock, answer.nonce),
+        "processes": read_processes(listing, answer.clock, answer.nonce),
     }
 
 
@@ -129,19 +125,19 @@ def read_files(answer: Answer) -> Iterator[RemoteFile]:
         if part.kind not in ("file", "unreadable"):
             continue
         size, modified, path = part.name.split(" ", 2)
-        file = RemoteFile(path, int(size), float(modified), part.content)
+        content: bytes | None = part.content
         if part.kind == "unreadable" or len(part.content) > FILE_LIMIT:
-            file = replace(file, content=None)
-        yield file
+            content = None
+        yield RemoteFile(path, int(size), float(modified), content)
 
 
 def read_listing(answer: Answer) -> RemoteListing:
     """Return what the probe `list_run` saw."""
     zones = {}
     for part in answer.parts_of("zone_at_end"):
-        zones[last_name(part.name)] = part.content.decode().strip()
+        zones[basename(part.name)] = part.content.decode().strip()
     # A folder that was asked for and has the tag, too, comes twice.
-    folders = dict.fromkeys(last_name(part.name) for part in answer.parts_of("run"))
+    folders = dict.fromkeys(basename(part.name) for part in answer.parts_of("run"))
     return RemoteListing(
         runs=tuple(answer.lines("runs")),
         folders=tuple(folders),
@@ -151,24 +147,12 @@ def read_listing(answer: Answer) -> RemoteListing:
     )
 
 
-def last_name(path: str) -> str:
-    """Return the last part of a path."""
-    return path.rpartition("/")[2]
-
-
 def read_file_list(answer: Answer, paths: Sequence[str]) -> RemoteFiles:
-    """Return what the probe `list_files` saw: which of these paths are files, and the
-    runs' tags.
-    """
-    files = set()
-    for number in answer.lines("files"):
-        # The probe answers with the number of a path, so that no odd name can be misread.
-        files.add(paths[int(number) - 1])
-    tags = set()
-    for folder in answer.lines("runs"):
-        name = run_names.parse_run_name(folder)
-        if name is not None:
-            tags.add(name.tag)
+    """Return which of these paths the probe `list_files` saw as files, and the runs' tags."""
+    # The probe answers with the number of a path, so that no odd name can be misread.
+    files = {paths[int(number) - 1] for number in answer.lines("files")}
+    names = map(run_names.parse_run_name, answer.lines("runs"))
+    tags = {name.tag for name in names if name}
     return RemoteFiles(files, tags)
 
 
@@ -182,18 +166,16 @@ def read_digests(
     Raises Missing for a folder or tool that is not there, Invalid for a file that cannot be read.
     """
     _check_digests(answer, folders, host)
-    files: dict[str, str] = {}
-    for part in answer.parts_of("plain"):
-        files.update(_read_plain_names(part))
-    for part in answer.parts_of("odd"):
-        for path, digest in _read_odd_names(part):
-            files[path] = digest.decode()
-
-    links: dict[str, str] = {}
-    for part in answer.parts_of("links"):
-        for path, target in _read_odd_names(part):
-            links[path] = _from_hex(target)
-    return FileDigests(files, links)
+    digests = FileDigests({}, {})
+    for part in answer.parts:
+        if part.kind == "plain":
+            digests.files.update(_read_plain_names(part))
+        elif part.kind == "odd":
+            digests.files.update(_read_odd_names(part))
+        elif part.kind == "links":
+            for path, target in _read_odd_names(part):
+                digests.links[path] = _from_hex(target)
+    return digests
 
 
 def _check_digests(
@@ -228,27 +210,23 @@ def _read_plain_names(part: Part) -> Iterator[tuple[str, str]]:
 
     All three tools write the digest, a space, a space or a star, and `./<name>`.
     """
-    for line in part.content.split(b"\n"):
-        if not line:
-            continue
-        digest = line[:_SHA256_DIGITS].decode("ascii", errors="replace")
-        name = fsdecode(line[_SHA256_DIGITS + 2 :])
-        yield _below(part, name), digest
+    for line in _lines(part.content):
+        name = line[_SHA256_DIGITS + 2 :].removeprefix("./")
+        yield f"{part.name}/{name}", line[:_SHA256_DIGITS]
 
 
-def _read_odd_names(part: Part) -> Iterator[tuple[str, bytes]]:
+def _read_odd_names(part: Part) -> Iterator[tuple[str, str]]:
     """Yield path and value of the names that come in hexadecimal digits."""
-    for line in part.content.split(b"\n"):
-        name, _, value = line.partition(b" ")
-        if name:
-            yield _below(part, _from_hex(name)), value
+    for line in _lines(part.content):
+        digits, _, value = line.partition(" ")
+        name = _from_hex(digits).removeprefix("./")
+        yield f"{part.name}/{name}", value
 
 
-def _below(part: Part, name: str) -> str:
-    name = name.removeprefix("./")
-    return f"{part.name}/{name}"
+def _lines(content: bytes) -> list[str]:
+    """Return lines as text. Names that are not UTF-8 keep their bytes."""
+    return fsdecode(content).split("\n")[:-1]
 
 
-def _from_hex(digits: bytes) -> str:
-    name = bytes.fromhex(digits.decode("ascii"))
-    return fsdecode(name)
+def _from_hex(digits: str) -> str:
+    return fsdecode(bytes.fromhex(digits))

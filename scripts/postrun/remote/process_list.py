@@ -7,8 +7,8 @@ from postrun.core.errors import Unreachable
 from postrun.remote.processes import with_descendants
 from postrun.remote.snapshots import Process
 
-_LINE = re.compile(rb" *(\d+) +(\d+) +([\d:-]+) (.*)")  # pid, parent, elapsed time, command line
-_ELAPSED = re.compile(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)")  # [[days-]hours:]minutes:seconds
+# Pid, parent, elapsed time as [[days-]hours:]minutes:seconds, command line.
+_LINE = re.compile(rb" *(\d+) +(\d+) +(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+) (.*)")
 _PROBE = re.compile(r': [0-9a-f]{32}; eval "\$\(printf %b')  # as every probe's command begins
 
 
@@ -46,26 +46,18 @@ def _parse_listing(listing: bytes, clock: float) -> Iterator[Process]:
         fields = _LINE.fullmatch(line)
         if fields is None:
             continue
-        age = _seconds(fields[3].decode())
-        if age is not None:
-            args = fields[4].decode(errors="replace")
-            yield Process(
-                pid=int(fields[1]),
-                parent=int(fields[2]),
-                args=args.strip(),
-                started=clock - age,
-            )
-
-
-def _seconds(elapsed: str) -> int | None:
-    """Return the seconds of a time like 2-03:04:05 or 04:05; None for any other text."""
-    parts = _ELAPSED.fullmatch(elapsed)
-    if parts is None:
-        return None
-    days, hours, minutes, seconds = map(int, parts.groups(default="0"))
-    hours += days * 24
-    minutes += hours * 60
-    return seconds + minutes * 60
+        *numbers, args = fields.groups(default=b"0")
+        pid, parent, days, hours, minutes, seconds = map(int, numbers)
+        hours += days * 24
+        minutes += hours * 60
+        seconds += minutes * 60
+        command_line = args.decode(errors="replace")
+        yield Process(
+            pid,
+            parent,
+            command_line.strip(),
+            started=clock - seconds,
+        )
 
 
 def _ancestors(pids: set[int], processes: list[Process]) -> set[int]:

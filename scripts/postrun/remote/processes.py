@@ -21,8 +21,8 @@ _OUR_SCRIPTS -= {"data_quality_gate", "workstation_official_run"}
 # Programs that have a tag in their command line, are not at work on the run, and may outlive it.
 _OTHER_PROGRAM = re.compile("fab|git|g?make|inv|invoke|pre-commit|screen|sshd|tmux")
 _SHELL = re.compile("bash|dash|fish|ksh|sh|zsh")
-_WRAPPER = re.compile("env|exec|ionice|nice|nohup|setsid|stdbuf|sudo|time|timeout")
-_INTERPRETER = re.compile(r"[Pp]ython[0-9.]*")
+_WRAPPERS = "env|exec|ionice|nice|nohup|setsid|stdbuf|sudo|time|timeout|[Pp]ython[0-9.]*"
+_WRAPPER = re.compile(f"{_SHELL.pattern}|{_WRAPPERS}")
 # Options, assignments, and the numbers of nice and timeout.
 _NOT_A_PROGRAM = re.compile(r"-.*|\w+=.*|[0-9.]+[smhd]?")
 _NAME_CHARACTER = r"[A-Za-z0-9._-]"  # what a tag or the name of a folder is made of
@@ -61,8 +61,8 @@ def of_run(
             at_work.add(process.pid)
     at_work = with_descendants(at_work, alive)
     at_work -= left_out
-    of_this_run = [process for process in alive if process.pid in at_work]
-    return tuple(sorted(of_this_run, key=lambda process: process.pid))
+    by_pid = {process.pid: process for process in alive}
+    return tuple(by_pid[pid] for pid in sorted(at_work))
 
 
 def with_descendants(pids: set[int], processes: Sequence[Process]) -> set[int]:
@@ -95,6 +95,7 @@ def _is_other_program(args: str, ignored_programs: Collection[str]) -> bool:
         return True
     if _is_our_script(program):
         return True
+
     names = [_base_name(argument) for argument in arguments]
     if program == "ssh":
         # The sync's own connection, when the workstation is this machine.
@@ -108,12 +109,10 @@ def _is_other_program(args: str, ignored_programs: Collection[str]) -> bool:
 def _program(arguments: Sequence[str]) -> str:
     """Return the program of a command line, behind `sudo nice -n 5 bash -c` and interpreters."""
     for argument in arguments:
-        if _NOT_A_PROGRAM.fullmatch(argument):
-            continue
         name = _base_name(argument)
-        wrappers = (_SHELL, _WRAPPER, _INTERPRETER)
-        if not any(wrapper.fullmatch(name) for wrapper in wrappers):
-            return name
+        if _NOT_A_PROGRAM.fullmatch(argument) or _WRAPPER.fullmatch(name):
+            continue
+        return name
     return _base_name(arguments[0]) if arguments else ""
 
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from posixpath import basename
 from typing import Any
 
 from postrun.core import run_names
 from postrun.core.errors import Unreachable
 from postrun.remote import answers
-from postrun.remote.answers import Answer, Part, RemoteFile
+from postrun.remote.answers import Answer, Part
 from postrun.remote.snapshots import HostSnapshot, RunSnapshot
 
 # A clock may be put back after a run began; no gate folder of the run may be missed for that.
@@ -29,21 +30,18 @@ class GateFolders:
             day_before = name.started - _CLOCK_PUT_BACK
             first_day = f"{day_before:%Y-%m-%d}"
         earliest = f"production_gates_{first_day}"
-        folders = []
-        for folder, report_tag in self.reports:
-            if report_tag == tag and folder >= earliest:
-                folders.append(folder)
-        return folders
+        return [
+            folder
+            for folder, report_tag in self.reports
+            if report_tag == tag and folder >= earliest
+        ]
 
     def open_since(self, run: str) -> list[str]:
         """Return the gate folders that began after the run and have no report, sorted."""
         earliest = f"production_gates_{_stamp(run)}"
         with_report = dict(self.reports)
-        folders = []
-        for folder in sorted(self.checksums):
-            if folder >= earliest and folder not in with_report:
-                folders.append(folder)
-        return folders
+        without_report = sorted(self.checksums.keys() - with_report.keys())
+        return [folder for folder in without_report if folder >= earliest]
 
     def states(self, folders: list[str]) -> str:
         """Return a text that changes when a file in one of these folders changes."""
@@ -67,9 +65,11 @@ def read_host_snapshot(answer: Answer) -> HostSnapshot:
         folder = line[1:]
         has_result[folder] = line.startswith("+")
     return HostSnapshot(
+        clock=answer.clock,
+        zone=answer.text("zone") or None,
         folders=has_result,
+        processes=machine["processes"],
         run_snapshots=run_snapshots,
-        **machine,
     )
 
 
@@ -78,7 +78,7 @@ def _read_gate_folders(answer: Answer) -> GateFolders:
     for line in filter(None, answer.lines("reports")):
         # gate_results/<folder>/production_gates_report.json:"<tag>"
         path, _, quoted_tag = line.partition(":")
-        _, folder, _ = path.split("/")
+        folder = path.split("/")[1]
         tag = quoted_tag.strip('"')
         reports.append((folder, tag))
     checksums = {}
@@ -94,9 +94,8 @@ def _split_by_tag(answer: Answer) -> list[Answer]:
     for part in answer.parts:
         if part.kind == "tag":
             runs.append([])
-        if not runs:
-            continue
-        runs[-1].append(part)
+        if runs:
+            runs[-1].append(part)
     return [Answer(tuple(parts), answer.nonce) for parts in runs]
 
 
@@ -107,14 +106,15 @@ def _read_run(
 ) -> RunSnapshot:
     """Return what was seen of the newest run with a tag. Raises Unreachable."""
     tag = answer.parts[0].name
-    runs = [answers.last_name(path) for path in answer.lines("tag")]
+    runs = list(map(basename, answer.lines("tag")))
     newest = runs[-1] if runs else ""
-    files = {}
+    texts = {}
     for file in answers.read_files(answer):
-        name = answers.last_name(file.path)
-        files[name] = file
-    result = files.get("result.json")
-    if result is not None and newest not in gate_folders.checksums:
+        content = file.content or b""
+        # A byte that is not UTF-8 becomes an escape that no JSON may hold.
+        text = content.decode(errors="backslashreplace")
+        texts[basename(file.path)] = text
+    if "result.json" in texts and newest not in gate_folders.checksums:
         # Without its files, a run would look like one in which nothing moves.
         raise Unreachable(
             "the workstation's listing of files",
@@ -129,22 +129,13 @@ def _read_run(
     return RunSnapshot(
         runs=tuple(runs),
         has_context=any(answer.parts_of("context")),
-        preflight=_text(files.get("preflight.json")),
-        data_quality=_text(files.get("data_quality_report.json")),
-        result=_text(result),
-        result_modified=result.modified if result else None,
-        pid_file=_text(files.get("run.pid")),
+        preflight=texts.get("preflight.json"),
+        data_quality=texts.get("data_quality_report.json"),
+        result=texts.get("result.json"),
+        pid_file=texts.get("run.pid"),
         settled=gate_folders.states(own_folders),
         activity=gate_folders.states(own_folders + open_folders),
         log_tail=answer.content("log").decode(errors="replace"),
         gates=tuple(gates),
         **machine,
     )
-
-
-def _text(file: RemoteFile | None) -> str | None:
-    """Return a file's text. A byte that is not UTF-8 becomes an escape that no JSON may hold."""
-    if file is None:
-        return None
-    content = file.content or b""
-    return content.decode(errors="backslashreplace")

@@ -22,8 +22,6 @@ class RunSnapshot:
     gate folders that have no report yet and began after the run: one of them may become the run's.
     """
 
-    clock: float  # the workstation's own time, seconds since 1970
-    zone: str | None  # its UTC offset, like -0700
     boot_id: str | None
     # Names of the run folders with exactly this tag, oldest first. The rest is about the last one.
     runs: tuple[str, ...]
@@ -31,7 +29,6 @@ class RunSnapshot:
     preflight: str | None
     data_quality: str | None  # the newest data-quality report
     result: str | None
-    result_modified: float | None
     pid_file: str | None
     processes: tuple[Process, ...]  # all of the workstation's but the probe's own
     settled: str
@@ -46,7 +43,6 @@ class HostSnapshot:
 
     clock: float  # the workstation's own time, seconds since 1970
     zone: str | None  # its UTC offset, like -0700
-    boot_id: str | None
     folders: dict[str, bool]  # name of a run folder -> whether it has a result.json
     processes: tuple[Process, ...]
     run_snapshots: dict[str, RunSnapshot]  # by tag

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from os import fsdecode
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,8 @@ _FILE_BLOCKS = answers.FILE_LIMIT // _BLOCK + 1  # one more, so that a larger fi
 _LOG_TAIL = 16384  # bytes
 _SHORT_LOG_TAIL = 2048  # of one run among many
 _TAGS_PER_PROBE = 100  # with the longest tags a command stays below 128 KiB
-_LONG_PROBE = 60  # probe timeouts: digests of gigabytes, or a data-quality gate, may take so long
+# Digests of gigabytes, or a data-quality gate, may take this many times the timeout.
+_LONG_PROBE = 60
 
 
 def connect(host: str, remote_root: str, settings: Mapping[str, Any]) -> "Workstation":
@@ -94,12 +94,11 @@ class Workstation:
         Takes one round trip for each hundred tags, since a command must not be too long.
         """
         snapshot = self._take_snapshot(tags[:_TAGS_PER_PROBE], first_folder, "", _SHORT_LOG_TAIL)
-        run_snapshots = dict(snapshot.run_snapshots)
-        for start in range(_TAGS_PER_PROBE, len(tags), _TAGS_PER_PROBE):
-            some_tags = tags[start : start + _TAGS_PER_PROBE]
-            next_one = self._take_snapshot(some_tags, "", "", _SHORT_LOG_TAIL)
-            run_snapshots.update(next_one.run_snapshots)
-        return replace(snapshot, run_snapshots=run_snapshots)
+        other_tags = tags[_TAGS_PER_PROBE:]
+        if other_tags:
+            others = self.take_host_snapshot(other_tags, "")
+            snapshot.run_snapshots.update(others.run_snapshots)
+        return snapshot
 
     def _take_snapshot(
         self,
@@ -131,7 +130,7 @@ class Workstation:
 
         No shell reads the words of the command.
         """
-        answer = self._run_probe("launch", *command, timeout=self._timeout * _LONG_PROBE)
+        answer = self._run_probe("launch", *command)
         output = answer.content("output")
         return int(answer.text("code")), output.decode(errors="replace")
 
@@ -140,8 +139,7 @@ class Workstation:
 
         Raises Invalid when a file cannot be read.
         """
-        timeout = self._timeout * _LONG_PROBE
-        answer = self._run_probe("digests", locations.SUPERSEDED, *folders, timeout=timeout)
+        answer = self._run_probe("digests", locations.SUPERSEDED, *folders)
         return answers.read_digests(answer, folders, self._host.name)
 
     def copy_folder(
@@ -197,16 +195,14 @@ class Workstation:
             "install it there",
         )
 
-    def _run_probe(
-        self,
-        probe: str,
-        *arguments: object,
-        timeout: float | None = None,
-    ) -> Answer:
+    def _run_probe(self, probe: str, *arguments: object) -> Answer:
         """Return the answer to a probe. Everything that is asked of a workstation passes here."""
         nonce = secrets.token_hex(16)
         command = probe_command(probe, nonce, self.root, *arguments)
-        output = self._host.run(command, timeout or self._timeout)
+        timeout = self._timeout
+        if probe in ("digests", "launch"):
+            timeout *= _LONG_PROBE
+        output = self._host.run(command, timeout)
         self.round_trips += 1
         answer = Answer.parse(output, nonce, self._host.name)
         self._absolute_root = fsdecode(answer.content("root")).rstrip("\n") or None

@@ -32,7 +32,7 @@ def candidates(**contents: bytes | None) -> list[dict[str, Any]]:
         gate = f"production_gates_2026-02-{stamp.removeprefix('d')}"
         path = f"gate_results/{gate}/production_gates_report.json"
         files[path] = RemoteFile(path, 17825793, 0.0, content)
-    listing = RemoteListing(0.0, None, None, (), (), (), files, {})
+    listing = RemoteListing(None, (), (), (), files, {})
     return reports.list_candidates(listing, TAG, WINDOW)
 
 

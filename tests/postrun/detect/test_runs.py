@@ -35,7 +35,7 @@ def listing(*folders: str, asked: str = "", zone: str = "", **documents: Any) ->
         files[path] = file(path, content)
     read = [run for run in folders if run.endswith(f"gates_{TAG}") or run == asked]
     zones = {folders[-1]: zone} if zone else {}
-    return RemoteListing(1771675100.0, "-0700", "boot", (), folders, tuple(read), files, zones)
+    return RemoteListing("boot", (), folders, tuple(read), files, zones)
 
 
 def chosen(run: str = folder(21)) -> ChosenRun:

@@ -16,7 +16,7 @@ def snapshot(*folders: str, moment: datetime = NOON, args: str = "init") -> Host
     """Return a poll that lists these run folders; one with a `+` in front has a result."""
     listed = {name.removeprefix("+"): name.startswith("+") for name in folders}
     processes = (Process(70, 1, args),)
-    return HostSnapshot(moment.timestamp(), "+0000", "b", listed, processes, {})
+    return HostSnapshot(moment.timestamp(), "+0000", listed, processes, {})
 
 
 def discovery(local: Path) -> RunDiscovery:

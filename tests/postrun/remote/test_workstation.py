@@ -83,7 +83,6 @@ def test_a_listing_gives_the_files_of_the_run_and_its_report(
         f"{RUN_PATH}/data_quality/data_quality_2026-02-21_031500/data_quality_report.json"
         in seen.files
     )
-    assert abs(seen.clock - time.time()) < 60
     assert station.round_trips == 1
 
 
@@ -352,12 +351,11 @@ def test_a_probe_that_is_killed_half_way_is_no_answer(
 
 
 def test_a_snapshot_gives_what_a_poll_needs(station: Workstation, remote: Path) -> None:
-    made = make_run(remote)
+    make_run(remote)
     seen = station.take_run_snapshot(TAG)
     assert seen.runs == (RUN,)
     assert seen.has_context
     assert seen.result == (remote / RUN_PATH / "result.json").read_text()
-    assert seen.result_modified == made.result_modified
     assert (seen.preflight, seen.data_quality) == (None, None), (
         "a run with a context was let in by both"
     )
