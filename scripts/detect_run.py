@@ -13,12 +13,12 @@ processes of the run are still at work.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from postrun import cli
 from postrun.core import locations, values
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
+from postrun.core.values import Json
 from postrun.decide import report_window
 from postrun.detect import reports, runs
 from postrun.detect.runs import ChosenRun
@@ -59,7 +59,7 @@ def judge(
     chosen: ChosenRun,
     result: RemoteFile | None,
     asked_gate: str | None,
-) -> dict[str, Any]:
+) -> Json:
     """Return what run_detection.json says of a run, which `result` is None of when it is dead.
 
     Raises Missing when there is no such gate report, NotFinished when processes are at work.
@@ -80,12 +80,11 @@ def judge(
     ignored_programs = configuration.workstation()["ignored_programs"]
     runs.check_no_processes(listing, chosen, own_gates, ignored_programs)
     gate, reason = reports.choose(candidates, asked_gate, chosen)
-    context = listing.file(chosen.folder, "context.json")
     return {
         "decision_tag": chosen.tag,
         "run_folder": chosen.folder,
         "run_folders": chosen.same_tag,
-        "has_context": context is not None,
+        "has_context": listing.file(chosen.folder, "context.json") is not None,
         "gate_folder": gate,
         "gate_folder_reason": reason,
         "report_candidates": candidates,
@@ -104,7 +103,7 @@ def _recorded_reason(request: RunRequest, chosen: ChosenRun) -> str | None:
     return values.text(earlier.members.get("abandoned"))
 
 
-def _summary(document: dict[str, Any]) -> str:
+def _summary(document: Json) -> str:
     gate = document["gate_folder"]
     report = document["gate_folder_reason"]
     if gate:
@@ -112,8 +111,7 @@ def _summary(document: dict[str, Any]) -> str:
     parts = [document["run_folder"], report]
     if document["abandoned"]:
         parts.append(f"abandoned: {document['abandoned']}")
-    parts += document["contradictions"]
-    parts += document["notes"]
+    parts += document["contradictions"] + document["notes"]
     return "; ".join(parts)
 
 

@@ -23,6 +23,7 @@ from postrun.core import artifacts, clock, disk, locations
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
+from postrun.core.values import Json
 from postrun.remote.workstation import Workstation, open_workstation
 from postrun.store import evidence, json_files
 from postrun.store.evidence import FileDigests
@@ -30,8 +31,6 @@ from postrun.store.evidence import FileDigests
 _ENDED = "the run had been given up, and has a result now"
 _FIRST_SYNC = "differed from the workstation's files before the first sync"
 _NAMED_FILES = 5  # in one message
-
-Change = dict[str, Any]  # as evidence_manifest.json lists it
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,9 @@ def _copy_evidence(sync: Sync, workstation: Workstation) -> StepResult:
     folders = evidence.folders(run_paths)
     remote = workstation.digests(folders).only_evidence()
     changes = _find_changes(sync, remote)
-    outdated = []
-    for path, digest in sorted(remote.files.items()):
-        if sync.local.files.get(path) != digest:
-            outdated.append(path)
+    # Pairs of path and digest, and then only the paths.
+    differing = sorted(remote.files.items() - sync.local.files.items())
+    outdated = [path for path, _ in differing]
     if not disk.DRY_RUN.get():
         _keep_old_files(run_paths, changes)
         for folder in folders:
@@ -92,14 +90,15 @@ def _copy_evidence(sync: Sync, workstation: Workstation) -> StepResult:
     return _write_manifest(sync, remote, changes, outdated)
 
 
-def _find_changes(sync: Sync, remote: FileDigests) -> list[Change]:
+def _find_changes(sync: Sync, remote: FileDigests) -> list[Json]:
     """Return what the manifest must say about changed evidence.
 
     Raises Invalid when evidence changed since the manifest was written and nobody accepted it.
     """
     local = sync.local
-    replaced = [path for path, digest in local.files.items() if remote.files.get(path) != digest]
-    replaced += [path for path in local.links if path not in remote.links]
+    differing = local.files.items() - remote.files.items()
+    replaced = sorted(path for path, _ in differing)
+    replaced += local.links.keys() - remote.links.keys()
     if sync.manifest is None:
         if not replaced:
             return []
@@ -135,7 +134,7 @@ def _change(
     reason: str,
     paths: Collection[str],
     replaced: list[str],
-) -> Change:
+) -> Json:
     """Return a change as the manifest lists it; the replaced files get a folder of their own."""
     kept_in = None
     if replaced:
@@ -151,14 +150,12 @@ def _change(
 
 def _next_number(run_paths: RunPaths) -> int:
     kept = run_paths.folder(artifacts.Home.RUN) / locations.SUPERSEDED
-    number = 0
-    for path in kept.glob("*"):
-        if path.name.isdecimal():
-            number = max(number, int(path.name))
-    return number + 1
+    names = [path.name for path in kept.glob("*")]
+    numbers = map(int, filter(str.isdecimal, names))
+    return max(numbers, default=0) + 1
 
 
-def _keep_old_files(run_paths: RunPaths, changes: list[Change]) -> None:
+def _keep_old_files(run_paths: RunPaths, changes: list[Json]) -> None:
     """Move the files that are to be replaced into the run folder's own archive."""
     run_folder = run_paths.folder(artifacts.Home.RUN)
     for change in changes:
@@ -191,15 +188,16 @@ def _check_copies(
 def _write_manifest(
     sync: Sync,
     present: FileDigests,
-    changes: list[Change],
+    changes: list[Json],
     copied: list[str],
 ) -> StepResult:
     """Write the manifest and return what was done; with --dry-run, what would be."""
     if disk.DRY_RUN.get():
         return StepResult(f"would fetch {len(copied)} of {len(present.files)} files")
-    run_paths, earlier = sync.run_paths, sync.manifest
+    run_paths = sync.run_paths
+    earlier = sync.manifest or {"files": [], "verified": False, "changes": []}
     # What was verified once stays so, as long as nothing changed.
-    stays_verified = bool(earlier and earlier["verified"] and not changes)
+    stays_verified = earlier["verified"] and not changes
     known_rows = earlier["files"] if stays_verified else []
     links = sorted(present.links.items())
     manifest = {
@@ -209,7 +207,7 @@ def _write_manifest(
         "links": [{"path": path, "target": target} for path, target in links],
         "verified": stays_verified or not _is_local(sync.request),
         "abandoned": sync.request.abandoned,
-        "changes": [*(earlier["changes"] if earlier else []), *changes],
+        "changes": earlier["changes"] + changes,
     }
     json_files.write(run_paths, "evidence_manifest", manifest)
     written = run_paths.path("evidence_manifest")
@@ -219,25 +217,23 @@ def _write_manifest(
 def _file_rows(
     sync: Sync,
     present: FileDigests,
-    known_rows: list[dict[str, Any]],
-) -> list[dict[str, Any]]:
+    known_rows: list[Json],
+) -> list[Json]:
     """Return a row for each file. A known row stays, whatever name the host is called by now."""
     known = {(row["path"], row["sha256"]): row for row in known_rows}
     rows = []
     for path, digest in sorted(present.files.items()):
-        row = known.get((path, digest))
-        if row is None:
-            row = {
-                "path": path,
-                "size": (sync.run_paths.root / path).stat().st_size,
-                "sha256": digest,
-                "source": sync.request.host,
-            }
-        rows.append(row)
+        row = {
+            "path": path,
+            "size": (sync.run_paths.root / path).stat().st_size,
+            "sha256": digest,
+            "source": sync.request.host,
+        }
+        rows.append(known.get((path, digest), row))
     return rows
 
 
-def _summary(manifest: dict[str, Any], copied: int) -> str:
+def _summary(manifest: Json, copied: int) -> str:
     files = manifest["files"]
     megabytes = sum(row["size"] for row in files) / 1e6
     proof = "verified" if manifest["verified"] else "unverified"

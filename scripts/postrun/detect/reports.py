@@ -79,15 +79,13 @@ def choose(
 
 def _check_asked(rows: list[ReportRow], asked: str, chosen_run: ChosenRun) -> None:
     """Raise Missing when the report asked for is not there; record why it is not the run's own."""
-    for row in rows:
-        if row["gate_folder"] != asked:
-            continue
-        if row["objection"]:
-            contradiction = f"report {asked} was asked for, but {row['objection']}"
-            chosen_run.contradictions.append(contradiction)
-        return
-    report = f"{locations.GATES}/{asked}/{REPORT} on the workstation"
-    raise Missing(report, "a file", "nothing there")
+    objections = {row["gate_folder"]: row["objection"] for row in rows}
+    if asked not in objections:
+        report = f"{locations.GATES}/{asked}/{REPORT} on the workstation"
+        raise Missing(report, "a file", "nothing there")
+    if objections[asked]:
+        contradiction = f"report {asked} was asked for, but {objections[asked]}"
+        chosen_run.contradictions.append(contradiction)
 
 
 def _time_and_folder(row: ReportRow) -> tuple[datetime, str]:

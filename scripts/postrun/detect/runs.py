@@ -47,31 +47,29 @@ def choose(listing: RemoteListing, tag: str, asked: str | None) -> ChosenRun:
         return _asked_run(listing, tag, asked, folders)
 
     # Several tags share one folder name; the context has the tag as it was typed.
-    other_tags = {}
-    for folder in folders:
-        context_tag = _tag_in_context(listing, folder)
-        if context_tag not in (None, tag):
-            other_tags[folder] = context_tag
-    candidates = [run for run in with_tag if run.folder not in other_tags]
+    candidates, notes = [], []
+    nearest = ""
+    for run in with_tag:
+        context_tag = _tag_in_context(listing, run.folder)
+        if context_tag in (None, tag):
+            candidates.append(run)
+            continue
+        names_other = f"context names tag {context_tag!r}"
+        notes.append(f"{run.folder} has this name, but its {names_other}")
+        nearest = nearest or f"only {run.folder}, whose {names_other}"
     if not candidates:
-        nearest = _nearest_tags(tag, all_runs)
-        for folder, other_tag in other_tags.items():
-            nearest = f"only {folder}, whose context names tag {other_tag!r}"
-            break
+        nearest = nearest or _nearest_tags(tag, all_runs)
         raise AmbiguousRun(f"decision tag {tag}", "a run of exactly this tag", nearest)
 
     # A run without a context did not get past its preflight.
     with_context = [run for run in candidates if listing.file(run.folder, "context.json")]
-    chosen = ChosenRun((with_context or candidates)[-1], tag, folders)
-    for folder, other_tag in other_tags.items():
-        note = f"{folder} has this name, but its context names tag {other_tag!r}"
-        chosen.notes.append(note)
+    newest = (with_context or candidates)[-1]
+    chosen = ChosenRun(newest, tag, folders, notes)
     if len(candidates) > 1:
-        note = f"{len(candidates)} runs have this tag; the newest with a context counts"
-        chosen.notes.append(note)
+        notes.append(f"{len(candidates)} runs have this tag; the newest with a context counts")
     for run in candidates:
-        if run.started > chosen.name.started:
-            chosen.notes.append(f"{run.folder} is newer, but has no context")
+        if run.started > newest.started:
+            notes.append(f"{run.folder} is newer, but has no context")
     return chosen
 
 
@@ -210,7 +208,7 @@ def utc_offsets(listing: RemoteListing, folder: str) -> tuple[timedelta | None, 
     if at_start is None or at_end is None:
         return at_start, None
     if abs(at_end - at_start) > report_window.CLOCK_CHANGE:
-        return at_start, None
+        at_end = None
     return at_start, at_end
 
 
@@ -220,8 +218,8 @@ def check_no_processes(
     """Raise NotFinished when a process is at work on the run."""
     pid_file = listing.file(chosen.folder, "run.pid")
     pid_text = None
-    if pid_file is not None:
-        pid_text = (pid_file.content or b"").decode(errors="replace")
+    if pid_file and pid_file.content:
+        pid_text = pid_file.content.decode(errors="replace")
     at_work = processes.of_run(
         listing.processes,
         chosen.tag,

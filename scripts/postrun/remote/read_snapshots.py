@@ -113,7 +113,8 @@ def _read_run(
         content = file.content or b""
         # A byte that is not UTF-8 becomes an escape that no JSON may hold.
         text = content.decode(errors="backslashreplace")
-        texts[basename(file.path)] = text
+        name = basename(file.path)
+        texts[name] = text
     if "result.json" in texts and newest not in gate_folders.checksums:
         # Without its files, a run would look like one in which nothing moves.
         raise Unreachable(
