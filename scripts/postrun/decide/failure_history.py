@@ -8,9 +8,14 @@ open.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
-OPEN, RESOLVED, REGRESSED = "open", "resolved", "regressed"
+OPEN = "open"
+RESOLVED = "resolved"
+REGRESSED = "regressed"
+
+Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,11 @@ class Run:
 
     run: str
     factor: str | None
-    failed: tuple[str, ...]
-    skipped: tuple[str, ...]
+    failed: Names
+    skipped: Names
+
+
+History = list[Run]  # of one factor, oldest first
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Pattern:
     """One check that failed in runs of one factor, oldest first, and how it stands now."""
 
     check: str
-    runs: tuple[str, ...]
+    runs: Names
     state: str
 
 
@@ -42,19 +50,28 @@ def from_registry(row: Mapping[str, Any]) -> Run:
     return Run(row["run"], row["factor"], failed, skipped)
 
 
-def split_ids(cell: str | None) -> tuple[str, ...]:
+def split_ids(cell: str | None) -> Names:
     """Return the ids in a cell of the registry, which are joined by semicolons."""
-    return tuple(cell.split(";")) if cell else ()
+    if not cell:
+        return ()
+    return tuple(cell.split(";"))
 
 
-def by_factor(runs: Iterable[Run]) -> list[list[Run]]:
+def by_factor(runs: Iterable[Run]) -> list[History]:
     """Return the runs of each factor, oldest first; a run without a factor is alone in its list."""
-    histories: dict[tuple[bool, str], list[Run]] = {}
+    histories: list[History] = []
+    of_factor: dict[str, History] = {}
     # The name of a run folder begins with its time.
-    for run in sorted(runs, key=lambda run: run.run):
-        key = (False, run.run) if run.factor is None else (True, run.factor)
-        histories.setdefault(key, []).append(run)
-    return list(histories.values())
+    for run in sorted(runs, key=attrgetter("run")):
+        history = of_factor.get(run.factor or "")
+        if history is None:
+            history = []
+            histories.append(history)
+        # Nothing is known of what came after a run without a factor.
+        if run.factor is not None:
+            of_factor[run.factor] = history
+        history.append(run)
+    return histories
 
 
 def find_patterns(runs: Iterable[Run]) -> dict[str, Pattern]:
@@ -66,14 +83,18 @@ def find_patterns(runs: Iterable[Run]) -> dict[str, Pattern]:
     states: dict[str, str] = {}
     failed_in: dict[str, list[str]] = {}
     for run in runs:
-        passed = states.keys() - {*run.failed, *run.skipped}
+        # A check that could not be asked neither passed nor failed.
+        passed = states.keys() - run.failed - set(run.skipped)
         for check in passed:
             states[check] = RESOLVED
         for check in run.failed:
-            came_back = states.get(check) in (RESOLVED, REGRESSED)
-            states[check] = REGRESSED if came_back else OPEN
-            failed_in.setdefault(check, []).append(run.run)
+            before = states.get(check, OPEN)
+            # Once it was resolved, a failure is a regression for good.
+            states[check] = OPEN if before == OPEN else REGRESSED
+            names = failed_in.setdefault(check, [])
+            names.append(run.run)
     patterns = {}
     for check, state in states.items():
-        patterns[check] = Pattern(check, tuple(failed_in[check]), state)
+        names = failed_in[check]
+        patterns[check] = Pattern(check, tuple(names), state)
     return patterns

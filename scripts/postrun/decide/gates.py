@@ -35,7 +35,12 @@ def _cost_rule(gate: str, multiplier: float) -> Rule:
     return Rule(gate, "cost_stress", "test_ic", ABOVE, 0.0, multiplier=multiplier)
 
 
-def _risk_rule(gate: str, metric: str, comparison: str, threshold: str) -> Rule:
+def _risk_rule(
+    gate: str,
+    metric: str,
+    comparison: str,
+    threshold: str,
+) -> Rule:
     return Rule(gate, "risk_diagnostics", metric, comparison, threshold, "skip_risk_diagnostics")
 
 
@@ -45,7 +50,12 @@ RULES = (
     _cost_rule("cost_gate_x2_0_positive", 2.0),
     Rule("wf_gate_positive_mean", "wf_stress", "test_ic_mean", ABOVE, 0.0),
     Rule("wf_gate_pos_ratio", "wf_stress", "test_ic_pos_ratio", AT_LEAST, "min_pos_ratio"),
-    _risk_rule("risk_gate_beta_abs", "beta_vs_spy", AT_MOST, "risk_beta_abs_max"),
+    _risk_rule(
+        "risk_gate_beta_abs",
+        "beta_vs_spy",
+        AT_MOST,
+        "risk_beta_abs_max",
+    ),
     _risk_rule(
         "risk_gate_turnover_overlap",
         "turnover_top_pct_overlap",
@@ -53,10 +63,16 @@ RULES = (
         "risk_turnover_overlap_min",
     ),
     _risk_rule(
-        "risk_gate_size_corr_abs", "size_signal_corr_log_mcap", AT_MOST, "risk_size_corr_abs_max"
+        "risk_gate_size_corr_abs",
+        "size_signal_corr_log_mcap",
+        AT_MOST,
+        "risk_size_corr_abs_max",
     ),
     _risk_rule(
-        "risk_gate_industry_coverage", "industry_coverage", AT_LEAST, "risk_industry_coverage_min"
+        "risk_gate_industry_coverage",
+        "industry_coverage",
+        AT_LEAST,
+        "risk_industry_coverage_min",
     ),
     Rule("stat_gate_factor_pass", *_STATISTICS),
 )

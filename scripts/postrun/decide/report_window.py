@@ -64,12 +64,18 @@ def window(
     # Offsets up to an hour apart: the clocks were changed during the run. Further apart: the
     # second one was asked for in another zone, and says nothing.
     slack = SLACK
-    if at_end not in (None, at_start) and abs(at_end - at_start) <= CLOCK_CHANGE:
-        slack = CLOCK_CHANGE
+    if at_end not in (None, at_start):
+        change = abs(at_end - at_start)
+        if change <= CLOCK_CHANGE:
+            slack = CLOCK_CHANGE
     return Window(began, ended, at_start, slack)
 
 
-def open_window(began: datetime, at_start: timedelta | None, folders: Iterable[str]) -> Window:
+def open_window(
+    began: datetime,
+    at_start: timedelta | None,
+    folders: Iterable[str],
+) -> Window:
     """Return the window of a run without a result; it ends where the next of these runs begins."""
     names = map(run_names.parse_run_name, folders)
     starts = [name.started for name in names if name]

@@ -8,14 +8,21 @@ A row holds the columns of the registry: what `measure` returns, and what govern
 run.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from postrun.core import values
 from postrun.decide import gates
 
-PROMOTE, WATCH, RESEARCH = "promote_candidate", "watchlist_rerun", "reject_or_research"
-_COST_ICS = {1.0: "test_ic_x1_0", 1.5: "test_ic_x1_5", 2.0: "test_ic_x2_0"}
+PROMOTE = "promote_candidate"
+WATCH = "watchlist_rerun"
+RESEARCH = "reject_or_research"
+
+# Cost multiplier, and its column.
+_COST_ICS = {
+    1.0: "test_ic_x1_0",
+    1.5: "test_ic_x1_5",
+    2.0: "test_ic_x2_0",
+}
 # Column, then the section and the member of the gate report.
 _METRICS = (
     ("wf_mean", "wf_stress", "test_ic_mean"),
@@ -27,6 +34,8 @@ _METRICS = (
     ("factor_gate_pass", "statistical_gates", "factor_gate_pass"),
     ("q_value", "statistical_gates", "q_value_bh"),
 )
+# Without each of these nothing is promoted, whatever its total.
+_MUST_PASS = ("overall_pass", "audit_passed", "data_quality_passed")
 
 Row = dict[str, Any]
 
@@ -37,9 +46,12 @@ def measure(report: Any) -> Row:
     for cost_row in gates.cost_rows(report):
         multiplier = values.number(cost_row.get("cost_multiplier"))
         if multiplier in _COST_ICS:
-            row[_COST_ICS[multiplier]] = values.number(cost_row.get("test_ic"))
+            column = _COST_ICS[multiplier]
+            test_ic = cost_row.get("test_ic")
+            row[column] = values.number(test_ic)
     for column, section, metric in _METRICS:
-        value = gates.section(report, section).get(metric)
+        stage = gates.section(report, section)
+        value = stage.get(metric)
         row[column] = values.number(value)
         if column == "factor_gate_pass":
             row[column] = values.boolean(value)
@@ -48,9 +60,11 @@ def measure(report: Any) -> Row:
 
 def score(row: Row, policy: Row) -> Row:
     """Return the parts of a run's score, the capped total, the decision, what was not measured."""
-    cost_columns = {_COST_ICS[number]: number for number in policy["cost"]["multipliers"]}
+    multipliers = policy["cost"]["multipliers"]
+    columns = [_COST_ICS[multiplier] for multiplier in multipliers]
+    cost_ics = [row[column] for column in columns]
     parts = {
-        "cost": _score_cost([row[column] for column in cost_columns], policy["cost"]),
+        "cost": _score_cost(cost_ics, policy["cost"]),
         "walk_forward": _score_walk_forward(row, policy["walk_forward"]),
         "risk": _score_risk(row, policy["risk"]),
         "statistical": _score_statistical(row, policy["statistical"]),
@@ -60,8 +74,13 @@ def score(row: Row, policy: Row) -> Row:
     total = quality + governance
     if not row["overall_pass"]:
         total = min(total, policy["caps"]["without_overall_pass"])
-    missing = [f"test_ic_x{cost_columns[name]:g}" for name in cost_columns if row[name] is None]
-    missing += [column for column, _, _ in _METRICS if row[column] is None]
+    missing = []
+    for multiplier, test_ic in zip(multipliers, cost_ics, strict=True):
+        if test_ic is None:
+            missing.append(f"test_ic_x{multiplier:g}")
+    for column, _, _ in _METRICS:
+        if row[column] is None:
+            missing.append(column)
     return {
         **parts,
         "governance": governance,
@@ -76,9 +95,10 @@ def _within(value: float, cap: float) -> float:
     return min(max(value, 0.0), float(cap))
 
 
-def _score_cost(ics: Sequence[float | None], rule: Row) -> float:
+def _score_cost(ics: list[float | None], rule: Row) -> float:
     measured = [ic for ic in ics if ic is not None]
-    points = float(rule["positive_points"] * sum(ic > 0 for ic in measured))
+    positive = [ic for ic in measured if ic > 0]
+    points = float(rule["positive_points"] * len(positive))
     # A mean over fewer rows would reward what was not run.
     if len(measured) < len(ics):
         return points
@@ -87,7 +107,8 @@ def _score_cost(ics: Sequence[float | None], rule: Row) -> float:
 
 
 def _score_walk_forward(row: Row, rule: Row) -> float:
-    mean, ratio = row["wf_mean"], row["wf_pos_ratio"]
+    mean = row["wf_mean"]
+    ratio = row["wf_pos_ratio"]
     points = 0.0
     if mean is not None:
         if mean > 0:
@@ -103,23 +124,31 @@ def _score_risk(row: Row, rule: Row) -> float:
     """Return the points less a penalty for each limit that is broken or could not be checked."""
     points = rule["points"]
     for column in ("beta", "size_corr"):
-        limit = rule[f"{column}_abs"]
-        if row[column] is None or abs(row[column]) > limit["limit"]:
-            points -= limit["penalty"]
+        value = row[column]
+        at_most = rule[f"{column}_abs"]
+        if value is None or abs(value) > at_most["limit"]:
+            points -= at_most["penalty"]
     for column in ("turnover_overlap", "industry_coverage"):
-        limit = rule[column]
-        if row[column] is None or row[column] < limit["limit"]:
-            points -= limit["penalty"]
+        value = row[column]
+        at_least = rule[column]
+        if value is None or value < at_least["limit"]:
+            points -= at_least["penalty"]
     return float(max(points, 0))
 
 
 def _score_statistical(row: Row, rule: Row) -> float:
-    points = rule["gate_points"] if row["factor_gate_pass"] else 0
+    points = 0
+    if row["factor_gate_pass"]:
+        points += rule["gate_points"]
     q_value = row["q_value"]
-    if q_value is not None:
-        earned = [step["points"] for step in rule["q_value"] if q_value <= step["at_most"]]
-        points += max(earned, default=0)
-    return float(points)
+    if q_value is None:
+        return float(points)
+    # The steps overlap: the best one that is reached counts.
+    best = 0
+    for step in rule["q_value"]:
+        if q_value <= step["at_most"]:
+            best = max(best, step["points"])
+    return float(points + best)
 
 
 def _score_governance(row: Row, rule: Row) -> float:
@@ -133,7 +162,9 @@ def _score_governance(row: Row, rule: Row) -> float:
 
 
 def _decide(total: float, row: Row, least: Row) -> str:
-    clean = row["overall_pass"] and row["audit_passed"] and row["data_quality_passed"]
-    if clean and total >= least[PROMOTE]:
+    is_clean = all(row[column] for column in _MUST_PASS)
+    if is_clean and total >= least[PROMOTE]:
         return PROMOTE
-    return WATCH if total >= least[WATCH] else RESEARCH
+    if total >= least[WATCH]:
+        return WATCH
+    return RESEARCH

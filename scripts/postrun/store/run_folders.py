@@ -21,13 +21,17 @@ def list_folders(root: Path) -> tuple[str, ...]:
     parent = root / locations.RUNS
     if not parent.is_dir():
         return ()
-    changed, now = parent.stat().st_mtime_ns, time.time_ns()
-    return _list(parent, changed if now - changed > _CLOCK_TICK else now)
+    now = time.time_ns()
+    changed = parent.stat().st_mtime_ns
+    if now - changed <= _CLOCK_TICK:
+        changed = now
+    return _list(parent, changed)
 
 
 @lru_cache(maxsize=8)
 def _list(parent: Path, _changed: int) -> tuple[str, ...]:
-    return tuple(sorted(os.listdir(parent)))  # noqa: PTH208  (names, not a path for each)
+    names = os.listdir(parent)  # noqa: PTH208  (names, not a path for each)
+    return tuple(sorted(names))
 
 
 def list_files(root: Path, folder: str) -> frozenset[str]:

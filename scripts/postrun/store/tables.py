@@ -26,7 +26,12 @@ def read_existing(root: Path, name: str) -> list[Row]:
     return read_table(root, name)
 
 
-def write_table(root: Path, name: str, rows: Iterable[Row], known: Iterable[Row] = ()) -> Path:
+def write_table(
+    root: Path,
+    name: str,
+    rows: Iterable[Row],
+    known: Iterable[Row] = (),
+) -> Path:
     """Write a table of rows that have exactly its columns. Return its path. Raises Invalid.
 
     Each row is checked against the table's schema, but for those that are among the `known`: they
@@ -34,10 +39,12 @@ def write_table(root: Path, name: str, rows: Iterable[Row], known: Iterable[Row]
     """
     path = locations.workspace_path(root, name)
     columns = json_files.columns(name)
+    # A table grows with the archive; one more run must not check all the others again.
     checked = {tuple(row.values()) for row in known}
 
     def check(row: Row) -> None:
-        if tuple(row.values()) not in checked:
+        cells = tuple(row.values())
+        if cells not in checked:
             json_files.check(row, name, f"{path}: {row['run']}")
 
     csv_files.write_rows(path, rows, columns, check)
