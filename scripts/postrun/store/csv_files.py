@@ -8,6 +8,7 @@ reading.
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from postrun.core.errors import Invalid, Missing
 
 Columns = Mapping[str, type]  # name -> str, int, float or bool, in the order of the file
 Row = dict[str, Any]
-Line = tuple[int, list[str]]  # the number of a row's last line, and its cells
+Cells = list[str]
+Line = tuple[int, Cells]  # the number of a row's last line, and its cells
+Parsed = tuple[bytes, Columns, list[Row]]
 
 # What the csv module reads in any process, whatever limit this one has set.
 _CELL_LIMIT = 131072
@@ -35,11 +38,13 @@ _QUOTED = re.compile(r'[,"\r\n]')
 # The tables that this process has read or written, each with its bytes: most steps of a closing
 # read the same ones. The bytes are compared every time, so a table that another program changed is
 # never taken from here.
-_parsed: dict[Path, tuple[bytes, Columns, list[Row]]] = {}
+_parsed: dict[Path, Parsed] = {}
 
 
 def read_external(
-    path: Path, columns: Iterable[str] = (), numbers: Iterable[str] = ()
+    path: Path,
+    columns: Iterable[str] = (),
+    numbers: Iterable[str] = (),
 ) -> list[Row]:
     """Return the rows of a CSV file of another program, columns in the file's order.
 
@@ -49,18 +54,23 @@ def read_external(
     `numbers` that is no number.
     """
     numeric = tuple(numbers)
-    header, lines = _parse_cells(_read_bytes(path), path, skip_blanks=True)
-    missing = [name for name in (*columns, *numeric) if name not in header]
+    content = _read_bytes(path)
+    header, lines = _parse_cells(content, path, skip_blanks=True)
+    required = dict.fromkeys((*columns, *numeric))  # each once, in this order
+    missing = [name for name in required if name not in header]
     if missing:
-        expected = f"the columns {', '.join(dict.fromkeys(missing))}"
+        expected = f"the columns {', '.join(missing)}"
         raise Invalid(path, expected, f"only {', '.join(header)}")
     rows = []
     for number, cells in lines:
         row: Row = {}
         for name, cell in zip(header, cells, strict=True):
-            row[name] = None if cell in _NULLS else cell
             if name in numeric:
                 row[name] = _parse_number(cell, f"{path}:{number}: {name}")
+            elif cell in _NULLS:
+                row[name] = None
+            else:
+                row[name] = cell
         rows.append(row)
     return rows
 
@@ -72,13 +82,18 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     content = _read_bytes(path)
     known = _parsed.get(path)
     if known is None or known[:2] != (content, columns):
-        known = (content, columns, _parse_rows(content, path, columns))
+        rows = _parse_rows(content, path, columns)
+        known = content, columns, rows
         _parsed[path] = known
-    return [row.copy() for row in known[2]]
+    *_, rows = known
+    return [row.copy() for row in rows]
 
 
 def write_rows(
-    path: Path, rows: Iterable[Row], columns: Columns, check: Callable[[Row], object]
+    path: Path,
+    rows: Iterable[Row],
+    columns: Columns,
+    check: Callable[[Row], object],
 ) -> bool:
     """Write a table of ours, rows in the order given. Return whether that changes the file.
 
@@ -92,22 +107,32 @@ def write_rows(
         if row.keys() != columns.keys():
             raise ValueError(f"{path}: a row has the columns {sorted(row)}, not {sorted(columns)}")
         check(row)
-        cells = [_format(row[name], kind) for name, kind in columns.items()]
+        cells = []
+        read_back: Row = {}
+        for name, kind in columns.items():
+            value = row[name]
+            cells.append(_format(value, kind))
+            read_back[name] = _as_read(value, kind)
         longest = max(map(len, cells))
         if longest >= _CELL_LIMIT:
-            raise Invalid(path, f"cells of less than {_CELL_LIMIT} characters", f"{longest}")
+            expected = f"cells of less than {_CELL_LIMIT} characters"
+            raise Invalid(path, expected, f"{longest}")
         lines.append(_join(cells))
-        as_read.append({name: _as_read(row[name], kind) for name, kind in columns.items()})
+        as_read.append(read_back)
     text = "".join(lines)
     # A file name that is not UTF-8 is written as an escape, and reads back as one. Then these bytes
     # are never met again, and the table is parsed.
-    _parsed[path] = (text.encode(errors="surrogatepass"), columns, as_read)
-    return disk.replace(path, text.encode(errors="backslashreplace"))
+    known_content = text.encode(errors="surrogatepass")
+    _parsed[path] = known_content, columns, as_read
+    content = text.encode(errors="backslashreplace")
+    return disk.replace(path, content)
 
 
 def _as_read(value: Any, kind: type) -> Any:
     """Return what is read back for a value that was written."""
-    return None if value is None or value == "" else kind(value)
+    if value is None or value == "":
+        return None
+    return kind(value)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -120,8 +145,10 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _parse_cells(
-    content: bytes, path: Path, skip_blanks: bool = False
-) -> tuple[list[str], list[Line]]:
+    content: bytes,
+    path: Path,
+    skip_blanks: bool = False,
+) -> tuple[Cells, list[Line]]:
     """Return the header and the rows, each as wide as the header. Raises Invalid."""
     try:
         text = content.decode("utf-8-sig")
@@ -132,7 +159,8 @@ def _parse_cells(
     if not lines:
         raise Invalid(path, "a header line", "an empty file")
     header = lines[0][1]
-    twice = sorted({repr(name) for name in header if header.count(name) > 1})
+    counts = Counter(header)
+    twice = [repr(name) for name in sorted(counts) if counts[name] > 1]
     if twice:
         raise Invalid(path, "every column once", f"{', '.join(twice)} twice")
     for number, cells in lines:
@@ -142,7 +170,11 @@ def _parse_cells(
     return header, lines[1:]
 
 
-def _parse_lines(text: str, path: Path, skip_blanks: bool) -> Iterator[Line]:
+def _parse_lines(
+    text: str,
+    path: Path,
+    skip_blanks: bool,
+) -> Iterator[Line]:
     """Yield each row that is not empty."""
     source = io.StringIO(text, newline="")
     reader = csv.reader(source, strict=True, skipinitialspace=skip_blanks)
@@ -161,13 +193,13 @@ def _parse_rows(content: bytes, path: Path, columns: Columns) -> list[Row]:
     rows = []
     for number, cells in lines:
         row = {}
-        for name, cell in zip(header, cells, strict=True):
-            kind = columns[name]
+        for cell, (name, kind) in zip(cells, columns.items(), strict=True):
             try:
                 row[name] = _parse(cell, kind)
             except ValueError:
                 thing = f"{path}:{number}: {name}"
-                raise Invalid(thing, _EXPECTED[kind], repr(cell[:80])) from None
+                start = repr(cell[:80])
+                raise Invalid(thing, _EXPECTED[kind], start) from None
         rows.append(row)
     return rows
 
@@ -187,7 +219,10 @@ def _parse(cell: str, kind: type) -> Any:
     if cell == "":
         return None
     if kind is str:
-        return cell[1:] if cell[0] == "'" and _is_formula(cell[1:]) else cell
+        text = cell.removeprefix("'")
+        if text != cell and _is_formula(text):
+            return text
+        return cell
     if kind is bool and cell in _BOOLEANS:
         return _BOOLEANS[cell]
     if kind in (int, float) and _NUMBER.fullmatch(cell):
@@ -200,18 +235,24 @@ def _format(value: Any, kind: type) -> str:
     if value is None:
         return ""
     if kind is str and isinstance(value, str):
-        return f"'{value}" if _is_formula(value) else value
+        if _is_formula(value):
+            return f"'{value}"
+        return value
     if kind is bool and isinstance(value, bool):
         return str(value).lower()
     # A bool is an int to Python, and no number here.
-    is_number = values.number(value) is not None or type(value) is int
-    if kind in (int, float) and is_number and kind(value) == value:
-        return repr(kind(value))
+    is_number = type(value) is int or values.number(value) is not None
+    if kind in (int, float) and is_number:
+        number = kind(value)
+        if number == value:
+            return repr(number)
     raise ValueError(f"expected {kind.__name__}, found {value!r}")
 
 
 def _is_formula(text: str) -> bool:
-    return _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
+    if _NUMBER.fullmatch(text):
+        return False
+    return _FORMULA.match(text) is not None
 
 
 def _join(cells: Iterable[str]) -> str:

@@ -78,13 +78,15 @@ class _Chain:
         Its schema is checked only where the next line does not prove that it is as it was when it
         was written.
         """
-        before, digest = self.last_digest, _digest(line)
+        before = self.last_digest
+        digest = _digest(line)
         self.digests.append(digest)
         number = len(self.digests)
         try:
             row = json_files.parse(line, thing).value
             is_sealed = digest.encode() in next_line
-            if not is_sealed or not isinstance(row, dict) or _FIELDS - row.keys():
+            is_whole = isinstance(row, dict) and row.keys() >= _FIELDS
+            if not is_sealed or not is_whole:
                 json_files.check(row, "stage_ledger", thing)
         except Invalid as error:
             self.errors.append(error)
@@ -124,8 +126,10 @@ def latest_row(rows: Sequence[Row], run: str) -> Row | None:
 
 def evidence_digest(manifest: Row) -> str:
     """Return the SHA-256 (hex) of a manifest: path, size and digest of each file, in any order."""
-    files = sorted([file["path"], file["size"], file["sha256"]] for file in manifest["files"])
-    return _digest(json_files.encode(files))
+    files = []
+    for file in manifest["files"]:
+        files.append([file["path"], file["size"], file["sha256"]])
+    return _digest(json_files.encode(sorted(files)))
 
 
 def append(root: Path, row: Row) -> Row:
@@ -179,20 +183,30 @@ def publish(root: Path, block: str) -> bool:
     text = path.read_bytes() if path.exists() else b"# Stage audit log\n"
     last = _read_chain(root).last_digest or "none"
     head = f"<!-- stage-ledger:last-row sha256={last} -->".encode()
-    generated = b"\n".join((BEGIN, head, b"", block.strip("\n").encode(), b"", END))
-    line_end = b"\r\n" if re.match(rb"[^\r\n]*\r\n", text) else b"\n"
+    body = block.strip("\n").encode()
+    generated = b"\n".join((BEGIN, head, b"", body, b"", END))
+    line_end = b"\n"
+    if re.match(rb"[^\r\n]*\r\n", text):
+        line_end = b"\r\n"
     generated = generated.replace(b"\n", line_end)
     return disk.replace(path, _insert(path, text, generated, line_end))
 
 
-def _insert(path: Path, text: bytes, generated: bytes, line_end: bytes) -> bytes:
+def _insert(
+    path: Path,
+    text: bytes,
+    generated: bytes,
+    line_end: bytes,
+) -> bytes:
     """Return the user's document with our block in its place."""
     block = _find_block(path, text)
     if block is not None:
-        return text[: block.start] + generated + text[block.stop :]
+        before = text[: block.start]
+        return before + generated + text[block.stop :]
     for offset, line in _outside_fences(text):
         if _RULE.fullmatch(line):
-            return text[:offset] + generated + line_end + line_end + text[offset:]
+            blank = line_end + line_end
+            return text[:offset] + generated + blank + text[offset:]
     if not text.removeprefix(_BYTE_ORDER_MARK):
         return text + generated + line_end
     if not text.endswith(b"\n"):
@@ -202,34 +216,43 @@ def _insert(path: Path, text: bytes, generated: bytes, line_end: bytes) -> bytes
 
 def _find_block(path: Path, text: bytes) -> slice | None:
     """Return where our block is; None when there is none. Raises Invalid for any other marks."""
-    marks = [mark for mark in _find_comments(text) if mark[0] in (BEGIN, END)]
+    names = {BEGIN: "begin", END: "end"}
+    marks = []
+    present = []
+    for comment in _find_comments(text):
+        if comment[0] in names:
+            marks.append(comment)
+            present.append(names[comment[0]])
     if not marks:
         return None
-    if [mark[0] for mark in marks] != [BEGIN, END]:
-        names = {BEGIN: "begin", END: "end"}
-        present = ", ".join(names[mark[0]] for mark in marks)
+    if present != ["begin", "end"]:
         expected = "one stage-ledger:begin line, then one stage-ledger:end line"
-        raise Invalid(path, expected, present, "repair it by hand")
-    return slice(marks[0].start(), marks[1].end())
+        raise Invalid(path, expected, ", ".join(present), "repair it by hand")
+    begin, end = marks
+    return slice(begin.start(), end.end())
 
 
 def _find_comments(text: bytes) -> Iterator[re.Match[bytes]]:
     """Yield each line that begins as our marks do. A byte order mark is no part of a line."""
-    first = len(_BYTE_ORDER_MARK) if text.startswith(_BYTE_ORDER_MARK) else 0
+    text_start = len(text) - len(text.removeprefix(_BYTE_ORDER_MARK))
     for comment in _COMMENT.finditer(text):
         offset = comment.start()
-        if offset == first or text[offset - 1 : offset] in (b"\r", b"\n"):
+        byte_before = text[offset - 1 : offset]
+        if offset == text_start or byte_before in (b"\r", b"\n"):
             yield comment
 
 
 def _outside_fences(text: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield each line outside of fenced code, as offset and text without line end."""
-    fence, offset = b"", 0
+    fence = b""  # what ends the fenced code that we are in
+    offset = 0
     for whole_line in text.splitlines(keepends=True):
         line = whole_line.rstrip(b"\r\n")
         mark = _FENCE.match(line)
-        if mark and fence in (b"", mark[1]):
-            fence = b"" if fence else mark[1]
+        if mark and not fence:
+            fence = mark[1]
+        elif mark and fence == mark[1]:
+            fence = b""
         elif not fence:
             yield offset, line
         offset += len(whole_line)
@@ -251,7 +274,9 @@ def _view_head(root: Path) -> str | None:
             heads.append(head[1].decode())
     if len(heads) != 1:
         raise Invalid(path, "one stage-ledger:last-row line between the marks", f"{len(heads)}")
-    return None if heads[0] == "none" else heads[0]
+    if heads[0] == "none":
+        return None
+    return heads[0]
 
 
 def _lost_head(root: Path, chain: _Chain) -> list[str]:
@@ -272,7 +297,8 @@ def _read_chain(root: Path) -> _Chain:
     chain = _chains.get(path)
     if chain is None or not content.startswith(chain.content):
         chain = _chains[path] = _Chain()
-    new_lines = content.removeprefix(chain.content).split(b"\n")[:-1]
+    added = content.removeprefix(chain.content)
+    new_lines = added.split(b"\n")[:-1]
     lines = [line.removesuffix(b"\r") for line in new_lines]
     for line, next_line in zip_longest(lines, lines[1:], fillvalue=b""):
         chain.add(line, next_line, f"{path}:{len(chain.digests) + 1}")

@@ -47,7 +47,8 @@ def list_closed(root: Path) -> list[str]:
     """Return the run folders that were closed as far as the remediation plan, oldest first."""
     closed = []
     for folder in list_folders(root):
-        plan = RunPaths(root, folder, None).path("governance_remediation_plan")
+        run_paths = RunPaths(root, folder, None)
+        plan = run_paths.path("governance_remediation_plan")
         if run_names.parse_run_name(folder) and plan.exists():
             closed.append(folder)
     return closed

@@ -8,16 +8,17 @@ from postrun.core.errors import Missing
 from postrun.store import csv_files, json_files
 
 Row = csv_files.Row
+Rows = list[Row]
 
 
-def read_table(root: Path, name: str) -> list[Row]:
+def read_table(root: Path, name: str) -> Rows:
     """Return the rows of a table; none when there is no such file. Raises Invalid."""
     path = locations.workspace_path(root, name)
     columns = json_files.columns(name)
     return csv_files.read_rows(path, columns)
 
 
-def read_existing(root: Path, name: str) -> list[Row]:
+def read_existing(root: Path, name: str) -> Rows:
     """Return the rows of a table that must be there. Raises Missing, Invalid."""
     path = locations.workspace_path(root, name)
     if not path.exists():
@@ -45,7 +46,8 @@ def write_table(
     def check(row: Row) -> None:
         cells = tuple(row.values())
         if cells not in checked:
-            json_files.check(row, name, f"{path}: {row['run']}")
+            thing = f"{path}: {row['run']}"
+            json_files.check(row, name, thing)
 
     csv_files.write_rows(path, rows, columns, check)
     return path

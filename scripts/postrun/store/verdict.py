@@ -35,7 +35,12 @@ class Verdict:
 def of_run(root: Path, run: str) -> Verdict:
     """Return what ledger and audit of this workspace say about a run folder. Raises Invalid."""
     run_paths = RunPaths(root, run, None)
-    row = ledger.latest_row(ledger.read_rows(root), run) or {}
+    rows = ledger.read_rows(root)
+    row = ledger.latest_row(rows, run) or {}
     audit = json_files.read_optional(run_paths, "governance_audit_check") or {}
-    passed = audit.get("passed")
-    return Verdict(row.get("result"), row.get("next_action"), passed, row.get("number"))
+    return Verdict(
+        row.get("result"),
+        row.get("next_action"),
+        audit.get("passed"),
+        row.get("number"),
+    )
