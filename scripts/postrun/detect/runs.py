@@ -24,7 +24,7 @@ class ChosenRun:
 
     name: RunName
     tag: str
-    same_tag: list[str]  # every run folder with exactly this tag, oldest first
+    same_tag: list[str]  # all run folders whose name has exactly this tag, oldest first
     notes: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
 
@@ -34,7 +34,7 @@ class ChosenRun:
         return self.name.folder
 
 
-def choose(listing: RemoteListing, tag: str, asked: str | None) -> ChosenRun:
+def choose(listing: RemoteListing, tag: str, asked_folder: str | None) -> ChosenRun:
     """Return the run that is asked for, else the newest of exactly this tag.
 
     Raises AmbiguousRun when no run has the tag, Missing when the run asked for is not there.
@@ -43,10 +43,11 @@ def choose(listing: RemoteListing, tag: str, asked: str | None) -> ChosenRun:
     with_tag = [run for run in all_runs if run.tag == tag and run.folder in listing.folders]
     with_tag.sort(key=lambda run: run.started)
     folders = [run.folder for run in with_tag]
-    if asked is not None:
-        return _asked_run(listing, tag, asked, folders)
+    if asked_folder is not None:
+        return _asked_run(listing, tag, asked_folder, folders)
 
-    # Several tags share one folder name; the context has the tag as it was typed.
+    # Space, / and : of a tag become _ in the folder's name, so several tags can share one name.
+    # The context has the tag as it was typed.
     candidates, notes = [], []
     nearest = ""
     for run in with_tag:
@@ -73,12 +74,14 @@ def choose(listing: RemoteListing, tag: str, asked: str | None) -> ChosenRun:
     return chosen
 
 
-def _asked_run(listing: RemoteListing, tag: str, asked: str, folders: list[str]) -> ChosenRun:
-    name = run_names.parse_run_name(asked)
-    assert name is not None
-    if asked not in listing.folders:
+def _asked_run(
+    listing: RemoteListing, tag: str, asked_folder: str, folders: list[str]
+) -> ChosenRun:
+    name = run_names.parse_run_name(asked_folder)
+    assert name is not None, "run_lookup has checked it"
+    if asked_folder not in listing.folders:
         raise Missing(
-            f"{locations.RUNS}/{asked} on the workstation",
+            f"{locations.RUNS}/{asked_folder} on the workstation",
             "a folder",
             "nothing there",
             "see --run-dir-remote",
@@ -86,9 +89,9 @@ def _asked_run(listing: RemoteListing, tag: str, asked: str, folders: list[str])
     chosen = ChosenRun(name, tag, folders)
     if name.tag != tag:
         chosen.contradictions.append(
-            f"run folder {asked} was asked for, and its name has another tag than {tag}"
+            f"run folder {asked_folder} was asked for, and its name has another tag than {tag}"
         )
-    context_tag = _tag_in_context(listing, asked)
+    context_tag = _tag_in_context(listing, asked_folder)
     if context_tag not in (None, tag):
         chosen.contradictions.append(f"context.json names tag {context_tag!r}, not {tag}")
     return chosen
@@ -115,24 +118,24 @@ def _read(file: RemoteFile | None) -> Reading:
 
 
 def check_end(
-    listing: RemoteListing, chosen: ChosenRun, asked: str | None, recorded: str | None
+    listing: RemoteListing, chosen: ChosenRun, reason: str | None, recorded: str | None
 ) -> tuple[RemoteFile | None, str | None]:
     """Return the run's valid result.json; for a dead run None, and why it is given up.
 
-    `asked` is the reason on the command line, `recorded` the one of an earlier detection: it holds
+    `reason` is the one that --abandoned gives, `recorded` the one of an earlier detection: it holds
     until there is a result. Raises Missing, Invalid, and Usage when a run with a result is to be
     given up.
     """
     try:
         result = check_result(listing, chosen)
     except (Missing, Invalid) as error:
-        if asked is None and recorded is None:
+        if reason is None and recorded is None:
             raise
         state = "without a" if isinstance(error, Missing) else "with a broken"
         stopped = _stopped_by(listing, chosen.folder)
         chosen.notes.append(f"given up {state} result.json{stopped}")
-        return None, asked or recorded
-    if asked is not None:
+        return None, reason or recorded
+    if reason is not None:
         raise Usage(
             "--abandoned",
             "a run without a valid result.json",
@@ -176,7 +179,7 @@ def note_context(listing: RemoteListing, chosen: ChosenRun) -> None:
 
 
 def _stopped_by(listing: RemoteListing, folder: str) -> str:
-    """Return which gate before the run stopped it, in brackets; "" when none did.
+    """Return which gate stopped the run before its start, in parentheses; "" when none did.
 
     Such a run has no context, and there is no result to wait for.
     """
@@ -186,6 +189,7 @@ def _stopped_by(listing: RemoteListing, folder: str) -> str:
     if preflight.get("status") == "fail":
         return f" (its preflight failed: {preflight.get('reasons')})"
     prefix = f"{locations.RUNS}/{folder}/data_"
+    # Their names hold the time, so the last one is the newest.
     reports = sorted(path for path in listing.files if path.startswith(prefix))
     if not reports:
         return ""
@@ -198,8 +202,8 @@ def _stopped_by(listing: RemoteListing, folder: str) -> str:
 def utc_offsets(listing: RemoteListing, folder: str) -> tuple[timedelta | None, timedelta | None]:
     """Return the workstation's UTC offsets at the run's start and at its end; None: not known.
 
-    The one at the end comes from the workstation's present rules. An hour's difference is a change
-    of clocks; more means that the workstation answered in another zone than the run's.
+    The offset at the end is worked out by the workstation today. An hour's difference is the change
+    to or from summer time; more means that it answered in another time zone than the run's.
     """
     preflight = _read(listing.file(folder, "preflight.json")).members
     at_start = report_window.utc_offset(preflight.get("timestamp"))
