@@ -64,14 +64,14 @@ class HostMonitor:
         self.polled_at = now
         tags = [monitor.tag for monitor in self.open_monitors]
         first_name = ""
-        if self.discovery is not None:
+        if self.discovery:
             first_name = self.discovery.first_name()
         return partial(self.poll, tags, first_name)
 
     def seconds_left(self, now: float) -> float:
         """Return the seconds until waiting for this workstation ends, whatever it answers."""
         seconds = seconds_left(self._current, now, self.limits)
-        if self.discovery is None:
+        if not self.discovery:
             for monitor in self.open_monitors:
                 run_seconds = seconds_left(monitor.current, now, self.limits)
                 seconds = min(seconds, run_seconds)
@@ -96,7 +96,7 @@ class HostMonitor:
             self._take_run(monitor, run_answer, now)
             polled.append(monitor)
         self.due = math.inf
-        if self.error is None and now < self.deadline:
+        if not self.error and now < self.deadline:
             seconds = pause(self._current, now, self.limits, random.random())
             seconds = min(seconds, self.seconds_left(now))
             self.due = now + max(0.0, seconds)
@@ -134,7 +134,7 @@ class HostMonitor:
 
     def add_new_runs(self, snapshot: HostSnapshot, now: float) -> None:
         """Start a monitor for each run that is new; they are polled at once. Raises Invalid."""
-        if self.discovery is None:
+        if not self.discovery:
             return
         place = f"{self.request.host}:{self.request.remote_root}"
         for run in self.discovery.find_new_runs(snapshot):

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from postrun.core import terminal
 from postrun.core.errors import (
@@ -22,7 +23,7 @@ from postrun.core.errors import (
 from postrun.monitor import notify
 from postrun.monitor.display import Display
 from postrun.monitor.host_monitor import HostAnswer, HostMonitor
-from postrun.monitor.report import ReportRow, counted
+from postrun.monitor.report import ReportRow
 from postrun.monitor.run_monitor import RunMonitor
 from postrun.monitor.states import State
 from postrun.remote.snapshots import HostSnapshot
@@ -36,6 +37,7 @@ _LOCK_HOLD = 60.0  # seconds at most for which a held lock keeps other runs from
 Close = Callable[..., int]
 # A workstation, what it answered (None: a bug), and when, by the monotonic clock.
 Answer = tuple[HostMonitor, HostAnswer | None, float]
+OpenRun = tuple[HostMonitor, RunMonitor]
 
 
 class BackgroundPolls:
@@ -71,30 +73,26 @@ class BackgroundPolls:
             return None
 
 
+@dataclass
 class MonitorLoop:
     """Monitors runs until each has ended, or waiting has. `rows` hold what became of each."""
 
-    def __init__(
-        self,
-        hosts: Sequence[HostMonitor],
-        display: Display,
-        close: Close | None,  # None: complete runs are not closed
-        lock_wait: float,
-        once: bool = False,  # stay only for a run whose every poll points to the same end
-        dry_run: bool = False,  # one poll, whatever it points to
-    ) -> None:
-        self.hosts = hosts
-        self.display = display
-        self.polls = BackgroundPolls()
-        root = hosts[0].request.root
-        self.notifier = notify.notifier_for(root, display.show_problem)
-        self.rows: list[ReportRow] = []
-        self._close = close
-        self._lock_wait = lock_wait
-        self._dry_run = dry_run
-        self._stops_early = once or dry_run  # a run that goes on is not waited for
-        self._complete: deque[tuple[HostMonitor, RunMonitor]] = deque()  # not closed yet
-        self._next_closing = -math.inf
+    hosts: Sequence[HostMonitor]
+    display: Display
+    close: Close | None  # None: complete runs are not closed
+    lock_wait: float
+    once: bool = False  # stay only for a run whose every poll points to the same end
+    dry_run: bool = False  # one poll, whatever it points to
+    polls: BackgroundPolls = field(default_factory=BackgroundPolls)
+    rows: list[ReportRow] = field(default_factory=list)
+    _complete: deque[OpenRun] = field(default_factory=deque)  # not closed yet
+    _next_closing: float = -math.inf
+
+    def __post_init__(self) -> None:
+        # A run that goes on is not waited for.
+        self._stops_early = self.once or self.dry_run
+        root = self.hosts[0].request.root
+        self.notifier = notify.notifier_for(root, self.display.show_problem)
 
     def run(self, resume: str) -> bool:
         """Monitor until nothing is left to wait for. Return whether nobody pressed Ctrl-C.
@@ -107,7 +105,7 @@ class MonitorLoop:
             unclosed = len(self._complete)
             for host in self.hosts:
                 unclosed += len(host.open_monitors)
-            message = f"detached: {counted(unclosed, 'run')} not closed yet; {resume}"
+            message = f"detached: {terminal.counted(unclosed, 'run')} not closed yet; {resume}"
             self.display.screen.show(terminal.plain(message))
             return False
         finally:
@@ -124,7 +122,7 @@ class MonitorLoop:
                     self.polls.start(host)
             seconds = self._seconds_to_sleep()
             answer = self.polls.wait(seconds)
-            if answer is not None:
+            if answer:
                 self._take(*answer)
             else:
                 # Only when nothing has arrived: a closing takes long, and keeps no answer waiting.
@@ -140,9 +138,9 @@ class MonitorLoop:
         """Return whether nothing is left to wait for at a workstation."""
         if host.due == math.inf:
             return True
-        if self._stops_early and host.problem is not None:
+        if self._stops_early and host.problem:
             return True
-        if host.discovery is not None and not host.has_answered:
+        if host.discovery and not host.has_answered:
             return False  # it is not known yet which runs there are
         return all(map(self._is_enough, host.monitors.values()))
 
@@ -152,7 +150,7 @@ class MonitorLoop:
             return True
         if not self._stops_early or monitor.polls == 0:
             return False
-        return self._dry_run or not monitor.points_to_end
+        return self.dry_run or not monitor.points_to_end
 
     def _may_poll(self, host: HostMonitor) -> bool:
         """Return whether a workstation may be polled again.
@@ -162,7 +160,7 @@ class MonitorLoop:
         """
         if host.is_polling:
             return False
-        if host.discovery is not None and not self._stops_early:
+        if host.discovery and not self._stops_early:
             return True
         return not self._is_done(host)
 
@@ -213,18 +211,18 @@ class MonitorLoop:
             host.add_new_runs(answer, now)
         if is_first_contact:
             self.display.first_contact(host)
-        if host.error is not None:
+        if host.error:
             self._give_up(host, host.error)
 
     def _end_run(self, host: HostMonitor, monitor: RunMonitor) -> None:
         """Close a complete run in its turn; report any other end."""
         ended_by = monitor.current.ended_by
-        if ended_by is DeadlineReached and host.problem is not None:
+        if ended_by is DeadlineReached and host.problem:
             ended_by = Unreachable
-        if ended_by is not None:
+        if ended_by:
             row = monitor.report(ended_by.exit_code)
             self.rows.append(row)
-        elif self._close is not None:
+        elif self.close:
             self._complete.append((host, monitor))
 
     def _give_up(self, host: HostMonitor, error: PostRunError) -> None:
@@ -249,10 +247,10 @@ class MonitorLoop:
         if self._stops_early:
             code = NotFinished.exit_code
             host_code = Unreachable.exit_code
-        if not host.has_answered and host.error is None:
+        if not host.has_answered and not host.error:
             row = ReportRow(host.request.host, "not seen", str(host.problem), host_code)
             self.rows.append(row)
-        if host.problem is not None:
+        if host.problem:
             reason = host.error or Unreachable
             code = reason.exit_code
         for monitor in host.open_monitors:
@@ -263,7 +261,7 @@ class MonitorLoop:
 
     def _close_next(self) -> None:
         """Close the next complete run, if there is one. Polls that were begun go on meanwhile."""
-        if self._close is None or not self._complete:
+        if not self.close or not self._complete:
             return
         if self.polls.now() < self._next_closing:
             return
@@ -273,13 +271,13 @@ class MonitorLoop:
         is_late = self.polls.now() >= host.deadline
         is_last_try = self._stops_early or is_late
         # Where many runs are monitored, those that go on are polled while a lock is held.
-        retries_locks = host.discovery is not None and not is_last_try
-        lock_wait = self._lock_wait
+        retries_locks = host.discovery and not is_last_try
+        lock_wait = self.lock_wait
         if retries_locks:
             lock_wait = min(lock_wait, _LOCK_HOLD)
         request = host.closing_request(monitor)
         try:
-            code = self._close(request, wait=lock_wait)
+            code = self.close(request, wait=lock_wait)
         except PostRunError as error:
             terminal.error(str(error))
             code = error.exit_code
