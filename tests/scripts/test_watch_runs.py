@@ -22,7 +22,7 @@ from harness.factory import Documents
 from harness.programs import Program, on_a_terminal
 from harness.sshd import Sshd
 from postrun.core import locations, locks
-from postrun.monitor.report import counted
+from postrun.core.terminal import counted
 from postrun.store import configuration
 
 MINE = f"w{os.getpid()}"  # tags of this test process alone: others work on the same machine

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from postrun.core import terminal
 from postrun.monitor.host_monitor import HostMonitor
-from postrun.monitor.report import counted
 from postrun.monitor.run_monitor import RunMonitor
 from postrun.monitor.screen import Screen, progress
 from postrun.monitor.states import State
@@ -51,12 +50,12 @@ class Display:
 
     def first_contact(self, host: HostMonitor) -> None:
         """Show how many runs there are, or that the workstation has not answered yet."""
-        runs = counted(len(host.monitors), "unfinished run")
+        runs = terminal.counted(len(host.monitors), "unfinished run")
         message = f": {runs} to watch"
         if not host.has_answered:
             message = f" does not answer ({host.problem})"
         elif host.discovery and host.discovery.skipped_old_runs:
-            skipped = counted(host.discovery.skipped_old_runs, "older run")
+            skipped = terminal.counted(host.discovery.skipped_old_runs, "older run")
             message += f"; {skipped} left out: use --since or --all"
         self.show_host(host, message)
 
@@ -100,8 +99,7 @@ class OneRunDisplay(Display):
         super().run_polled(monitor)
         previous = self._progress
         self._progress = ""
-        state = monitor.current.last_known
-        if state in (State.RUNNING, State.STALLED):
+        if monitor.current.last_known in (State.RUNNING, State.STALLED):
             self._progress = progress(monitor.log_tail)
         # The live part shows it anyway.
         is_new = self._progress not in ("", previous)

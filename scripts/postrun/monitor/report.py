@@ -37,8 +37,3 @@ def print_rows(rows: list[ReportRow], as_json: bool) -> int:
     if as_json:
         print(json.dumps({"exit_code": code, "runs": documents}))
     return code
-
-
-def counted(count: int, singular: str) -> str:
-    """Return a number with its noun: 1 run, 2 runs."""
-    return f"{count} {singular}" if count == 1 else f"{count} {singular}s"

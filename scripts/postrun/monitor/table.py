@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 
-from postrun.monitor.report import counted
+from postrun.core.terminal import counted
 from postrun.monitor.run_monitor import CLOSED, RunMonitor
 from postrun.monitor.screen import progress
 from postrun.monitor.states import State

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from postrun.monitor.report import ReportRow, counted, print_rows
+from postrun.core.terminal import counted
+from postrun.monitor.report import ReportRow, print_rows
 
 CLOSED = ReportRow("bench", "closed", "pass, audit passed", 0, "a", "run_a")
 DEAD = ReportRow("bench", "dead", "no process is left", 7, "b", "run_b")
