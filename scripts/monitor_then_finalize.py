@@ -153,8 +153,6 @@ def explain_end(host: HostMonitor, monitor: RunMonitor, resume: str) -> PostRunE
 def add_until(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a monitor of one run."""
     group = parser.add_argument_group("until when")
-    once = "poll once, and report by the exit code; 10 is not finished"
-    group.add_argument("--once", action="store_true", help=once)
     until = "stop there, do not finalize"
     group.add_argument("--until", choices=[str(State.COMPLETE)], help=until)
     pattern = "a regular expression: also a process of the run"

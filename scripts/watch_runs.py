@@ -81,8 +81,7 @@ def connect(args: argparse.Namespace) -> tuple[list[HostMonitor], list[Workstati
     settings = configuration.workstation()
     places = configuration.workstations()
     if args.host or args.remote_root:
-        place = configuration.choose_workstation(args.host, args.remote_root)
-        places = [place]
+        places = [configuration.choose_workstation(args.host, args.remote_root)]
     root = args.local_root.resolve()
     limits = limits_from(args)
     started_at = time.monotonic()
@@ -124,8 +123,6 @@ def add_choice_of_runs(parser: argparse.ArgumentParser) -> None:
     since = "unfinished runs begun from then on, instead of 7 days"
     group.add_argument("--since", type=stamp, metavar="STAMP", help=since)
     group.add_argument("--all", action="store_true", help="every unfinished run, however old")
-    once = "poll once, and report by the exit code; 10 is not finished"
-    group.add_argument("--once", action="store_true", help=once)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

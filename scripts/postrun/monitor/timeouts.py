@@ -26,7 +26,9 @@ TIMEOUTS = (
 
 
 def add_timeouts(parser: argparse.ArgumentParser, usual: Limits | None = None) -> None:
-    """Add the flags of the timeouts; `usual` holds their defaults."""
+    """Add --once and the flags of the timeouts; `usual` holds their defaults."""
+    once = "poll once, and report by the exit code; 10 is not finished"
+    parser.add_argument("--once", action="store_true", help=once)
     group = parser.add_argument_group("timeouts, in seconds")
     for flag, name, description in TIMEOUTS:
         default = getattr(usual or Limits(), name)
