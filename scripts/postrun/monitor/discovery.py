@@ -1,6 +1,5 @@
 """Which runs of a workstation are new, not closed yet and recent enough to be monitored."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,12 +41,10 @@ class RunDiscovery:
         # Later polls list only what began meanwhile. The first one lists the archive as well, and
         # nobody wants a year of abandoned runs to be closed by surprise.
         start = self.since or self._now - RECENT
-        settings = configuration.workstation()
-        ignored = settings["ignored_programs"]
         recent = []
         for run in open_runs:
             is_recent = run.started >= start
-            if is_recent or is_at_work(run, snapshot, ignored):
+            if is_recent or is_at_work(run, snapshot):
                 recent.append(run)
         self.skipped_old_runs = len(open_runs) - len(recent)
         return recent
@@ -100,15 +97,15 @@ def is_closed(root: Path, folder: str, decided: set[str]) -> bool:
 def is_at_work(
     run: RunName,
     snapshot: HostSnapshot,
-    ignored: Collection[str],
 ) -> bool:
-    """Return whether a run has processes, but for `ignored` programs, and no result yet."""
+    """Return whether a run has processes, but for ignored programs, and no result yet."""
     if snapshot.folders[run.folder]:
         return False
+    settings = configuration.workstation()
     found = processes.of_run(
         snapshot.processes,
         run.tag,
         run.folder,
-        ignored_programs=ignored,
+        ignored_programs=settings["ignored_programs"],
     )
     return bool(found)

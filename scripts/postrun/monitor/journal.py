@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from postrun.core import disk
 from postrun.core.locations import RunPaths
+from postrun.core.values import Json
 from postrun.monitor.states import FINAL_STATES, MonitorState
 from postrun.store import json_files
 
@@ -20,7 +20,7 @@ class Journal:
 
     root: Path
     tag: str
-    waiting_lines: list[dict[str, Any]] = field(default_factory=list)
+    waiting_lines: list[Json] = field(default_factory=list)
 
     def record(self, previous: MonitorState, current: MonitorState, now: float) -> None:
         """Write a line for a change of state. Raises Missing, and Invalid for a damaged journal.
@@ -51,7 +51,7 @@ class Journal:
             last_state = line["state"]
         self.waiting_lines.clear()
 
-    def _line(self, previous: MonitorState, current: MonitorState, now: float) -> dict[str, Any]:
+    def _line(self, previous: MonitorState, current: MonitorState, now: float) -> Json:
         lasted = None
         if previous.state:
             lasted = round(now - previous.state_since, 1)

@@ -24,19 +24,17 @@ State = StrEnum(
 )
 # One sentence for each state; `make docs` writes them into docs/steps.md.
 MEANING = {
-    State.WAITING: "no run folder has this tag yet",
-    State.STARTING: "the run folder exists, its context.json does not yet",
-    State.RUNNING: "no result.json yet; processes are alive, "
-    "or missing for less than the grace time",
-    State.STALLED: "processes are alive, but no file has changed for the stall limit",
-    State.SETTLING: "result.json is valid, but processes are alive or files may still be changing",
-    State.WRITING: "result.json is present but not valid: perhaps it is only half written",
-    State.CORRUPT: "result.json stayed invalid, without a change, for the grace time",
-    State.DEAD: "no result.json and no process in two polls, for the grace time; "
+    "waiting": "no run folder has this tag yet",
+    "starting": "the run folder exists, its context.json does not yet",
+    "running": "no result.json yet; processes are alive, or missing for less than the grace time",
+    "stalled": "processes are alive, but no file has changed for the stall limit",
+    "settling": "result.json is valid, but processes are alive or files may still be changing",
+    "writing": "result.json is present but not valid: perhaps it is only half written",
+    "corrupt": "result.json stayed invalid, without a change, for the grace time",
+    "dead": "no result.json and no process in two polls, for the grace time; "
     "or the preflight or the data-quality gate failed",
-    State.UNREACHABLE: "the workstation does not answer; the pauses between attempts get longer",
-    State.COMPLETE: "result.json is valid, no process is alive, "
-    "and no file changed between two polls",
+    "unreachable": "the workstation does not answer; the pauses between attempts get longer",
+    "complete": "result.json is valid, no process is alive, and no file changed between two polls",
 }
 # The states that end a monitor, each with the error to end with.
 FINAL_STATES: dict[State, type[PostRunError] | None] = {
@@ -46,6 +44,9 @@ FINAL_STATES: dict[State, type[PostRunError] | None] = {
 }
 LONGEST_PAUSE = 60.0  # seconds between failed attempts, unless the interval itself is longer
 _MOST_DOUBLINGS = 16
+_CHECKING = (
+    "result.json is present and no process is left; checking that files have stopped changing"
+)
 
 
 @dataclass(frozen=True)
@@ -223,8 +224,7 @@ def _going_on(facts: Facts, quiet_for: float, limits: Limits) -> tuple[State, st
     if facts.has_result and facts.processes:
         return State.SETTLING, f"result.json is present, but {processes}"
     if facts.has_result:
-        message = "result.json is present and no process is left; "
-        return State.SETTLING, message + "checking that files have stopped changing"
+        return State.SETTLING, _CHECKING
     if facts.result_flaw is not None:
         return State.WRITING, facts.result_flaw
     if not facts.has_context:
