@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from postrun.core.disk import report_write_errors
 from postrun.core.errors import Locked
 
 _PAUSE = 0.05  # seconds between two attempts
+_OPEN_ATTEMPTS = 20
 
 
 @contextmanager
@@ -41,35 +42,41 @@ def _acquire(path: Path, wait: float) -> FileIO:
     """Return the locked file; name its holder once when it is not free at once."""
     deadline = time.monotonic() + wait
     reported = False
-    lock_file = _open(path)
-    while not _try(lock_file):
+    while True:
+        with report_write_errors(path):
+            lock_file = _open(path)
+        is_free = _try(lock_file)
+        # Its holder may have removed the file: who locks that one does not meet who makes a new one.
+        if is_free and _is_at(path, lock_file):
+            return lock_file
+        lock_file.close()
+        if is_free:
+            continue
         holder = _holder(path)
         if time.monotonic() >= deadline:
-            lock_file.close()
             expected, actual = f"it free within {wait:g} s", f"it held by {holder}"
             raise Locked(path.name, expected, actual, "try again when that ends")
         if not reported:
             terminal.say(f"waiting for {holder}")
             reported = True
         time.sleep(_PAUSE)
-    # Its holder may have removed the file: who locks that one does not meet who makes a new one.
-    if not _is_at(path, lock_file):
-        lock_file.close()
-        return _acquire(path, deadline - time.monotonic())
-    return lock_file
 
 
-def _open(path: Path) -> FileIO:
-    with report_write_errors(path):
+def _open(path: Path, attempts: int = _OPEN_ATTEMPTS) -> FileIO:
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab", buffering=0)
+    except (FileNotFoundError, FileExistsError):
+        # Another process has just removed its unused folder, between two of these calls.
+        if attempts == 1:
+            raise
+        return _open(path, attempts - 1)
 
 
 def _holder(path: Path) -> str:
-    try:
+    holder = ""
+    with suppress(FileNotFoundError):
         holder = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        holder = ""
     return holder or "a process that just started"
 
 
@@ -84,15 +91,12 @@ def _remove_unused(path: Path, new_folders: list[Path]) -> None:
     """Remove a lock file together with the folders that were made for it alone, nearest first."""
     if not new_folders:
         return
-    for present in new_folders[-1].rglob("*"):
-        if present not in (path, *new_folders):
-            return
-    path.unlink(missing_ok=True)
-    for folder in new_folders:
-        try:
-            folder.rmdir()
-        except OSError:
-            return  # another process has just put its own lock there
+    present = set(new_folders[-1].rglob("*"))
+    if present <= {path, *new_folders}:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # another process has just put its own lock there
+            for folder in new_folders:
+                folder.rmdir()
 
 
 def _try(lock_file: FileIO) -> bool:

@@ -148,3 +148,21 @@ def test_folders_that_only_a_lock_was_put_into_are_taken_away(tmp_path: Path) ->
     with locks.hold(path, wait=0, purpose="x"):
         pass
     assert path.exists(), "the folders were there before"
+
+
+def test_a_folder_that_another_holder_removes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit/.locks/run.lock"
+    real_open, removed = Path.open, []
+
+    def open_late(self: Path, *args: object, **options: object) -> object:
+        if not removed:
+            self.parent.rmdir()
+            removed.append(self)
+        return real_open(self, *args, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", open_late)
+    with locks.hold(path, wait=0, purpose="x"):
+        assert path.exists()
+    assert removed == [path]
