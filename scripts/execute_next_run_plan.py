@@ -15,13 +15,12 @@ did not answer.
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from postrun import cli
-from postrun.core import disk, locations
+from postrun.core import disk
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
+from postrun.core.values import Json
 from postrun.remote import launch
 from postrun.store import json_files
 
@@ -30,52 +29,45 @@ _AGAIN = "plan again: make next-run-plan"
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Start the command of this rank when its plan is current; return 0, else 1."""
+    """Start the command of this rank when its plan is current; return 0, else 1.
+
+    Raises Missing, Invalid.
+    """
     request = cli.parse_request(args, needs_run=False)
-    command = _command(request.root, args.rank)
+    workspace = RunPaths.of_workspace(request.root)
+    plan = json_files.read(workspace, PLAN)
+    _check_current(workspace, plan)
+    rank = f"rank {args.rank}"
+    commands = {command["rank"]: command for command in plan["commands"]}
+    command = commands.get(args.rank)
+    if command is None:
+        ranks = ", ".join(map(str, commands)) or "none"
+        expected = f"a planned command (ranks: {ranks})"
+        raise Missing(rank, expected, "none")
+    if command["argv"] is None:
+        expected = "a command whose inputs are known"
+        reasons = "; ".join(command["blocked_by"])
+        raise Missing(rank, expected, reasons)
+    request = replace(request, tag=command["tag"])
     return launch.start(
-        replace(request, tag=command["tag"]),
-        run=f"rank {args.rank}",
-        command=command["argv"],
-        files=command["files"],
-        hint=_AGAIN,
-        as_json=args.json,
+        request,
+        rank,
+        command["argv"],
+        command["files"],
+        _AGAIN,
+        args.json,
     )
 
 
-def _command(root: Path, rank: int) -> dict[str, Any]:
-    """Return the planned command of this rank. Raises Missing, Invalid."""
-    plan = json_files.read(RunPaths.of_workspace(root), PLAN)
-    _check_current(root, plan)
-    commands = {command["rank"]: command for command in plan["commands"]}
-    if rank not in commands:
-        ranks = ", ".join(map(str, commands)) or "none"
-        raise Missing(
-            f"rank {rank}",
-            f"a planned command (ranks: {ranks})",
-            "none",
-        )
-    command: dict[str, Any] = commands[rank]
-    if command["argv"] is None:
-        raise Missing(
-            f"rank {rank}",
-            "a command whose inputs are known",
-            "; ".join(command["blocked_by"]),
-        )
-    return command
-
-
-def _check_current(root: Path, plan: dict[str, Any]) -> None:
+def _check_current(workspace: RunPaths, plan: Json) -> None:
     """Raise Invalid when a file that the plan was made from has changed since."""
     for name, digest in plan["made_from"].items():
-        path = locations.workspace_path(root, name)
-        if not path.exists() or disk.sha256(path) != digest:
-            raise Invalid(
-                locations.workspace_path(root, PLAN),
-                f"a plan made from the present {name}",
-                "an older one",
-                _AGAIN,
-            )
+        path = workspace.path(name)
+        if path.exists() and disk.sha256(path) == digest:
+            continue
+        plan_path = workspace.path(PLAN)
+        expected = f"a plan made from the present {name}"
+        raise Invalid(plan_path, expected, "an older one", _AGAIN)
 
 
 def add_rank(parser: argparse.ArgumentParser) -> None:
@@ -85,13 +77,7 @@ def add_rank(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start one planned run."""
-    return cli.script_main(
-        execute,
-        __doc__,
-        argv,
-        cli.add_target,
-        add_rank,
-    )
+    return cli.script_main(execute, __doc__, argv, cli.add_target, add_rank)
 
 
 if __name__ == "__main__":

@@ -22,24 +22,27 @@ from postrun.core.errors import Usage
 from postrun.decide import planning
 from postrun.remote import launch
 
-# Our flags and the launcher's, where it has another name for the same thing.
+# The launcher's flags, with ours: one has another name here.
 _LAUNCHER_FLAGS = {
-    "owner": "--owner",
-    "notes": "--notes",
-    "threads": "--threads",
-    "data": "--dq-input-csv",
+    "owner": "owner",
+    "notes": "notes",
+    "threads": "threads",
+    "dq-input-csv": "data",
 }
 
 
 def start(args: argparse.Namespace) -> int:
     """Start the run when launcher and data are there and the tag is free; return 0, else 1."""
+    request = cli.parse_request(args)
+    run = f"official run {args.tag}"
+    files = [planning.LAUNCHER, args.data]
     return launch.start(
-        cli.parse_request(args),
-        run=f"official run {args.tag}",
-        command=command(args),
-        files=[planning.LAUNCHER, args.data],
-        hint="an audit allows one",
-        as_json=args.json,
+        request,
+        run,
+        command(args),
+        files,
+        "an audit allows one",
+        args.json,
     )
 
 
@@ -48,10 +51,10 @@ def command(args: argparse.Namespace) -> list[str]:
     if not args.data:
         raise Usage("--data", "a data file, relative to the remote root", "nothing")
     argv = ["bash", planning.LAUNCHER, "--workflow", run_names.WORKFLOW, "--tag", args.tag]
-    for name, flag in _LAUNCHER_FLAGS.items():
+    for flag, name in _LAUNCHER_FLAGS.items():
         value = getattr(args, name)
         if value is not None:
-            argv.append(f"{flag}={value}")
+            argv.append(f"--{flag}={value}")
     try:
         return [*argv, "--", *shlex.split(args.gate)]
     except ValueError as error:
@@ -67,12 +70,8 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--notes", help="what it is to find out")
     run.add_argument("--threads", help="for each numerical library (default: all cores)")
     run.add_argument("--data", required=True, help="the data file, relative to the remote root")
-    run.add_argument(
-        "--gate",
-        required=True,
-        metavar="WORDS",
-        help="the gate program's arguments, in one text",
-    )
+    gate = "the gate program's arguments, in one text"
+    run.add_argument("--gate", required=True, metavar="WORDS", help=gate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
