@@ -39,20 +39,16 @@ def replace(path: Path, content: bytes) -> bool:
     with report_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_through(unfinished, content)
+            with unfinished.open("xb") as out:
+                out.write(content)
+                # A power cut after the move must not leave an empty file.
+                out.flush()
+                os.fsync(out.fileno())
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
     terminal.detail(f"wrote {path}")
     return True
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    # A power cut after the move must not leave an empty file: the content goes to the disk first.
-    with path.open("xb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
 
 
 def append(path: Path, line: bytes) -> None:
@@ -66,8 +62,7 @@ def append(path: Path, line: bytes) -> None:
             rest = line
             try:
                 while rest:
-                    written = out.write(rest)
-                    rest = rest[written:]
+                    rest = rest[out.write(rest) :]
                 os.fsync(out.fileno())
             except OSError:
                 # Half a line would spoil every later one.
