@@ -46,7 +46,7 @@ def _acquire(path: Path, wait: float) -> FileIO:
         with report_write_errors(path):
             lock_file = _open(path)
         is_free = _try(lock_file)
-        # Its holder may have removed the file: who locks that one does not meet who makes a new one.
+        # Its holder may have removed the file: who locks that one does not meet who makes another.
         if is_free and _is_at(path, lock_file):
             return lock_file
         lock_file.close()
