@@ -154,7 +154,8 @@ def test_a_folder_that_another_holder_removes_meanwhile_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "audit/.locks/run.lock"
-    real_open, removed = Path.open, []
+    real_open = Path.open
+    removed: list[Path] = []
 
     def open_late(self: Path, *args: object, **options: object) -> object:
         if not removed:
