@@ -13,7 +13,6 @@ Exit code: 0 written, whatever the decision; 3 an earlier step is missing; 4 an 
 """
 
 from fnmatch import fnmatchcase
-from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -70,8 +69,11 @@ def gather(
     """
     row = _ledger_row(run_paths)
     name = run_paths.name
+    hypotheses = configuration.load("gate_hypotheses")["gates"]
     # What an abandoned run left may be a part, so it counts as not measured: as in the registry.
-    measured = report if manifest.get("abandoned") is None else None
+    measured = report
+    if manifest.get("abandoned") is not None:
+        measured = None
     return {
         "run_folder": run_paths.run,
         "gate_folder": run_paths.gate,
@@ -90,7 +92,7 @@ def gather(
         "statistics": stages.stage(report, "statistical_gates"),
         "governance": standing.governance(audit, plan),
         "comparison": _comparison(run_paths, measured, audit, plan),
-        "follow_ups": standing.follow_ups(plan, _hypotheses()),
+        "follow_ups": standing.follow_ups(plan, hypotheses),
         "evidence": _evidence(run_paths, manifest),
     }
 
@@ -107,7 +109,8 @@ def _ledger_row(run_paths: RunPaths) -> Json:
 def _strategy(run_paths: RunPaths, report: Any) -> str | None:
     options = gates.inputs(report)
     in_report = values.text(options.get("strategy"))
-    return in_report or command_file.option(run_paths.path("command"), "--strategy")
+    command = run_paths.path("command")
+    return in_report or command_file.option(command, "--strategy")
 
 
 def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
@@ -117,7 +120,7 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
     """
     if report is None:
         return _no_windows(None, "there is no gate report that names the table")
-    named = gates.section(report, "wf_stress").get("summary_csv")
+    named = values.member(report, "wf_stress", "summary_csv")
     path = evidence.local_path(locations.GATES, run_paths.gate, named)
     listed = FileDigests.from_manifest(manifest).files
     if path is None or path not in listed:
@@ -128,7 +131,8 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
     except PostRunError as error:
         problem = str(error).replace(f"{run_paths.root}/", "")
         return _no_windows(path, problem)
-    return {"path": path, "rows": stages.windows(rows), "problem": None}
+    windows = stages.windows(rows)
+    return {"path": path, "rows": windows, "problem": None}
 
 
 def _no_windows(path: str | None, problem: str) -> Json:
@@ -153,18 +157,18 @@ def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Js
         "high_items": severities.count("High"),
     }
     metrics = comparison.compare(before, now)
-    return {"previous_run": before["run"], "none_because": None, "metrics": metrics}
-
-
-def _hypotheses() -> dict[str, str]:
-    rows = configuration.load("gate_hypotheses")["gates"]
-    return {row["gate"]: row["hypothesis"] for row in rows}
+    return {
+        "previous_run": before["run"],
+        "none_because": None,
+        "metrics": metrics,
+    }
 
 
 def _evidence(run_paths: RunPaths, manifest: Json) -> Json:
     """Return the files that the review rests on; the digest of the list stands for all others."""
     files = manifest["files"]
     path = run_paths.path("evidence_manifest")
+    changes = manifest["changes"]
     cited = [file for file in files if _is_artifact(file["path"])]
     return {
         "manifest": run_paths.relative(path),
@@ -172,15 +176,17 @@ def _evidence(run_paths: RunPaths, manifest: Json) -> Json:
         "sha256": ledger.evidence_digest(manifest),
         "files": len(files),
         "bytes": sum(file["size"] for file in files),
-        "cited": _select("path size sha256", cited),
-        "changes": _select("at reason files", manifest["changes"]),
+        "cited": _select(cited, "path", "size", "sha256"),
+        "changes": _select(changes, "at", "reason", "files"),
     }
 
 
-def _select(names: str, rows: list[Json]) -> list[Json]:
+def _select(rows: list[Json], *names: str) -> list[Json]:
     """Return the rows with only these members."""
-    read = itemgetter(*names.split())
-    return [dict(zip(names.split(), read(row), strict=True)) for row in rows]
+    selected = []
+    for row in rows:
+        selected.append({name: row[name] for name in names})
+    return selected
 
 
 def _is_artifact(path: str) -> bool:
@@ -191,8 +197,10 @@ def _is_artifact(path: str) -> bool:
     # Below the home comes the run's or the gate report's own folder.
     _, *below = PurePosixPath(path).relative_to(folder).parts
     for artifact in ARTIFACTS.values():
+        if artifact.home is not home:
+            continue
         for file in artifact.files:
-            if artifact.home is home and _matches(below, file.split("/")):
+            if _matches(below, file.split("/")):
                 return True
     return False
 
@@ -205,10 +213,13 @@ def _matches(parts: list[str], patterns: list[str]) -> bool:
 
 
 def _summary(document: Json) -> str:
-    decision, compared = document["decision"], document["comparison"]
-    summary = f"{decision['result']}, {decision['recommendation'].replace('_', ' ')}"
-    if decision["blocking"]:
-        summary += f", {len(decision['blocking'])} blocking"
+    decision = document["decision"]
+    compared = document["comparison"]
+    recommendation = decision["recommendation"].replace("_", " ")
+    summary = f"{decision['result']}, {recommendation}"
+    blocking = len(decision["blocking"])
+    if blocking:
+        summary += f", {blocking} blocking"
     previous_run = compared["previous_run"]
     if previous_run is None:
         return f"{summary}; compared with no run: {compared['none_because']}"

@@ -30,7 +30,6 @@ from postrun.store import check_catalogue, page_files
 from postrun.store.check_catalogue import Check
 
 ARTIFACT = "governance_audit_check"
-_COLUMNS = ["id", "question", "family", "severity", "answer", "expected", "observed", "evidence"]
 _SYNC = "sync the run first: make sync-run TAG=..."
 
 Catalogue = Mapping[str, Check]
@@ -51,7 +50,8 @@ def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     catalogue = check_catalogue.checks()
     answers = record(facts, catalogue)
     document, written = page_files.write_formats(run_paths, ARTIFACT, answers)
-    return StepResult(_summary(document), written, document["passed"])
+    summary = _summary(document["checks"])
+    return StepResult(summary, written, document["passed"])
 
 
 def matched(catalogue: Catalogue) -> Catalogue:
@@ -110,13 +110,22 @@ def _run(check: Check, facts: Facts) -> Json:
         observed = f"{type(error).__name__}: {error}"
         answer = Answer(False, "a check that can run", observed, None)
         return _row(check, ERROR, answer)
-    result = PASS if answer.passed else FAIL
-    return _row(check, result, answer)
+    if answer.passed:
+        return _row(check, PASS, answer)
+    return _row(check, FAIL, answer)
 
 
 def _row(check: Check, result: str, answer: Answer) -> Json:
-    members = {**vars(check), **vars(answer), "answer": result}
-    return {name: members[name] for name in _COLUMNS}
+    return {
+        "id": check.id,
+        "question": check.question,
+        "family": check.family,
+        "severity": check.severity,
+        "answer": result,
+        "expected": answer.expected,
+        "observed": answer.observed,
+        "evidence": answer.evidence,
+    }
 
 
 def _not_finite(facts: Facts) -> list[Json]:
@@ -136,11 +145,13 @@ def _not_finite(facts: Facts) -> list[Json]:
     return places
 
 
-def _summary(document: Json) -> str:
-    checks = document["checks"]
+def _summary(checks: list[Json]) -> str:
     counts = check_results.summary(checks)
-    failed = [row["id"] for row in check_results.failed(checks)]
-    return f"{counts}: {', '.join(failed)}" if failed else counts
+    failed = check_results.failed(checks)
+    if not failed:
+        return counts
+    names = ", ".join(row["id"] for row in failed)
+    return f"{counts}: {names}"
 
 
 def main(argv: cli.Argv = None) -> int:

@@ -529,6 +529,6 @@ def test_values_of_another_type_were_not_measured() -> None:
 
 def test_a_gate_without_a_hypothesis_is_said() -> None:
     plan: dict[str, Any] = {"items": [], "failed_gates": [{"gate": "new_gate"}]}
-    assert standing.follow_ups(plan, {}) == [
+    assert standing.follow_ups(plan, []) == [
         {"kind": "hypothesis", "about": "new_gate", "severity": None, "words": None}
     ]

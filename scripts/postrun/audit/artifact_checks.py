@@ -14,7 +14,8 @@ def evidence_unchanged(facts: Facts) -> Answer:
     expected = "every file with the size and digest in the manifest"
     manifest = facts.evidence.manifest
     manifest.required()
-    return by_faults(expected, facts.evidence.changed, "as recorded", manifest.path)
+    changed = facts.evidence.changed
+    return by_faults(expected, changed, "as recorded", manifest.path)
 
 
 def evidence_verified(facts: Facts) -> Answer:
@@ -28,8 +29,8 @@ def evidence_verified(facts: Facts) -> Answer:
 def run_files_present(facts: Facts) -> Answer:
     """Return whether the launcher's files are all among the evidence."""
     expected = "preflight, context, command, log and result"
-    paths = map(facts.run_paths.path, _RUN_FILES)
-    return _all_present(facts, expected, list(paths))
+    paths = [facts.run_paths.path(name) for name in _RUN_FILES]
+    return _all_present(facts, expected, paths)
 
 
 def report_files_present(facts: Facts) -> Answer:
@@ -41,7 +42,11 @@ def report_files_present(facts: Facts) -> Answer:
     return _all_present(facts, expected, [report, report.with_suffix(".md")])
 
 
-def _all_present(facts: Facts, expected: str, paths: list[Path]) -> Answer:
+def _all_present(
+    facts: Facts,
+    expected: str,
+    paths: list[Path],
+) -> Answer:
     names = list(map(facts.run_paths.relative, paths))
     present = facts.evidence.present
     missing = [name for name in names if name not in present]

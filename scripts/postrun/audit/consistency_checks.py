@@ -52,14 +52,17 @@ def report_belongs_to_run(facts: Facts) -> Answer:
     window = _window(facts)
     generated_at = facts.report.members.get("generated_at")
     fault = report_window.why_not_this_run(window, generated_at)
-    folder_made = run_names.gate_started(facts.run_paths.gate or "")
+    gate_folder = facts.run_paths.gate or ""
+    folder_made = run_names.gate_started(gate_folder)
     if fault is None and folder_made:
         too_early = report_window.before_run(window, folder_made)
         fault = too_early and f"its folder was {too_early}"
-    observed = fault or f"made at {generated_at}"
-    if fault is None and window.ended is None:
+    if fault:
+        return Answer(False, expected, fault, facts.report.path)
+    observed = f"made at {generated_at}"
+    if window.ended is None:
         observed += "; when the run ended is not known in its own time"
-    return Answer(fault is None, expected, observed, facts.report.path)
+    return Answer(True, expected, observed, facts.report.path)
 
 
 def _window(facts: Facts) -> Window:
@@ -68,7 +71,8 @@ def _window(facts: Facts) -> Window:
     at_start = report_window.utc_offset(preflight.get("timestamp"))
     written_at = facts.result_modified
     if facts.result.value is None or written_at is None:
-        return report_window.open_window(started, at_start, facts.other_runs_of_tag)
+        other_runs = facts.other_runs_of_tag
+        return report_window.open_window(started, at_start, other_runs)
     at_end = facts.utc_offset_at_end
     return report_window.window(started, at_start, at_end, written_at)
 
@@ -105,7 +109,8 @@ def walk_forward_recomputed(facts: Facts) -> Answer:
     """Return whether mean, deviation, share of positives and counts follow from the windows."""
     expected = "the statistics of the summary table, to a relative 1e-9"
     recomputed = recompute.walk_forward(facts.windows.required())
-    faults = recompute.differences(facts.stage("wf_stress"), recomputed)
+    reported = facts.stage("wf_stress")
+    faults = recompute.differences(reported, recomputed)
     return by_faults(expected, faults, "as recomputed", facts.windows.path)
 
 
@@ -142,7 +147,8 @@ def statistics_recomputed(facts: Facts) -> Answer:
     measured = {}
     for name, path in _STATISTICS.items():
         measured[name] = values.member(statistics, *path)
-    faults = recompute.differences(facts.stage("statistical_gates"), measured)
+    reported = facts.stage("statistical_gates")
+    faults = recompute.differences(reported, measured)
     factor = facts.inputs.get("factor")
     focus = values.member(statistics, "focus", "factor")
     if factor != focus:

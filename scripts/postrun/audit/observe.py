@@ -5,15 +5,13 @@ problem. A file counts only when the evidence manifest lists it, so no file plan
 a check.
 """
 
-from typing import Any
-
 from postrun.audit.facts import Document, Evidence, Facts
 from postrun.audit.recompute import COST_COLUMNS, MEASURES
-from postrun.core import run_names
+from postrun.core import run_names, values
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import GATES, RUNS, RunPaths
-from postrun.decide import gates, report_window
+from postrun.decide import report_window
 from postrun.store import command_file, csv_files, evidence, json_files, ledger, run_folders
 
 # For each table of the evidence: the columns it must have, and those that hold numbers.
@@ -32,9 +30,7 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
     detection = files.open("run_detection")
     context = files.read("context")
     report = files.read("production_gates_report")
-    data_quality = context.members.get("data_quality_report_json")
-    statistics = gates.section(report.value, "statistical_gates")
-    walk_forward = gates.section(report.value, "wf_stress")
+    command = run_paths.path("command")
     result_file = run_paths.path("result")
     summary_file = run_paths.path("production_gates_final_summary")
     written_at = None
@@ -51,15 +47,15 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
         preflight=files.read("preflight"),
         context=context,
         result=files.read("result"),
-        data_quality=files.read_named("data_quality_report", context, data_quality),
+        data_quality=files.read_named("data_quality_report", context, "data_quality_report_json"),
         result_modified=written_at,
         utc_offset_at_end=report_window.parse_offset(offset_at_end),
-        factor_in_command=command_file.option(run_paths.path("command"), "--factor"),
+        factor_in_command=command_file.option(command, "--factor"),
         report=report,
         statistics=files.read_named(
-            "statistical_gates_report", report, statistics.get("report_json")
+            "statistical_gates_report", report, "statistical_gates", "report_json"
         ),
-        windows=files.read_named("walk_forward_summary", report, walk_forward.get("summary_csv")),
+        windows=files.read_named("walk_forward_summary", report, "wf_stress", "summary_csv"),
         costs=files.read("cost_stress_results"),
         summary_path=run_paths.relative(summary_file),
         has_summary=summary_file.is_file(),
@@ -91,8 +87,14 @@ class EvidenceReader:
         path = self.path(artifact)
         return self._read(artifact, path)
 
-    def read_named(self, artifact: str, source: Document, named: Any) -> Document:
-        """Return an artifact whose path another file names."""
+    def read_named(
+        self,
+        artifact: str,
+        source: Document,
+        *member: str,
+    ) -> Document:
+        """Return an artifact whose path a member of another file names."""
+        named = values.member(source.value, *member)
         home, folder = RUNS, self.run_paths.run
         if ARTIFACTS[artifact].home is Home.GATE:
             home, folder = GATES, str(self.run_paths.gate)

@@ -70,7 +70,8 @@ def differences(reported: Json, recomputed: Json) -> list[str]:
     for name, value in recomputed.items():
         claimed = reported.get(name)
         if not same(claimed, value):
-            faults.append(f"{name}: reported {shown(claimed)}, recomputed {shown(value)}")
+            fault = f"{name}: reported {shown(claimed)}, recomputed {shown(value)}"
+            faults.append(fault)
     return faults
 
 
@@ -90,14 +91,16 @@ def window_years(options: Json) -> list[int] | None:
     start, end, train, test = years
     if test == 0:
         return None
+    first = start + train
     last = end - test + 1
-    return list(range(start + train, last + 1, test))
+    return list(range(first, last + 1, test))
 
 
-def window_faults(rows: Iterable[Json], expected: Sequence[int]) -> list[str]:
-    """Return the test years that are missing, repeated or not asked for, and rows
-    without a year.
-    """
+def window_faults(
+    rows: Iterable[Json],
+    expected: Sequence[int],
+) -> list[str]:
+    """Return test years that are missing, repeated or not asked for, and rows without one."""
     counts = Counter(map(_test_year, rows))
     without_year = counts.pop(0, 0)
     faults = [f"{year} missing" for year in expected if year not in counts]
@@ -138,7 +141,8 @@ def cost_faults(
     in_report = _by_multiplier(reported)
     in_table = _by_multiplier(table)
     faults = []
-    for multiplier in sorted({*requested, *in_report, *in_table}):
+    all_multipliers = {*requested, *in_report, *in_table}
+    for multiplier in sorted(all_multipliers):
         sides = {"report": in_report[multiplier], "table": in_table[multiplier]}
         for side, rows in sides.items():
             if len(rows) != 1:
@@ -148,7 +152,8 @@ def cost_faults(
     # Rows without a multiplier are in none of the groups above.
     if len(reported) != len(table):
         return [f"{len(reported)} rows in the report, {len(table)} in the table"]
-    for multiplier, (row,) in sorted(in_table.items()):
+    for multiplier in sorted(in_table):
+        (row,) = in_table[multiplier]
         (claimed,) = in_report[multiplier]
         measured = {name: row.get(name) for name in COST_COLUMNS}
         for difference in differences(claimed, measured):

@@ -36,15 +36,21 @@ def exit_code_zero(facts: Facts) -> Answer:
 
 def no_stage_skipped(facts: Facts) -> Answer:
     """Return whether no skip option was used; one that is neither true nor false counts as used."""
-    return _unused(facts, "no skip option", facts.unofficial_options - {"dry_run"})
+    options = facts.unofficial_options - {"dry_run"}
+    return _unused(facts, "no skip option", options)
 
 
 def not_a_dry_run(facts: Facts) -> Answer:
     """Return whether the gates were really measured."""
-    return _unused(facts, "no dry run", facts.unofficial_options & {"dry_run"})
+    options = facts.unofficial_options & {"dry_run"}
+    return _unused(facts, "no dry run", options)
 
 
-def _unused(facts: Facts, expected: str, options: set[str]) -> Answer:
+def _unused(
+    facts: Facts,
+    expected: str,
+    options: set[str],
+) -> Answer:
     inputs = facts.inputs
     faults = [f"{option} is {shown(inputs[option])}" for option in sorted(options)]
     return by_faults(expected, faults, expected, facts.report.path)

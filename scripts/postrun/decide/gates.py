@@ -210,7 +210,11 @@ def _read(report: Any, rule: Rule) -> Reading:
     )
 
 
-def _margin(comparison: str, observed: float | None, threshold: Any) -> float | None:
+def _margin(
+    comparison: str,
+    observed: float | None,
+    threshold: Any,
+) -> float | None:
     if comparison == TRUE or observed is None or threshold is None:
         return None
     if comparison == AT_MOST:

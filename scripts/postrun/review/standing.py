@@ -1,7 +1,5 @@
 """What ledger, audit and remediation plan come to when they are read together."""
 
-from collections.abc import Mapping
-
 from postrun.core.values import Json
 from postrun.decide import check_results
 
@@ -65,14 +63,15 @@ def governance(audit: Json, plan: Json) -> Json:
     }
 
 
-def follow_ups(plan: Json, hypotheses: Mapping[str, str]) -> list[Json]:
+def follow_ups(plan: Json, hypotheses: list[Json]) -> list[Json]:
     """Return what to do next: repairs, most severe first, then what to try for each failed gate."""
+    hypothesis_of = {row["gate"]: row["hypothesis"] for row in hypotheses}
     todo = []
     for item in plan["items"]:
         todo.append(_follow_up("repair", item["check"], item["severity"], item["remedy"]))
     for gate in plan["failed_gates"]:
         name = gate["gate"]
-        todo.append(_follow_up("hypothesis", name, None, hypotheses.get(name)))
+        todo.append(_follow_up("hypothesis", name, None, hypothesis_of.get(name)))
     return todo
 
 

@@ -60,6 +60,6 @@ def test_what_did_not_pass_has_its_remedy() -> None:
 
 def test_repairs_come_before_hypotheses() -> None:
     plan = {"items": [ITEM], "failed_gates": [GATE]}
-    todo = standing.follow_ups(plan, {"wf_gate": "try a longer window"})
+    todo = standing.follow_ups(plan, [{"gate": "wf_gate", "hypothesis": "try a longer window"}])
     assert [row["kind"] for row in todo] == ["repair", "hypothesis"]
     assert [row["words"] for row in todo] == ["write it", "try a longer window"]
