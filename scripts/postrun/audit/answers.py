@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from postrun.audit.facts import Facts
+from postrun.audit.facts import Document, Facts
 
 _FAULTS_NAMED = 6  # of a longer list, only the number of the rest is given
 _WORDS = {None: "nothing", True: "true", False: "false"}
@@ -30,11 +30,11 @@ def by_faults(
     expected: str,
     faults: Sequence[str],
     otherwise: str,
-    path: str | None,
+    document: Document,
 ) -> Answer:
     """Return a fail that lists the faults; without any, a pass that observes `otherwise`."""
     observed = join(faults) or otherwise
-    return Answer(not faults, expected, observed, path)
+    return Answer(not faults, expected, observed, document.path)
 
 
 def join(faults: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from postrun.audit.answers import Answer, by_faults
+from postrun.audit.answers import Answer, by_faults, join
 from postrun.audit.facts import Document, Facts
 
 # What the official launcher leaves in every run folder.
@@ -15,7 +15,7 @@ def evidence_unchanged(facts: Facts) -> Answer:
     manifest = facts.evidence.manifest
     manifest.required()
     changed = facts.evidence.changed
-    return by_faults(expected, changed, "as recorded", manifest.path)
+    return by_faults(expected, changed, "as recorded", manifest)
 
 
 def evidence_verified(facts: Facts) -> Answer:
@@ -51,8 +51,9 @@ def _all_present(
     present = facts.evidence.present
     missing = [name for name in names if name not in present]
     faults = [f"{name} is not among the evidence" for name in missing]
-    first = (missing or names)[0]
-    return by_faults(expected, faults, "all there", first)
+    observed = join(faults) or "all there"
+    evidence = (missing or names)[0]
+    return Answer(not missing, expected, observed, evidence)
 
 
 def context_readable(facts: Facts) -> Answer:

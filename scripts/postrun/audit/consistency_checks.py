@@ -32,18 +32,19 @@ def tags_agree(facts: Facts) -> Answer:
     if result:
         tags.append(("result", result.get("decision_tag")))
     if facts.report.members:
-        tags.append(("gate report", facts.inputs.get("decision_tag")))
+        options = facts.inputs
+        tags.append(("gate report", options.get("decision_tag")))
     tags.append(("command line", facts.requested_tag or run_tag))
     faults = [f"{source} says {shown(tag)}" for source, tag in tags if tag != run_tag]
     expected = f"{run_tag} everywhere"
-    return by_faults(expected, faults, run_tag, facts.context.path)
+    return by_faults(expected, faults, run_tag, facts.context)
 
 
 def tag_used_once(facts: Facts) -> Answer:
     """Return whether no other run folder ends in this tag."""
     expected = "this run only"
     others = facts.other_runs_of_tag
-    return by_faults(expected, others, expected, facts.detection.path)
+    return by_faults(expected, others, expected, facts.detection)
 
 
 def report_belongs_to_run(facts: Facts) -> Answer:
@@ -58,11 +59,11 @@ def report_belongs_to_run(facts: Facts) -> Answer:
         too_early = report_window.before_run(window, folder_made)
         fault = too_early and f"its folder was {too_early}"
     if fault:
-        return Answer(False, expected, fault, facts.report.path)
+        return by_faults(expected, [fault], "", facts.report)
     observed = f"made at {generated_at}"
     if window.ended is None:
         observed += "; when the run ended is not known in its own time"
-    return Answer(True, expected, observed, facts.report.path)
+    return by_faults(expected, [], observed, facts.report)
 
 
 def _window(facts: Facts) -> Window:
@@ -92,7 +93,7 @@ def gates_recomputed(facts: Facts) -> Answer:
     disagreements = gates.disagreements(facts.report.value)
     faults = list(map(_gate_fault, disagreements))
     expected = "every gate as recomputed"
-    return by_faults(expected, faults, "as recomputed", facts.report.path)
+    return by_faults(expected, faults, "as recomputed", facts.report)
 
 
 def _gate_fault(gate: Reading) -> str:
@@ -111,7 +112,7 @@ def walk_forward_recomputed(facts: Facts) -> Answer:
     recomputed = recompute.walk_forward(facts.windows.required())
     reported = facts.stage("wf_stress")
     faults = recompute.differences(reported, recomputed)
-    return by_faults(expected, faults, "as recomputed", facts.windows.path)
+    return by_faults(expected, faults, "as recomputed", facts.windows)
 
 
 def walk_forward_windows_complete(facts: Facts) -> Answer:
@@ -124,7 +125,7 @@ def walk_forward_windows_complete(facts: Facts) -> Answer:
         return Answer(False, expected, observed, facts.report.path)
     faults = recompute.window_faults(rows, years)
     expected = f"{expected}: {len(years)}"
-    return by_faults(expected, faults, "all there", facts.windows.path)
+    return by_faults(expected, faults, "all there", facts.windows)
 
 
 def cost_rows_recomputed(facts: Facts) -> Answer:
@@ -137,7 +138,7 @@ def cost_rows_recomputed(facts: Facts) -> Answer:
         return Answer(False, expected, observed, facts.report.path)
     reported = gates.cost_rows(facts.report.value)
     faults = recompute.cost_faults(reported, rows, multipliers)
-    return by_faults(expected, faults, "as in the table", facts.costs.path)
+    return by_faults(expected, faults, "as in the table", facts.costs)
 
 
 def statistics_recomputed(facts: Facts) -> Answer:
@@ -153,7 +154,7 @@ def statistics_recomputed(facts: Facts) -> Answer:
     focus = values.member(statistics, "focus", "factor")
     if factor != focus:
         faults.append(f"factor: reported {shown(factor)}, found {shown(focus)}")
-    return by_faults(expected, faults, "as found", facts.statistics.path)
+    return by_faults(expected, faults, "as found", facts.statistics)
 
 
 CHECKS = (

@@ -35,7 +35,7 @@ def data_quality_passed(facts: Facts) -> Answer:
     if faults or verdict is not True:
         faults.insert(0, f"overall_pass is {shown(verdict)}")
     expected = "overall_pass and every check true"
-    return by_faults(expected, faults, "as expected", facts.data_quality.path)
+    return by_faults(expected, faults, "as expected", facts.data_quality)
 
 
 CHECKS = (

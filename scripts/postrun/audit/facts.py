@@ -40,6 +40,11 @@ class Document(Reading):
         return self.value
 
 
+def unread(problem: str, path: str | None = None) -> Document:
+    """Return a file that could not be read."""
+    return Document(problem=problem, path=path)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The files of the run as the evidence manifest lists them."""

@@ -5,14 +5,21 @@ problem. A file counts only when the evidence manifest lists it, so no file plan
 a check.
 """
 
-from postrun.audit.facts import Document, Evidence, Facts
+from postrun.audit.facts import Document, Evidence, Facts, unread
 from postrun.audit.recompute import COST_COLUMNS, MEASURES
 from postrun.core import run_names, values
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import GATES, RUNS, RunPaths
 from postrun.decide import report_window
-from postrun.store import command_file, csv_files, evidence, json_files, ledger, run_folders
+from postrun.store import (
+    command_file,
+    csv_files,
+    evidence,
+    json_files,
+    ledger,
+    run_folders,
+)
 
 # For each table of the evidence: the columns it must have, and those that hold numbers.
 _TABLES = {
@@ -71,6 +78,7 @@ class EvidenceReader:
     """
 
     def __init__(self, run_paths: RunPaths) -> None:
+        self.root = run_paths.root
         self.run_paths = run_paths
         self.evidence = self._compare_with_manifest()
 
@@ -83,7 +91,7 @@ class EvidenceReader:
         """Return an artifact that has one file name of its own."""
         in_gate_folder = ARTIFACTS[artifact].home is Home.GATE
         if in_gate_folder and self.run_paths.gate is None:
-            return Document(problem="no gate report belongs to this run")
+            return unread("no gate report belongs to this run")
         path = self.path(artifact)
         return self._read(artifact, path)
 
@@ -94,41 +102,53 @@ class EvidenceReader:
         *member: str,
     ) -> Document:
         """Return an artifact whose path a member of another file names."""
-        named = values.member(source.value, *member)
         home, folder = RUNS, self.run_paths.run
         if ARTIFACTS[artifact].home is Home.GATE:
-            home, folder = GATES, str(self.run_paths.gate)
+            home = GATES
+            folder = str(self.run_paths.gate)
+        named = values.member(source.value, *member)
         path = evidence.local_path(home, folder, named)
         if path is not None:
             return self._read(artifact, path)
         problem = f"it names {named!r}, which is not below {home}/{folder}"
-        return Document(problem=problem, path=source.path)
+        return unread(problem, source.path)
 
-    def open(self, artifact: str, path: str = "") -> Document:
-        """Return a JSON file, whether it is evidence or not."""
-        path = path or self.path(artifact)
-        file = self.run_paths.root / path
-        reading = json_files.try_load(file, artifact)
-        problem = self.without_root(reading.problem)
-        return Document(reading.value, problem, reading.not_finite, path)
+    def open(self, artifact: str) -> Document:
+        """Return a JSON file that this project wrote, which is no evidence."""
+        path = self.path(artifact)
+        return self._open_json(artifact, path)
 
     def without_root(self, problem: object) -> str:
         """Return a problem with its paths relative to the root."""
-        return str(problem).replace(f"{self.run_paths.root}/", "")
+        return str(problem).replace(f"{self.root}/", "")
 
-    def _read(self, artifact: str, path: str) -> Document:
+    def _read(
+        self,
+        artifact: str,
+        path: str,
+    ) -> Document:
         if path not in self.evidence.present:
-            return Document(problem="not among the evidence", path=path)
+            return unread("not among the evidence", path)
         if artifact not in _TABLES:
-            return self.open(artifact, path)
+            return self._open_json(artifact, path)
         columns, numbers = _TABLES[artifact]
-        table = self.run_paths.root / path
+        table = self.root / path
         try:
             rows = csv_files.read_external(table, columns, numbers)
         except PostRunError as error:
             problem = self.without_root(error)
-            return Document(problem=problem, path=path)
+            return unread(problem, path)
         return Document(rows, path=path)
+
+    def _open_json(
+        self,
+        schema: str,
+        path: str,
+    ) -> Document:
+        reading = json_files.try_load(self.root / path, schema)
+        problem = self.without_root(reading.problem)
+        not_finite = reading.not_finite
+        return Document(reading.value, problem, not_finite, path)
 
     def _compare_with_manifest(self) -> Evidence:
         manifest = self.open("evidence_manifest")
@@ -143,22 +163,21 @@ class EvidenceReader:
         # rsync skips links, so the copy here may lack them.
         differences = evidence.compare(listed, on_disk, copied=True)
         changed = [f"{path} ({what})" for path, what in differences.items()]
-        present = on_disk.files.keys() & listed.files.keys()
+        present = set(listed.files).intersection(on_disk.files)
         digest = ledger.evidence_digest(manifest.value)
         return Evidence(manifest, present, changed, digest)
 
 
 def _ledger(files: EvidenceReader) -> Document:
     """Return the run's rows. Of a ledger whose chain is broken, no row counts."""
-    root = files.run_paths.root
-    run = files.run_paths.run
     path = files.path("stage_ledger")
-    problems = ledger.verify(root)
+    problems = ledger.verify(files.root)
     if problems:
         problem = "; ".join(problems[:3])
-        return Document(problem=files.without_root(problem), path=path)
-    rows = ledger.read_rows(root)
-    rows = [row for row in rows if row["run"] == run]
+        return unread(files.without_root(problem), path)
+    run = files.run_paths.run
+    all_rows = ledger.read_rows(files.root)
+    rows = [row for row in all_rows if row["run"] == run]
     return Document(rows, path=path)
 
 
@@ -170,7 +189,10 @@ def _other_runs(run_paths: RunPaths, detection: Document) -> list[str]:
     folders = detection.members.get("run_folders")
     if folders is None:
         tag = run_paths.name.tag
-        local = run_folders.list_folders(run_paths.root)
-        names = filter(None, map(run_names.parse_run_name, local))
-        folders = [name.folder for name in names if name.tag == tag]
-    return [folder for folder in folders if folder != run_paths.run]
+        folders = []
+        for folder in run_folders.list_folders(run_paths.root):
+            name = run_names.parse_run_name(folder)
+            if name and name.tag == tag:
+                folders.append(folder)
+    run = run_paths.run
+    return [folder for folder in folders if folder != run]

@@ -13,6 +13,8 @@ from postrun.audit.answers import shown
 from postrun.core import values
 from postrun.core.values import Json
 
+Groups = defaultdict[float, list[Json]]
+
 MEASURES = ("test_ic", "test_ic_overall")
 COST_COLUMNS = ("cost_multiplier", "return_code", "test_ic", "train_ic")
 _WINDOW_OPTIONS = ("wf_start_year", "wf_end_year", "wf_train_years", "wf_test_years")
@@ -143,10 +145,12 @@ def cost_faults(
     faults = []
     all_multipliers = {*requested, *in_report, *in_table}
     for multiplier in sorted(all_multipliers):
-        sides = {"report": in_report[multiplier], "table": in_table[multiplier]}
-        for side, rows in sides.items():
-            if len(rows) != 1:
-                faults.append(f"the {side} has {len(rows)} rows of x{multiplier}")
+        of_report = len(in_report[multiplier])
+        of_table = len(in_table[multiplier])
+        if of_report != 1:
+            faults.append(f"the report has {of_report} rows of x{multiplier}")
+        if of_table != 1:
+            faults.append(f"the table has {of_table} rows of x{multiplier}")
     if faults:
         return faults
     # Rows without a multiplier are in none of the groups above.
@@ -161,8 +165,8 @@ def cost_faults(
     return faults
 
 
-def _by_multiplier(rows: Iterable[Json]) -> defaultdict[float, list[Json]]:
-    groups = defaultdict(list)
+def _by_multiplier(rows: Iterable[Json]) -> Groups:
+    groups: Groups = defaultdict(list)
     for row in rows:
         multiplier = values.number(row.get("cost_multiplier"))
         if multiplier is not None:

@@ -53,7 +53,7 @@ def _unused(
 ) -> Answer:
     inputs = facts.inputs
     faults = [f"{option} is {shown(inputs[option])}" for option in sorted(options)]
-    return by_faults(expected, faults, expected, facts.report.path)
+    return by_faults(expected, faults, expected, facts.report)
 
 
 def stages_succeeded(facts: Facts) -> Answer:
@@ -64,7 +64,7 @@ def stages_succeeded(facts: Facts) -> Answer:
         if not skipped:
             faults += _stage_faults(stage, facts.stage(stage))
     expected = "every stage ok, return codes 0"
-    return by_faults(expected, faults, "as expected", facts.report.path)
+    return by_faults(expected, faults, "as expected", facts.report)
 
 
 def _cost_faults(facts: Facts) -> list[str]:

@@ -16,11 +16,13 @@ def decision(row: Json, audit: Json, plan: Json) -> Json:
     if row["result"] == "pass":
         recommendation = APPROVE if audit["passed"] else REPAIR
     reasons = row["reasons"] or [_PASSED]
+    gates = map(_failed_gate, plan["failed_gates"])
+    checks = map(_failed_check, plan["items"])
     return {
         "result": row["result"],
         "recommendation": recommendation,
         "reasons": [*reasons, f"audit: {check_results.summary(audit['checks'])}"],
-        "blocking": [*map(_failed_gate, plan["failed_gates"]), *map(_failed_check, plan["items"])],
+        "blocking": [*gates, *checks],
     }
 
 
@@ -68,12 +70,20 @@ def follow_ups(plan: Json, hypotheses: list[Json]) -> list[Json]:
     hypothesis_of = {row["gate"]: row["hypothesis"] for row in hypotheses}
     todo = []
     for item in plan["items"]:
-        todo.append(_follow_up("repair", item["check"], item["severity"], item["remedy"]))
+        repair = {
+            "kind": "repair",
+            "about": item["check"],
+            "severity": item["severity"],
+            "words": item["remedy"],
+        }
+        todo.append(repair)
     for gate in plan["failed_gates"]:
         name = gate["gate"]
-        todo.append(_follow_up("hypothesis", name, None, hypothesis_of.get(name)))
+        hypothesis = {
+            "kind": "hypothesis",
+            "about": name,
+            "severity": None,
+            "words": hypothesis_of.get(name),
+        }
+        todo.append(hypothesis)
     return todo
-
-
-def _follow_up(kind: str, about: str, severity: str | None, text: str | None) -> Json:
-    return {"kind": kind, "about": about, "severity": severity, "words": text}

@@ -3,12 +3,14 @@
 import pytest
 
 from postrun.audit import answers
+from postrun.audit.facts import Document
 
 
 def test_without_faults_it_is_a_pass() -> None:
-    answer = answers.by_faults("all there", [], "as recorded", "a.json")
+    document = Document(path="a.json")
+    answer = answers.by_faults("all there", [], "as recorded", document)
     assert (answer.passed, answer.observed, answer.evidence) == (True, "as recorded", "a.json")
-    assert not answers.by_faults("all there", ["x is gone"], "as recorded", None).passed
+    assert not answers.by_faults("all there", ["x is gone"], "as recorded", document).passed
 
 
 def test_a_long_list_is_cut_and_counted() -> None:
