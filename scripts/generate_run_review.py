@@ -129,8 +129,7 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
         table = run_paths.root / path
         rows = csv_files.read_external(table, [stages.WINDOW_START], stages.MEASURES)
     except PostRunError as error:
-        problem = str(error).replace(f"{run_paths.root}/", "")
-        return _no_windows(path, problem)
+        return _no_windows(path, run_paths.without_root(error))
     windows = stages.windows(rows)
     return {"path": path, "rows": windows, "problem": None}
 

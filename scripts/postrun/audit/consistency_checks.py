@@ -1,11 +1,10 @@
 """Consistency: do the files of the run agree, and does every number follow from the tables?"""
 
-from typing import Any
-
 from postrun.audit import recompute
 from postrun.audit.answers import Answer, by_faults, shown
 from postrun.audit.facts import Facts
 from postrun.core import run_names, values
+from postrun.core.values import Json
 from postrun.decide import gates, report_window
 from postrun.decide.gates import Reading
 from postrun.decide.report_window import Window
@@ -23,19 +22,15 @@ _STATISTICS = {
 def tags_agree(facts: Facts) -> Answer:
     """Return whether every readable file carries the tag of the folder's name."""
     run_tag = facts.name.tag
-    context = facts.context.members
-    result = facts.result.members
-    tags: list[tuple[str, Any]] = []
     # A file that cannot be read fails a check of its own.
-    if context:
-        tags.append(("context", context.get("decision_tag")))
-    if result:
-        tags.append(("result", result.get("decision_tag")))
-    if facts.report.members:
-        options = facts.inputs
-        tags.append(("gate report", options.get("decision_tag")))
-    tags.append(("command line", facts.requested_tag or run_tag))
-    faults = [f"{source} says {shown(tag)}" for source, tag in tags if tag != run_tag]
+    tags: Json = {
+        "context": facts.context.members.get("decision_tag", run_tag),
+        "result": facts.result.members.get("decision_tag", run_tag),
+    }
+    if facts.report.value is not None:
+        tags["gate report"] = facts.inputs.get("decision_tag")
+    tags["command line"] = facts.requested_tag or run_tag
+    faults = [f"{source} says {shown(tag)}" for source, tag in tags.items() if tag != run_tag]
     expected = f"{run_tag} everywhere"
     return by_faults(expected, faults, run_tag, facts.context)
 

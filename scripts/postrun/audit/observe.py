@@ -118,10 +118,6 @@ class EvidenceReader:
         path = self.path(artifact)
         return self._open_json(artifact, path)
 
-    def without_root(self, problem: object) -> str:
-        """Return a problem with its paths relative to the root."""
-        return str(problem).replace(f"{self.root}/", "")
-
     def _read(
         self,
         artifact: str,
@@ -136,7 +132,7 @@ class EvidenceReader:
         try:
             rows = csv_files.read_external(table, columns, numbers)
         except PostRunError as error:
-            problem = self.without_root(error)
+            problem = self.run_paths.without_root(error)
             return unread(problem, path)
         return Document(rows, path=path)
 
@@ -146,7 +142,7 @@ class EvidenceReader:
         path: str,
     ) -> Document:
         reading = json_files.try_load(self.root / path, schema)
-        problem = self.without_root(reading.problem)
+        problem = self.run_paths.without_root(reading.problem)
         not_finite = reading.not_finite
         return Document(reading.value, problem, not_finite, path)
 
@@ -155,7 +151,7 @@ class EvidenceReader:
         try:
             on_disk = evidence.digest_local(self.run_paths)
         except Invalid as error:
-            problem = self.without_root(error)
+            problem = self.run_paths.without_root(error)
             return Evidence(manifest, changed=[problem])
         if manifest.value is None:
             return Evidence(manifest, set(on_disk.files))
@@ -174,7 +170,7 @@ def _ledger(files: EvidenceReader) -> Document:
     problems = ledger.verify(files.root)
     if problems:
         problem = "; ".join(problems[:3])
-        return unread(files.without_root(problem), path)
+        return unread(files.run_paths.without_root(problem), path)
     run = files.run_paths.run
     all_rows = ledger.read_rows(files.root)
     rows = [row for row in all_rows if row["run"] == run]

@@ -54,6 +54,10 @@ class RunPaths:
         folder = self.folder(artifact.home)
         return folder / f"{artifact.file}{suffix}"
 
+    def without_root(self, message: object) -> str:
+        """Return a message with paths as artifacts have them: the same on every machine."""
+        return str(message).replace(f"{self.root}/", "")
+
     def relative(self, path: Path) -> str:
         """Return a path as artifacts have it: from the workspace root, POSIX."""
         from_root = path.relative_to(self.root)
