@@ -35,7 +35,8 @@ from postrun.store import (
     tables,
 )
 
-REGISTRY, LEADERBOARD = "factor_experiment_registry", "factor_experiment_leaderboard"
+REGISTRY = "factor_experiment_registry"
+LEADERBOARD = "factor_experiment_leaderboard"
 TOP = 20  # rows of the leaderboard
 Row = dict[str, Any]
 
@@ -58,14 +59,17 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
         if row["policy_sha256"] != policy.digest:
             row = score_row(row, policy)
             rescored += 1
+        # Registries of earlier releases count the overall verdict as a gate.
         failed_gates = _without_overall(row["failed_gates"])
         rows[row["run"]] = {**row, "failed_gates": failed_gates}
     row = score_row(read_facts(run_paths), policy)
     rows[run_paths.run] = row
     written = _write(request.root, rows.values(), known, policy)
-    summary = f"{row['decision']}, score {row['total']:.1f}; {terminal.counted(len(rows), 'run')}"
+    runs = terminal.counted(len(rows), "run")
+    summary = f"{row['decision']}, score {row['total']:.1f}; {runs}"
     if rescored:
-        summary += f"; the policy changed, {terminal.counted(rescored, 'row')} scored again"
+        again = terminal.counted(rescored, "row")
+        summary += f"; the policy changed, {again} scored again"
     return StepResult(summary, written)
 
 
@@ -100,7 +104,7 @@ def read_facts(run_paths: RunPaths) -> Row:
     # The report of an abandoned run may cover a part only: the run counts as a trial, and measures
     # nothing.
     counted = None if detection.get("abandoned") else report
-    overall = gates.gates(counted).get(gates.OVERALL)
+    overall = gates.overall(counted)
     inputs = gates.inputs(report)
     answers = {check["id"]: check["answer"] for check in audit["checks"]}
     severities = [item["severity"] for item in plan["items"]]
@@ -134,7 +138,8 @@ def _without_overall(failed_gates: str | None) -> str | None:
     """Return the failed gates without `overall_pass`, which older registries list last."""
     if failed_gates is None:
         return None
-    return failed_gates.removesuffix(gates.OVERALL).removesuffix(";") or None
+    names = failed_gates.removesuffix(gates.OVERALL)
+    return names.removesuffix(";") or None
 
 
 def score_row(row: Row, policy: Policy) -> Row:
@@ -148,7 +153,10 @@ def score_row(row: Row, policy: Policy) -> Row:
 
 
 def _write(
-    root: Path, rows: Iterable[Row], known: Iterable[Row], policy: Policy
+    root: Path,
+    rows: Iterable[Row],
+    known: Iterable[Row],
+    policy: Policy,
 ) -> tuple[Path, ...]:
     """Write table and leaderboard."""
     ordered = sorted(rows, key=lambda row: row["run"])

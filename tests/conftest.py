@@ -23,7 +23,7 @@ from harness import golden as golden_pages  # noqa: E402
 from harness.clean_run import absent_run, clean_facts, clean_run  # noqa: E402, F401  (fixtures)
 from harness.golden import Golden  # noqa: E402
 from harness.sshd import shared_sshd, ssh_host, sshd  # noqa: E402, F401  (fixtures)
-from postrun.core import disk  # noqa: E402
+from postrun.core import disk, terminal  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,7 +51,9 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own environment out of the tests."""
     for variable in ("POSTRUN_HOST", "POSTRUN_REMOTE_ROOT", "SOURCE_DATE_EPOCH"):
         monkeypatch.delenv(variable, raising=False)
-    disk.DRY_RUN.set(False)  # a test's --dry-run ends with the test
+    # A test's --dry-run, -v and -q end with the test.
+    disk.DRY_RUN.set(False)
+    terminal.set_level(terminal.Level.NORMAL)
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ MOST_TOKENS_A_LINE = 7.5  # in a module of more than SHORT lines
 SHORT = 20
 MOST_CONDITIONALS = 20  # in 1,000 lines
 FEWEST_COMMENTS = 4  # in 100 lines
-MOST_LINES = 12_500
-MOST_TOKENS = 62_000
+# The aim is 62,000 tokens in 12,500 lines. These numbers only ever go down.
+MOST_LINES = 13_650
+MOST_TOKENS = 68_400
 
 # Still to be written out: take a module from this list once it has air.
 STILL_DENSE = frozenset(
@@ -21,25 +22,6 @@ STILL_DENSE = frozenset(
         "compare_runs.py",
         "generate_candidate_queue.py",
         "generate_next_run_plan.py",
-        "generate_run_review.py",
-        "governance_audit_checker.py",
-        "postrun/audit/artifact_checks.py",
-        "postrun/audit/consistency_checks.py",
-        "postrun/audit/observe.py",
-        "postrun/audit/recompute.py",
-        "postrun/audit/runtime_checks.py",
-        "postrun/decide/failure_history.py",
-        "postrun/decide/gates.py",
-        "postrun/decide/report_window.py",
-        "postrun/decide/scoring.py",
-        "postrun/launcher/data_scan.py",
-        "postrun/store/csv_files.py",
-        "postrun/store/json_files.py",
-        "postrun/store/ledger.py",
-        "postrun/store/run_folders.py",
-        "postrun/store/tables.py",
-        "postrun/store/verdict.py",
-        "update_factor_experiment_registry.py",
         "update_failure_pattern_db.py",
     }
 )
@@ -74,7 +56,6 @@ def test_the_whole_has_air_and_comments(figures: dict[Path, Density]) -> None:
     assert comments * 100 >= lines * FEWEST_COMMENTS
 
 
-@pytest.mark.xfail(reason="more to be said in fewer words", strict=False)
 def test_the_whole_does_not_grow(figures: dict[Path, Density]) -> None:
     """When this fails, look first for what is written twice or never used."""
     texts = [path.read_text(encoding="utf-8") for path in figures]

@@ -30,7 +30,10 @@ def tags_agree(facts: Facts) -> Answer:
     if facts.report.value is not None:
         tags["gate report"] = facts.inputs.get("decision_tag")
     tags["command line"] = facts.requested_tag or run_tag
-    faults = [f"{source} says {shown(tag)}" for source, tag in tags.items() if tag != run_tag]
+    faults = []
+    for source, tag in tags.items():
+        if tag != run_tag:
+            faults.append(f"{source} says {shown(tag)}")
     expected = f"{run_tag} everywhere"
     return by_faults(expected, faults, run_tag, facts.context)
 

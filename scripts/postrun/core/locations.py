@@ -34,7 +34,8 @@ class RunPaths:
         """Return the parts of the run folder's name. Raises AmbiguousRun when it is no run's."""
         name = parse_run_name(self.run)
         if name is None:
-            raise AmbiguousRun("run folder", f"a name like {RUN_NAME}", repr(self.run))
+            expected = f"a name like {RUN_NAME}"
+            raise AmbiguousRun("run folder", expected, repr(self.run))
         return name
 
     def folder(self, home: Home) -> Path:
@@ -56,7 +57,8 @@ class RunPaths:
 
     def without_root(self, message: object) -> str:
         """Return a message with paths as artifacts have them: the same on every machine."""
-        return str(message).replace(f"{self.root}/", "")
+        text = str(message)
+        return text.replace(f"{self.root}/", "")
 
     def relative(self, path: Path) -> str:
         """Return a path as artifacts have it: from the workspace root, POSIX."""

@@ -76,7 +76,11 @@ def checked_columns(thresholds: Thresholds) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _count_rows(rows: Iterable[list[str]], counts: DataCounts, thresholds: Thresholds) -> None:
+def _count_rows(
+    rows: Iterable[list[str]],
+    counts: DataCounts,
+    thresholds: Thresholds,
+) -> None:
     header = counts.header
     width = len(header)
     columns = []

@@ -21,10 +21,15 @@ def read_table(root: Path, name: str) -> Rows:
 def read_existing(root: Path, name: str) -> Rows:
     """Return the rows of a table that must be there. Raises Missing, Invalid."""
     path = locations.workspace_path(root, name)
-    if not path.exists():
-        hint = "close a run first: make finalize TAG=..."
-        raise Missing(path, "a table", "nothing there", hint)
-    return read_table(root, name)
+    if path.exists():
+        return read_table(root, name)
+    hint = "close a run first: make finalize TAG=..."
+    raise Missing(
+        path,
+        "a table",
+        "nothing there",
+        hint,
+    )
 
 
 def write_table(
