@@ -82,7 +82,8 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
         facts = workers.map(read_run, runs, chunksize=64)
         rows = [score_row(row, policy) for row in facts]
     written = _write(request.root, rows, (), policy)
-    return StepResult(f"{terminal.counted(len(rows), 'run')}, from the run folders alone", written)
+    runs_read = terminal.counted(len(rows), "run")
+    return StepResult(f"{runs_read}, from the run folders alone", written)
 
 
 def _read_facts_of(root: Path, run: str) -> Row:
@@ -130,7 +131,10 @@ def read_facts(run_paths: RunPaths) -> Row:
 
 
 def _join_checks(answers: Row, *kinds: str) -> str | None:
-    checks = [check for check, answer in answers.items() if answer in kinds]
+    checks = []
+    for check, answer in answers.items():
+        if answer in kinds:
+            checks.append(check)
     return ";".join(checks) or None
 
 
