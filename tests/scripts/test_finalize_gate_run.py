@@ -13,7 +13,7 @@ import pytest
 
 import finalize_gate_run
 import post_run_sync_and_finalize as conductor
-from harness import factory
+from harness import arrival, factory
 from harness.factory import Documents
 from harness.golden import Golden
 from postrun.store import ledger
@@ -25,12 +25,12 @@ Home = Callable[..., Documents]
 
 @pytest.fixture
 def home(local: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """Give a function that puts a run into the workspace, with its manifest."""
+    """Return a function that puts a run into the workspace, with its manifest."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
 
     def bring(change: Change | None = None, **options: Any) -> Documents:
         made = factory.make_run(local, change=change, **options)
-        assert conductor.main([*flags(local, made.tag), "--no-sync", "--to", "sync-run"]) == 0
+        arrival.arrive(local, made, verified=False)
         return made
 
     return bring

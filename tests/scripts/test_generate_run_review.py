@@ -14,7 +14,7 @@ import pytest
 import generate_run_review as reviewer
 import post_run_sync_and_finalize as conductor
 import update_factor_experiment_registry as registry
-from harness import factory, spoiled
+from harness import arrival, factory, spoiled
 from harness.archive import registry_row
 from harness.factory import Documents
 from harness.golden import Golden
@@ -30,11 +30,12 @@ HOSTILE = (
 Change = Callable[[Documents], object]
 
 
-def close(remote: Path, local: Path, change: Change | None = None, **options: Any) -> Documents:
+def close(local: Path, change: Change | None = None, **options: Any) -> Documents:
     """Make a run and close it up to step 6."""
-    made = factory.make_run(remote, change=change, **options)
-    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
-    assert conductor.main(["--tag", made.tag, *where, "--to", "remediation-plan"]) in (0, 1)
+    made = factory.make_run(local, change=change, **options)
+    arrival.arrive(local, made)
+    steps = ["--from", "finalize-gate-run", "--to", "remediation-plan"]
+    assert conductor.main(["--tag", made.tag, "--local-root", str(local), *steps]) in (0, 1)
     return made
 
 
@@ -57,18 +58,18 @@ def read(local: Path, made: Documents) -> dict[str, Any]:
 
 
 def reviewed(
-    remote: Path, local: Path, change: Change | None = None, **options: Any
+    local: Path, change: Change | None = None, **options: Any
 ) -> tuple[Documents, dict[str, Any]]:
-    made = close(remote, local, change, **options)
+    made = close(local, change, **options)
     assert review(local, made) == 0
     return made, read(local, made)
 
 
-def two_runs(remote: Path, local: Path) -> Documents:
+def two_runs(local: Path) -> Documents:
     """Close a clean run and register it, then a worse one of the same factor."""
-    first = close(remote, local, tag="reviewed_run1", stamp="2026-02-20_031500")
+    first = close(local, tag="reviewed_run1", stamp="2026-02-20_031500")
     register(local, first)
-    return close(remote, local, spoiled.in_many_ways, passing=False)
+    return close(local, spoiled.in_many_ways, passing=False)
 
 
 class Page(HTMLParser):
@@ -106,10 +107,8 @@ def page(local: Path, made: Documents) -> Page:
     return Page(file(local, made, ".html").read_text())
 
 
-def test_a_clean_run_is_for_approval(
-    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = close(remote, local)
+def test_a_clean_run_is_for_approval(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = close(local)
     capsys.readouterr()
     assert review(local, made) == 0
     told = capsys.readouterr()
@@ -126,17 +125,15 @@ def test_a_clean_run_is_for_approval(
     assert [gate["verdict"] for gate in document["gates"]] == [True] * 10
 
 
-def test_the_pages_are_the_golden_ones(remote: Path, local: Path, golden: Golden) -> None:
-    made = two_runs(remote, local)
+def test_the_pages_are_the_golden_ones(local: Path, golden: Golden) -> None:
+    made = two_runs(local)
     assert review(local, made) == 0
     for suffix in (".md", ".html"):
         golden(f"{STEM}{suffix}", file(local, made, suffix).read_text())
 
 
-def test_a_failed_run_is_told_whole(
-    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = two_runs(remote, local)
+def test_a_failed_run_is_told_whole(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = two_runs(local)
     capsys.readouterr()
     assert review(local, made) == 0
     against = "compared with 2026-02-20_031500_production_gates_reviewed_run1: 0 better, 4 worse"
@@ -185,11 +182,9 @@ def test_a_failed_run_is_told_whole(
     }
 
 
-def test_gates_that_pass_with_a_faulty_record_are_repaired_first(remote: Path, local: Path) -> None:
+def test_gates_that_pass_with_a_faulty_record_are_repaired_first(local: Path) -> None:
     """The ledger says pass; what the audit found is no reason to fail, and no reason to approve."""
-    made, document = reviewed(
-        remote, local, lambda made: made.report["wf_stress"].update(test_ic_std=0.5)
-    )
+    made, document = reviewed(local, lambda made: made.report["wf_stress"].update(test_ic_std=0.5))
     assert document["decision"]["result"] == "pass"
     assert document["decision"]["recommendation"] == "repair_first"
     assert [issue["about"] for issue in document["decision"]["blocking"]] == [
@@ -198,8 +193,8 @@ def test_gates_that_pass_with_a_faulty_record_are_repaired_first(remote: Path, l
     assert "**Recommendation: repair the record first.**" in file(local, made, ".md").read_text()
 
 
-def test_windows_come_from_the_listed_table(remote: Path, local: Path) -> None:
-    made, document = reviewed(remote, local)
+def test_windows_come_from_the_listed_table(local: Path) -> None:
+    made, document = reviewed(local)
     rows = document["windows"]["rows"]
     assert document["windows"]["path"] == (
         f"gate_results/{made.gate_folder}/walk_forward_stress/momentum_12_1/"
@@ -211,13 +206,13 @@ def test_windows_come_from_the_listed_table(remote: Path, local: Path) -> None:
     assert page(local, made).tags.count("rect") == 13
 
 
-def test_a_window_without_a_value_is_said(remote: Path, local: Path) -> None:
+def test_a_window_without_a_value_is_said(local: Path) -> None:
     def blank(made: Documents) -> None:
         made.windows[3]["test_ic"] = None
         made.windows[4]["train_ic"] = "n/a"
         made.windows[5]["test_n_dates"] = None
 
-    made, document = reviewed(remote, local, blank)
+    made, document = reviewed(local, blank)
     rows = document["windows"]["rows"]
     assert (rows[3]["test_ic"], rows[4]["train_ic"], rows[5]["test_n_dates"]) == (None, None, None)
     assert page(local, made).tags.count("rect") == 12
@@ -247,10 +242,8 @@ def test_a_window_without_a_value_is_said(remote: Path, local: Path) -> None:
         ),
     ],
 )
-def test_windows_that_cannot_be_read_are_said(
-    remote: Path, local: Path, spoil: Change, problem: str
-) -> None:
-    made, document = reviewed(remote, local, spoil)
+def test_windows_that_cannot_be_read_are_said(local: Path, spoil: Change, problem: str) -> None:
+    made, document = reviewed(local, spoil)
     assert document["windows"]["rows"] is None
     assert problem in document["windows"]["problem"]
     assert str(local) not in json.dumps(document)
@@ -258,8 +251,8 @@ def test_windows_that_cannot_be_read_are_said(
     assert [line for line in lines if line.startswith("Not measured: ") and problem in line]
 
 
-def test_a_run_without_a_report_is_reviewed_in_the_run_folder(remote: Path, local: Path) -> None:
-    made, document = reviewed(remote, local, spoiled.crash)
+def test_a_run_without_a_report_is_reviewed_in_the_run_folder(local: Path) -> None:
+    made, document = reviewed(local, spoiled.crash)
     assert file(local, made).parent == made.run_dir(local)
     assert document["gates"] == document["cost_stress"] == []
     assert document["walk_forward"] is document["risk"] is document["statistics"] is None
@@ -270,7 +263,7 @@ def test_a_run_without_a_report_is_reviewed_in_the_run_folder(remote: Path, loca
     assert not re.search(r"\|\s*\|\s*\|", text.replace("| what | |\n|---|---|", ""))
 
 
-def test_compared_with_the_last_earlier_run_of_the_factor(remote: Path, local: Path) -> None:
+def test_compared_with_the_last_earlier_run_of_the_factor(local: Path) -> None:
     """A later run and a run of another factor are there, too; neither counts."""
     others = {
         "reviewed_run1": "2026-02-18_031500",
@@ -278,9 +271,9 @@ def test_compared_with_the_last_earlier_run_of_the_factor(remote: Path, local: P
         "reviewed_run9": "2026-02-25_031500",
     }
     for number, (tag, stamp) in enumerate(others.items()):
-        register(local, close(remote, local, tag=tag, stamp=stamp, level=0.01 * (number + 1)))
-    register(local, close(remote, local, tag="other", stamp="2026-02-20_131500", factor="reversal"))
-    _, document = reviewed(remote, local, level=0.03)
+        register(local, close(local, tag=tag, stamp=stamp, level=0.01 * (number + 1)))
+    register(local, close(local, tag="other", stamp="2026-02-20_131500", factor="reversal"))
+    _, document = reviewed(local, level=0.03)
     assert (
         document["comparison"]["previous_run"] == "2026-02-20_031500_production_gates_reviewed_run2"
     )
@@ -289,7 +282,7 @@ def test_compared_with_the_last_earlier_run_of_the_factor(remote: Path, local: P
     assert (mean["delta"], mean["change"]) == (pytest.approx(0.01), "better")
 
 
-def test_a_run_whose_factor_is_not_known_is_compared_with_none(remote: Path, local: Path) -> None:
+def test_a_run_whose_factor_is_not_known_is_compared_with_none(local: Path) -> None:
     def nameless(made: Documents) -> None:
         spoiled.crash(made)
         made.context = None
@@ -298,7 +291,7 @@ def test_a_run_whose_factor_is_not_known_is_compared_with_none(remote: Path, loc
         ("reviewed_run1", "2026-02-18_031500"),
         ("reviewed_run2", "2026-02-20_031500"),
     ):
-        made = close(remote, local, nameless, tag=tag, stamp=stamp)
+        made = close(local, nameless, tag=tag, stamp=stamp)
         register(local, made)
     assert review(local, made) == 0
     assert read(local, made)["comparison"] == {
@@ -308,7 +301,7 @@ def test_a_run_whose_factor_is_not_known_is_compared_with_none(remote: Path, loc
     }
 
 
-def test_hostile_words_do_no_harm(remote: Path, local: Path) -> None:
+def test_hostile_words_do_no_harm(local: Path) -> None:
     def hostile(made: Documents) -> None:
         made.context.update(owner=HOSTILE, notes=HOSTILE)
         made.report["inputs"].update(factor=HOSTILE.replace("/", ""), strategy=HOSTILE)
@@ -317,8 +310,8 @@ def test_hostile_words_do_no_harm(remote: Path, local: Path) -> None:
         for row in made.windows:
             row["test_start"] = HOSTILE
 
-    plain = reviewed(remote, local, tag="plain", stamp="2026-02-20_031500")[0]
-    made, document = reviewed(remote, local, hostile)
+    plain = reviewed(local, tag="plain", stamp="2026-02-20_031500")[0]
+    made, document = reviewed(local, hostile)
     assert document["objective"] == HOSTILE
     found = page(local, made)
     assert found.open == []
@@ -334,8 +327,8 @@ def test_hostile_words_do_no_harm(remote: Path, local: Path) -> None:
     assert "\\*\\*bold\\*\\*" in rows[0]
 
 
-def test_the_page_needs_nothing_from_outside(remote: Path, local: Path) -> None:
-    made, _ = reviewed(remote, local)
+def test_the_page_needs_nothing_from_outside(local: Path) -> None:
+    made, _ = reviewed(local)
     text = file(local, made, ".html").read_text()
     assert not re.search(r"https?:|url\(|@import|<script|<link|<img|<iframe", text)
     assert "default-src 'none'" in text
@@ -343,8 +336,8 @@ def test_the_page_needs_nothing_from_outside(remote: Path, local: Path) -> None:
         assert media in text
 
 
-def test_all_three_say_the_same(remote: Path, local: Path) -> None:
-    made = two_runs(remote, local)
+def test_all_three_say_the_same(local: Path) -> None:
+    made = two_runs(local)
     assert review(local, made) == 0
     document, text = read(local, made), file(local, made, ".md").read_text()
     found = page(local, made)
@@ -370,8 +363,8 @@ def test_all_three_say_the_same(remote: Path, local: Path) -> None:
     assert [fact for fact in facts if fact not in text] == []
 
 
-def test_evidence_is_cited_with_its_digest(remote: Path, local: Path) -> None:
-    made, document = reviewed(remote, local)
+def test_evidence_is_cited_with_its_digest(local: Path) -> None:
+    made, document = reviewed(local)
     manifest = json.loads((made.run_dir(local) / "evidence_manifest.json").read_text())
     listed = {row["path"]: row["sha256"] for row in manifest["files"]}
     cited = {row["path"]: row["sha256"] for row in document["evidence"]["cited"]}
@@ -389,10 +382,8 @@ def test_evidence_is_cited_with_its_digest(remote: Path, local: Path) -> None:
     assert document["evidence"]["files"] == len(listed)
 
 
-def test_reviewing_twice_changes_no_byte(
-    remote: Path, local: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = two_runs(remote, local)
+def test_reviewing_twice_changes_no_byte(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = two_runs(local)
     assert review(local, made) == 0
     files = [file(local, made, suffix) for suffix in (".json", ".md", ".html")]
     before = [path.read_bytes() for path in files]
@@ -402,12 +393,12 @@ def test_reviewing_twice_changes_no_byte(
     assert [path.read_bytes() for path in files] == before
 
 
-def test_what_it_writes_is_no_evidence(remote: Path, local: Path) -> None:
+def test_what_it_writes_is_no_evidence(local: Path) -> None:
     """The audit after a review finds the evidence as it was."""
     for change, tag in ((None, "reviewed_run1"), (spoiled.crash, "reviewed_run2")):
-        made, _ = reviewed(remote, local, change, tag=tag)
-        where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
-        conductor.main(["--tag", made.tag, *where, "--to", "governance-audit"])
+        made, _ = reviewed(local, change, tag=tag)
+        flags = ["--tag", made.tag, "--local-root", str(local), "--no-sync"]
+        assert conductor.main([*flags, "--to", "governance-audit"]) in (0, 1)
         audit = json.loads((made.run_dir(local) / "governance_audit_check.json").read_text())
         assert (
             next(row["answer"] for row in audit["checks"] if row["id"] == "evidence_unchanged")
@@ -419,9 +410,9 @@ def test_what_it_writes_is_no_evidence(remote: Path, local: Path) -> None:
     "name", ["governance_audit_check", "governance_remediation_plan", "evidence_manifest"]
 )
 def test_without_an_earlier_step_there_is_no_review(
-    remote: Path, local: Path, name: str, capsys: pytest.CaptureFixture[str]
+    local: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = close(remote, local)
+    made = close(local)
     (made.run_dir(local) / f"{name}.json").unlink()
     capsys.readouterr()
     assert review(local, made) == 3
@@ -430,9 +421,9 @@ def test_without_an_earlier_step_there_is_no_review(
 
 
 def test_without_a_ledger_row_there_is_no_review(
-    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
+    local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = close(remote, local)
+    made = close(local)
     (local / "audit/stage_ledger.jsonl").unlink()
     capsys.readouterr()
     assert review(local, made) == 3
@@ -442,10 +433,8 @@ def test_without_a_ledger_row_there_is_no_review(
     )
 
 
-def test_a_broken_registry_is_refused(
-    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = close(remote, local)
+def test_a_broken_registry_is_refused(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = close(local)
     register(local, made)
     path = local / "audit/factor_registry/factor_experiment_registry.csv"
     path.write_text(path.read_text().replace("factor,", "faktor,", 1))

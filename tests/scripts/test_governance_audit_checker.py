@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+import finalize_gate_run
 import governance_audit_checker as checker
 import post_run_sync_and_finalize as conductor
-from harness import factory, spoiled
+from harness import arrival, factory, spoiled
 from harness.factory import Documents
 from harness.golden import Golden
 from postrun import audit
@@ -74,29 +75,45 @@ class Spoil:
     local: Callable[[Closed], object] = bool
     flags: tuple[str, ...] = ()
     skips: frozenset[str] = frozenset()
+    synced: bool = False
 
 
 @pytest.fixture
 def close(remote: Path, local: Path) -> Callable[..., Closed]:
-    """Give a function that makes a run, spoils it, and closes it up to the audit."""
+    """Return a function that makes a run, spoils it, and closes it up to the audit."""
 
     def build(spoil: Spoil | None = None) -> Closed:
         spoil = spoil or Spoil("")
-        home = local if "--no-sync" in spoil.flags else remote
-        closed = Closed(
-            remote, local, factory.make_run(home, change=spoil.documents, **spoiled.OWN)
-        )
-        spoil.remote(closed)
-        where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
-        flags = [flag.format(gate=closed.made.gate_folder) for flag in spoil.flags]
-        code = conductor.main(
-            ["--tag", closed.made.tag, *where, "--to", "finalize-gate-run", *flags]
-        )
-        assert code in (0, 4), "identity and evidence are in order; a broken report may be refused"
+        if spoil.flags or spoil.synced:
+            closed = synced(remote, local, spoil)
+        else:
+            closed = arrived(local, spoil)
         spoil.local(closed)
         return closed
 
     return build
+
+
+def arrived(local: Path, spoil: Spoil) -> Closed:
+    """Finalize a run that is in the workspace already."""
+    closed = Closed(local, local, factory.make_run(local, change=spoil.documents, **spoiled.OWN))
+    spoil.remote(closed)
+    arrival.arrive(local, closed.made)
+    code = finalize_gate_run.main(["--tag", closed.made.tag, "--local-root", str(local)])
+    assert code in (0, 4), "a broken report may be refused"
+    return closed
+
+
+def synced(remote: Path, local: Path, spoil: Spoil) -> Closed:
+    """Detect, sync and finalize a run of the workstation."""
+    home = local if "--no-sync" in spoil.flags else remote
+    closed = Closed(remote, local, factory.make_run(home, change=spoil.documents, **spoiled.OWN))
+    spoil.remote(closed)
+    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
+    flags = [flag.format(gate=closed.made.gate_folder) for flag in spoil.flags]
+    code = conductor.main(["--tag", closed.made.tag, *where, "--to", "finalize-gate-run", *flags])
+    assert code == 0, "identity and evidence are in order"
+    return closed
 
 
 def put(document: str, *path: Any, **values: Any) -> Change:
@@ -188,7 +205,7 @@ SPOILS = [
     ),
     Spoil("data_quality_passed", put("data_quality", "checks", freshness=False)),
     Spoil("tags_agree", put("result", decision_tag="committee_2026-02-21_run5")),
-    Spoil("tag_used_once", remote=an_earlier_run),
+    Spoil("tag_used_once", remote=an_earlier_run, synced=True),
     Spoil(
         "report_belongs_to_run",
         put("report", generated_at="2026-02-20T05:15:00"),
@@ -243,6 +260,22 @@ def test_each_check_fails_alone(
     found = closed.row(spoil.check)
     assert found["expected"] != found["observed"]
     assert found["evidence"] is None or not found["evidence"].startswith("/")
+
+
+def test_a_quick_arrival_leaves_what_a_sync_leaves(
+    close: Callable[..., Closed], tmp_path: Path
+) -> None:
+    """Most runs here are not synced; this one is, and differs in nothing that was written."""
+    real = close(Spoil("", synced=True))
+    workspace = tmp_path / "quick"
+    workspace.mkdir()
+    quick = arrived(workspace, Spoil(""))
+    for name in ("run_detection.json", "evidence_manifest.json"):
+        documents = [json.loads((closed.run / name).read_text()) for closed in (real, quick)]
+        for document in documents:
+            for member in ("generated_at", "report_candidates"):
+                document.pop(member, None)
+        assert documents[0] == documents[1]
 
 
 def test_every_check_has_a_run_that_fails_it() -> None:

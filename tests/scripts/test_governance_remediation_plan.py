@@ -9,18 +9,20 @@ import pytest
 
 import governance_remediation_plan as remediation
 import post_run_sync_and_finalize as conductor
-from harness import factory, spoiled
+from harness import arrival, factory, spoiled
 from harness.golden import Golden
 from postrun.core.errors import Invalid
 from postrun.store import check_catalogue, json_files
 
 
 @pytest.fixture
-def run(remote: Path, local: Path, request: pytest.FixtureRequest) -> Path:
-    """Give the folder of a run that was closed with the steps up to the audit."""
-    made = factory.make_run(remote, change=getattr(request, "param", None), **spoiled.OWN)
-    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
-    assert conductor.main(["--tag", made.tag, *where, "--to", "governance-audit"]) in (0, 1)
+def run(local: Path, request: pytest.FixtureRequest) -> Path:
+    """Return the folder of a run that was closed with the steps up to the audit."""
+    made = factory.make_run(local, change=getattr(request, "param", None), **spoiled.OWN)
+    arrival.arrive(local, made)
+    flags = ["--tag", made.tag, "--local-root", str(local)]
+    steps = ["--from", "finalize-gate-run", "--to", "governance-audit"]
+    assert conductor.main([*flags, *steps]) in (0, 1)
     return made.run_dir(local)
 
 
