@@ -1,8 +1,8 @@
 """Reads everything that the checks ask about, once, and returns it as `Facts`.
 
-Nothing is judged here, and nothing crashes: a file that cannot be read becomes a fact with its
-problem. A file counts only when the evidence manifest lists it, so no file planted later can answer
-a check.
+Nothing is decided here, and no file stops the audit: one that cannot be read becomes a fact with its
+problem. A file of the evidence counts only when the manifest lists it, so that a file added later
+answers no check. Without a readable manifest every file counts, and the check of the manifest fails.
 """
 
 from postrun.audit.facts import Document, Evidence, Facts, unread
@@ -71,7 +71,7 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
 
 
 class EvidenceReader:
-    """Reads the files of one run; but for `open`, only those that are evidence.
+    """Reads the files of one run: only those that are evidence, except for `open`.
 
     Every path is relative to the workspace root, and so is every path in a problem: the audit of
     one run is the same on every machine.
@@ -143,7 +143,7 @@ class EvidenceReader:
     ) -> Document:
         reading = json_files.try_load(self.root / path, schema)
         problem = self.run_paths.without_root(reading.problem)
-        not_finite = reading.not_finite
+        not_finite = reading.not_finite  # the JSON paths of NaN and Infinity
         return Document(reading.value, problem, not_finite, path)
 
     def _compare_with_manifest(self) -> Evidence:
@@ -156,7 +156,8 @@ class EvidenceReader:
         if manifest.value is None:
             return Evidence(manifest, set(on_disk.files))
         listed = evidence.FileDigests.from_manifest(manifest.value)
-        # rsync skips links, so the copy here may lack them.
+        # A changed file is read all the same: the check `evidence_unchanged` names it. Links may be
+        # absent here, because rsync skips them.
         differences = evidence.compare(listed, on_disk, copied=True)
         changed = [f"{path} ({what})" for path, what in differences.items()]
         present = set(listed.files).intersection(on_disk.files)

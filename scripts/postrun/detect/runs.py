@@ -49,7 +49,7 @@ def choose(listing: RemoteListing, tag: str, asked_folder: str | None) -> Chosen
     # Space, / and : of a tag become _ in the folder's name, so several tags can share one name.
     # The context has the tag as it was typed.
     candidates, notes = [], []
-    nearest = ""
+    found_instead = ""  # said when no run is left
     for run in with_tag:
         context_tag = _tag_in_context(listing, run.folder)
         if context_tag in (None, tag):
@@ -57,10 +57,10 @@ def choose(listing: RemoteListing, tag: str, asked_folder: str | None) -> Chosen
             continue
         names_other = f"context names tag {context_tag!r}"
         notes.append(f"{run.folder} has this name, but its {names_other}")
-        nearest = nearest or f"only {run.folder}, whose {names_other}"
+        found_instead = found_instead or f"only {run.folder}, whose {names_other}"
     if not candidates:
-        nearest = nearest or _nearest_tags(tag, all_runs)
-        raise AmbiguousRun(f"decision tag {tag}", "a run of exactly this tag", nearest)
+        found_instead = found_instead or _nearest_tags(tag, all_runs)
+        raise AmbiguousRun(f"decision tag {tag}", "a run of exactly this tag", found_instead)
 
     # A run without a context did not get past its preflight.
     with_context = [run for run in candidates if listing.file(run.folder, "context.json")]

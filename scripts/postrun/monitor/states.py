@@ -1,7 +1,7 @@
-"""The state of a run, judged from what the polls reported: pure functions over facts.
+"""The state of a run, worked out from what the polls reported: pure functions over facts.
 
-Nothing here reads a clock, a disk or a network. Times are handed in, so that every sequence can be
-tested.
+Nothing here reads a clock, a disk or a network. Times are parameters, so that every sequence can
+be tested.
 """
 
 import math
@@ -31,7 +31,7 @@ MEANING = {
     "settling": "result.json is valid, but processes are alive or files may still be changing",
     "writing": "result.json is present but not valid: perhaps it is only half written",
     "corrupt": "result.json stayed invalid, without a change, for the grace time",
-    "dead": "no result.json and no process in two polls, for the grace time; "
+    "dead": "no result.json and no process, in two polls or more and for the whole grace time; "
     "or the preflight or the data-quality gate failed",
     "unreachable": "the workstation does not answer; the pauses between attempts get longer",
     "complete": "result.json is valid, no process is alive, and no file changed between two polls",
@@ -43,7 +43,7 @@ FINAL_STATES: dict[State, type[PostRunError] | None] = {
     State.DEAD: RunDead,
 }
 LONGEST_PAUSE = 60.0  # seconds between failed attempts, unless the interval itself is longer
-_MOST_DOUBLINGS = 16
+_MOST_DOUBLINGS = 16  # far beyond the longest pause; without end, the number would overflow
 _CHECKING = (
     "result.json is present and no process is left; checking that files have stopped changing"
 )
@@ -53,12 +53,15 @@ _CHECKING = (
 class Facts:
     """What one poll reported of a run, reduced to what its state depends on."""
 
-    runs: tuple[str, ...]  # run folders of the tag, oldest first; the rest is about the last
+    runs: tuple[str, ...]  # run folders of the tag, oldest first; the fields below: the newest
     has_context: bool
     stopped: str | None  # why the preflight or the data-quality gate stopped the run
     result_text: str | None  # what result.json holds
     result_flaw: str | None  # why that is no valid result
     processes: int  # of this run
+    # Fingerprints: the same text as in the poll before means that no file has changed. `settled`
+    # is over the run folder and the gate folders that have a report with this tag; `activity` also
+    # over gate folders without a report, since nobody knows yet whose they are.
     settled: str
     activity: str
     boot_id: str | None = None
@@ -106,7 +109,8 @@ class PendingVerdict:
 class MonitorState:
     """All that the monitor of one run keeps between polls.
 
-    Times are of its own monotonic clock; what has not begun has an infinite one.
+    Times are of its own monotonic clock. `missing_since` and `unreachable_since` are infinite while
+    the run folder exists and the workstation answers.
     """
 
     started_at: float
