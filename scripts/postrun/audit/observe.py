@@ -1,8 +1,9 @@
 """Reads everything that the checks ask about, once, and returns it as `Facts`.
 
-Nothing is decided here, and no file stops the audit: one that cannot be read becomes a fact with its
-problem. A file of the evidence counts only when the manifest lists it, so that a file added later
-answers no check. Without a readable manifest every file counts, and the check of the manifest fails.
+Nothing is decided here, and no file stops the audit: one that cannot be read becomes a fact with
+its problem. A file of the evidence counts only when the manifest lists it, so that a file added
+later answers no check. Without a readable manifest every file counts, and the check of the manifest
+fails.
 """
 
 from postrun.audit.facts import Document, Evidence, Facts, unread
