@@ -69,6 +69,7 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
         "evidence_sha256": ledger.evidence_digest(manifest),
         "reasons": all_reasons,
     }
+    # Recorded first: the page names the number of the row.
     row, is_new = _record(run_paths, decision, given_reasons)
     content = _page_content(run_paths, row, report, manifest)
     written = tuple(map(run_paths.path, _WRITTEN))
@@ -86,6 +87,7 @@ def reasons(name: RunName, result: Json | None, report: Json | None) -> list[str
         against.append(f"exit code {result['exit_code']}")
     if report is None:
         return [*against, "no gate report"]
+    # Only a real `true` is a pass.
     overall = gates.overall(report)
     if overall is not True:
         against.append(f"{gates.OVERALL} is {_as_json(overall)}")

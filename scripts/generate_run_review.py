@@ -122,6 +122,7 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
         return _no_windows(None, "there is no gate report that names the table")
     named = values.member(report, "wf_stress", "summary_csv")
     path = evidence.local_path(locations.GATES, run_paths.gate, named)
+    # Only what the manifest lists was compared with the workstation.
     listed = FileDigests.from_manifest(manifest).files
     if path is None or path not in listed:
         return _no_windows(path, "the table that the report names is not among the evidence")

@@ -46,6 +46,7 @@ def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     run_folder = run_paths.folder(Home.RUN)
     if not run_folder.is_dir():
         raise Missing(run_folder, "a run folder", "nothing there", _SYNC)
+    # Observe first, judge later: no check opens a file.
     facts = observe(run_paths, request.tag)
     catalogue = check_catalogue.checks()
     answers = record(facts, catalogue)
@@ -100,6 +101,7 @@ def _skip(check: Check, unmet: list[str]) -> Json:
 
 
 def _run(check: Check, facts: Facts) -> Json:
+    # A file that cannot be read is a fault of the record; a check that breaks is one of ours.
     function = CHECKS[check.id]
     try:
         answer = function(facts)

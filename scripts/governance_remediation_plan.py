@@ -43,6 +43,7 @@ def plan(audit: Json, catalogue: Mapping[str, Check]) -> Json:
     """
     checks = audit["checks"]
     items = [_item(row, catalogue) for row in check_results.failed(checks)]
+    # The sort is stable, so items of one severity stay in the order of the audit.
     items.sort(key=_severity)
     skipped = [row["id"] for row in checks if row["answer"] == SKIPPED]
     return {
@@ -61,6 +62,7 @@ def _severity(item: Json) -> int:
 
 
 def _item(row: Json, catalogue: Mapping[str, Check]) -> Json:
+    # The audit may be older than the catalogue.
     check = catalogue.get(row["id"])
     if check is None:
         hint = "audit the run again: make governance-audit TAG=..."

@@ -7,6 +7,7 @@ from typing import Any
 from postrun.audit.facts import Document, Facts
 
 _FAULTS_NAMED = 6  # of a longer list, only the number of the rest is given
+# JSON's own words for what Python writes otherwise.
 _WORDS = {None: "nothing", True: "true", False: "false"}
 
 

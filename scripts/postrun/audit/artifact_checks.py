@@ -21,6 +21,7 @@ def evidence_unchanged(facts: Facts) -> Answer:
 def evidence_verified(facts: Facts) -> Answer:
     """Return whether the copy was compared with the workstation, digest by digest."""
     manifest = facts.evidence.manifest
+    # `verified` stays true as long as nothing changed since the comparison.
     verified = manifest.members.get("verified") is True
     observed = "compared" if verified else "never compared: closed with --no-sync"
     return Answer(verified, "digests of both sides compared", observed, manifest.path)
@@ -52,6 +53,7 @@ def _all_present(
     missing = [name for name in names if name not in present]
     faults = [f"{name} is not among the evidence" for name in missing]
     observed = join(faults) or "all there"
+    # One path can be named: the first file that is missing is where to begin.
     evidence = (missing or names)[0]
     return Answer(not missing, expected, observed, evidence)
 

@@ -51,6 +51,7 @@ def report_belongs_to_run(facts: Facts) -> Answer:
     window = _window(facts)
     generated_at = facts.report.members.get("generated_at")
     fault = report_window.why_not_this_run(window, generated_at)
+    # The gate program names its folder when it starts, so an older folder is of an earlier run.
     gate_folder = facts.run_paths.gate or ""
     folder_made = run_names.gate_started(gate_folder)
     if fault is None and folder_made:
@@ -66,6 +67,7 @@ def report_belongs_to_run(facts: Facts) -> Answer:
 
 def _window(facts: Facts) -> Window:
     started = facts.name.started
+    # Reports carry local times, so the bounds must be in the workstation's own time.
     preflight = facts.preflight.members
     at_start = report_window.utc_offset(preflight.get("timestamp"))
     written_at = facts.result_modified
@@ -148,6 +150,7 @@ def statistics_recomputed(facts: Facts) -> Answer:
         measured[name] = values.member(statistics, *path)
     reported = facts.stage("statistical_gates")
     faults = recompute.differences(reported, measured)
+    # The right numbers of another factor would pass the comparison above.
     factor = facts.inputs.get("factor")
     focus = values.member(statistics, "focus", "factor")
     if factor != focus:

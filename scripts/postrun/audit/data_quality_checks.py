@@ -31,6 +31,7 @@ def data_quality_passed(facts: Facts) -> Answer:
     if not checks:
         faults.append("no checks")
     faults += texts(report.get("failures"))
+    # A pass that its own checks or failures deny is none.
     verdict = report.get("overall_pass")
     if faults or verdict is not True:
         faults.insert(0, f"overall_pass is {shown(verdict)}")

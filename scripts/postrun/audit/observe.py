@@ -41,6 +41,7 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
     command = run_paths.path("command")
     result_file = run_paths.path("result")
     summary_file = run_paths.path("production_gates_final_summary")
+    # The copy keeps the time at which the workstation wrote the file.
     written_at = None
     if result_file.exists():
         written_at = result_file.stat().st_mtime
@@ -91,6 +92,7 @@ class EvidenceReader:
     def read(self, artifact: str) -> Document:
         """Return an artifact that has one file name of its own."""
         in_gate_folder = ARTIFACTS[artifact].home is Home.GATE
+        # Without a gate folder, its paths would lead into the run folder.
         if in_gate_folder and self.run_paths.gate is None:
             return unread("no gate report belongs to this run")
         path = self.path(artifact)

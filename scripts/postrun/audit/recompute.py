@@ -57,6 +57,7 @@ def walk_forward(rows: Sequence[Json]) -> Json:
 
 def _summarise(ics: Sequence[float]) -> Json:
     count = len(ics)
+    # What cannot be computed from so few values is null, as in the report.
     summary: Json = {"n": count, "mean": None, "std": None, "pos_ratio": None}
     if count > 0:
         summary["mean"] = statistics.fmean(ics)
@@ -103,6 +104,7 @@ def window_faults(
     expected: Sequence[int],
 ) -> list[str]:
     """Return test years that are missing, repeated or not asked for, and rows without one."""
+    # The gate program runs windows in shards: one may be lost, or merged twice.
     counts = Counter(map(_test_year, rows))
     without_year = counts.pop(0, 0)
     faults = [f"{year} missing" for year in expected if year not in counts]

@@ -68,6 +68,7 @@ def stages_succeeded(facts: Facts) -> Answer:
 
 
 def _cost_faults(facts: Facts) -> list[str]:
+    # Without rows a stage was lost, unless an option left it out.
     rows = gates.cost_rows(facts.report.value)
     if not rows and not facts.unofficial_options:
         return ["no cost stress"]

@@ -21,6 +21,7 @@ def not_passed(rows: Rows) -> Rows:
 
 def summary(rows: Rows) -> str:
     """Return the count in words, like "7 of 26 checks did not pass (3 failed, 4 skipped)"."""
+    # Errors are ours, skips follow from a failure: a reader wants them apart.
     answers = [row["answer"] for row in rows]
     words = _COUNTED.items()
     counts = [f"{answers.count(answer)} {word}" for answer, word in words if answer in answers]

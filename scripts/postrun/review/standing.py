@@ -12,10 +12,12 @@ def decision(row: Json, audit: Json, plan: Json) -> Json:
 
     A pass is for approval only once the audit has passed, too.
     """
+    # Only a pass can be recommended, and only with a record that can be trusted.
     recommendation = REJECT
     if row["result"] == "pass":
         recommendation = APPROVE if audit["passed"] else REPAIR
     reasons = row["reasons"] or [_PASSED]
+    # Gates come first: no repair of the record makes them pass.
     gates = map(_failed_gate, plan["failed_gates"])
     checks = map(_failed_check, plan["items"])
     return {
@@ -77,6 +79,7 @@ def follow_ups(plan: Json, hypotheses: list[Json]) -> list[Json]:
             "words": item["remedy"],
         }
         todo.append(repair)
+    # The catalogue of hypotheses may not know a gate that a newer gate program has.
     for gate in plan["failed_gates"]:
         name = gate["gate"]
         hypothesis = {
