@@ -14,7 +14,8 @@ against the first: better, worse, same, not comparable, or null where nothing is
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,14 @@ REGISTRY = "factor_experiment_registry"
 _NAMES = ["decision_tag", "started", "gate_folder", "policy_sha256"]
 
 Row = dict[str, Any]
+Rows = list[Row]
 
 
-def compare(root: Path, tags: Sequence[str], as_json: bool) -> int:
+def compare(
+    root: Path,
+    tags: Sequence[str],
+    as_json: bool,
+) -> int:
     """Print what differs between the runs of these tags; return the exit code.
 
     Raises Missing, Invalid, AmbiguousRun.
@@ -42,7 +48,8 @@ def compare(root: Path, tags: Sequence[str], as_json: bool) -> int:
     differences = find_differences(rows)
     if as_json:
         runs = [row["run"] for row in rows]
-        print(json.dumps({"runs": runs, "differences": differences}))
+        document = {"runs": runs, "differences": differences}
+        print(json.dumps(document))
     elif differences:
         print(format_table(tags, differences))
     else:
@@ -50,41 +57,55 @@ def compare(root: Path, tags: Sequence[str], as_json: bool) -> int:
     return 0
 
 
-def find_run(registry: Iterable[Row], tag: str) -> Row:
+def find_run(registry: Rows, tag: str) -> Row:
     """Return the row of a tag's newest closed run. Raises AmbiguousRun when there is none."""
-    rows = sorted(registry, key=lambda row: row["run"])
-    of_tag = [row for row in rows if row["decision_tag"] == tag]
+    of_tag = [row for row in registry if row["decision_tag"] == tag]
     if not of_tag:
-        known = {row["decision_tag"] for row in rows}
+        known = {row["decision_tag"] for row in registry}
         nearest = difflib.get_close_matches(tag, sorted(known), n=5, cutoff=0.3)
-        hint = f"nearest: {', '.join(nearest)}" if nearest else ""
+        hint = ""
+        if nearest:
+            hint = f"nearest: {', '.join(nearest)}"
         raise AmbiguousRun(f"tag {tag}", "a closed run", "none", hint)
-    newest = of_tag[-1]
+    # The name of a run folder begins with its time.
+    newest = max(of_tag, key=itemgetter("run"))
     if len(of_tag) > 1:
         terminal.say(f"tag {tag}: {len(of_tag)} closed runs, compared is {newest['run']}")
     return newest
 
 
-def find_differences(rows: Sequence[Row]) -> list[Row]:
+def find_differences(rows: Rows) -> Rows:
     """Return each column of the registry in which the runs differ, as --json has it."""
     import pandas
 
     # One column a run, one row a column of the registry. Object keeps null apart from NaN, and true
     # from 1.
-    table = pandas.DataFrame(rows, dtype=object).set_index("run").drop(columns=_NAMES).T
-    table = table[table.nunique(axis=1, dropna=False) > 1]
-    changes = [comparison.compare(rows[0], row) for row in rows]
-    metrics = {first["metric"]: (first, each) for first, *each in zip(*changes, strict=True)}
+    runs = pandas.DataFrame(rows, dtype=object)
+    runs = runs.set_index("run")
+    table = runs.drop(columns=_NAMES).T
+    kinds = table.nunique(axis=1, dropna=False)
+    table = table[kinds > 1]
+    first_run = rows[0]
+    changes = [comparison.compare(first_run, row) for row in rows]
+    metrics = {}
+    for metric in zip(*changes, strict=True):
+        metrics[metric[0]["metric"]] = metric
     differences = []
     for column, values in zip(table.index, table.values.tolist(), strict=True):
-        first, others = metrics.get(column, ({}, []))
-        compared = [None, *(metric["change"] for metric in others)]
-        if not others:
-            compared = [None] * len(rows)
-        if compared.count(comparison.SAME) < len(rows) - 1:
+        # Of a column without a direction nothing is better; the first run is compared with none.
+        first: Row = {}
+        compared: list[str | None] = [None] * len(rows)
+        if column in metrics:
+            first, *others = metrics[column]
+            compared = [None]
+            for metric in others:
+                compared.append(metric["change"])
+        unchanged = compared.count(comparison.SAME)
+        if unchanged < len(rows) - 1:
+            words = column.replace("_", " ")
             difference = {
                 "column": column,
-                "words": first.get("words", column.replace("_", " ")),
+                "words": first.get("words", words),
                 "direction": first.get("direction"),
                 "values": values,
                 "changes": compared,
@@ -93,18 +114,22 @@ def find_differences(rows: Sequence[Row]) -> list[Row]:
     return differences
 
 
-def format_table(tags: Sequence[str], differences: Iterable[Row]) -> str:
+def format_table(tags: Sequence[str], differences: Rows) -> str:
     """Return the differences as a table: one line a column of the registry, one column a run."""
     import pandas
 
     lines = {}
     for difference in differences:
         cells = []
-        for value, change in zip(difference["values"], difference["changes"], strict=True):
+        pairs = zip(difference["values"], difference["changes"], strict=True)
+        for value, change in pairs:
             cell = page_files.number(value, 4)
-            cells.append(f"{cell} ({change})" if change else cell)
+            if change:
+                cell += f" ({change})"
+            cells.append(cell)
         lines[difference["words"]] = cells
-    table = pandas.DataFrame.from_dict(lines, orient="index", columns=list(tags))
+    columns = list(tags)
+    table = pandas.DataFrame.from_dict(lines, orient="index", columns=columns)
     return table.to_string(justify="left")
 
 
@@ -121,7 +146,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         tags = args.tags.split()
         if len(tags) < 2:
             raise Usage("--tags", "two tags or more", f"{len(tags)}")
-        return compare(args.local_root.resolve(), tags, args.json)
+        root = args.local_root.resolve()
+        return compare(root, tags, args.json)
 
     return cli.guard(work)
 

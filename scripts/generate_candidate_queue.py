@@ -29,13 +29,23 @@ from postrun.decide import scoring
 from postrun.store import check_catalogue, configuration, page_files, tables
 from postrun.store.check_catalogue import Check
 
-QUEUE, REGISTRY = "factor_candidate_queue", "factor_experiment_registry"
+QUEUE = "factor_candidate_queue"
+REGISTRY = "factor_experiment_registry"
 POLICY = "candidate_queue_policy"
 MODES = ("mixed", "robust_only", "exploration_only")
-ROBUST, EXPLORATION = "robust", "exploration"
+ROBUST = "robust"
+EXPLORATION = "exploration"
+# The parts of a priority, in the order of their columns.
 POINTS = (
-    *("overall_pass", "audit_passed", "data_quality_passed", "watchlist_rerun", "high_items"),
-    *("latest_severity", "latest_family", "earlier_severity", "earlier_family"),
+    "overall_pass",
+    "audit_passed",
+    "data_quality_passed",
+    "watchlist_rerun",
+    "high_items",
+    "latest_severity",
+    "latest_family",
+    "earlier_severity",
+    "earlier_family",
 )
 _COPIED = [
     "factor",
@@ -51,6 +61,7 @@ _SHOWN = 10  # factors left out that the page names
 
 Row = dict[str, Any]
 Rows = list[Row]
+Counts = dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -75,15 +86,17 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
         hint = "register a run first: make factor-registry TAG=..."
         raise Missing(registry, "a registry", "nothing there", hint)
     rules = configuration.load(POLICY)
-    policy = Policy(rules, request.mode or rules["mode"], check_catalogue.checks())
+    mode = request.mode or rules["mode"]
+    policy = Policy(rules, mode, check_catalogue.checks())
     rows = tables.read_table(request.root, REGISTRY)
     candidates = make_candidates(rows, policy)
     queue = choose(candidates, policy)
+    catalogue = configuration.load("governance_checks")
     sources = {
         "mode": policy.mode,
         "policy_version": rules["policy_version"],
         "policy_sha256": configuration.digest(rules),
-        "catalogue_sha256": configuration.digest(configuration.load("governance_checks")),
+        "catalogue_sha256": configuration.digest(catalogue),
         "made_from_registry_sha256": disk.sha256(registry),
     }
     queued = {row["factor"] for row in queue}
@@ -111,39 +124,57 @@ def make_candidates(registry: Rows, policy: Policy) -> Rows:
     runs = map(history.from_registry, rows.values())
     candidates = []
     for of_factor in history.by_factor(runs):
-        latest = rows[of_factor[-1].run]
-        candidates.append(_make_candidate(latest, of_factor, policy))
-    return sorted(candidates, key=lambda row: (-row["priority"], -row["total"], row["factor"]))
+        latest = of_factor[-1].run
+        candidate = _make_candidate(rows[latest], of_factor, policy)
+        candidates.append(candidate)
+    return sorted(candidates, key=_sort_key)
 
 
-def _make_candidate(row: Row, runs: list[history.Run], policy: Policy) -> Row:
+def _sort_key(row: Row) -> tuple[float, float, str]:
+    return -row["priority"], -row["total"], row["factor"]
+
+
+def _make_candidate(
+    row: Row,
+    runs: history.History,
+    policy: Policy,
+) -> Row:
     """Return a factor as a candidate: `row` is its latest run, `runs` are all its runs."""
     latest = runs[-1].failed
     earlier = _count_earlier(runs)
     points = _standing_points(row, policy.rules)
-    for when, counts in (("latest", dict.fromkeys(latest, 1)), ("earlier", earlier)):
-        for aspect in ("severity", "family"):
-            points[f"{when}_{aspect}"] = _penalty(counts, aspect, policy)
+    # A failure of the latest run counts once, an earlier one once for each run that had it.
+    once = dict.fromkeys(latest, 1)
+    for aspect in ("severity", "family"):
+        points[f"latest_{aspect}"] = _penalty(once, aspect, policy)
+        points[f"earlier_{aspect}"] = _penalty(earlier, aspect, policy)
     candidate = {name: row[name] for name in _COPIED}
+    # Floats are added in the order of the columns: another order may give another last digit.
+    added = 0.0
     for name in POINTS:
         candidate[f"points_{name}"] = points[name]
-    # Floats are added in the order of the columns: another order may give another last digit.
-    candidate["priority"] = float(row["total"] + sum(points[name] for name in POINTS))
+        added += points[name]
+    candidate["priority"] = float(row["total"] + added)
     candidate["action"] = policy.rules["actions"][row["decision"]]
     candidate["latest_failures"] = ";".join(latest) or None
     earlier_failures = [f"{check}:{count}" for check, count in earlier.items()]
     candidate["earlier_failures"] = ";".join(earlier_failures) or None
-    candidate["slot"] = EXPLORATION if row["decision"] == scoring.RESEARCH else ROBUST
+    candidate["slot"] = ROBUST
+    if row["decision"] == scoring.RESEARCH:
+        candidate["slot"] = EXPLORATION
     candidate["qualifies"] = qualifies(row, policy.rules)
     return candidate
 
 
-def _count_earlier(runs: list[history.Run]) -> dict[str, int]:
+def _count_earlier(runs: history.History) -> Counts:
     """Return how many runs before the latest failed each check that is not resolved."""
     latest = runs[-1].run
+    patterns = history.find_patterns(runs)
     counts = {}
-    for check, pattern in sorted(history.find_patterns(runs).items()):
-        count = len(set(pattern.runs) - {latest})
+    for check in sorted(patterns):
+        pattern = patterns[check]
+        earlier_runs = set(pattern.runs) - {latest}
+        count = len(earlier_runs)
         if count and pattern.state != history.RESOLVED:
             counts[check] = count
     return counts
@@ -160,17 +191,19 @@ def _standing_points(row: Row, rules: Row) -> dict[str, float]:
     points = {}
     for name, is_earned in earned.items():
         points[name] = float(rules["bonuses"][name] * is_earned)
-    points["high_items"] = 0.0 - rules["penalties"]["high_item"] * row["high_items"]
+    penalty = rules["penalties"]["high_item"] * row["high_items"]
+    points["high_items"] = 0.0 - penalty  # not -penalty, which writes no item as -0.0
     return points
 
 
-def _penalty(counts: dict[str, int], aspect: str, policy: Policy) -> float:
+def _penalty(counts: Counts, aspect: str, policy: Policy) -> float:
     """Return the points lost by severity or family; a check no longer asked costs nothing."""
     rule = policy.rules["penalties"][aspect]
     lost = 0.0
     for check, count in counts.items():
         if check in policy.checks:
-            lost += rule[getattr(policy.checks[check], aspect)] * count
+            kind = getattr(policy.checks[check], aspect)
+            lost += rule[kind] * count
     return 0.0 - lost
 
 
@@ -191,7 +224,7 @@ def choose(candidates: Rows, policy: Policy) -> Rows:
     """
     slots = policy.slots
     total = sum(slots.values())
-    able = [row for row in candidates if row["qualifies"] and slots[row["slot"]]]
+    able = [row for row in candidates if _fits(row, slots)]
     admitted = {}
     for slot, number in slots.items():
         of_kind = [row for row in able if row["slot"] == slot]
@@ -199,18 +232,28 @@ def choose(candidates: Rows, policy: Policy) -> Rows:
             admitted[row["factor"]] = (slot, "qualified")
     for row in able:
         if len(admitted) < total:
-            admitted.setdefault(row["factor"], (row["slot"], "open_slot"))
+            place = row["slot"], "open_slot"
+            admitted.setdefault(row["factor"], place)
     if not admitted:
         best = sorted(candidates, key=lambda row: -row["total"])
         for row in best[:total]:
             admitted[row["factor"]] = (EXPLORATION, "fallback")
     queue: Rows = []
     for row in candidates:
-        if row["factor"] in admitted:
-            slot, reason = admitted[row["factor"]]
-            place = {"rank": len(queue) + 1, "slot": slot, "admitted": reason}
-            queue.append({**row, **place})
+        factor = row["factor"]
+        if factor in admitted:
+            slot, reason = admitted[factor]
+            rank_number = len(queue) + 1
+            position = {"rank": rank_number, "slot": slot, "admitted": reason}
+            queue.append({**row, **position})
     return queue
+
+
+def _fits(row: Row, slots: Row) -> bool:
+    """Return whether a candidate is good enough and the mode has slots of its kind."""
+    slot = row["slot"]
+    number: int = slots[slot]
+    return number > 0 and row["qualifies"] is True
 
 
 def add_mode(parser: argparse.ArgumentParser) -> None:

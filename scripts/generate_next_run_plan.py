@@ -11,7 +11,7 @@ Exit codes: 0 done, 2 usage, 3 no queue yet, 4 an input is invalid, 9 locked.
     python scripts/generate_next_run_plan.py
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,14 @@ from postrun.store import (
     tables,
 )
 
-PLAN, QUEUE, REGISTRY = "next_run_plan", "factor_candidate_queue", "factor_experiment_registry"
-Row = Mapping[str, Any]
+PLAN = "next_run_plan"
+QUEUE = "factor_candidate_queue"
+REGISTRY = "factor_experiment_registry"
+# In words when one or two commands are all blocked.
+_ALL_BLOCKED = {1: "blocked", 2: "both blocked"}
+
+Row = dict[str, Any]
+Rows = list[Row]
 
 
 def plan(request: RunRequest, _: RunPaths) -> StepResult:
@@ -46,48 +52,63 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
     sources = [_read_source(request.root, row) for row in queue]
     remote_files = _ask_workstation(request, sources)
     newest = max((row["started"] for row in registry), default="")
-    tags = planning.free_tags(newest, _taken_tags(request.root, registry, remote_files))
+    taken = _taken_tags(request.root, registry, remote_files)
+    tags = planning.free_tags(newest, taken)
     commands = []
     for row, source in zip(queue, sources, strict=True):
-        commands.append(_make_command(row, source, next(tags), remote_files))
+        tag = next(tags)
+        command = _make_command(row, source, tag, remote_files)
+        commands.append(command)
     made_from = {}
     for name in (QUEUE, REGISTRY):
-        made_from[name] = disk.sha256(locations.workspace_path(request.root, name))
+        table = locations.workspace_path(request.root, name)
+        made_from[name] = disk.sha256(table)
     document = {
         "made_from": made_from,
         "workstation_answered": remote_files is not None,
         "commands": commands,
     }
-    return StepResult(_summary(commands), _write(request.root, document))
+    paths = _write(request.root, document)
+    return StepResult(_summary(commands), paths)
 
 
-def _write(root: Path, document: dict[str, Any]) -> tuple[Path, ...]:
-    written = json_files.write(RunPaths.of_workspace(root), PLAN, document)
-    page = locations.workspace_path(root, PLAN, ".md")
+def _write(root: Path, document: Row) -> tuple[Path, Path]:
+    """Write the plan and its page; return their paths."""
+    workspace = RunPaths.of_workspace(root)
+    written = json_files.write(workspace, PLAN, document)
+    page = workspace.path(PLAN, ".md")
     lines = {}
     for command in written["commands"]:
-        lines[command["rank"]] = planning.quoted(command["argv"] or ())
+        argv = command["argv"] or ()  # None: the command is not known
+        lines[command["rank"]] = planning.quoted(argv)
     page_files.write(page, f"{PLAN}.md", lines=lines, **written)
-    return locations.workspace_path(root, PLAN), page
+    return workspace.path(PLAN), page
 
 
-def _summary(commands: Sequence[Row]) -> str:
+def _summary(commands: Rows) -> str:
     """Return how many commands there are, and what blocks the first that is blocked."""
     number = terminal.counted(len(commands), "command")
-    reasons = [command["blocked_by"][0] for command in commands if command["blocked_by"]]
+    reasons = []
+    for command in commands:
+        reasons += command["blocked_by"][:1]
     if not reasons:
         return f"{number}, none blocked"
     blocked = f"{len(reasons)} blocked"
     if len(reasons) == len(commands):
-        blocked = {1: "blocked", 2: "both blocked"}.get(len(commands), "all blocked")
+        blocked = _ALL_BLOCKED.get(len(commands), "all blocked")
     return f"{number}, {blocked}: {reasons[0]}"
 
 
-def _taken_tags(root: Path, registry: Iterable[Row], remote_files: RemoteFiles | None) -> set[str]:
+def _taken_tags(
+    root: Path,
+    registry: Rows,
+    remote_files: RemoteFiles | None,
+) -> set[str]:
     """Return the tags that a run has, here or on the workstation."""
     taken = {row["decision_tag"] for row in registry}
     for folder in run_folders.list_folders(root):
-        if name := run_names.parse_run_name(folder):
+        name = run_names.parse_run_name(folder)
+        if name is not None:
             taken.add(name.tag)
     if remote_files is not None:
         taken |= remote_files.tags
@@ -118,7 +139,8 @@ def _ask_workstation(request: RunRequest, sources: Iterable[Source]) -> RemoteFi
     """Return which of the needed files the workstation has; None when it does not answer."""
     paths: set[str] = set()
     for source in sources:
-        paths.update(planning.needed_files(source))
+        needed = planning.needed_files(source)
+        paths.update(needed)
     try:
         with open_workstation(request) as workstation:
             return workstation.list_files(sorted(paths))
@@ -128,8 +150,11 @@ def _ask_workstation(request: RunRequest, sources: Iterable[Source]) -> RemoteFi
 
 
 def _make_command(
-    row: Row, source: Source, tag: str, remote_files: RemoteFiles | None
-) -> dict[str, Any]:
+    row: Row,
+    source: Source,
+    tag: str,
+    remote_files: RemoteFiles | None,
+) -> Row:
     """Return one planned run."""
     notes = f"{row['action']} after {source.run}"
     argv, unknown = planning.build_command(source, tag, notes)
@@ -154,7 +179,8 @@ def _make_command(
     }
 
 
-def _describe(reading: gates.Reading) -> dict[str, Any]:
+def _describe(reading: gates.Reading) -> Row:
+    """Return a failed gate as the plan lists it."""
     return {
         "gate": reading.gate,
         "metric": reading.metric,
@@ -165,22 +191,25 @@ def _describe(reading: gates.Reading) -> dict[str, Any]:
     }
 
 
-def _items(source: Source) -> list[dict[str, Any]]:
+def _items(source: Source) -> Rows:
     """Return the items of the source run's remediation plan."""
-    items: list[dict[str, Any]] = (source.remediation or {}).get("items", [])
+    if source.remediation is None:
+        return []
+    items: Rows = source.remediation["items"]
     return items
 
 
-def _high_items(source: Source) -> Iterator[dict[str, Any]]:
+def _high_items(source: Source) -> Iterator[Row]:
     for item in _items(source):
         if item["severity"] == "High":
             yield {"check": item["check"], "remedy": item["remedy"]}
 
 
-def _hypotheses(source: Source, failed_gates: Iterable[Row]) -> Iterator[dict[str, Any]]:
+def _hypotheses(source: Source, failed_gates: Rows) -> Iterator[Row]:
     """Yield what the next run could test: for each failed gate, then for each failed check."""
     of_gates = {}
-    for entry in configuration.load("gate_hypotheses")["gates"]:
+    rules = configuration.load("gate_hypotheses")
+    for entry in rules["gates"]:
         of_gates[entry["gate"]] = entry["hypothesis"]
     for failed in failed_gates:
         gate = failed["gate"]

@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ from postrun.decide import failure_history as history
 from postrun.store import check_catalogue, json_files, page_files, run_folders, tables
 from postrun.store.check_catalogue import Check
 
-TABLE, SUMMARY = "failure_patterns", "failure_pattern_summary"
+TABLE = "failure_patterns"
+SUMMARY = "failure_pattern_summary"
 REGISTRY = "factor_experiment_registry"
 OBSERVED_LENGTH = 200  # characters kept of what the audit observed; the audit has the rest
 
@@ -60,19 +62,24 @@ class RunFailures:
         return checks == set(answers.failed) and factors <= {answers.factor}
 
 
-def tally(request: RunRequest, run_paths: RunPaths) -> StepResult:
+def tally(
+    request: RunRequest,
+    run_paths: RunPaths,
+) -> StepResult:
     """Record the run's failures in the table. Raises Missing, Invalid.
 
     A run whose rows do not agree with the registry is read again, too: it was registered, but not
     entered here since.
     """
     known = tables.read_table(request.root, TABLE)
+    registry_rows = tables.read_table(request.root, REGISTRY)
     rows_of = _group(known, "run")
     failures = []
     is_registered = False
-    for registry_row in tables.read_table(request.root, REGISTRY):
+    for registry_row in registry_rows:
         answers = history.from_registry(registry_row)
-        of_run = RunFailures(answers, rows_of.get(answers.run, []))
+        known_rows = rows_of.get(answers.run, [])
+        of_run = RunFailures(answers, known_rows)
         is_this_run = answers.run == run_paths.run
         is_registered = is_registered or is_this_run
         if is_this_run or not of_run.are_current:
@@ -84,7 +91,8 @@ def tally(request: RunRequest, run_paths: RunPaths) -> StepResult:
         raise Missing(registry, f"a row for {run_paths.run}", "none", hint)
     rows = make_rows(failures)
     written = _write(request.root, rows, known)
-    return StepResult(_summary(rows, run_paths.run), written)
+    summary = _summary(rows, run_paths.run)
+    return StepResult(summary, written)
 
 
 def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
@@ -92,7 +100,8 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     runs = run_folders.list_closed(request.root)
     read_run = partial(read_failures, request.root)
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-        failures = list(workers.map(read_run, runs, chunksize=64))
+        results = workers.map(read_run, runs, chunksize=64)
+        failures = list(results)
     rows = make_rows(failures)
     written = _write(request.root, rows, [])
     number = terminal.counted(len(rows), "failure")
@@ -103,21 +112,26 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
 def _group(rows: Rows, column: str) -> dict[str, Rows]:
     groups: dict[str, Rows] = {}
     for row in rows:
-        groups.setdefault(row[column], []).append(row)
+        name = row[column]
+        group = groups.setdefault(name, [])
+        group.append(row)
     return groups
 
 
 def read_failures(root: Path, run: str) -> RunFailures:
     """Return what one run's audit says failed. Raises Missing, Invalid."""
-    audit = json_files.read(RunPaths(root, run, None), "governance_audit_check")
+    run_paths = RunPaths(root, run, None)
+    audit = json_files.read(run_paths, "governance_audit_check")
     name = run_names.parse_run_name(run)
     assert name is not None, "only runs are registered"
     rows: Rows = []
     skipped = []
     for check in audit["checks"]:
-        if check["answer"] == "skipped":
+        answer = check["answer"]
+        # A check that could not be asked has neither failed nor passed.
+        if answer == "skipped":
             skipped.append(check["id"])
-        if check["answer"] in ("fail", "error"):
+        if answer in ("fail", "error"):
             row = {
                 "run": run,
                 "started": name.stamp,
@@ -126,12 +140,13 @@ def read_failures(root: Path, run: str) -> RunFailures:
                 "check": check["id"],
                 "family": check["family"],
                 "severity": check["severity"],
-                "answer": check["answer"],
+                "answer": answer,
                 "observed": _shorten(check["observed"]),
             }
             rows.append(row)
     failed = tuple(row["check"] for row in rows)
-    answers = history.Run(run, audit["factor"], failed, tuple(skipped))
+    factor = audit["factor"]
+    answers = history.Run(run, factor, failed, tuple(skipped))
     return RunFailures(answers, rows)
 
 
@@ -139,30 +154,40 @@ def _shorten(observed: str) -> str:
     line = " ".join(observed.split())
     if len(line) <= OBSERVED_LENGTH:
         return line
-    return f"{line[: OBSERVED_LENGTH - 1]}…"
+    kept = line[: OBSERVED_LENGTH - 1]
+    return f"{kept}…"
 
 
 def make_rows(failures: Sequence[RunFailures]) -> Rows:
     """Return the whole table: each failure with how its pattern stands, sorted by run and check."""
-    rows_of = {of_run.answers.run: of_run.rows for of_run in failures}
+    rows_of = {}
+    all_runs = []
+    for of_run in failures:
+        run = of_run.answers
+        all_runs.append(run)
+        rows_of[run.run] = of_run.rows
     rows = []
-    for runs in history.by_factor(of_run.answers for of_run in failures):
+    for runs in history.by_factor(all_runs):
         patterns = history.find_patterns(runs)
         for run in runs:
             for row in rows_of[run.run]:
-                standing = _standing(patterns[row["check"]], rows_of)
+                pattern = patterns[row["check"]]
+                standing = _standing(pattern, rows_of)
                 rows.append({**row, **standing})
-    return sorted(rows, key=lambda row: (row["run"], row["check"]))
+    return sorted(rows, key=itemgetter("run", "check"))
 
 
 def _standing(pattern: history.Pattern, rows_of: Mapping[str, Rows]) -> Row:
     """Return the columns that change with other runs of the factor."""
-    first_run, last_run = pattern.runs[0], pattern.runs[-1]
+    first_run = pattern.runs[0]
+    last_run = pattern.runs[-1]
+    first_row, *_ = rows_of[first_run]
+    last_row, *_ = rows_of[last_run]
     return {
         "state": pattern.state,
         "recurrence": len(pattern.runs),
-        "first_seen": rows_of[first_run][0]["started"],
-        "last_seen": rows_of[last_run][0]["started"],
+        "first_seen": first_row["started"],
+        "last_seen": last_row["started"],
     }
 
 
@@ -171,7 +196,10 @@ def summarise(rows: Rows) -> Rows:
     checks = check_catalogue.checks()
     lines = []
     for name, failures in _group(rows, "check").items():
-        lines.append(_summarise_check(failures, checks.get(name)))
+        # None: the check is no longer in the catalogue.
+        check = checks.get(name)
+        line = _summarise_check(failures, check)
+        lines.append(line)
     return sorted(lines, key=_summary_order)
 
 
@@ -182,16 +210,31 @@ def _summary_order(line: Row) -> tuple[bool, int, str]:
 
 
 def _summarise_check(failures: Rows, check: Check | None) -> Row:
-    """Return the line of one check, which may no longer be in the catalogue."""
-    first, newest = failures[0], failures[-1]
-    states = {(row["factor"] or row["run"]): row["state"] for row in failures}
+    """Return the line of one check, over all factors."""
+    first = failures[0]
+    newest = failures[-1]
+    # One state for each factor; a run without a factor counts by itself.
+    states = {}
+    factors = []
+    for row in failures:
+        factor = row["factor"]
+        factors.append(factor)
+        states[factor or row["run"]] = row["state"]
     count = Counter(states.values())
-    factors = [row["factor"] for row in failures]
-    worst_first = (history.REGRESSED, history.OPEN, history.RESOLVED)
+    severity, family = newest["severity"], newest["family"]
+    remedy = None
+    if check is not None:
+        severity, family = check.severity, check.family
+        remedy = check.remedy
+    worst_first = (
+        history.REGRESSED,
+        history.OPEN,
+        history.RESOLVED,
+    )
     return {
         "check": newest["check"],
-        "severity": check.severity if check else newest["severity"],
-        "family": check.family if check else newest["family"],
+        "severity": severity,
+        "family": family,
         "runs": len(failures),
         "first_seen": first["started"],
         "last_seen": newest["started"],
@@ -199,7 +242,7 @@ def _summarise_check(failures: Rows, check: Check | None) -> Row:
         "nameless": factors.count(None),
         "state": min(count, key=worst_first.index),
         "count": {state: count[state] for state in worst_first},
-        "remedy": check.remedy if check else None,
+        "remedy": remedy,
     }
 
 
@@ -207,10 +250,11 @@ def _write(root: Path, rows: Rows, known: Rows) -> tuple[Path, ...]:
     """Write table and summary."""
     path = tables.write_table(root, TABLE, rows, known)
     page = locations.workspace_path(root, SUMMARY)
+    runs = {row["run"] for row in rows}
     facts = {
         "lines": summarise(rows),
         "failures": len(rows),
-        "runs": len({row["run"] for row in rows}),
+        "runs": len(runs),
     }
     page_files.write(page, f"{SUMMARY}.md", **facts)
     return path, page
@@ -218,8 +262,9 @@ def _write(root: Path, rows: Rows, known: Rows) -> tuple[Path, ...]:
 
 def _summary(rows: Rows, run: str) -> str:
     of_run = [row for row in rows if row["run"] == run]
-    returned = sum(row["recurrence"] > 1 for row in of_run)
-    counts = f"{terminal.counted(len(of_run), 'failure')}, {returned} of them seen before"
+    returned = [row for row in of_run if row["recurrence"] > 1]
+    number = terminal.counted(len(of_run), "failure")
+    counts = f"{number}, {len(returned)} of them seen before"
     return f"{counts} with this factor; {len(rows)} in all"
 
 
