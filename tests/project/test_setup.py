@@ -125,7 +125,8 @@ def test_a_python_that_is_named_is_used_or_refused(
 def test_make_setup_refuses_it_in_an_environment_that_is_ready(tmp_path: Path) -> None:
     shutil.copy(PROJECT / "Makefile", tmp_path)
     shutil.copytree(PROJECT / ".ci", tmp_path / ".ci")
-    command = ["make", "RUN=", "setup", "PYTHON=/nowhere"]
+    # The tests may run under `make` themselves; then it would also say which folder it enters.
+    command = ["make", "--no-print-directory", "RUN=", "setup", "PYTHON=/nowhere"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "setup: PYTHON=/nowhere: expected Python 3.11 or newer, found none" in done.stderr
