@@ -1,4 +1,4 @@
-"""What the docs point at is there: links, targets of Make, scripts and their flags, folders."""
+"""What the docs name exists: links, Make targets, scripts, flags. Their prose is wrapped."""
 
 import contextlib
 import importlib
@@ -14,6 +14,7 @@ from postrun.core.locations import PROJECT
 DOCS = sorted(
     [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("examples/*.md")]
 )
+LONGEST_LINE = 100
 pages = pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(PROJECT)))
 
 
@@ -72,8 +73,41 @@ def test_every_flag_is_one_of_its_script(page: Path) -> None:
             assert flags <= set(re.findall(r"--[a-z-]+", help_of(Path(script).name))), script
 
 
+def prose_lines(page: Path) -> list[str]:
+    """Return a page's lines without tables, code blocks and generated parts."""
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"^<!-- generated: .*?^<!-- end .*?$", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    # Four blanks begin a code block, but not in a list, where they continue an item.
+    is_code = re.compile(r"\|| {4}(?!- )")
+    return [line for line in text.splitlines() if not is_code.match(line)]
+
+
+@pages
+def test_prose_is_wrapped_at_100_columns(page: Path) -> None:
+    """Tables, code and addresses may be longer."""
+    long_lines = [line for line in prose_lines(page) if len(line) > LONGEST_LINE]
+    assert [line for line in long_lines if "://" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# Title\n\nwords\n", ["# Title", "", "words"]),
+        ("| a | table |\n", []),
+        ("    code\n", []),
+        ("words\n```bash\ncode\n```\nwords\n", ["words", "", "words"]),
+        ("<!-- generated: x -->\nwords\n<!-- end of generated part -->\nwords\n", ["", "words"]),
+    ],
+)
+def test_only_prose_is_measured(text: str, expected: list[str], tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    assert prose_lines(page) == expected
+
+
 def test_no_page_names_a_machine() -> None:
-    """No home folder of anybody stands in the docs."""
+    """No page has the home folder of a user."""
     found = [
         page.name
         for page in DOCS

@@ -104,9 +104,9 @@ def test_the_checklist_has_every_page_of_the_user() -> None:
     assert len(checklist()) == 18
 
 
-def test_every_step_that_is_told_of_is_in_the_table() -> None:
-    told = re.findall(
+def test_every_step_of_the_document_is_in_the_table() -> None:
+    named = re.findall(
         r"^\d+\. .*\(`scripts/(.+)\.(?:py|sh)`.*$", section("What happens"), re.MULTILINE
     )
-    assert len(told) == 9
-    assert set(told) <= {step.script.removesuffix(".py") for step in STEPS}
+    assert len(named) == 9
+    assert set(named) <= {step.script.removesuffix(".py") for step in STEPS}
