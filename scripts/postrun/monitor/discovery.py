@@ -1,5 +1,6 @@
 """Which runs of a workstation are new, not closed yet and recent enough to be monitored."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,10 +42,11 @@ class RunDiscovery:
         # Later polls list only what began meanwhile. The first one lists the archive as well, and
         # nobody wants a year of abandoned runs to be closed by surprise.
         start = self.since or self._now - RECENT
+        ignored_programs = configuration.workstation()["ignored_programs"]
         recent = []
         for run in open_runs:
             is_recent = run.started >= start
-            if is_recent or is_at_work(run, snapshot):
+            if is_recent or is_at_work(run, snapshot, ignored_programs):
                 recent.append(run)
         self.skipped_old_runs = len(open_runs) - len(recent)
         return recent
@@ -97,15 +99,15 @@ def is_closed(root: Path, folder: str, decided: set[str]) -> bool:
 def is_at_work(
     run: RunName,
     snapshot: HostSnapshot,
+    ignored_programs: Collection[str],
 ) -> bool:
     """Return whether a run has processes, but for ignored programs, and no result yet."""
     if snapshot.folders[run.folder]:
         return False
-    settings = configuration.workstation()
     found = processes.of_run(
         snapshot.processes,
         run.tag,
         run.folder,
-        ignored_programs=settings["ignored_programs"],
+        ignored_programs=ignored_programs,
     )
     return bool(found)
