@@ -22,6 +22,7 @@ from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history, planning
 from postrun.store import configuration, json_files, ledger, page_files, run_folders, tables
+from postrun.store.tables import Row, Rows
 
 READINESS, PLAN = "handoff_readiness", "next_run_plan"
 REGISTRY, QUEUE = "factor_experiment_registry", "factor_candidate_queue"
@@ -42,8 +43,6 @@ _CANDIDATE_COLUMNS = ["rank", "factor", "priority", "action", "run"]
 _SHOWN = 5  # findings of one question that are named
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 
-Row = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Workspace:
@@ -51,9 +50,9 @@ class Workspace:
 
     root: Path
     rules: Row
-    registry: list[Row]
-    queue: list[Row]
-    patterns: list[Row]
+    registry: Rows
+    queue: Rows
+    patterns: Rows
     plan: Row
     artifacts: dict[str, set[str]]  # run folder -> which of `_BEGUN` it has
     faults: list[str]
@@ -71,14 +70,12 @@ def hand_over(request: RunRequest, _: RunPaths) -> StepResult:
     points = [_answer(workspace, *question) for question in QUESTIONS]
     failed = [point["id"] for point in points if not point["passed"]]
     document = {"ready": not failed, "points": points, **_next_work(workspace)}
-    written = json_files.write(RunPaths.of_workspace(root), READINESS, document)
-    path = locations.workspace_path(root, READINESS)
-    page = locations.workspace_path(root, READINESS, ".md")
-    page_files.write(page, f"{READINESS}.md", **written)
+    paths = RunPaths.of_workspace(root)
+    document, written = page_files.write_formats(paths, READINESS, document)
     summary = f"ready; all {len(points)} questions answered with yes"
     if failed:
         summary = f"not ready: {', '.join(failed)}"
-    return StepResult(summary, (path, page), passed=not failed)
+    return StepResult(summary, written, passed=not failed)
 
 
 def _read_workspace(root: Path) -> Workspace:
@@ -107,7 +104,7 @@ def _read_workspace(root: Path) -> Workspace:
     )
 
 
-def _read_checked(root: Path, name: str) -> list[Row]:
+def _read_checked(root: Path, name: str) -> Rows:
     """Return a table of which every row fits its schema. Raises Invalid."""
     rows = tables.read_table(root, name)
     for row in rows:
@@ -294,7 +291,7 @@ def _next_work(workspace: Workspace) -> Row:
     newest = sorted(workspace.registry, key=lambda row: (row["started"], row["run"]), reverse=True)
     last = newest[: workspace.rules["last_runs"]]
     best = workspace.queue[: workspace.rules["top_candidates"]]
-    high_items: list[Row] = []
+    high_items: Rows = []
     for row in last:
         high_items += _high_items(workspace.root, row["run"])
     return {
@@ -305,7 +302,7 @@ def _next_work(workspace: Workspace) -> Row:
     }
 
 
-def _select(rows: Iterable[Row], columns: Sequence[str]) -> list[Row]:
+def _select(rows: Iterable[Row], columns: Sequence[str]) -> Rows:
     selected = []
     for row in rows:
         selected.append({name: row[name] for name in columns})

@@ -17,7 +17,6 @@ import json
 from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from postrun import cli
 from postrun.core import terminal
@@ -25,13 +24,11 @@ from postrun.core.errors import AmbiguousRun, Usage
 from postrun.core.locations import PROJECT
 from postrun.review import comparison
 from postrun.store import page_files, tables
+from postrun.store.tables import Row, Rows
 
 REGISTRY = "factor_experiment_registry"
 # What names a run and its policy differs in any two runs, and says nothing of their results.
 _NAMES = ["decision_tag", "started", "gate_folder", "policy_sha256"]
-
-Row = dict[str, Any]
-Rows = list[Row]
 
 
 def compare(

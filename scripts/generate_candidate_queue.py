@@ -17,7 +17,6 @@ Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry or the policy is 
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from postrun import cli
 from postrun.core import disk, locations, terminal
@@ -28,6 +27,7 @@ from postrun.decide import failure_history as history
 from postrun.decide import scoring
 from postrun.store import check_catalogue, configuration, page_files, tables
 from postrun.store.check_catalogue import Check
+from postrun.store.tables import Row, Rows
 
 QUEUE = "factor_candidate_queue"
 REGISTRY = "factor_experiment_registry"
@@ -59,8 +59,6 @@ _COPIED = [
 ]
 _SHOWN = 10  # factors left out that the page names
 
-Row = dict[str, Any]
-Rows = list[Row]
 Counts = dict[str, int]
 
 
@@ -100,7 +98,10 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
         "made_from_registry_sha256": disk.sha256(registry),
     }
     queued = {row["factor"] for row in queue}
-    left_out = [row for row in candidates if row["factor"] not in queued]
+    left_out = []
+    for row in candidates:
+        if row["factor"] not in queued:
+            left_out.append(row)
     for row in queue:
         row.update(sources)
         del row["qualifies"]

@@ -31,15 +31,13 @@ from postrun.store import (
     run_folders,
     tables,
 )
+from postrun.store.tables import Row, Rows
 
 PLAN = "next_run_plan"
 QUEUE = "factor_candidate_queue"
 REGISTRY = "factor_experiment_registry"
 # In words when one or two commands are all blocked.
 _ALL_BLOCKED = {1: "blocked", 2: "both blocked"}
-
-Row = dict[str, Any]
-Rows = list[Row]
 
 
 def plan(request: RunRequest, _: RunPaths) -> StepResult:

@@ -33,6 +33,7 @@ from postrun.store import (
     json_files,
     ledger,
     page_files,
+    tables,
 )
 from postrun.store.evidence import FileDigests
 
@@ -141,8 +142,7 @@ def _no_windows(path: str | None, problem: str) -> Json:
 
 def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Json:
     """Return the run beside the one before it. Without a report (None), nothing was measured."""
-    columns = json_files.columns(REGISTRY)
-    rows = csv_files.read_rows(run_paths.path(REGISTRY), columns)
+    rows = tables.read_table(run_paths.root, REGISTRY)
     before = comparison.previous(rows, run_paths.run, audit["factor"])
     if before is None:
         reason = "the factor is not known"

@@ -19,13 +19,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from postrun import cli
-from postrun.core import locations, run_names, terminal, values
+from postrun.core import locations, terminal, values
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import gates, scoring
+from postrun.decide.check_results import ERROR, FAIL, PASS, SKIPPED
 from postrun.store import (
     configuration,
     json_files,
@@ -34,11 +34,11 @@ from postrun.store import (
     run_lookup,
     tables,
 )
+from postrun.store.tables import Row
 
 REGISTRY = "factor_experiment_registry"
 LEADERBOARD = "factor_experiment_leaderboard"
 TOP = 20  # rows of the leaderboard
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,7 @@ def _read_facts_of(root: Path, run: str) -> Row:
 
 def read_facts(run_paths: RunPaths) -> Row:
     """Return what follows from a run's folders alone. Raises Missing, Invalid."""
-    name = run_names.parse_run_name(run_paths.run)
-    assert name is not None, "located runs have a run's name"
+    name = run_paths.name
     report = None
     if run_paths.gate:
         report = json_files.read_optional(run_paths, "production_gates_report")
@@ -104,7 +103,9 @@ def read_facts(run_paths: RunPaths) -> Row:
     detection = json_files.read_optional(run_paths, "run_detection") or {}
     # The report of an abandoned run may cover a part only: the run counts as a trial, and measures
     # nothing.
-    counted = None if detection.get("abandoned") else report
+    counted = report
+    if detection.get("abandoned"):
+        counted = None
     overall = gates.overall(counted)
     inputs = gates.inputs(report)
     answers = {check["id"]: check["answer"] for check in audit["checks"]}
@@ -120,13 +121,13 @@ def read_facts(run_paths: RunPaths) -> Row:
         "gate_folder": run_paths.gate,
         "overall_pass": values.boolean(overall),
         "audit_passed": audit["passed"],
-        "data_quality_passed": answers["data_quality_passed"] == "pass",
-        "ledger_row_present": answers["ledger_row_present"] == "pass",
+        "data_quality_passed": answers["data_quality_passed"] == PASS,
+        "ledger_row_present": answers["ledger_row_present"] == PASS,
         "high_items": severities.count("High"),
         **scoring.measure(counted),
         "failed_gates": ";".join(failed_gates) or None,
-        "failed_checks": _join_checks(answers, "fail", "error"),
-        "skipped_checks": _join_checks(answers, "skipped"),
+        "failed_checks": _join_checks(answers, FAIL, ERROR),
+        "skipped_checks": _join_checks(answers, SKIPPED),
     }
 
 

@@ -26,24 +26,22 @@ from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from postrun import cli
-from postrun.core import locations, run_names, terminal
+from postrun.core import locations, terminal
 from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history as history
+from postrun.decide.check_results import ERROR, FAIL, SKIPPED
 from postrun.store import check_catalogue, json_files, page_files, run_folders, tables
 from postrun.store.check_catalogue import Check
+from postrun.store.tables import Row, Rows
 
 TABLE = "failure_patterns"
 SUMMARY = "failure_pattern_summary"
 REGISTRY = "factor_experiment_registry"
 OBSERVED_LENGTH = 200  # characters kept of what the audit observed; the audit has the rest
-
-Row = dict[str, Any]
-Rows = list[Row]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,9 @@ class RunFailures:
         answers = self.answers
         checks = {row["check"] for row in self.rows}
         factors = {row["factor"] for row in self.rows}
-        return checks == set(answers.failed) and factors <= {answers.factor}
+        if checks != set(answers.failed):
+            return False
+        return factors <= {answers.factor}
 
 
 def tally(
@@ -122,21 +122,21 @@ def read_failures(root: Path, run: str) -> RunFailures:
     """Return what one run's audit says failed. Raises Missing, Invalid."""
     run_paths = RunPaths(root, run, None)
     audit = json_files.read(run_paths, "governance_audit_check")
-    name = run_names.parse_run_name(run)
-    assert name is not None, "only runs are registered"
+    name = run_paths.name
+    factor = audit["factor"]
     rows: Rows = []
     skipped = []
     for check in audit["checks"]:
         answer = check["answer"]
         # A check that could not be asked has neither failed nor passed.
-        if answer == "skipped":
+        if answer == SKIPPED:
             skipped.append(check["id"])
-        if answer in ("fail", "error"):
+        if answer in (FAIL, ERROR):
             row = {
                 "run": run,
                 "started": name.stamp,
                 "decision_tag": name.tag,
-                "factor": audit["factor"],
+                "factor": factor,
                 "check": check["id"],
                 "family": check["family"],
                 "severity": check["severity"],
@@ -145,7 +145,6 @@ def read_failures(root: Path, run: str) -> RunFailures:
             }
             rows.append(row)
     failed = tuple(row["check"] for row in rows)
-    factor = audit["factor"]
     answers = history.Run(run, factor, failed, tuple(skipped))
     return RunFailures(answers, rows)
 
