@@ -31,6 +31,7 @@ from harness import factory
 from harness.factory import Documents
 from harness.programs import wait_for
 from harness.sshd import Sshd
+from harness.workspace import location_flags
 from postrun.audit import CHECKS
 from postrun.core.locations import PROJECT
 from postrun.remote import workstation
@@ -50,14 +51,7 @@ class Flow:
         self.remote, self.local, self.host, self.tag = remote, local, host, tag
 
     def flags(self, *more: str) -> list[str]:
-        where = [
-            "--host",
-            self.host,
-            "--remote-root",
-            str(self.remote),
-            "--local-root",
-            str(self.local),
-        ]
+        where = location_flags(self.remote, self.local, self.host)
         return ["--tag", self.tag, *where, *more]
 
     def close(self, *more: str) -> int:

@@ -12,6 +12,7 @@ import pytest
 
 import post_run_sync_and_finalize as conductor
 from harness import factory
+from harness.workspace import location_flags
 from postrun.core import locations
 from postrun.core.locations import PROJECT
 from postrun.store import csv_files, ledger, run_folders
@@ -22,7 +23,7 @@ def fail(made: factory.Documents) -> None:
 
 
 def close(remote: Path, local: Path, tag: str) -> list[str]:
-    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
+    where = location_flags(remote, local)
     return ["--tag", tag, *where]
 
 

@@ -16,6 +16,11 @@ from harness.factory import TAG, Documents
 CLOSING = "post_run_sync_and_finalize"
 
 
+def location_flags(remote: Path, local: Path, host: str = "local") -> list[str]:
+    """Return the flags that name a workstation and a workspace."""
+    return ["--host", host, "--remote-root", str(remote), "--local-root", str(local)]
+
+
 @dataclass
 class Workspace:
     """Two roots, and the host that the workstation's is on."""
@@ -26,8 +31,7 @@ class Workspace:
 
     def flags(self, tag: str, *more: str) -> list[str]:
         """Return the flags that name a run of this workstation and this workspace."""
-        local, remote = str(self.local), str(self.remote)
-        where = ["--host", self.host, "--remote-root", remote, "--local-root", local]
+        where = location_flags(self.remote, self.local, self.host)
         return ["--tag", tag, *where, *more]
 
     def run(self, script: str, tag: str, *more: str) -> int:

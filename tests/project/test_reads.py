@@ -17,6 +17,7 @@ import detect_run
 import post_run_sync_and_finalize
 from harness import factory, spoiled
 from harness.factory import Documents
+from harness.workspace import location_flags
 from postrun.core import locations
 from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.errors import PostRunError
@@ -131,7 +132,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     runs["begun"] = RunPaths(folder, begun, None)
 
     workspace = Workspace(folder, runs)
-    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(workspace.root)]
+    where = location_flags(remote, workspace.root)
     assert detect_run.main(["--run-dir-remote", f"{locations.RUNS}/{begun}", *where]) == 0
     for tag in CHANGES:
         reason = ["--abandoned", "the machine was rebuilt"] if tag == "abandoned" else []

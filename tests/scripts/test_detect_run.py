@@ -17,6 +17,7 @@ from detect_run import main
 from harness import factory
 from harness.factory import Documents, moment, put
 from harness.sshd import Sshd
+from harness.workspace import location_flags
 
 # tests side by side must not see each other's processes
 TAG = f"committee_2026-02-21_run4.{os.getpid()}"
@@ -34,14 +35,7 @@ class Flow:
         self.remote, self.local, self.host = remote, local, host
 
     def __call__(self, *flags: str, tag: str | None = TAG) -> int:
-        where = [
-            "--host",
-            self.host,
-            "--remote-root",
-            str(self.remote),
-            "--local-root",
-            str(self.local),
-        ]
+        where = location_flags(self.remote, self.local, self.host)
         return main([*(["--tag", tag] if tag else []), *where, *flags])
 
     def found(self, run: str = RUN) -> dict[str, Any]:

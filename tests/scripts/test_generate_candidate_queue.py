@@ -20,6 +20,7 @@ import update_failure_pattern_db as patterns
 from harness import factory, spoiled
 from harness.archive import CHECKS, Archive, registry_row, run_folder
 from harness.golden import Golden
+from harness.workspace import location_flags
 from postrun.core import locations
 from postrun.store import configuration, json_files
 
@@ -427,7 +428,7 @@ def test_every_order_of_closing_gives_the_same_bytes(remote: Path, tmp_path: Pat
         ),
     ]
     for run in made:
-        where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
+        where = location_flags(remote, local)
         assert conductor.main(["--tag", run.tag, *where, "--to", "remediation-plan"]) in (0, 1)
     found = {
         closed(local, [run.tag for run in request]) for request in itertools.permutations(made)

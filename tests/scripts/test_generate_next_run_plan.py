@@ -15,6 +15,7 @@ from harness import factory
 from harness.factory import Documents
 from harness.golden import Golden
 from harness.sshd import Sshd
+from harness.workspace import location_flags
 from postrun.core import locations
 from postrun.decide import planning
 
@@ -34,7 +35,7 @@ def equip(remote: Path) -> None:
 
 
 def where(remote: Path, local: Path, host: str = "local") -> list[str]:
-    return ["--host", host, "--remote-root", str(remote), "--local-root", str(local)]
+    return [*location_flags(remote, local, host)]
 
 
 def close(remote: Path, local: Path, tag: str) -> None:

@@ -18,6 +18,7 @@ import post_run_sync_and_finalize as conductor
 from harness import arrival, factory, spoiled
 from harness.factory import Documents
 from harness.golden import Golden
+from harness.workspace import location_flags
 from postrun import audit
 from postrun.audit import observe
 from postrun.audit.answers import Answer
@@ -109,7 +110,7 @@ def synced(remote: Path, local: Path, spoil: Spoil) -> Closed:
     home = local if "--no-sync" in spoil.flags else remote
     closed = Closed(remote, local, factory.make_run(home, change=spoil.documents, **spoiled.OWN))
     spoil.remote(closed)
-    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
+    where = location_flags(remote, local)
     flags = [flag.format(gate=closed.made.gate_folder) for flag in spoil.flags]
     code = conductor.main(["--tag", closed.made.tag, *where, "--to", "finalize-gate-run", *flags])
     assert code == 0, "identity and evidence are in order"
@@ -317,12 +318,7 @@ def test_a_verdict_of_no_is_no_fault_of_the_record(remote: Path, local: Path) ->
     flags = [
         "--tag",
         made.tag,
-        "--host",
-        "local",
-        "--remote-root",
-        str(remote),
-        "--local-root",
-        str(local),
+        *location_flags(remote, local),
     ]
     assert conductor.main(flags) == 0
     assert Closed(remote, local, made).answers("pass") == set(audit.CHECKS)

@@ -21,6 +21,7 @@ from harness import factory
 from harness.factory import Documents
 from harness.programs import Program, on_a_terminal
 from harness.sshd import Sshd
+from harness.workspace import location_flags
 from postrun.core import locations, locks
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -41,14 +42,7 @@ class Bench:
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def flags(self, *more: str, tag: str = TAG) -> list[str]:
-        where = [
-            "--host",
-            self.host,
-            "--remote-root",
-            str(self.remote),
-            "--local-root",
-            str(self.local),
-        ]
+        where = location_flags(self.remote, self.local, self.host)
         return ["--tag", tag, *where, *FAST, *more]
 
     def monitor(self, *more: str, path: str | None = None) -> Program:

@@ -12,6 +12,7 @@ import pytest
 
 from harness.factory import make_run
 from harness.sshd import Sshd
+from harness.workspace import location_flags
 from postrun.core.locations import PROJECT
 from start_official_run import main
 
@@ -35,7 +36,7 @@ def ready(remote: Path) -> Path:
 def words(
     remote: Path, local: Path, *more: str, host: str = "local", tag: str = "run1"
 ) -> list[str]:
-    where = ["--host", host, "--remote-root", str(remote), "--local-root", str(local)]
+    where = location_flags(remote, local, host)
     return [f"--tag={tag}", *where, "--data", "prices.csv", "--gate", GATE, *more]
 
 

@@ -16,6 +16,7 @@ import detect_run
 from harness import factory, programs
 from harness.factory import put
 from harness.sshd import Sshd
+from harness.workspace import location_flags
 from postrun.core.locations import RunPaths
 from postrun.remote import workstation
 from postrun.store import json_files
@@ -38,14 +39,7 @@ class Flow:
         self.remote, self.local, self.host = remote, local, host
 
     def flags(self, *more: str) -> list[str]:
-        where = [
-            "--host",
-            self.host,
-            "--remote-root",
-            str(self.remote),
-            "--local-root",
-            str(self.local),
-        ]
+        where = location_flags(self.remote, self.local, self.host)
         return ["--tag", TAG, *where, *more]
 
     def __call__(self, *more: str) -> int:

@@ -16,6 +16,7 @@ from harness import factory
 from harness.archive import run_folder
 from harness.factory import Documents
 from harness.golden import Golden
+from harness.workspace import location_flags
 from postrun.core import locations, run_names
 from postrun.core.locations import RunPaths
 from postrun.store import configuration, json_files
@@ -27,12 +28,7 @@ def close(remote: Path, local: Path, tag: str, *more: str) -> int:
     flags = [
         "--tag",
         tag,
-        "--host",
-        "local",
-        "--remote-root",
-        str(remote),
-        "--local-root",
-        str(local),
+        *location_flags(remote, local),
     ]
     return conductor.main([*flags, *more])
 

@@ -21,6 +21,7 @@ from harness import factory
 from harness.factory import Documents
 from harness.programs import Program, on_a_terminal
 from harness.sshd import Sshd
+from harness.workspace import location_flags
 from postrun.core import locations, locks
 from postrun.core.terminal import counted
 from postrun.store import configuration
@@ -77,12 +78,7 @@ class Yard:
 
     def flags(self, *more: str, host: str = "local") -> list[str]:
         return [
-            "--host",
-            host,
-            "--remote-root",
-            str(self.root()),
-            "--local-root",
-            str(self.local),
+            *location_flags(self.root(), self.local, host),
             *FAST,
             *more,
         ]
@@ -453,12 +449,7 @@ def test_a_root_that_is_not_there_is_missing(
 ) -> None:
     yard.root().rmdir()
     flags = [
-        "--host",
-        "local",
-        "--remote-root",
-        str(yard.base / "nowhere"),
-        "--local-root",
-        str(yard.local),
+        *location_flags(yard.base / "nowhere", yard.local),
         *FAST,
     ]
     assert watch_runs.main(flags) == 3

@@ -19,6 +19,7 @@ import post_run_sync_and_finalize as conductor
 import watch_runs
 from harness import factory
 from harness.factory import TAG
+from harness.workspace import location_flags
 from postrun.core import disk
 from postrun.core.errors import AmbiguousRun, Invalid, RunDead, Unreachable
 from postrun.monitor import notify
@@ -374,19 +375,14 @@ def test_a_dry_run_notifies_nobody(
 
 
 def monitor(remote: Path, local: Path, *more: str) -> int:
-    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
+    where = location_flags(remote, local)
     return monitor_then_finalize.main(["--tag", TAG, *where, *FAST, *more])
 
 
 def watch(remote: Path, local: Path, *more: str) -> int:
     return watch_runs.main(
         [
-            "--host",
-            "local",
-            "--remote-root",
-            str(remote),
-            "--local-root",
-            str(local),
+            *location_flags(remote, local),
             *FAST,
             "--all",
             *more,
@@ -449,7 +445,7 @@ def test_who_closes_a_run_by_hand_sees_it_and_nobody_else_is_told(
 ) -> None:
     monkeypatch.setenv("POSTRUN_NOTIFY_URLS", inbox.url)
     factory.make_run(remote)
-    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
+    where = location_flags(remote, local)
     assert conductor.main(["--tag", TAG, *where]) == 0
     assert (inbox.messages, reported(local)) == ([], [])
 
@@ -488,7 +484,7 @@ def test_a_verdict_that_comes_back_is_told_again(remote: Path, local: Path) -> N
         made.result["exit_code"] = 0 if passes else 1
         made.write(remote)
         flags = ["--accept-changed-evidence", "a test"] if number > 1 else []
-        where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
+        where = location_flags(remote, local)
         assert conductor.main(["--tag", TAG, *where, *flags]) in (0, 1)
         keys.append(closing_event(local, RUN, TAG, 0).key)
     assert [key.partition(",")[0] for key in keys] == [

@@ -8,6 +8,7 @@ import pytest
 import post_run_sync_and_finalize
 from harness import factory
 from harness.factory import TAG, Documents
+from harness.workspace import location_flags
 from postrun.core import locations
 from postrun.core.errors import Invalid
 from postrun.store import verdict
@@ -20,7 +21,7 @@ def close(
     remote: Path, local: Path, change: Callable[[Documents], None] | None = None, *more: str
 ) -> Verdict:
     factory.make_run(remote, change=change)
-    where = ["--host", "local", "--remote-root", str(remote), "--local-root", str(local)]
+    where = location_flags(remote, local)
     assert post_run_sync_and_finalize.main(["--tag", TAG, *where, *more]) in (0, 1)
     return verdict.of_run(local, RUN)
 
