@@ -1,11 +1,13 @@
 """The facts of a clean run, read once."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import factory, programs
-from postrun.audit.facts import Facts
+from postrun.audit.facts import Document, Facts
 from postrun.core.locations import RunPaths
 
 # A tag of its own: detection looks at the machine's real processes.
@@ -39,3 +41,10 @@ def absent_run(tmp_path: Path) -> RunPaths:
     run = RunPaths(tmp_path, f"2026-02-21_051500_production_gates_{TAG}", None)
     run.path("context").parent.mkdir(parents=True)
     return run
+
+
+def with_report(facts: Facts, section: str, **members: Any) -> Facts:
+    """Return the facts with other members in a section of the gate report."""
+    report = facts.report.value
+    changed = {**report, section: {**report[section], **members}}
+    return replace(facts, report=Document(changed, path=facts.report.path))

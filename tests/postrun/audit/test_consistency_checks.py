@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
+from harness.clean_run import with_report
 from postrun.audit import consistency_checks as checks
 from postrun.audit.answers import Answer
 from postrun.audit.facts import Document, Facts, Unreadable
@@ -14,12 +14,6 @@ from postrun.audit.facts import Document, Facts, Unreadable
 @pytest.mark.parametrize("check", checks.CHECKS)
 def test_a_clean_run_passes(clean_facts: Facts, check: Callable[[Facts], Answer]) -> None:
     assert check(clean_facts).passed
-
-
-def with_report(facts: Facts, section: str, **members: Any) -> Facts:
-    report = facts.report.value
-    changed = {**report, section: {**report[section], **members}}
-    return replace(facts, report=Document(changed, path=facts.report.path))
 
 
 def test_every_file_with_another_tag_is_named(clean_facts: Facts) -> None:

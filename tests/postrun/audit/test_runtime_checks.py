@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.clean_run import with_report
 from postrun.audit import runtime_checks as checks
 from postrun.audit.answers import Answer
 from postrun.audit.facts import Document, Facts
@@ -14,12 +15,6 @@ from postrun.audit.facts import Document, Facts
 @pytest.mark.parametrize("check", checks.CHECKS)
 def test_a_clean_run_passes(clean_facts: Facts, check: Callable[[Facts], Answer]) -> None:
     assert check(clean_facts).passed
-
-
-def with_report(facts: Facts, section: str, **members: Any) -> Facts:
-    report = facts.report.value
-    changed = {**report, section: {**report[section], **members}}
-    return replace(facts, report=Document(changed, path=facts.report.path))
 
 
 def test_a_preflight_that_failed_gives_its_reasons(clean_facts: Facts) -> None:
