@@ -295,18 +295,11 @@ def _next_work(workspace: Workspace) -> Row:
     for row in last:
         high_items += _high_items(workspace.root, row["run"])
     return {
-        "last_runs": _select(last, _RUN_COLUMNS),
+        "last_runs": tables.select(last, _RUN_COLUMNS),
         "open_high_items": high_items,
-        "top_candidates": _select(best, _CANDIDATE_COLUMNS),
+        "top_candidates": tables.select(best, _CANDIDATE_COLUMNS),
         "next_command": _next_command(workspace.first_command),
     }
-
-
-def _select(rows: Iterable[Row], columns: Sequence[str]) -> Rows:
-    selected = []
-    for row in rows:
-        selected.append({name: row[name] for name in columns})
-    return selected
 
 
 def _high_items(root: Path, run: str) -> Iterator[Row]:

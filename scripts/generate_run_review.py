@@ -176,17 +176,9 @@ def _evidence(run_paths: RunPaths, manifest: Json) -> Json:
         "sha256": ledger.evidence_digest(manifest),
         "files": len(files),
         "bytes": sum(file["size"] for file in files),
-        "cited": _select(cited, "path", "size", "sha256"),
-        "changes": _select(changes, "at", "reason", "files"),
+        "cited": tables.select(cited, ["path", "size", "sha256"]),
+        "changes": tables.select(changes, ["at", "reason", "files"]),
     }
-
-
-def _select(rows: list[Json], *names: str) -> list[Json]:
-    """Return the rows with only these members."""
-    selected = []
-    for row in rows:
-        selected.append({name: row[name] for name in names})
-    return selected
 
 
 def _is_artifact(path: str) -> bool:

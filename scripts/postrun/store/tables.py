@@ -56,3 +56,12 @@ def write_table(
 
     csv_files.write_rows(path, rows, columns, check)
     return path
+
+
+def select(rows: Iterable[Row], columns: Iterable[str]) -> Rows:
+    """Return the rows with only these columns, in this order."""
+    names = list(columns)
+    selected = []
+    for row in rows:
+        selected.append({name: row[name] for name in names})
+    return selected

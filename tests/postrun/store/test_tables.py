@@ -31,3 +31,9 @@ def test_only_what_is_known_is_not_checked(local: Path) -> None:
         tables.write_table(local, REGISTRY, [ROW, WRONG], known=[ROW])
     tables.write_table(local, REGISTRY, [WRONG], known=[WRONG])
     assert tables.read_table(local, REGISTRY) == [WRONG]
+
+
+def test_only_the_columns_asked_for_are_selected() -> None:
+    rows = [{"a": 1, "b": 2, "c": 3}, {"a": 4, "b": 5, "c": 6}]
+    assert tables.select(rows, ["c", "a"]) == [{"c": 3, "a": 1}, {"c": 6, "a": 4}]
+    assert list(tables.select(rows, ["c", "a"])[0]) == ["c", "a"]
