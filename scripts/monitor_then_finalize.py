@@ -131,20 +131,20 @@ def explain_end(host: HostMonitor, monitor: RunMonitor, resume: str) -> PostRunE
     limits = monitor.limits
     thing = f"run {monitor.tag}"
     state = f"{current.state}: {current.message}"
-    if current.ended_by is Missing:
+    if current.error_class is Missing:
         expected = f"a run folder within {limits.appear_timeout:g} s"
         return Missing(thing, expected, current.message, resume)
-    if current.ended_by is DeadlineReached:
+    if current.error_class is DeadlineReached:
         expected = f"its end within {limits.deadline:g} s"
         return DeadlineReached(thing, expected, state, resume)
     if current.state is State.UNREACHABLE:
         thing = f"workstation {monitor.host}"
         return Unreachable(thing, "an answer", monitor.problem, resume)
-    if current.ended_by is None:
+    if current.error_class is None:
         return NotFinished(thing, "its end", state)
     command = cli.abandon_command(host.closing_request(monitor), monitor.tag)
     hint = f"close it with: {command}"
-    if current.ended_by is RunDead:
+    if current.error_class is RunDead:
         return RunDead(thing, "a result.json", current.message, hint)
     expected = "a result.json that can be read"
     return Invalid(thing, expected, current.message, f"if it stays so, {hint}")

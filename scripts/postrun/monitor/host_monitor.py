@@ -35,7 +35,7 @@ class HostMonitor:
     poll: Poll
     limits: Limits
     started_at: float
-    discovery: RunDiscovery | None = None  # None: only the runs in `monitors`
+    discovery: RunDiscovery | None = None  # finds further runs; None: only those in `monitors`
     shared_places: dict[str, list[str]] = field(default_factory=dict)  # run folder -> where it is
     monitors: dict[str, RunMonitor] = field(default_factory=dict)
     has_answered: bool = False  # at least once
@@ -53,8 +53,13 @@ class HostMonitor:
         self.deadline = self.started_at + self.limits.deadline
 
     @property
-    def open_monitors(self) -> list[RunMonitor]:
-        """Return the monitors that have something to wait for."""
+    def has_ended(self) -> bool:
+        """Return whether this workstation is not polled any more: given up, or out of time."""
+        return self.due == math.inf
+
+    @property
+    def active_monitors(self) -> list[RunMonitor]:
+        """Return the monitors of the runs that have not ended."""
         monitors = self.monitors.values()
         return [monitor for monitor in monitors if not monitor.has_ended]
 
@@ -62,7 +67,7 @@ class HostMonitor:
         """Return the poll that is due, to be called in any thread."""
         self.is_polling = True
         self.polled_at = now
-        tags = [monitor.tag for monitor in self.open_monitors]
+        tags = [monitor.tag for monitor in self.active_monitors]
         first_name = ""
         if self.discovery:
             first_name = self.discovery.first_name()
@@ -72,7 +77,7 @@ class HostMonitor:
         """Return the seconds until waiting for this workstation ends, whatever it answers."""
         seconds = seconds_left(self._current, now, self.limits)
         if not self.discovery:
-            for monitor in self.open_monitors:
+            for monitor in self.active_monitors:
                 run_seconds = seconds_left(monitor.current, now, self.limits)
                 seconds = min(seconds, run_seconds)
         return seconds
@@ -87,7 +92,7 @@ class HostMonitor:
         else:
             self._take_problem(answer, now)
         polled = []
-        for monitor in self.open_monitors:
+        for monitor in self.active_monitors:
             run_answer: RunSnapshot | PostRunError | None = self.problem
             if isinstance(answer, HostSnapshot):
                 run_answer = answer.run_snapshots.get(monitor.tag)
@@ -109,7 +114,7 @@ class HostMonitor:
         # first answer it may be a disk that is away for a while.
         if not self.has_answered:
             self.is_rejected = type(problem) is not Unreachable
-        if self.is_rejected or self._current.ended_by is Unreachable:
+        if self.is_rejected or self._current.error_class is Unreachable:
             self.error = problem
 
     def _take_run(

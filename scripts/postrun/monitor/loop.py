@@ -31,13 +31,15 @@ from postrun.remote.snapshots import HostSnapshot
 LAST_POLL = 5.0  # seconds that a poll gets in any case: the last one decides
 _TICK = 0.5  # seconds between two drawings of the live part
 _LONGEST_SLEEP = 60.0
-_LOCK_HOLD = 60.0  # seconds at most for which a held lock keeps other runs from being polled
+# Seconds that a closing waits for a lock of another process, where other runs are to be polled.
+_LONGEST_LOCK_WAIT = 60.0
 
-# Closes a run: request, `wait` (seconds, for a lock). Returns the exit code.
+# Closes a run: copies it and does every later step, in this process. Arguments: the request, and
+# `wait`, the seconds to wait for a lock that another process holds. Returns the exit code.
 Close = Callable[..., int]
 # A workstation, what it answered (None: a bug), and when, by the monotonic clock.
 Answer = tuple[HostMonitor, HostAnswer | None, float]
-OpenRun = tuple[HostMonitor, RunMonitor]
+CompleteRun = tuple[HostMonitor, RunMonitor]
 
 
 class BackgroundPolls:
@@ -75,21 +77,23 @@ class BackgroundPolls:
 
 @dataclass
 class MonitorLoop:
-    """Monitors runs until each has ended, or waiting has. `rows` hold what became of each."""
+    """Monitors runs until each has ended or its time is up. `rows` report how each ended."""
 
-    hosts: Sequence[HostMonitor]
+    hosts: Sequence[HostMonitor]  # one with `discovery` is asked for new runs as well
     display: Display
     close: Close | None  # None: complete runs are not closed
     lock_wait: float
-    once: bool = False  # stay only for a run whose every poll points to the same end
-    dry_run: bool = False  # one poll, whatever it points to
+    once: bool = False  # end after one poll, or when the end that it points to is confirmed
+    dry_run: bool = False  # end after one poll
     polls: BackgroundPolls = field(default_factory=BackgroundPolls)
     rows: list[ReportRow] = field(default_factory=list)
-    _complete: deque[OpenRun] = field(default_factory=deque)  # not closed yet
+    _to_close: deque[CompleteRun] = field(default_factory=deque)
+    # No closing begins before this moment. There is one for all runs: what made one closing fail, a
+    # lock of the workspace or the network, would make the next one fail as well.
     _next_closing: float = -math.inf
 
     def __post_init__(self) -> None:
-        # A run that goes on is not waited for.
+        # Without waiting for runs that have not ended.
         self._stops_early = self.once or self.dry_run
         root = self.hosts[0].request.root
         self.notifier = notify.notifier_for(root, self.display.show_problem)
@@ -102,9 +106,9 @@ class MonitorLoop:
         try:
             self._run()
         except KeyboardInterrupt:
-            unclosed = len(self._complete)
+            unclosed = len(self._to_close)
             for host in self.hosts:
-                unclosed += len(host.open_monitors)
+                unclosed += len(host.active_monitors)
             message = f"detached: {terminal.counted(unclosed, 'run')} not closed yet; {resume}"
             self.display.screen.show(terminal.plain(message))
             return False
@@ -115,7 +119,7 @@ class MonitorLoop:
 
     def _run(self) -> None:
         """Poll, report and close until nothing is left to wait for."""
-        while self._complete or not all(map(self._is_done, self.hosts)):
+        while self._to_close or not all(map(self._is_done, self.hosts)):
             now = self.polls.now()
             for host in self.hosts:
                 if self._may_poll(host) and host.due <= now:
@@ -125,32 +129,33 @@ class MonitorLoop:
             if answer:
                 self._take(*answer)
             else:
-                # Only when nothing has arrived: a closing takes long, and keeps no answer waiting.
+                # Only when no answer has arrived: those that arrive during a closing, which may
+                # take minutes, are processed after it.
                 self._end_late_polls()
                 self._close_next()
             self.display.draw(self.polls.now())
         for host in self.hosts:
-            self._report_open_runs(host)
+            self._report_unended_runs(host)
 
     # --- when to poll, and how long ---
 
     def _is_done(self, host: HostMonitor) -> bool:
         """Return whether nothing is left to wait for at a workstation."""
-        if host.due == math.inf:
+        if host.has_ended:
             return True
         if self._stops_early and host.problem:
             return True
         if host.discovery and not host.has_answered:
             return False  # it is not known yet which runs there are
-        return all(map(self._is_enough, host.monitors.values()))
+        return not any(map(self._needs_poll, host.monitors.values()))
 
-    def _is_enough(self, monitor: RunMonitor) -> bool:
-        """Return whether a run needs no other poll."""
+    def _needs_poll(self, monitor: RunMonitor) -> bool:
+        """Return whether a run has to be polled again."""
         if monitor.has_ended:
-            return True
-        if not self._stops_early or monitor.polls == 0:
             return False
-        return self.dry_run or not monitor.points_to_end
+        if not self._stops_early or monitor.polls == 0:
+            return True
+        return monitor.points_to_end and not self.dry_run
 
     def _may_poll(self, host: HostMonitor) -> bool:
         """Return whether a workstation may be polled again.
@@ -174,7 +179,7 @@ class MonitorLoop:
                 moments.append(_end_of_poll(host, now))
             elif self._may_poll(host):
                 moments.append(host.due)
-        if self._complete:
+        if self._to_close:
             moments.append(self._next_closing)
         return max(0.0, min(moments) - now)
 
@@ -196,7 +201,7 @@ class MonitorLoop:
     ) -> None:
         """Process an answer: report and notify what has changed, and start what is new."""
         if answer is None:
-            raise RuntimeError("the poll stopped with an error of its own; see its traceback above")
+            raise RuntimeError("a poll failed with a bug in this program; see its traceback above")
         if not host.is_polling:
             return  # too late: it was counted as no answer
         is_first_contact = not host.has_answered
@@ -215,15 +220,15 @@ class MonitorLoop:
             self._give_up(host, host.error)
 
     def _end_run(self, host: HostMonitor, monitor: RunMonitor) -> None:
-        """Close a complete run in its turn; report any other end."""
-        ended_by = monitor.current.ended_by
-        if ended_by is DeadlineReached and host.problem:
-            ended_by = Unreachable
-        if ended_by:
-            row = monitor.report(ended_by.exit_code)
+        """Report a run that has ended; put a complete one into the queue of closings instead."""
+        error_class = monitor.current.error_class
+        if error_class is DeadlineReached and host.problem:
+            error_class = Unreachable
+        if error_class:
+            row = monitor.report(error_class.exit_code)
             self.rows.append(row)
         elif self.close:
-            self._complete.append((host, monitor))
+            self._to_close.append((host, monitor))
 
     def _give_up(self, host: HostMonitor, error: PostRunError) -> None:
         """Report a workstation that is not polled any more: one event for all its runs."""
@@ -233,6 +238,8 @@ class MonitorLoop:
             if state is State.UNREACHABLE and monitor.run:
                 lost_runs.append(monitor.run)
         name = host.request.host
+        # A login that is refused at the first contact, which is a subclass of Unreachable, or a
+        # root that does not exist is a mistake of the person who sits there, not an outage.
         if host.has_answered or type(error) is Unreachable:
             event = notify.outage_event(name, lost_runs)
             self.notifier.notify(event)
@@ -240,8 +247,8 @@ class MonitorLoop:
         row = ReportRow(name, "given up", str(error), error.exit_code)
         self.rows.append(row)
 
-    def _report_open_runs(self, host: HostMonitor) -> None:
-        """Report the runs of a workstation that are not waited for any longer."""
+    def _report_unended_runs(self, host: HostMonitor) -> None:
+        """Report the runs that had not ended when the loop did, and a host that never answered."""
         code = DeadlineReached.exit_code
         host_code = code
         if self._stops_early:
@@ -253,35 +260,39 @@ class MonitorLoop:
         if host.problem:
             reason = host.error or Unreachable
             code = reason.exit_code
-        for monitor in host.open_monitors:
+        for monitor in host.active_monitors:
             row = monitor.report(code)
             self.rows.append(row)
 
     # --- closings ---
 
     def _close_next(self) -> None:
-        """Close the next complete run, if there is one. Polls that were begun go on meanwhile."""
-        if not self.close or not self._complete:
+        """Close the first run of the queue, if it is time. Polls that have begun go on meanwhile.
+
+        A run that could not be closed goes to the end of the queue when another try may help.
+        """
+        if not self.close or not self._to_close:
             return
         if self.polls.now() < self._next_closing:
             return
-        host, monitor = self._complete[0]
+        # It leaves the queue only afterwards: Ctrl-C during its closing counts it as not closed.
+        host, monitor = self._to_close[0]
         self.display.show_run(monitor, "closing")
         self.display.screen.clear()
         is_late = self.polls.now() >= host.deadline
         is_last_try = self._stops_early or is_late
-        # Where many runs are monitored, those that go on are polled while a lock is held.
+        # Where many runs are monitored, the others are polled again while a lock is held.
         retries_locks = host.discovery and not is_last_try
         lock_wait = self.lock_wait
         if retries_locks:
-            lock_wait = min(lock_wait, _LOCK_HOLD)
+            lock_wait = min(lock_wait, _LONGEST_LOCK_WAIT)
         request = host.closing_request(monitor)
         try:
             code = self.close(request, wait=lock_wait)
         except PostRunError as error:
             terminal.error(str(error))
             code = error.exit_code
-        self._complete.popleft()
+        self._to_close.popleft()
 
         now = self.polls.now()
         delay = monitor.retry_delay(code, now)
@@ -294,7 +305,7 @@ class MonitorLoop:
             return
         next_try = f"next attempt in {math.ceil(delay)} s"
         self.display.show_run(monitor, f"not closed yet (exit code {code}); {next_try}")
-        self._complete.append((host, monitor))  # behind the others
+        self._to_close.append((host, monitor))
         self._next_closing = min(now + delay, host.deadline)
 
 

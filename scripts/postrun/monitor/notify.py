@@ -51,7 +51,7 @@ def state_event(host: str, tag: str, current: MonitorState) -> Event | None:
     run = current.run
     if run is None:
         return None
-    if current.ended_by is AmbiguousRun:
+    if current.error_class is AmbiguousRun:
         digest = _digest(current.message)
         key = f"unclear {digest}"
         body = f"{current.message}."

@@ -69,7 +69,7 @@ class RunMonitor:
     @property
     def state_name(self) -> str:
         """Return what the run is; one on two workstations is not known from either."""
-        if self.current.ended_by is AmbiguousRun:
+        if self.current.error_class is AmbiguousRun:
             return "unclear"
         return str(self.current.state or "not seen")
 
@@ -103,7 +103,7 @@ class RunMonitor:
         self.has_changed = True
         run = self.run or None
         message = str(error)
-        self.current = replace(self.current, run=run, message=message, ended_by=type(error))
+        self.current = replace(self.current, run=run, message=message, error_class=type(error))
 
     def report(self, exit_code: int, is_closing: bool = False) -> ReportRow:
         """Return the row of a run: of its closing the verdict, or that there is none."""

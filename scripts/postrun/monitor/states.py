@@ -127,12 +127,12 @@ class MonitorState:
     missing_since: float = math.inf  # since when there is no run folder
     unreachable_since: float = math.inf
     failed_polls: int = 0  # in a row
-    ended_by: type[PostRunError] | None = None  # the error to end with; a complete run has none
+    error_class: type[PostRunError] | None = None  # why the monitor ended; None when complete
 
     @property
     def has_ended(self) -> bool:
         """Return whether nothing is left to wait for."""
-        return self.state is State.COMPLETE or self.ended_by is not None
+        return self.state is State.COMPLETE or self.error_class is not None
 
     def differs_from(self, previous: "MonitorState") -> bool:
         """Return whether this is another state, or that of another run folder."""
@@ -163,7 +163,7 @@ def judge(previous: MonitorState, facts: Facts | None, now: float, limits: Limit
     is_other_run = previous.run is not None and current.run != previous.run
     if is_other_run or current.state is not previous.state:
         current = replace(current, state_since=now)
-    return replace(current, ended_by=_ended_by(current, now, limits))
+    return replace(current, error_class=_error_class(current, now, limits))
 
 
 def _without_answer(previous: MonitorState, now: float) -> MonitorState:
@@ -275,7 +275,7 @@ def _confirm(
     return replace(verdict, since=earlier.since, polls=earlier.polls + 1)
 
 
-def _ended_by(current: MonitorState, now: float, limits: Limits) -> type[PostRunError] | None:
+def _error_class(current: MonitorState, now: float, limits: Limits) -> type[PostRunError] | None:
     if current.state in FINAL_STATES:
         return FINAL_STATES[current.state]
     for error_type, end in _ends(current, limits).items():

@@ -237,14 +237,14 @@ def test_one_run_ends(
 ) -> None:
     monitoring = Monitoring(local, Limits(**limits))
     monitor = monitoring.monitor(world)
-    assert (monitor.current.ended_by, monitoring.poll_times) == (error, times)
+    assert (monitor.current.error_class, monitoring.poll_times) == (error, times)
     assert len(monitoring.closings) == (1 if error is None else 0)
 
 
 def test_a_poll_that_hangs_gets_five_seconds_and_not_more(local: Path) -> None:
     monitoring = Monitoring(local, Limits(deadline=2))
     monitor = monitoring.monitor({0: HANGS})
-    assert (monitor.current.ended_by, monitoring.clock.time) == (DeadlineReached, 5.0)
+    assert (monitor.current.error_class, monitoring.clock.time) == (DeadlineReached, 5.0)
     assert monitoring.poll_times == [0]
     assert monitor.problem == "workstation bench: expected an answer, found no answer in time"
 
@@ -307,7 +307,7 @@ def test_a_host_that_is_refused_later_gets_the_outage_budget(local: Path) -> Non
     """A host key that changes on the way is never trusted, and may be an outage of another kind."""
     monitoring = Monitoring(local, Limits(outage=50))
     monitor = monitoring.monitor({0: [busy("a")], 30: REJECTED})
-    assert monitor.current.ended_by is Unreachable
+    assert monitor.current.error_class is Unreachable
     assert monitoring.poll_times == [0, 30, 60, 80]
     assert monitoring.notifier.titles == ["unreachable: bench"]
 
@@ -486,7 +486,7 @@ def test_a_run_on_two_workstations_is_ambiguous_and_the_others_are_closed(local:
     ambiguous = [line for line in monitoring.lines if " a unclear: run folder " in line]
     assert len(ambiguous) == 2
     assert all("found it on bench0:/root and on bench1:/root" in line for line in ambiguous)
-    assert monitoring.host.monitors["a"].current.ended_by is AmbiguousRun
+    assert monitoring.host.monitors["a"].current.error_class is AmbiguousRun
 
 
 def test_a_copy_that_comes_later_ends_the_monitors_of_its_run_alone(local: Path) -> None:

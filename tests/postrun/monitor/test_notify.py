@@ -36,7 +36,7 @@ DEAD = MonitorState(
     message="no process is left and there is no result.json",
     run=RUN,
     pending=PendingVerdict(State.DEAD, (RUN, "17 4"), True, "w"),
-    ended_by=RunDead,
+    error_class=RunDead,
 )
 
 
@@ -110,11 +110,11 @@ def reported(local: Path, run: str = RUN) -> list[str]:
 
 @pytest.mark.parametrize("state", [state for state in State if state not in notify._SEVERITY])
 def test_what_goes_its_way_is_nobodys_news(state: State) -> None:
-    assert state_event("bench", TAG, replace(DEAD, state=state, ended_by=None)) is None
+    assert state_event("bench", TAG, replace(DEAD, state=state, error_class=None)) is None
 
 
 def test_an_outage_is_an_event_of_the_workstation_not_of_the_run() -> None:
-    away = replace(DEAD, state=State.UNREACHABLE, ended_by=Unreachable)
+    away = replace(DEAD, state=State.UNREACHABLE, error_class=Unreachable)
     assert state_event("bench", TAG, away) is None
     event = outage_event("bench", [RUN])
     assert (event.title, event.runs, event.severity) == ("unreachable: bench", (RUN,), "failure")
@@ -123,7 +123,7 @@ def test_an_outage_is_an_event_of_the_workstation_not_of_the_run() -> None:
 def test_a_run_on_two_workstations_is_one_event_whichever_watch_meets_it() -> None:
     words = f"run folder {RUN}: expected it on one workstation, found it on bench and on other"
     seen = [
-        MonitorState(0.0, state=state, run=RUN, message=words, ended_by=AmbiguousRun)
+        MonitorState(0.0, state=state, run=RUN, message=words, error_class=AmbiguousRun)
         for state in (None, State.RUNNING)
     ]
     here, there = (
@@ -157,7 +157,7 @@ def test_an_event_has_the_same_key_after_a_resume_and_another_for_another_end() 
 
 
 def test_a_stall_is_one_event_for_as_long_as_nothing_moves() -> None:
-    stalled = replace(DEAD, state=State.STALLED, pending=None, activity="1 2", ended_by=None)
+    stalled = replace(DEAD, state=State.STALLED, pending=None, activity="1 2", error_class=None)
     keys = [
         state_event("b", TAG, replace(stalled, activity=seen)) for seen in ("1 2", "1 2", "1 3")
     ]
@@ -497,7 +497,7 @@ def test_a_verdict_that_comes_back_is_told_again(remote: Path, local: Path) -> N
 
 EVERY = [
     *(state_event("bench", TAG, replace(DEAD, state=state)) for state in notify._SEVERITY),
-    state_event("bench", TAG, replace(DEAD, state=State.RUNNING, ended_by=AmbiguousRun)),
+    state_event("bench", TAG, replace(DEAD, state=State.RUNNING, error_class=AmbiguousRun)),
     outage_event("bench", [RUN]),
 ]
 

@@ -61,7 +61,7 @@ def test_a_journal_that_cannot_be_written_now_is_written_later(local: Path) -> N
     put(folder, "a file where a folder belongs")
     monitor = monitor_of(local)
     monitor.take(busy("a"), 0.0)
-    assert monitor.current.ended_by is None
+    assert monitor.current.error_class is None
     assert "monitor_events.jsonl: expected a place that can be written to" in monitor.problem
     folder.unlink()
     monitor.take(busy("a"), 30.0)

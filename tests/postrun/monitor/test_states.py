@@ -177,10 +177,10 @@ def test_it_is_stalled_when_nothing_moves_and_runs_again_when_something_does() -
 
 def test_the_dead_are_named() -> None:
     dead = run(every(FAILED, FAILED))[-1]
-    assert (dead.ended_by, dead.message) == (RunDead, "preflight failed: cores")
+    assert (dead.error_class, dead.message) == (RunDead, "preflight failed: cores")
     rebooted = replace(QUIET, boot_id="boot2")
     dead = run(every(BUSY, rebooted, rebooted, rebooted))[-1]
-    assert (dead.ended_by, dead.message) == (
+    assert (dead.error_class, dead.message) == (
         RunDead,
         "the workstation was restarted and there is no result.json",
     )
@@ -188,7 +188,7 @@ def test_the_dead_are_named() -> None:
 
 def test_a_corrupt_result_ends_with_its_flaw() -> None:
     last = run(every(HALF, HALF, HALF))[-1]
-    assert (last.ended_by, last.message) == (Invalid, "half a file")
+    assert (last.error_class, last.message) == (Invalid, "half a file")
 
 
 def test_several_folders_are_told() -> None:
@@ -220,16 +220,16 @@ def test_no_grace_still_needs_two_looks() -> None:
     ],
 )
 def test_patience_ends(limits: Limits, facts: Facts | None, ends: list[object]) -> None:
-    assert [current.ended_by for current in run(every(facts, facts, facts), limits)] == ends
+    assert [current.error_class for current in run(every(facts, facts, facts), limits)] == ends
 
 
 def test_an_outage_does_not_count_as_absence_and_neither_counts_after_it_ended() -> None:
     limits = Limits(appear_timeout=50, outage=50)
     assert [
-        current.ended_by for current in run(every(NONE, BUSY, NONE, None, BUSY, None), limits)
+        current.error_class for current in run(every(NONE, BUSY, NONE, None, BUSY, None), limits)
     ] == [None] * 6
     last = run(every(BUSY, NONE, None, NONE), limits)[-1]
-    assert last.ended_by is Missing
+    assert last.error_class is Missing
     assert last.message == f"run folder {RUN} is gone"
 
 
@@ -352,7 +352,7 @@ def test_any_sequence_ends_rightly_or_waits(
         if current.state in (State.COMPLETE, State.DEAD, State.CORRUPT):
             assert justified(current.state, steps[: index + 1], limits)
         if current.has_ended:
-            assert (current.state is State.COMPLETE) is (current.ended_by is None)
+            assert (current.state is State.COMPLETE) is (current.error_class is None)
         else:
             now = steps[index][0]
             wait = pause(current, now, limits, 0.5)
