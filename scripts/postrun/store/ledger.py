@@ -1,9 +1,10 @@
 """Read and write the stage ledger: an append-only chain of decisions, and its readable view.
 
 Each row of `audit/stage_ledger.jsonl` holds the SHA-256 of the line before it (its bytes without
-the line end; null in the first row). The last row has no row after it: its digest stands in the
-view. So no row can be changed or removed without `verify` finding it. The callers hold the
-workspace lock.
+the line end; null in the first row). The last row has no row after it: its digest is written into
+the view. So no row can be changed or removed without `verify` finding it. A decision is corrected
+by a later row about the same run: its `corrects` is the number of the row that it replaces. The
+callers hold the workspace lock.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from postrun.core import clock, disk, locations
+from postrun.core import clock, disk, locations, terminal
 from postrun.core.errors import Invalid
 from postrun.store import json_files
 
@@ -30,7 +31,8 @@ COLUMNS = [
     "result",
     "next_action",
 ]
-_NOT_IN_VIEW = [
+_FIELDS = {
+    *COLUMNS,
     "number",
     "run",
     "evidence_sha256",
@@ -38,8 +40,7 @@ _NOT_IN_VIEW = [
     "corrects",
     "recorded_at",
     "previous_sha256",
-]
-_FIELDS = {*COLUMNS, *_NOT_IN_VIEW}
+}
 BEGIN = (
     b"<!-- stage-ledger:begin (made from audit/stage_ledger.jsonl:"
     b" what is written between these marks is lost) -->"
@@ -47,8 +48,9 @@ BEGIN = (
 END = b"<!-- stage-ledger:end -->"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _COMMENT = re.compile(rb"<!-- stage-ledger:[^\r\n]*")
-_HEAD = re.compile(rb"<!-- stage-ledger:last-row sha256=([0-9a-f]{64}|none) -->")
-_RULE = re.compile(rb"## Update Rule[ \t]*#*[ \t]*")
+_NO_ROW = "none"  # in the view of a ledger without rows
+_LAST_ROW = re.compile(rb"<!-- stage-ledger:last-row sha256=([0-9a-f]{64}|none) -->")
+_UPDATE_RULE = re.compile(rb"## Update Rule[ \t]*#*[ \t]*")
 _FENCE = re.compile(rb" {0,3}(```|~~~)")
 # Rows are never written again in another version: this is the one that `append` writes.
 _SCHEMA_VERSION = 1
@@ -59,13 +61,14 @@ Row = dict[str, Any]
 
 @dataclass
 class _Chain:
-    """The ledger's file as far as it was read. Everything here follows from its bytes."""
+    """What was read from the ledger's file so far, line by line."""
 
     content: bytes = b""
     digests: list[str] = field(default_factory=list)  # SHA-256 of each line
-    rows: list[Row] = field(default_factory=list)  # without the lines that are no row
-    errors: list[Invalid] = field(default_factory=list)  # one for each line that is no row
-    faults: list[str] = field(default_factory=list)  # all that is wrong, in the order of the lines
+    rows: list[Row] = field(default_factory=list)  # the lines that could be read as a row
+    errors: list[Invalid] = field(default_factory=list)  # why each of the other lines could not
+    # The errors as text, and what is wrong with numbers and digests, in the order of the lines.
+    faults: list[str] = field(default_factory=list)
 
     @property
     def last_digest(self) -> str | None:
@@ -73,20 +76,18 @@ class _Chain:
         return self.digests[-1] if self.digests else None
 
     def add(self, line: bytes, next_line: bytes, thing: str) -> None:
-        """Add a line and note what is wrong with it.
-
-        Its schema is checked only where the next line does not prove that it is as it was when it
-        was written.
-        """
+        """Add a line of the file and note what is wrong with it; `thing` names it in messages."""
         before = self.last_digest
         digest = _digest(line)
         self.digests.append(digest)
         number = len(self.digests)
         try:
             row = json_files.parse(line, thing).value
-            is_sealed = digest.encode() in next_line
-            is_whole = isinstance(row, dict) and row.keys() >= _FIELDS
-            if not is_sealed or not is_whole:
+            # `append` checks every row against the schema. A line whose digest is in the next one
+            # has not changed since: that saves the slow check, among thousands of rows.
+            is_unchanged = digest.encode() in next_line
+            has_fields = isinstance(row, dict) and row.keys() >= _FIELDS
+            if not is_unchanged or not has_fields:
                 json_files.check(row, "stage_ledger", thing)
         except Invalid as error:
             self.errors.append(error)
@@ -102,14 +103,14 @@ class _Chain:
             self.faults.append(f"row {number}: {expected}, found {row['number']}")
 
 
-# The ledgers that this process has read: most steps of a closing read the same one. Their bytes are
-# compared every time, so what is not as it was is read again, and of a ledger that has grown only
-# the new rows.
+# The ledgers that this process has read: the steps that close a run read the same one again and
+# again. The file's bytes are compared every time: when rows were added only those are parsed, and
+# after any other change all.
 _chains: dict[Path, _Chain] = {}
 
 
 def read_rows(root: Path) -> list[Row]:
-    """Return every row, oldest first. Raises Invalid for a line that is no row, or half a line."""
+    """Return every row, oldest first. Raises Invalid for a line that cannot be read as a row."""
     chain = _read_chain(root)
     if chain.errors:
         raise chain.errors[0]
@@ -117,7 +118,7 @@ def read_rows(root: Path) -> list[Row]:
 
 
 def latest_row(rows: Sequence[Row], run: str) -> Row | None:
-    """Return the last row about a run, which is the one that holds; None without one."""
+    """Return the last row about a run, which replaces those before it; None without one."""
     for row in reversed(rows):
         if row["run"] == run:
             return row
@@ -133,13 +134,13 @@ def evidence_digest(manifest: Row) -> str:
 
 
 def append(root: Path, row: Row) -> Row:
-    """Add a decision; return it as recorded, with number, time and digest of the row before.
+    """Add a decision; return its row, with number, time and the digest of the row before.
 
-    Raises Invalid for a row that does not fit its schema, and for a ledger whose chain is broken.
+    Raises Invalid for a row that does not fit its schema, and for a ledger with faults.
     """
     path = locations.workspace_path(root, "stage_ledger")
     chain = _read_chain(root)
-    faults = [*chain.faults, *_lost_head(root, chain)]
+    faults = [*chain.faults, *_missing_last_row(root, chain)]
     if faults:
         raise Invalid(path, "an unbroken chain of rows", faults[0], _RESTORE)
     number = len(chain.digests) + 1
@@ -151,7 +152,8 @@ def append(root: Path, row: Row) -> Row:
         "previous_sha256": chain.last_digest,
     }
     json_files.check(recorded, "stage_ledger", f"{path}:{number}")
-    # The whole file is replaced: an append that is interrupted would leave half a line.
+    # The whole file is replaced: an append that is interrupted would leave half a line. A checkout
+    # by git may have turned its line ends into \r\n; the new row's is \n, so all are.
     before = chain.content.replace(b"\r\n", b"\n")
     disk.replace(path, before + json_files.encode_line(recorded))
     return recorded
@@ -161,15 +163,16 @@ def verify(root: Path) -> list[str]:
     """Return all that is wrong with the rows, the chain, and the view, which may be behind."""
     try:
         chain = _read_chain(root)
-        faults = [*chain.faults, *_lost_head(root, chain)]
-        head = _view_head(root)
+        faults = [*chain.faults, *_missing_last_row(root, chain)]
+        last_row = _last_row_in_view(root)
     except Invalid as error:
         return [str(error)]
     view = locations.workspace_path(root, "stage_audit_log").name
-    if chain.digests and head is None:
+    if chain.digests and last_row is None:
         faults.append(f"{view}: expected the digest of the last row, found no ledger block")
-    elif not faults and head not in (None, chain.last_digest):
-        faults.append(f"{view}: expected all {len(chain.digests)} rows, found fewer")
+    elif not faults and chain.digests and last_row != chain.last_digest:
+        rows = terminal.counted(len(chain.digests), "row")
+        faults.append(f"{view}: expected {rows} as in the ledger, found fewer")
     return faults
 
 
@@ -181,10 +184,10 @@ def publish(root: Path, block: str) -> bool:
     """
     path = locations.workspace_path(root, "stage_audit_log")
     text = path.read_bytes() if path.exists() else b"# Stage audit log\n"
-    last = _read_chain(root).last_digest or "none"
-    head = f"<!-- stage-ledger:last-row sha256={last} -->".encode()
+    digest = _read_chain(root).last_digest or _NO_ROW
+    last_row = f"<!-- stage-ledger:last-row sha256={digest} -->".encode()
     body = block.strip("\n").encode()
-    generated = b"\n".join((BEGIN, head, b"", body, b"", END))
+    generated = b"\n".join((BEGIN, last_row, b"", body, b"", END))
     line_end = b"\n"
     if re.match(rb"[^\r\n]*\r\n", text):
         line_end = b"\r\n"
@@ -204,7 +207,7 @@ def _insert(
         before = text[: block.start]
         return before + generated + text[block.stop :]
     for offset, line in _outside_fences(text):
-        if _RULE.fullmatch(line):
+        if _UPDATE_RULE.fullmatch(line):
             blank = line_end + line_end
             return text[:offset] + generated + blank + text[offset:]
     if not text.removeprefix(_BYTE_ORDER_MARK):
@@ -258,38 +261,36 @@ def _outside_fences(text: bytes) -> Iterator[tuple[int, bytes]]:
         offset += len(whole_line)
 
 
-def _view_head(root: Path) -> str | None:
-    """Return the digest of the last row as the view has it; None without a view.
+def _last_row_in_view(root: Path) -> str | None:
+    """Return the digest of the last row that the view shows; None when there is no block.
 
-    Raises Invalid for damaged marks.
+    It is `_NO_ROW` when the view shows no row. Raises Invalid for damaged marks.
     """
     path = locations.workspace_path(root, "stage_audit_log")
     text = path.read_bytes() if path.exists() else b""
     block = _find_block(path, text)
     if block is None:
         return None
-    heads = []
+    digests = []
     for comment in _find_comments(text[block]):
-        if head := _HEAD.fullmatch(comment[0]):
-            heads.append(head[1].decode())
-    if len(heads) != 1:
-        raise Invalid(path, "one stage-ledger:last-row line between the marks", f"{len(heads)}")
-    if heads[0] == "none":
-        return None
-    return heads[0]
+        if last_row := _LAST_ROW.fullmatch(comment[0]):
+            digests.append(last_row[1].decode())
+    if len(digests) != 1:
+        raise Invalid(path, "one stage-ledger:last-row line between the marks", f"{len(digests)}")
+    return digests[0]
 
 
-def _lost_head(root: Path, chain: _Chain) -> list[str]:
-    """Return a fault when the last row that the view has is no longer in the ledger."""
-    head = _view_head(root)
-    if head is None or head in chain.digests:
+def _missing_last_row(root: Path, chain: _Chain) -> list[str]:
+    """Return a fault when the ledger has no longer the last row that the view shows."""
+    digest = _last_row_in_view(root)
+    if digest in (None, _NO_ROW, *chain.digests):
         return []
-    expected = f"expected a row with its digest {head}"
+    expected = f"expected a row with its digest {digest}"
     return [f"last row of the view: {expected}, found it changed or gone"]
 
 
 def _read_chain(root: Path) -> _Chain:
-    """Return the ledger with all its faults. Raises Invalid for half a line at its end."""
+    """Return the ledger as far as it is in the file now. Raises Invalid for half a line."""
     path = locations.workspace_path(root, "stage_ledger")
     content = path.read_bytes() if path.exists() else b""
     if content and not content.endswith(b"\n"):

@@ -165,12 +165,27 @@ def test_all_rows_taken_away_are_missed(local: Path) -> None:
 def test_a_view_that_is_behind_or_gone_is_told_but_repaired_by_the_next_row(local: Path) -> None:
     filled(local, 2)
     ledger.append(local, entry("run9"))
-    assert ledger.verify(local) == ["STAGE_AUDIT_LOG.md: expected all 3 rows, found fewer"]
+    assert ledger.verify(local) == [
+        "STAGE_AUDIT_LOG.md: expected 3 rows as in the ledger, found fewer"
+    ]
     view(local).unlink()
     assert ledger.verify(local) == [
         "STAGE_AUDIT_LOG.md: expected the digest of the last row, found no ledger block"
     ]
     ledger.append(local, entry("run10"))
+    ledger.publish(local, BLOCK)
+    assert ledger.verify(local) == []
+
+
+def test_a_view_made_before_the_first_row_is_behind(local: Path) -> None:
+    ledger.publish(local, BLOCK)
+    assert ledger.verify(local) == []
+    ledger.append(local, entry())
+    behind = ["STAGE_AUDIT_LOG.md: expected 1 row as in the ledger, found fewer"]
+    assert ledger.verify(local) == behind
+    ledger.publish(local, BLOCK)
+    assert ledger.verify(local) == []
+    truth(local).unlink()
     ledger.publish(local, BLOCK)
     assert ledger.verify(local) == []
 
