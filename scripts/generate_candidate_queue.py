@@ -3,12 +3,12 @@
 Reads  audit/factor_registry/factor_experiment_registry.csv, configs/candidate_queue_policy.json
        and, for severity and family of failed checks, configs/governance_checks.json
 Writes audit/factor_registry/factor_candidate_queue.csv and .md
---mode mixed, robust_only or exploration_only stands in for the policy's mode. A run without a
-factor is no candidate. Failures count once per run and check: those of the latest run, and those of
-earlier runs whose check is not resolved, that is, no later run of the factor passed it, or it came
-back. Both come from the registry, not from the pattern table: that is written after this step, so
-it lacks this very run when a newer run of the factor was closed before it, and what it calls open
-may be resolved by now. The registry is whole by now, so the order of closing has no say.
+--mode (mixed, robust_only, exploration_only) is used instead of the policy's mode. A run that names
+no factor is no candidate. Each check that failed costs points: once for the latest run of the
+factor, and once for every earlier run that failed it, unless a later run passed it and none after
+that failed it again. Failures are read from the registry, which step 8 has just brought up to date,
+and not from the pattern table, which step 11 writes later: so the order in which runs are closed
+does not matter.
 Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry or the policy is invalid, 9 locked.
 
     python scripts/generate_candidate_queue.py --mode robust_only
@@ -35,8 +35,8 @@ POLICY = "candidate_queue_policy"
 MODES = ("mixed", "robust_only", "exploration_only")
 ROBUST = "robust"
 EXPLORATION = "exploration"
-# The parts of a priority, in the order of their columns.
-POINTS = (
+# What is added to the score to make the priority, in the order of the columns `points_<name>`.
+PARTS = (
     "overall_pass",
     "audit_passed",
     "data_quality_passed",
@@ -47,7 +47,8 @@ POINTS = (
     "earlier_severity",
     "earlier_family",
 )
-_COPIED = [
+# Columns that a candidate has from the registry.
+_FROM_REGISTRY = [
     "factor",
     "run",
     "decision_tag",
@@ -57,7 +58,7 @@ _COPIED = [
     "total",
     "high_items",
 ]
-_SHOWN = 10  # factors left out that the page names
+_MOST_LEFT_OUT = 10  # factors not in the queue that the page lists
 
 Counts = dict[str, int]
 
@@ -108,12 +109,12 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
     path = tables.write_table(request.root, QUEUE, queue)
     page = locations.workspace_path(request.root, QUEUE, ".md")
     facts = {
-        "left_out": left_out[:_SHOWN],
-        "more": len(left_out[_SHOWN:]),
+        "left_out": left_out[:_MOST_LEFT_OUT],
+        "more": len(left_out[_MOST_LEFT_OUT:]),
         "slots": policy.slots,
         "nameless": sum(row["factor"] is None for row in rows),
     }
-    page_files.write(page, f"{QUEUE}.md", rows=queue, points=POINTS, **sources, **facts)
+    page_files.write(page, f"{QUEUE}.md", rows=queue, parts=PARTS, **sources, **facts)
     factors = terminal.counted(len(candidates), "factor")
     summary = f"{len(queue)} of {factors} queued, mode {policy.mode}"
     return StepResult(summary, (path, page))
@@ -141,18 +142,16 @@ def _make_candidate(
     policy: Policy,
 ) -> Row:
     """Return a factor as a candidate: `row` is its latest run, `runs` are all its runs."""
-    latest = runs[-1].failed
+    latest = dict.fromkeys(runs[-1].failed, 1)  # each failed in one run, this one
     earlier = _count_earlier(runs)
-    points = _standing_points(row, policy.rules)
-    # A failure of the latest run counts once, an earlier one once for each run that had it.
-    once = dict.fromkeys(latest, 1)
+    points = _points_of_run(row, policy.rules)
     for aspect in ("severity", "family"):
-        points[f"latest_{aspect}"] = _penalty(once, aspect, policy)
+        points[f"latest_{aspect}"] = _penalty(latest, aspect, policy)
         points[f"earlier_{aspect}"] = _penalty(earlier, aspect, policy)
-    candidate = {name: row[name] for name in _COPIED}
+    candidate = {name: row[name] for name in _FROM_REGISTRY}
     # Floats are added in the order of the columns: another order may give another last digit.
     added = 0.0
-    for name in POINTS:
+    for name in PARTS:
         candidate[f"points_{name}"] = points[name]
         added += points[name]
     candidate["priority"] = float(row["total"] + added)
@@ -181,8 +180,8 @@ def _count_earlier(runs: history.History) -> Counts:
     return counts
 
 
-def _standing_points(row: Row, rules: Row) -> dict[str, float]:
-    """Return the bonuses of a run, and the penalty for its High items."""
+def _points_of_run(row: Row, rules: Row) -> dict[str, float]:
+    """Return the bonuses of the latest run, and the penalty for its High items."""
     earned = {
         "overall_pass": row["overall_pass"] is True,
         "audit_passed": row["audit_passed"],
@@ -198,7 +197,10 @@ def _standing_points(row: Row, rules: Row) -> dict[str, float]:
 
 
 def _penalty(counts: Counts, aspect: str, policy: Policy) -> float:
-    """Return the points lost by severity or family; a check no longer asked costs nothing."""
+    """Return the points lost for failed checks by their severity or family, as 0 or less.
+
+    `counts` are the runs that failed each check. One that is no longer asked costs nothing.
+    """
     rule = policy.rules["penalties"][aspect]
     lost = 0.0
     for check, count in counts.items():
@@ -211,7 +213,7 @@ def _penalty(counts: Counts, aspect: str, policy: Policy) -> float:
 def qualifies(row: Row, rules: Row) -> bool:
     """Return whether a run's score is high enough for its decision."""
     least = rules["least_totals"]
-    required = max(least["any"], 0)
+    required = least["any"]
     if row["decision"] == scoring.RESEARCH:
         required = max(required, least[scoring.RESEARCH])
     return bool(row["total"] >= required)
@@ -220,21 +222,23 @@ def qualifies(row: Row, rules: Row) -> bool:
 def choose(candidates: Rows, policy: Policy) -> Rows:
     """Return the queue: the slots of the mode, filled with candidates, highest priority first.
 
-    A slot that one kind leaves open goes to the other, where the mode has slots for both. When no
-    candidate gets a slot, those with the best score go in as exploration.
+    A slot that one kind leaves open goes to a candidate of the other, which keeps its own kind;
+    only mixed has slots for both.
     """
     slots = policy.slots
     total = sum(slots.values())
-    able = [row for row in candidates if _fits(row, slots)]
+    qualified = [row for row in candidates if row["qualifies"] and slots[row["slot"]] > 0]
     admitted = {}
     for slot, number in slots.items():
-        of_kind = [row for row in able if row["slot"] == slot]
+        of_kind = [row for row in qualified if row["slot"] == slot]
         for row in of_kind[:number]:
             admitted[row["factor"]] = (slot, "qualified")
-    for row in able:
+    for row in qualified:
         if len(admitted) < total:
             place = row["slot"], "open_slot"
             admitted.setdefault(row["factor"], place)
+    # Nobody qualifies for the mode: so that research goes on, those with the best score go in as
+    # exploration, in every mode, and whether or not they would qualify for another one.
     if not admitted:
         best = sorted(candidates, key=lambda row: -row["total"])
         for row in best[:total]:
@@ -250,17 +254,10 @@ def choose(candidates: Rows, policy: Policy) -> Rows:
     return queue
 
 
-def _fits(row: Row, slots: Row) -> bool:
-    """Return whether a candidate is good enough and the mode has slots of its kind."""
-    slot = row["slot"]
-    number: int = slots[slot]
-    return number > 0 and row["qualifies"] is True
-
-
 def add_mode(parser: argparse.ArgumentParser) -> None:
     """Add the flag that chooses the slots."""
-    words = "which slots there are (default: as the policy says)"
-    parser.add_argument("--mode", choices=MODES, help=words)
+    meaning = "which kinds of candidates get a place in the queue (default: the policy's mode)"
+    parser.add_argument("--mode", choices=MODES, help=meaning)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -85,7 +85,7 @@ def candidates(*rows: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def parts(found: Mapping[str, Any]) -> dict[str, float]:
-    return {name: found[f"points_{name}"] for name in queue.POINTS if found[f"points_{name}"]}
+    return {name: found[f"points_{name}"] for name in queue.PARTS if found[f"points_{name}"]}
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_main_writes_table_and_page(archive: Archive, capsys: pytest.CaptureFixt
     ]
     for one in rows:
         assert json_files.findings(one, QUEUE) == []
-        assert one["priority"] == one["total"] + sum(one[f"points_{name}"] for name in queue.POINTS)
+        assert one["priority"] == one["total"] + sum(one[f"points_{name}"] for name in queue.PARTS)
         assert (
             one["made_from_registry_sha256"] == hashlib.sha256(archive.read(REGISTRY)).hexdigest()
         )
