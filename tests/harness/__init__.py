@@ -7,6 +7,7 @@ clean_run  what the audit knows of a clean run
 archive    closed runs without their evidence, in numbers
 programs   run a script in this process or as a program of its own; wait for something
 sshd       a real sshd on 127.0.0.1
+ssh_setups the ways in which people reach it, each made for real
 sample     a real run of the sample workstation
 golden     pages that must stay as they are
 """

@@ -53,7 +53,8 @@ class Sshd:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self._options = ""
+        self.port = free_port()
         self.known_hosts = folder / "known_hosts"
         self.client_config = folder / "ssh_config"
         self._server: subprocess.Popen[bytes] | None = None
@@ -63,7 +64,7 @@ class Sshd:
         self.home.mkdir(parents=True)
         self._environment = {"HOME": str(self.home)}
         for key in ("host_key", "user_key"):
-            _make_key(folder / key)
+            make_key(folder / key)
         (folder / "banner").write_text("*** authorised use only ***\n")
         self._write_server_config()
         self.client_config.write_text("")
@@ -154,7 +155,7 @@ class Sshd:
         self.stop()
         for name in ("host_key", "host_key.pub"):
             (self.folder / name).unlink()
-        _make_key(self.folder / "host_key")
+        make_key(self.folder / "host_key")
         self.start()
 
     def set_profile(self, script: str) -> None:
@@ -168,6 +169,11 @@ class Sshd:
         self._write_server_config()
         self.start()
 
+    def set_options(self, lines: str) -> None:
+        """Put more lines at the end of the server's configuration, before it is started."""
+        self._options = lines
+        self._write_server_config()
+
     def _write_server_config(self) -> None:
         text = _SERVER.format(
             port=self.port, folder=self.folder, pam="yes" if _locked_account() else "no"
@@ -178,11 +184,11 @@ class Sshd:
             + " ".join(f'"{key}={value}"' for key, value in self._environment.items())
             + "\n"
         )
-        path.write_text(text + "PerSourcePenalties no\n")
+        path.write_text(text + "PerSourcePenalties no\n" + self._options)
         if subprocess.run(
             [_program(), "-t", "-f", str(path)], capture_output=True, check=False
         ).returncode:
-            path.write_text(text)  # OpenSSH before 9.8 has no penalties
+            path.write_text(text + self._options)  # OpenSSH before 9.8 has no penalties
 
     def _answers(self) -> bool:
         try:
@@ -201,12 +207,13 @@ def _program() -> str:
     return found
 
 
-def _make_key(path: Path) -> None:
-    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)]
+def make_key(path: Path, passphrase: str = "") -> None:
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", "test"]
+    command += ["-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
