@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import disk, locations, run_names, terminal, values
+from postrun.core import disk, locations, run_names, terminal
 from postrun.core.errors import Missing, Unreachable
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -158,7 +158,7 @@ def _make_command(
     argv, unknown = planning.build_command(source, tag, notes)
     files = planning.needed_files(source)
     blocked, unchecked = planning.blockers(files, remote_files)
-    failed_gates = [_describe(reading) for reading in gates.failed(source.report)]
+    failed_gates = list(map(gates.numbers, gates.failed(source.report)))
     return {
         "rank": row["rank"],
         "factor": row["factor"],
@@ -174,18 +174,6 @@ def _make_command(
         "failed_gates": failed_gates,
         "high_items": list(_high_items(source)),
         "hypotheses": list(_hypotheses(source, failed_gates)),
-    }
-
-
-def _describe(reading: gates.Reading) -> Row:
-    """Return a failed gate as the plan lists it."""
-    return {
-        "gate": reading.gate,
-        "metric": reading.metric,
-        "comparison": reading.comparison,
-        "observed": values.number(reading.observed),
-        "threshold": values.number(reading.threshold),
-        "margin": values.number(reading.margin),
     }
 
 

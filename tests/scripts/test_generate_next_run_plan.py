@@ -172,6 +172,19 @@ def test_failed_gates_come_with_hypotheses(remote: Path, local: Path) -> None:
     ]
 
 
+def test_a_gate_that_is_false_is_not_shown_as_unmeasured(remote: Path, local: Path) -> None:
+    def insignificant(made: Documents) -> None:
+        made.report["statistical_gates"]["factor_gate_pass"] = False
+
+    factory.make_run(remote, insignificant)
+    close(remote, local, factory.TAG)
+    (command,) = plan(local)["commands"]
+    (gate,) = command["failed_gates"]
+    assert (gate["observed"], gate["threshold"], gate["margin"]) == (False, True, None)
+    page = locations.workspace_path(local, "next_run_plan", ".md").read_text()
+    assert "`statistical_gates.factor_gate_pass` is no, threshold is yes" in page
+
+
 def test_the_page_is_the_golden_one(remote: Path, local: Path, golden: Golden) -> None:
     factory.make_run(remote, passing=False)
     close(remote, local, factory.TAG)
