@@ -3,8 +3,9 @@
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -27,9 +28,12 @@ def report_write_errors(path: Path) -> Iterator[None]:
 def replace(path: Path, content: bytes) -> bool:
     """Write a file in one move; return whether that changed it. Raises Missing.
 
-    A file that holds this content already is not touched.
+    A file that holds this content already is not touched. A symbolic link stays: the file behind it
+    is written. Mode, group and extended attributes stay as they are, too, and the owner where this
+    account may set it.
     """
-    if path.is_file() and path.read_bytes() == content:
+    path = behind_links(path)
+    if path.is_file() and read(path) == content:
         return False
     if DRY_RUN.get():
         terminal.error(f"would write {path}")
@@ -41,6 +45,7 @@ def replace(path: Path, content: bytes) -> bool:
         try:
             with unfinished.open("xb") as out:
                 out.write(content)
+                _copy_permissions(path, unfinished)
                 # A power cut after the move must not leave an empty file.
                 out.flush()
                 os.fsync(out.fileno())
@@ -49,6 +54,45 @@ def replace(path: Path, content: bytes) -> bool:
             unfinished.unlink(missing_ok=True)
     terminal.detail(f"wrote {path}")
     return True
+
+
+def behind_links(path: Path) -> Path:
+    """Return the file behind a symbolic link, else the path itself.
+
+    Raises Missing for a link that leads nowhere.
+    """
+    if not path.is_symlink():
+        return path
+    try:
+        target = os.path.realpath(path, strict=True)
+    except OSError as error:
+        expected = "a symbolic link to a file"
+        found = f"a link to {path.readlink()} ({error.strerror})"
+        hint = "restore that file, or remove the link"
+        raise Missing(path, expected, found, hint) from None
+    return Path(target)
+
+
+def read(path: Path) -> bytes:
+    """Return the bytes of a file that is to be written again. Raises Missing."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Missing(path, "a file that can be read", str(error.strerror)) from None
+
+
+def _copy_permissions(path: Path, unfinished: Path) -> None:
+    """Copy owner, group, mode and attributes to the file that will take the place of another."""
+    if not path.exists():
+        return
+    before = path.stat()
+    # Most accounts may keep the group only. It comes before the mode, which a new group changes.
+    for owner in (before.st_uid, -1):
+        with suppress(OSError):
+            os.chown(unfinished, owner, before.st_gid)
+            break
+    shutil.copystat(path, unfinished)
+    os.utime(unfinished)
 
 
 def append(path: Path, line: bytes) -> None:

@@ -54,6 +54,63 @@ def test_an_open_file_keeps_what_its_reader_saw(tmp_path: Path) -> None:
         assert reader.read() == b"old"
 
 
+def test_the_file_behind_a_link_is_written_and_the_link_stays(tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    vault.mkdir()
+    (vault / "log.md").write_text("old")
+    (tmp_path / "docs").mkdir()
+    chain = tmp_path / "chain.md"
+    links = {chain: vault / "log.md", tmp_path / "docs/relative.md": Path("../vault/log.md")}
+    links[tmp_path / "docs/absolute.md"] = chain
+    for number, (link, target) in enumerate(links.items()):
+        link.symlink_to(target)
+        content = str(number).encode()
+        assert disk.replace(link, content)
+        assert not disk.replace(link, content)
+        assert link.readlink() == target
+        assert (vault / "log.md").read_bytes() == content
+    assert names(vault) == ["log.md"]
+    assert names(tmp_path) == ["chain.md", "docs", "vault"]
+
+
+@pytest.mark.parametrize("target", ["nowhere.md", "/no/such/vault/log.md", "log.md"])
+def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path, target: str) -> None:
+    link = tmp_path / "log.md"
+    link.symlink_to(target)
+    message = f"log.md: expected a symbolic link to a file, found a link to {target} "
+    with pytest.raises(Missing, match=message):
+        disk.replace(link, b"new")
+    assert names(tmp_path) == ["log.md"]
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o600, 0o2770, 0o444])
+def test_mode_and_group_of_a_file_stay(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "log.md"
+    path.write_text("old")
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 23456)
+    path.chmod(mode)
+    os.utime(path, (1, 1))
+    before = path.stat()
+    disk.replace(path, b"new")
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_uid,
+        before.st_gid,
+    )
+    assert after.st_mtime > 1
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.mkdir()
+    with pytest.raises(Missing, match=r"x\.json: expected a place"):
+        disk.replace(path, b"new")
+    with pytest.raises(Missing, match=r"x\.json: expected a file that can be read, found Is a d"):
+        disk.read(path)
+
+
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
 def test_a_process_killed_while_it_writes_leaves_the_old_bytes(tmp_path: Path, moment: str) -> None:
     path = tmp_path / "x.json"
