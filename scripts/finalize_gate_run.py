@@ -27,7 +27,7 @@ from postrun.core.request import RunRequest, StepResult
 from postrun.core.run_names import RunName
 from postrun.core.values import Json
 from postrun.decide import gates
-from postrun.store import command_file, json_files, ledger, page_files
+from postrun.store import command_file, configuration, json_files, ledger, page_files
 
 SUMMARY = "production_gates_final_summary"
 _WRITTEN = ("stage_ledger", "stage_audit_log", SUMMARY)
@@ -121,6 +121,7 @@ def _description(run_paths: RunPaths, name: RunName, objective: str | None) -> J
         context = json_files.read_optional(run_paths, "context") or {}
     except Invalid:
         context = {}
+    settings = configuration.workstation()
     command = run_paths.path("command")
     artifact = run_paths.folder(Home.RUN)
     if run_paths.gate is not None:
@@ -128,7 +129,7 @@ def _description(run_paths: RunPaths, name: RunName, objective: str | None) -> J
     return {
         "run": run_paths.run,
         "date": name.started.date().isoformat(),
-        "stage": run_names.WORKFLOW,
+        "stage": settings.get("ledger_stage", run_names.WORKFLOW),
         "decision_tag": name.tag,
         "owner": context.get("owner") or None,
         "objective": objective or context.get("notes") or None,
@@ -150,8 +151,12 @@ def _record(
         decision["corrects"] = row["number"] if row else None
         row = ledger.append(run_paths.root, decision)
         rows.append(row)
-    columns = ledger.COLUMNS
-    view = page_files.page("stage_audit_log.md", columns=columns, rows=rows)
+    view = page_files.page(
+        "stage_audit_log.md",
+        heading=not ledger.has_table(run_paths.root),
+        columns=ledger.COLUMNS,
+        rows=rows,
+    )
     ledger.publish(run_paths.root, view)
     return row, is_new
 

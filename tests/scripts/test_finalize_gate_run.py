@@ -16,7 +16,7 @@ import post_run_sync_and_finalize as conductor
 from harness import arrival, factory
 from harness.factory import Documents
 from harness.golden import Golden
-from postrun.store import ledger
+from postrun.store import configuration, ledger
 
 EPOCH = "1771700000"  # 2026-02-21T18:53:20Z
 Change = Callable[[Documents], object]
@@ -110,6 +110,30 @@ def test_the_pages_are_the_golden_ones(home: Home, local: Path, golden: Golden) 
     golden("production_gates_final_summary.md", page(local, made))
     view = (local / "docs/production_research/STAGE_AUDIT_LOG.md").read_text()
     golden("stage_audit_log.md", view)
+
+
+def test_the_users_own_log_has_its_stage_name_and_no_second_heading(
+    home: Home, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**configuration.workstation(), "ledger_stage": "S3 Production Gates"}
+    monkeypatch.setattr(configuration, "workstation", lambda: settings)
+    columns = " | ".join(ledger.COLUMNS)
+    above = (
+        f"# Stage Audit Log\n\n## Ledger\n\n| {columns} |\n|---|---|---|---|---|---|---|---|---|\n"
+    )
+    above += "| 2026-01-05 | S3 Production Gates | mine | me | x | x | x | pass | x |\n"
+    below = "\n## Update Rule\n\n- never delete rows\n"
+    path = local / "docs/production_research/STAGE_AUDIT_LOG.md"
+    path.parent.mkdir(parents=True)
+    path.write_text(above + below)
+    home()
+    assert close(local) == 0
+    assert [row["stage"] for row in rows(local)] == ["S3 Production Gates"]
+    text = path.read_text()
+    assert text.startswith(above)
+    assert text.endswith(below)
+    assert "| 2026-02-21 | S3 Production Gates | " in text
+    assert "## Stage ledger" not in text
 
 
 def test_a_second_time_changes_no_byte_on_another_day_either(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from postrun.core import clock, disk, locations, terminal
-from postrun.core.errors import Invalid
+from postrun.core.errors import Invalid, PostRunError
 from postrun.store import json_files
 
 # The columns of the view, in the user's order.
@@ -51,6 +51,7 @@ _COMMENT = re.compile(rb"<!-- stage-ledger:[^\r\n]*")
 _NO_ROW = "none"  # in the view of a ledger without rows
 _LAST_ROW = re.compile(rb"<!-- stage-ledger:last-row sha256=([0-9a-f]{64}|none) -->")
 _UPDATE_RULE = re.compile(rb"## Update Rule[ \t]*#*[ \t]*")
+_SEPARATORS = re.compile(r"[ -]+")
 _FENCE = re.compile(rb" {0,3}(```|~~~)")
 # Rows are never written again in another version: this is the one that `append` writes.
 _SCHEMA_VERSION = 1
@@ -165,7 +166,7 @@ def verify(root: Path) -> list[str]:
         chain = _read_chain(root)
         faults = [*chain.faults, *_missing_last_row(root, chain)]
         last_row = _last_row_in_view(root)
-    except Invalid as error:
+    except PostRunError as error:
         return [str(error)]
     view = locations.workspace_path(root, "stage_audit_log").name
     if chain.digests and last_row is None:
@@ -179,11 +180,14 @@ def verify(root: Path) -> list[str]:
 def publish(root: Path, block: str) -> bool:
     """Write the view between the marks of STAGE_AUDIT_LOG.md; return whether the file changes.
 
-    A document without marks gets the block before its `## Update Rule`, else at its end. What is
-    outside of the marks is the user's and keeps every byte. Raises Invalid for damaged marks.
+    A document without marks gets the block after its own table of decisions, else before its
+    `## Update Rule`, else at its end. What is outside of the marks is the user's and keeps every
+    byte. Raises Missing, Invalid for damaged marks.
     """
     path = locations.workspace_path(root, "stage_audit_log")
-    text = path.read_bytes() if path.exists() else b"# Stage audit log\n"
+    text = _read_view(root)
+    if text is None:
+        text = b"# Stage audit log\n"
     digest = _read_chain(root).last_digest or _NO_ROW
     last_row = f"<!-- stage-ledger:last-row sha256={digest} -->".encode()
     body = block.strip("\n").encode()
@@ -206,15 +210,48 @@ def _insert(
     if block is not None:
         before = text[: block.start]
         return before + generated + text[block.stop :]
+    table_end = _end_of_table(text)
+    if table_end is not None:
+        before, after = text[:table_end], text[table_end:]
+        if after:
+            return before + line_end + generated + line_end + after
     for offset, line in _outside_fences(text):
-        if _UPDATE_RULE.fullmatch(line):
-            blank = line_end + line_end
-            return text[:offset] + generated + blank + text[offset:]
+        if _UPDATE_RULE.fullmatch(line) and table_end is None:
+            before, after = text[:offset], text[offset:]
+            return before + generated + line_end + line_end + after
     if not text.removeprefix(_BYTE_ORDER_MARK):
         return text + generated + line_end
     if not text.endswith(b"\n"):
         text += line_end
     return text + line_end + generated + line_end
+
+
+def has_table(root: Path) -> bool:
+    """Return whether the user's document has a table of decisions of its own. Raises Missing."""
+    path = locations.workspace_path(root, "stage_audit_log")
+    text = _read_view(root) or b""
+    block = _find_block(path, text)
+    if block is not None:
+        text = text[: block.start] + text[block.stop :]
+    return _end_of_table(text) is not None
+
+
+def _end_of_table(text: bytes) -> int | None:
+    """Return where the first table with our columns ends; None without one."""
+    is_inside = False
+    for offset, line in _outside_fences(text):
+        if is_inside and b"|" not in line:
+            return offset
+        heading = line.decode(errors="replace").lower()
+        names = set()
+        for cell in heading.split("|"):
+            name = cell.strip(" `*")
+            names.add(_SEPARATORS.sub("_", name))
+        if names.issuperset(COLUMNS):
+            is_inside = True
+    if is_inside:
+        return len(text)
+    return None
 
 
 def _find_block(path: Path, text: bytes) -> slice | None:
@@ -261,13 +298,19 @@ def _outside_fences(text: bytes) -> Iterator[tuple[int, bytes]]:
         offset += len(whole_line)
 
 
+def _read_view(root: Path) -> bytes | None:
+    """Return the user's document; None when there is none. Raises Missing."""
+    path = disk.behind_links(locations.workspace_path(root, "stage_audit_log"))
+    return disk.read(path) if path.exists() else None
+
+
 def _last_row_in_view(root: Path) -> str | None:
     """Return the digest of the last row that the view shows; None when there is no block.
 
     It is `_NO_ROW` when the view shows no row. Raises Invalid for damaged marks.
     """
     path = locations.workspace_path(root, "stage_audit_log")
-    text = path.read_bytes() if path.exists() else b""
+    text = _read_view(root) or b""
     block = _find_block(path, text)
     if block is None:
         return None
@@ -292,7 +335,7 @@ def _missing_last_row(root: Path, chain: _Chain) -> list[str]:
 def _read_chain(root: Path) -> _Chain:
     """Return the ledger as far as it is in the file now. Raises Invalid for half a line."""
     path = locations.workspace_path(root, "stage_ledger")
-    content = path.read_bytes() if path.exists() else b""
+    content = disk.read(path) if path.exists() else b""
     if content and not content.endswith(b"\n"):
         raise Invalid(path, "whole lines", "half a line at the end", _RESTORE)
     chain = _chains.get(path)

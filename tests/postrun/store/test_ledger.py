@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postrun.core import disk
-from postrun.core.errors import Invalid
+from postrun.core.errors import Invalid, Missing
 from postrun.store import json_files, ledger
 
 DIGEST = "ab" * 32
@@ -295,6 +295,64 @@ def test_the_block_goes_before_the_update_rule(local: Path, heading: bytes, end:
     text = view(local).read_bytes()
     assert text.startswith(above + ledger.BEGIN)
     assert text.endswith(ledger.END + end + end + below)
+
+
+TABLE = b"| Date | **Stage** | `decision_tag` | Owner | Objective | Command Ref | Artifact Ref |"
+TABLE += (
+    b" Result | Next-Action | Reviewed |\n|---|---|---|---|---|---|---|---|---|---|\n| mine |\n"
+)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize(
+    "below", [b"", b"\n## Update Rule\n\nappend only\n", b"## Notes\n\n| date |\n", b"\nwords"]
+)
+def test_the_block_goes_after_the_users_own_table(local: Path, below: bytes, end: bytes) -> None:
+    above = (b"# Log\n\n## Ledger\n\n" + TABLE).replace(b"\n", end)
+    below = below.replace(b"\n", end)
+    view(local).parent.mkdir(parents=True)
+    view(local).write_bytes(above + below)
+    assert ledger.has_table(local)
+    filled(local)
+    once = view(local).read_bytes()
+    assert once.startswith(above + end + ledger.BEGIN)
+    assert once.endswith(ledger.END + end + below)
+    assert ledger.has_table(local), "the block is not counted, and the user's table still is"
+    assert ledger.publish(local, BLOCK) is False
+    assert ledger.verify(local) == []
+
+
+@pytest.mark.parametrize("text", [b"", b"| date |\n|---|\n", b"```\n" + TABLE + b"```\n"])
+def test_another_table_is_not_the_users_own(local: Path, text: bytes) -> None:
+    view(local).parent.mkdir(parents=True)
+    view(local).write_bytes(text)
+    assert not ledger.has_table(local)
+    columns = " | ".join(ledger.COLUMNS)
+    filled(local)
+    ledger.publish(local, f"| {columns} |\n")
+    assert not ledger.has_table(local), "our own block does not count"
+
+
+def test_a_document_behind_a_link_gets_the_block(local: Path) -> None:
+    vault = local / "vault.md"
+    vault.write_text("# Mine\n")
+    vault.chmod(0o664)
+    view(local).parent.mkdir(parents=True)
+    view(local).symlink_to("../../vault.md")
+    filled(local)
+    assert view(local).is_symlink()
+    assert vault.read_bytes().startswith(b"# Mine\n\n" + ledger.BEGIN)
+    assert vault.stat().st_mode & 0o777 == 0o664
+    assert ledger.verify(local) == []
+
+
+def test_a_document_behind_a_dead_link_is_refused_before_the_row_is_added(local: Path) -> None:
+    view(local).parent.mkdir(parents=True)
+    view(local).symlink_to("../../vault.md")
+    with pytest.raises(Missing, match=r"STAGE_AUDIT_LOG\.md: expected a symbolic link to a file"):
+        ledger.append(local, entry())
+    assert not truth(local).exists()
+    assert "STAGE_AUDIT_LOG.md: expected a symbolic link" in ledger.verify(local)[0]
 
 
 def test_words_around_the_block_stay_when_it_changes(local: Path) -> None:
