@@ -126,14 +126,15 @@ class Validation:
         if reading.problem:
             self.findings.append(reading.problem)
             return
-        problems = json_files.findings(reading.value, artifact.name)
+        not_finite = reading.not_finite
+        problems = json_files.findings(reading.value, artifact.name, not_finite=not_finite)
         self._add(where, problems)
         # Other people's programs write NaN; ours must not.
         lines = self.remarks
         if artifact.generated:
             lines = self.findings
-        for place in reading.not_finite:
-            lines.append(f"{where}: {place}: NaN or Infinity, read as null")
+        for place, number in not_finite.items():
+            lines.append(f"{where}: {place}: {number}, read as not measured (null)")
 
     def _add(self, where: object, problems: list[str]) -> None:
         for problem in problems:

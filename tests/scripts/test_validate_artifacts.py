@@ -93,6 +93,32 @@ def test_a_whole_run_is_valid(local: Path, capsys: pytest.CaptureFixture[str]) -
     assert "6 artifacts checked, 0 findings; 6 other files left alone" in said.err
 
 
+def test_a_run_of_the_reference_programs_is_valid(
+    local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They write lists of columns as one text, and a switch as the text True."""
+
+    def as_they_write(made: Documents) -> None:
+        made.data_quality["inputs"].update(
+            required_columns="date,ticker,score",
+            numeric_columns="score",
+            key_columns="date,ticker",
+            max_staleness_days=7.0,
+        )
+        made.data_quality["metrics"]["numeric_issues"] = {}
+        made.report["inputs"].update(
+            stress_market_cap_strict="True",
+            wf_rebalance_mode="None",
+            cost_multipliers="1.0,1.5,2.0,",
+            decision_tag="",
+        )
+        made.statistics["focus"] = None
+        made.result["exit_code"] = 0.0
+
+    made = make_run(local, as_they_write, tag="run1")
+    assert main([str(made.run_dir(local)), str(made.gate_dir(local))]) == 0, capsys.readouterr()
+
+
 def test_everything_found_is_printed(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = run1(local, result__exit_code="0", context__threads="8", context__notes=["a"])
     assert main([str(local)]) == 4
@@ -127,7 +153,8 @@ def test_nan_of_other_people_is_a_remark(local: Path, capsys: pytest.CaptureFixt
     )
     assert main([str(made.gate_dir(local) / "production_gates_report.json")]) == 0
     assert (
-        "$.risk_diagnostics.beta_vs_spy: NaN or Infinity, read as null" in capsys.readouterr().err
+        "$.risk_diagnostics.beta_vs_spy: NaN, read as not measured (null)"
+        in capsys.readouterr().err
     )
 
 
@@ -136,7 +163,7 @@ def test_nan_of_ours_is_a_finding(local: Path, capsys: pytest.CaptureFixture[str
     ledger.parent.mkdir()
     ledger.write_text('{"row": NaN}\n')
     assert main([str(ledger)]) == 4
-    assert f"{ledger}:1: $.row: NaN or Infinity, read as null" in capsys.readouterr().out
+    assert f"{ledger}:1: $.row: NaN, read as not measured (null)" in capsys.readouterr().out
 
 
 def test_rows_are_numbered(local: Path, capsys: pytest.CaptureFixture[str]) -> None:

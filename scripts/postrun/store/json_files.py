@@ -4,9 +4,9 @@ changed.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ Document = dict[str, Any]
 
 SCHEMAS = PROJECT / "schemas"
 _STYLE: Document = {"sort_keys": True, "ensure_ascii": False, "allow_nan": False}
+_LONGEST_FINDING = 300  # characters
 _COLUMN_TYPES = {
     "string": str,
     "integer": int,
@@ -39,7 +40,8 @@ class Reading:
 
     value: Any = None
     problem: str = ""  # why there is no value
-    not_finite: tuple[str, ...] = ()  # JSON paths at which NaN or Infinity stood
+    # NaN, Infinity or -Infinity, by the JSON path at which it stood.
+    not_finite: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def members(self) -> Document:
@@ -68,7 +70,7 @@ def parse(content: bytes, thing: object, schema: str = "") -> Reading:
     except (ValueError, RecursionError) as error:
         raise Invalid(thing, "a JSON document", str(error)) from None
     if schema:
-        check(reading.value, schema, thing)
+        check(reading.value, schema, thing, reading.not_finite)
     return reading
 
 
@@ -89,11 +91,11 @@ def _parse(content: bytes) -> Reading:
         parse_float=read_number,
         parse_constant=read_number,
     )
-    places: list[str] = []
+    places: dict[str, str] = {}
     # Few documents have such a number: the others need not be walked through.
     if has_odd_number:
         document = _set_to_null(document, "$", places)
-    return Reading(document, not_finite=tuple(places))
+    return Reading(document, not_finite=places)
 
 
 def _read_object(pairs: list[Any]) -> Document:
@@ -105,15 +107,15 @@ def _read_object(pairs: list[Any]) -> Document:
     return members
 
 
-def _set_to_null(value: Any, where: str, places: list[str]) -> Any:
+def _set_to_null(value: Any, where: str, places: dict[str, str]) -> Any:
     """Return the value with null for each number that is not finite.
 
-    Add where it was to `places`.
+    Add where it was and what it was to `places`.
     """
     if isinstance(value, float):
         if math.isfinite(value):
             return value
-        places.append(where)
+        places[where] = json.dumps(value)
         return None
     if isinstance(value, dict):
         for key, item in value.items():
@@ -153,12 +155,17 @@ def try_read(run_paths: RunPaths, name: str) -> Reading:
     return try_load(path, _schema_name(name))
 
 
-def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
+def findings(
+    document: Any,
+    schema: str,
+    admitted: bool = True,
+    not_finite: Mapping[str, str] | None = None,
+) -> list[str]:
     """Return everything that a schema finds wrong, worst first, each line with its JSON path.
 
     With `admitted=False` leave out what the schema marks `x-admitted`: wrong values in other
     people's files that are accepted all the same, because the audit names them better than an error
-    would.
+    would. `not_finite` says which nulls were NaN or Infinity in the file.
     """
     from jsonschema.exceptions import relevance
 
@@ -171,7 +178,9 @@ def findings(document: Any, schema: str, admitted: bool = True) -> list[str]:
     for error in errors:
         mark = values.member(error.schema, "x-admitted")
         if admitted or mark is not True:
-            lines.append(_line(error, is_secret))
+            line = _line(error, is_secret)
+            number = (not_finite or {}).get(error.json_path, "None")
+            lines.append(line.replace("None", number, 1))
     return lines
 
 
@@ -179,10 +188,18 @@ def _line(error: "ValidationError", is_secret: bool = False) -> str:
     from jsonschema.exceptions import best_match
 
     deepest = best_match(iter([error])) or error
-    words = deepest.message[:300]
+    words = _reason_first(deepest.message, repr(deepest.instance))[:_LONGEST_FINDING]
     if is_secret:
         words = f"`{deepest.validator}` does not hold (values of this file are secret)"
     return f"{deepest.json_path}: {words}"
+
+
+def _reason_first(message: str, value: str) -> str:
+    """Return a finding with the value at its end when it is so long that the reason is cut off."""
+    reason = message.removeprefix(value).strip()
+    if len(message) <= _LONGEST_FINDING or reason == message:
+        return message
+    return f"{reason}: {value}"
 
 
 def schema_of(document: Any, schema: str) -> str:
@@ -273,7 +290,12 @@ def schema_findings(schema: Any) -> list[str]:
     return [_line(error) for error in errors]
 
 
-def check(document: Any, schema: str, thing: object) -> Any:
+def check(
+    document: Any,
+    schema: str,
+    thing: object,
+    not_finite: Mapping[str, str] | None = None,
+) -> Any:
     """Return the document when it fits its schema, but for what that admits.
 
     Raises Invalid with the worst finding and the number of the others.
@@ -284,7 +306,7 @@ def check(document: Any, schema: str, thing: object) -> Any:
         validator = _fast_validator(schema)
         if validator.is_valid(document):
             return document
-    lines = findings(document, schema, admitted=False)
+    lines = findings(document, schema, admitted=False, not_finite=not_finite)
     if not lines:
         return document
     worst, *others = lines

@@ -100,20 +100,24 @@ def test_what_is_no_strict_json_is_refused(content: bytes, words: str) -> None:
 @pytest.mark.parametrize(
     ("content", "document", "odd"),
     [
-        (b"NaN", None, ("$",)),
-        (b'{"a": NaN, "b": 1.5}', {"a": None, "b": 1.5}, ("$.a",)),
+        (b"NaN", None, {"$": "NaN"}),
+        (b'{"a": NaN, "b": 1.5}', {"a": None, "b": 1.5}, {"$.a": "NaN"}),
         (
             b'{"a": [1, Infinity, {"b": -Infinity}]}',
             {"a": [1, None, {"b": None}]},
-            ("$.a[1]", "$.a[2].b"),
+            {"$.a[1]": "Infinity", "$.a[2].b": "-Infinity"},
         ),
-        (b"[1e999, -1e999, 1e308]", [None, None, 1e308], ("$[0]", "$[1]")),
-        (b'{"a": null}', {"a": None}, ()),
-        (b'["NaN", "Infinity"]', ["NaN", "Infinity"], ()),
+        (
+            b"[1e999, -1e999, 1e308]",
+            [None, None, 1e308],
+            {"$[0]": "Infinity", "$[1]": "-Infinity"},
+        ),
+        (b'{"a": null}', {"a": None}, {}),
+        (b'["NaN", "Infinity"]', ["NaN", "Infinity"], {}),
     ],
 )
 def test_numbers_that_are_none_become_null_and_are_named(
-    content: bytes, document: Any, odd: tuple[str, ...]
+    content: bytes, document: Any, odd: dict[str, str]
 ) -> None:
     assert json_files.parse(content, "x.json") == Reading(document, not_finite=odd)
 
@@ -344,7 +348,7 @@ def test_what_is_missing_or_broken_is_a_problem(run_paths: RunPaths, tmp_path: P
     assert broken.problem.startswith("x.json: expected a JSON document")
     unfit = json_files.try_parse(b'{"exit_code": "0"}', "x.json", "result")
     assert unfit.problem.startswith("x.json: expected a document that fits schemas/result.")
-    assert json_files.try_parse(b"[NaN]", "x.json") == Reading([None], "", ("$[0]",))
+    assert json_files.try_parse(b"[NaN]", "x.json") == Reading([None], "", {"$[0]": "NaN"})
 
 
 def test_new_content_gets_a_new_time(run_paths: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,3 +445,17 @@ def test_a_schema_is_held_against_the_rules_of_schemas() -> None:
 )
 def test_text_that_may_be_broken_json(content: str | None, value: Any) -> None:
     assert json_files.try_parse(content, "x.json").value == value
+
+
+def test_the_reason_of_a_finding_about_a_large_value_is_not_cut_off() -> None:
+    """A finding has 300 characters; what is wrong must be among them."""
+    document = {"decision_tag": "run1", "exit_code": "0" * 400}
+    (finding,) = json_files.findings(document, "result")
+    assert finding.startswith("$.exit_code: is not of type 'integer': '000")
+    assert len(finding) == len("$.exit_code: ") + 300
+
+
+def test_a_number_that_is_not_finite_is_named_in_a_finding() -> None:
+    content = b'{"decision_tag": "run1", "exit_code": Infinity}'
+    with pytest.raises(Invalid, match="exit_code: Infinity is not of type 'integer'"):
+        json_files.parse(content, "result.json", "result")
