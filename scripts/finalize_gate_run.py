@@ -83,8 +83,9 @@ def reasons(name: RunName, result: Json | None, report: Json | None) -> list[str
     An abandoned run has no result (None).
     """
     against = []
-    if result and result["exit_code"]:
-        against.append(f"exit code {result['exit_code']}")
+    code = gates.exit_code(result)
+    if result is not None and code != 0:
+        against.append(f"exit code {code}")
     if report is None:
         return [*against, "no gate report"]
     # Only a real `true` is a pass.

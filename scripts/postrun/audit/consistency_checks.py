@@ -119,7 +119,8 @@ def walk_forward_windows_complete(facts: Facts) -> Answer:
     """Return whether no shard was lost and none was merged twice."""
     expected = "one row for each test window"
     rows = facts.windows.required()
-    years = recompute.window_years(facts.inputs)
+    width = recompute.window_width(facts.inputs, rows)
+    years = recompute.window_years(facts.inputs, width)
     if years is None:
         observed = "inputs do not say which windows there must be"
         return Answer(False, expected, observed, facts.report.path)
@@ -132,7 +133,7 @@ def cost_rows_recomputed(facts: Facts) -> Answer:
     """Return whether the report's cost rows are those of the table, one for each multiplier."""
     expected = "the rows of the cost table, to a relative 1e-9, one for each multiplier asked for"
     rows = facts.costs.required()
-    multipliers = recompute.multipliers(facts.inputs)
+    multipliers = gates.multipliers(facts.inputs)
     if multipliers is None:
         observed = "inputs do not say which multipliers there must be"
         return Answer(False, expected, observed, facts.report.path)

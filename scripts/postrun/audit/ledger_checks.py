@@ -34,7 +34,7 @@ def _supports_pass(facts: Facts) -> bool:
     report = facts.report.value
     if gates.overall(report) is not True or gates.disagreements(report):
         return False
-    return facts.result.members.get("exit_code") == 0
+    return gates.exit_code(facts.result.value) == 0
 
 
 CHECKS = (

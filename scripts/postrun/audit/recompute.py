@@ -17,7 +17,7 @@ Groups = defaultdict[float, list[Json]]
 
 MEASURES = ("test_ic", "test_ic_overall")
 COST_COLUMNS = ("cost_multiplier", "return_code", "test_ic", "train_ic")
-_WINDOW_OPTIONS = ("wf_start_year", "wf_end_year", "wf_train_years", "wf_test_years")
+_WINDOW_OPTIONS = ("wf_start_year", "wf_end_year", "wf_train_years")
 _RELATIVE = 1e-9
 _ABSOLUTE = 1e-15  # for means that cancel out to zero
 
@@ -78,25 +78,41 @@ def differences(reported: Json, recomputed: Json) -> list[str]:
     return faults
 
 
-def window_years(options: Json) -> list[int] | None:
+def window_years(options: Json, width: int) -> list[int] | None:
     """Return the first year of each test window that the options ask for; None when they do not
     say.
 
     The first window trains on `wf_train_years` from `wf_start_year` on; each next one begins
-    `wf_test_years` later; the last one ends by `wf_end_year`.
+    `width` years later; the last one ends by `wf_end_year`.
     """
     years = []
-    for option in _WINDOW_OPTIONS:
-        year = values.count(options.get(option))
+    for name in _WINDOW_OPTIONS:
+        option = options.get(name)
+        year = values.count(option)
         if year is None or not 0 <= year <= 9999:
             return None
         years.append(year)
-    start, end, train, test = years
-    if test == 0:
-        return None
+    start, end, train = years
     first = start + train
-    last = end - test + 1
-    return list(range(first, last + 1, test))
+    last = end - width + 1
+    return list(range(first, last + 1, width))
+
+
+def window_width(options: Json, rows: Iterable[Json]) -> int:
+    """Return how many years each test window covers: `wf_test_years` when every row does, else 1.
+
+    There are gate programs that make a window for every test year, whatever `wf_test_years` says.
+    """
+    option = options.get("wf_test_years")
+    asked = values.count(option)
+    widths = set()
+    for row in rows:
+        first = _year(row, "test_start")
+        last = _year(row, "test_end")
+        widths.add(last - first + 1)
+    if asked is None or asked < 1 or widths != {asked}:
+        return 1
+    return asked
 
 
 def window_faults(
@@ -105,7 +121,8 @@ def window_faults(
 ) -> list[str]:
     """Return test years that are missing, repeated or not asked for, and rows without one."""
     # The gate program runs windows in shards: one may be lost, or merged twice.
-    counts = Counter(map(_test_year, rows))
+    test_years = [_year(row, "test_start") for row in rows]
+    counts = Counter(test_years)
     without_year = counts.pop(0, 0)
     faults = [f"{year} missing" for year in expected if year not in counts]
     for year, count in sorted(counts.items()):
@@ -118,22 +135,13 @@ def window_faults(
     return faults
 
 
-def _test_year(row: Json) -> int:
-    """Return the year in which a window's test begins; 0 when the row does not say."""
-    start = str(row.get("test_start"))
-    match = re.match("[0-9]{4}", start)
-    return int(match[0]) if match else 0
-
-
-def multipliers(options: Json) -> list[float] | None:
-    """Return the cost multipliers that the options ask for, as in `"1.0,1.5,2.0"`; else None."""
-    text = values.text(options.get("cost_multipliers"))
-    if text is None:
-        return None
-    try:
-        return list(map(float, text.split(",")))
-    except ValueError:
-        return None
+def _year(row: Json, column: str) -> int:
+    """Return the year of a date of a window; 0 when the row does not say."""
+    date = str(row.get(column))
+    digits = re.match("[0-9]{4}", date)
+    if digits is None:
+        return 0
+    return int(digits[0])
 
 
 def cost_faults(
@@ -144,14 +152,17 @@ def cost_faults(
     """Return how the report's cost rows differ from the table's, and both from those requested."""
     in_report = _by_multiplier(reported)
     in_table = _by_multiplier(table)
+    times = Counter(requested)
     faults = []
-    all_multipliers = {*requested, *in_report, *in_table}
+    all_multipliers = {*times, *in_report, *in_table}
     for multiplier in sorted(all_multipliers):
+        # A multiplier that is asked for twice is measured twice.
+        expected = max(1, times[multiplier])
         of_report = len(in_report[multiplier])
         of_table = len(in_table[multiplier])
-        if of_report != 1:
+        if of_report != expected:
             faults.append(f"the report has {of_report} rows of x{multiplier}")
-        if of_table != 1:
+        if of_table != expected:
             faults.append(f"the table has {of_table} rows of x{multiplier}")
     if faults:
         return faults
@@ -159,11 +170,13 @@ def cost_faults(
     if len(reported) != len(table):
         return [f"{len(reported)} rows in the report, {len(table)} in the table"]
     for multiplier in sorted(in_table):
-        (row,) = in_table[multiplier]
-        (claimed,) = in_report[multiplier]
-        measured = {name: row.get(name) for name in COST_COLUMNS}
-        for difference in differences(claimed, measured):
-            faults.append(f"x{multiplier} {difference}")
+        table_rows = in_table[multiplier]
+        report_rows = in_report[multiplier]
+        for row, claimed in zip(table_rows, report_rows, strict=True):
+            measured = {name: row.get(name) for name in COST_COLUMNS}
+            for difference in differences(claimed, measured):
+                fault = f"x{multiplier} {difference}"
+                faults.append(fault)
     return faults
 
 

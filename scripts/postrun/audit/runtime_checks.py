@@ -1,9 +1,8 @@
 """Runtime: did the run go through the way an official run must?"""
 
-from typing import Any
-
 from postrun.audit.answers import Answer, by_faults, join, shown, texts
 from postrun.audit.facts import Facts
+from postrun.core import values
 from postrun.core.values import Json
 from postrun.decide import gates
 
@@ -29,9 +28,9 @@ def preflight_passed(facts: Facts) -> Answer:
 
 def exit_code_zero(facts: Facts) -> Answer:
     """Return whether the gate program came to its end."""
-    code = facts.result.required().get("exit_code")
+    code = gates.exit_code(facts.result.required())
     observed = f"exit code {shown(code)}"
-    return Answer(_is_zero(code), "exit code 0", observed, facts.result.path)
+    return Answer(code == 0, "exit code 0", observed, facts.result.path)
 
 
 def no_stage_skipped(facts: Facts) -> Answer:
@@ -75,7 +74,7 @@ def _cost_faults(facts: Facts) -> list[str]:
     faults = []
     for row in rows:
         code = row.get("return_code")
-        if not _is_zero(code):
+        if values.count(code) != 0:
             multiplier = row.get("cost_multiplier")
             faults.append(f"cost stress x{shown(multiplier)} ended with {shown(code)}")
     return faults
@@ -85,12 +84,9 @@ def _stage_faults(stage: str, members: Json) -> list[str]:
     if members.get("ok") is not True:
         return [f"{stage} is not ok: {members.get('reason') or 'no reason given'}"]
     code = members.get("return_code")
-    return [] if _is_zero(code) else [f"{stage} ended with {shown(code)}"]
-
-
-def _is_zero(code: Any) -> bool:
-    """Return whether a return code is 0; false, which Python takes for 0, is not."""
-    return code == 0 and type(code) is int
+    if values.count(code) == 0:
+        return []
+    return [f"{stage} ended with {shown(code)}"]
 
 
 CHECKS = (

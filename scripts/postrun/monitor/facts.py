@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from postrun.decide import gates
 from postrun.monitor.states import Facts
 from postrun.remote import processes
 from postrun.remote.snapshots import RunSnapshot
@@ -30,7 +31,7 @@ def facts_from(
     if snapshot.result is not None:
         reading = json_files.try_parse(snapshot.result, "result.json", "result")
     settled = snapshot.settled
-    if reading.members.get("exit_code") == 0 and not snapshot.gates:
+    if gates.exit_code(reading.value) == 0 and not snapshot.gates:
         # A successful run without a report yet: any open gate folder may become its report's.
         settled = snapshot.activity
     return Facts(

@@ -56,6 +56,20 @@ def test_lost_rows_are_found(clean_facts: Facts) -> None:
     assert clean_facts.windows.value
     windows = replace(clean_facts.windows, value=clean_facts.windows.value[1:])
     assert not checks.walk_forward_windows_complete(replace(clean_facts, windows=windows)).passed
+
+
+def test_windows_of_one_year_are_complete_whatever_wf_test_years_says(clean_facts: Facts) -> None:
+    """The reference makes a window for every test year; half of them may be a lost shard."""
+    inputs = {**clean_facts.inputs, "wf_test_years": 2}
+    report = {**clean_facts.report.members, "inputs": inputs}
+    facts = replace(clean_facts, report=Document(report))
+    assert checks.walk_forward_windows_complete(facts).passed
+    half = replace(clean_facts.windows, value=clean_facts.windows.value[::2])
+    answer = checks.walk_forward_windows_complete(replace(facts, windows=half))
+    assert (answer.passed, answer.observed) == (
+        False,
+        "2014 missing; 2016 missing; 2018 missing; 2020 missing; 2022 missing; 2024 missing",
+    )
     assert clean_facts.costs.value
     costs = replace(clean_facts.costs, value=clean_facts.costs.value[1:])
     assert not checks.cost_rows_recomputed(replace(clean_facts, costs=costs)).passed

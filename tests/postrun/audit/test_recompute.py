@@ -96,10 +96,6 @@ def test_differences_show_both_sides() -> None:
         ({}, list(range(2013, 2026))),
         ({"wf_end_year": 2013}, [2013]),
         ({"wf_end_year": 2012}, []),
-        ({"wf_test_years": 2}, [2013, 2015, 2017, 2019, 2021, 2023]),  # 2025-26 would end too late
-        ({"wf_test_years": 2.0, "wf_end_year": 2026}, [2013, 2015, 2017, 2019, 2021, 2023, 2025]),
-        ({"wf_test_years": 0}, None),
-        ({"wf_test_years": 0.5}, None),
         ({"wf_train_years": None}, None),
         ({"wf_start_year": "2010"}, None),
         ({"wf_start_year": True}, None),
@@ -110,11 +106,41 @@ def test_differences_show_both_sides() -> None:
 def test_the_windows_that_the_options_ask_for(
     options: dict[str, Any], years: list[int] | None
 ) -> None:
-    assert recompute.window_years({**OPTIONS, **options}) == years
+    assert recompute.window_years({**OPTIONS, **options}, width=1) == years
+
+
+def test_wider_windows_begin_as_many_years_apart() -> None:
+    # 2025-26 would end too late.
+    assert recompute.window_years(OPTIONS, width=2) == [2013, 2015, 2017, 2019, 2021, 2023]
+
+
+def two_years_each(*years: int) -> list[dict[str, Any]]:
+    return [{"test_start": f"{year}-01-01", "test_end": f"{year + 1}-12-31"} for year in years]
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows", "width"),
+    [
+        (1, WINDOWS, 1),
+        (2, WINDOWS, 1),  # there are programs that make a window for every year all the same
+        (0, WINDOWS, 1),
+        (None, WINDOWS, 1),
+        (2, two_years_each(2013, 2015), 2),
+        (2, [*two_years_each(2013), WINDOWS[2]], 1),
+        (3, two_years_each(2013, 2015), 1),
+        (1, two_years_each(2013, 2015), 1),
+        (2, [{"test_start": "2013-01-01"}], 1),
+        (2, [], 1),
+    ],
+)
+def test_windows_are_as_wide_as_asked_only_when_every_row_is(
+    asked: int | None, rows: list[dict[str, Any]], width: int
+) -> None:
+    assert recompute.window_width({"wf_test_years": asked}, rows) == width
 
 
 def test_complete_windows_have_no_fault() -> None:
-    years = recompute.window_years(OPTIONS)
+    years = recompute.window_years(OPTIONS, width=1)
     assert years is not None
     assert recompute.window_faults(WINDOWS, years) == []
 
@@ -133,22 +159,6 @@ def test_missing_repeated_and_unasked_windows_are_named() -> None:
         "1999 not asked for",
         "2 rows without test_start",
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("1.0,1.5, 2", [1.0, 1.5, 2.0]),
-        ("1.5", [1.5]),
-        ("", None),
-        ("cheap", None),
-        ("1.0,", None),
-        (None, None),
-        (2, None),
-    ],
-)
-def test_multipliers(text: Any, found: list[float] | None) -> None:
-    assert recompute.multipliers({"cost_multipliers": text}) == found
 
 
 ROWS = [
@@ -189,3 +199,13 @@ def test_cost_rows(
     reported: list[dict[str, Any]], table: list[dict[str, Any]], faults: list[str]
 ) -> None:
     assert recompute.cost_faults(reported, table, [1.0, 1.5, 2.0]) == faults
+
+
+def test_a_multiplier_that_is_asked_for_twice_has_two_rows() -> None:
+    rows = [*ROWS, ROWS[1]]
+    requested = [1.0, 1.5, 2.0, 1.5]
+    assert recompute.cost_faults(rows, rows, requested) == []
+    assert recompute.cost_faults(ROWS, ROWS, requested) == [
+        "the report has 1 rows of x1.5",
+        "the table has 1 rows of x1.5",
+    ]

@@ -23,7 +23,13 @@ def test_a_preflight_that_failed_gives_its_reasons(clean_facts: Facts) -> None:
     assert (answer.passed, answer.observed) == (False, "status 'fail': too few cores")
 
 
-@pytest.mark.parametrize("code", [1, -9, None, False, "0", 0.0])
+def test_a_program_that_writes_0_as_0_0_has_ended_well(clean_facts: Facts) -> None:
+    facts = replace(clean_facts, result=Document({"exit_code": 0.0}))
+    answer = checks.exit_code_zero(facts)
+    assert (answer.passed, answer.observed) == (True, "exit code 0")
+
+
+@pytest.mark.parametrize("code", [1, 1.0, 0.5, -9, None, False, "0"])
 def test_only_the_number_0_is_exit_code_0(clean_facts: Facts, code: object) -> None:
     facts = replace(clean_facts, result=Document({"exit_code": code}))
     assert not checks.exit_code_zero(facts).passed

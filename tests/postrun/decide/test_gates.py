@@ -188,3 +188,34 @@ def test_no_report_crashes_the_rules(parts: dict[str, Any], gate: str, value: An
     }
     margins = [found.margin for found in gates.readings(one)]
     json.dumps(margins, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("1.0,1.5, 2", [1.0, 1.5, 2.0]),
+        ("1.5", [1.5]),
+        ("", None),
+        ("cheap", None),
+        ("1.5,2.0,", [1.5, 2.0]),
+        (" ,1.5,, 2.0 ", [1.5, 2.0]),
+        (",", None),
+        (None, None),
+        (2, None),
+    ],
+)
+def test_multipliers(text: Any, found: list[float] | None) -> None:
+    assert gates.multipliers({"cost_multipliers": text}) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [(0, 0), (0.0, 0), (-0.0, 0), (1.0, 1), (143, 143), (0.5, None), ("0", None)],
+)
+def test_exit_codes_are_whole_numbers(code: Any, read: int | None) -> None:
+    assert gates.exit_code({"exit_code": code}) == read
+
+
+@pytest.mark.parametrize("result", [None, {}, {"exit_code": None}, {"exit_code": True}])
+def test_anything_else_is_no_exit_code(result: Any) -> None:
+    assert gates.exit_code(result) is None

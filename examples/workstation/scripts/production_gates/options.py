@@ -159,4 +159,5 @@ def inputs(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def multipliers(options: argparse.Namespace) -> list[float]:
-    return [float(part) for part in options.cost_multipliers.split(",")]
+    parts = options.cost_multipliers.split(",")
+    return [float(part) for part in parts if part.strip()]
