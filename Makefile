@@ -35,28 +35,28 @@ DEV := $(BIN)/.dev
 ##@ Begin
 
 .PHONY: help setup setup-notify demo
-help: ## show this
+help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
 
-setup: $(RUN) ## make .venv from the locked requirements; rsync, ssh, ps if missing
+setup: $(RUN) ## make .venv from the locked requirements; install rsync, ssh, ps if missing
 	@$(if $(PYTHON),sh .ci/setup python &&) echo ".venv is ready"
 
-setup-notify: $(NOTIFY) ## what it takes to notify somebody, too: see RUNBOOK
-	@echo ".venv can notify somebody"
+setup-notify: $(NOTIFY) ## install what notifications need: see docs/RUNBOOK.md
+	@echo ".venv is ready for notifications"
 
-demo: $(RUN) ## run, monitor and close a small real gate run, in a folder of its own
+demo: $(RUN) ## run, monitor and close a small real gate run, in a new folder
 	@$(PY) examples/demo.py || [ $$? -eq 1 ]
 
 ##@ Close a run: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…] [OBJECTIVE=…]
 
 .PHONY: finalize monitor-then-finalize watch
-finalize: $(RUN) ## every step for a run that has ended; [ABANDONED=why] if it is dead
+finalize: $(RUN) ## do every step for a run that has ended; [ABANDONED=reason] if it is dead
 	@$(PY) scripts/post_run_sync_and_finalize.py $(call flags,$(WHERE) OBJECTIVE ABANDONED)
 
 monitor-then-finalize: $(RUN) ## wait for the run to end, then finalize; [INTERVAL=seconds]
 	@$(PY) scripts/monitor_then_finalize.py $(call flags,$(WHERE) OBJECTIVE INTERVAL)
 
-watch: $(RUN) ## all unfinished runs everywhere, each closed as it ends; [INTERVAL=…]
+watch: $(RUN) ## monitor all unfinished runs, close each when it ends; [INTERVAL=seconds]
 	@$(PY) scripts/watch_runs.py $(call flags,HOST REMOTE_ROOT LOCAL_ROOT INTERVAL)
 
 ##@ One step: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…]
@@ -108,42 +108,42 @@ handoff-readiness: $(RUN) ## 12  check whether the work can be handed over; need
 # end of generated part
 
 .PHONY: official-run next-run
-official-run: $(RUN) ## start one on the workstation: TAG=… DATA=… GATE=… [OWNER=… NOTES=… THREADS=…]
+official-run: $(RUN) ## start a run on the workstation: TAG=… DATA=… GATE=… [OWNER=… NOTES=… THREADS=…]
 	@$(PY) scripts/start_official_run.py $(call flags,$(WHERE) $(OFFICIAL))
 
 next-run: $(RUN) ## start a planned run on the workstation: RANK=…
 	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK)
 
 .PHONY: compare
-compare: $(RUN) ## what differs between closed runs, better or worse: TAGS="a b c"
+compare: $(RUN) ## show what differs between closed runs, better or worse: TAGS="a b c"
 	@$(PY) scripts/compare_runs.py $(call flags,TAGS LOCAL_ROOT)
 
 ##@ Look after the project
 
 .PHONY: test check check-fast nightly validate docs lock bench
-test: $(DEV) ## the tests, with all they need (openssh-server too)
+test: $(DEV) ## run the tests; installs what they need (openssh-server too)
 	$(PY) -m pytest -q -n 2 -m "not nightly"
 
-check: $(DEV) ## everything a commit needs: style, types, generated docs, schemas, tests
+check: $(DEV) ## check what a commit needs: style, types, generated docs, schemas, tests
 	sh .ci/check
 	@$(MAKE) --no-print-directory test
 
-check-fast: $(DEV) ## the same but for the tests of what the code does; under a minute
+check-fast: $(DEV) ## check style, types, docs, schemas and structure only; under a minute
 	sh .ci/check fast
 
-nightly: $(DEV) ## check, and what is slow: nightly tests, the cases beside the checkout
+nightly: $(DEV) ## check, then the slow tests and the cases beside the checkout
 	$(PY) .ci/nightly.py
 
-validate: $(RUN) ## every JSON artifact against its schema
+validate: $(RUN) ## check every JSON artifact against its schema
 	@$(PY) scripts/validate_artifacts.py
 
 docs: $(RUN) ## write the generated parts of docs, Makefile and hooks
 	@$(PY) scripts/generate_docs.py
 
-lock: ## resolve requirements*.in anew into requirements*.txt, with hashes
+lock: ## resolve requirements*.in again into requirements*.txt, with hashes
 	@sh .ci/lock
 
-bench: $(DEV) ## what closing a run costs, alone and among ten thousand
+bench: $(DEV) ## measure what closing a run costs, alone and among ten thousand
 	@$(PY) benchmarks/flow_over_ssh.py
 	@$(PY) benchmarks/many_runs.py
 	@$(PY) benchmarks/watch_many_runs.py

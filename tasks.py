@@ -18,28 +18,28 @@ PYTEST = (PYTHON, "-m", "pytest", "-q", "-n", "2", "-m", "not nightly")
 
 # What the flags are for; each task takes some of them.
 WORKSPACE = {
-    "host": "an SSH host, or `local` for a directory standing in for it",
+    "host": "the SSH host, or `local` for a folder on this machine",
     "remote_root": "the workstation's root folder on that host",
-    "local_root": "the workspace (default: the project)",
-    "json": "the result as JSON on stdout",
-    "dry_run": "work everything out, write nothing",
+    "local_root": "the workspace, where everything is written (default: the project's folder)",
+    "json": "print the result as JSON on stdout",
+    "dry_run": "do everything but write nothing",
 }
-ONE_RUN = {"tag": "the decision tag, matched exactly", **WORKSPACE}
-OBJECTIVE = {"objective": "the objective in the ledger row (default: the run's notes)"}
+ONE_RUN = {"tag": "the decision tag, exactly", **WORKSPACE}
+OBJECTIVE = {"objective": "what the run was to find out, for the ledger (default: the run's notes)"}
 INTERVAL = {"interval": "seconds between two polls"}
-ABANDONED = {"abandoned": "why a dead run is closed without a result"}
+ABANDONED = {"abandoned": "close a dead run without a valid result as failed, for this reason"}
 COMPARED = {
-    "tags": "two or more decision tags, with blanks between them",
+    "tags": "two or more decision tags, separated by blanks",
     "local_root": WORKSPACE["local_root"],
     "json": WORKSPACE["json"],
 }
-RANK = {"rank": "rank of the command in the plan"}
+RANK = {"rank": "rank of the planned run"}
 OFFICIAL = {
-    "owner": "who answers for the run (default: the user there)",
-    "notes": "what it is to find out",
-    "threads": "for each numerical library (default: all cores)",
+    "owner": "who is responsible for the run (default: the user there)",
+    "notes": "what the run is to find out",
+    "threads": "threads per numerical library (default: all cores)",
     "data": "the data file, relative to the remote root",
-    "gate": "the gate program's words, in one text",
+    "gate": "the gate program's arguments, in one text",
 }
 Text = str | None
 
@@ -108,7 +108,7 @@ def watch(
     json: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Wait for every unfinished run everywhere, and close each as it ends."""
+    """Monitor all unfinished runs, and close each as it ends."""
     run_script(ctx, "watch_runs.py", locals())
 
 
@@ -319,13 +319,13 @@ def setup(ctx: Context) -> None:
 
 @task
 def setup_notify(ctx: Context) -> None:
-    """Install what it takes to notify somebody, too."""
+    """Install what notifications need."""
     run(ctx, "sh", ".ci/setup", "notify")
 
 
 @task
 def demo(ctx: Context) -> None:
-    """Run, monitor and close a small real gate run."""
+    """Run, monitor and close a small real gate run, in a new folder."""
     # Its checks may fail; the demo has then done its work all the same.
     run(ctx, PYTHON, "examples/demo.py", accepted=(0, 1))
 

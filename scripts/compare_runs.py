@@ -1,9 +1,9 @@
 """Compare closed runs: print what differs, and whether it is better or worse than the first.
 
-Reads audit/factor_registry/factor_experiment_registry.csv; writes nothing. A tag that several runs
-have means the newest of them by its folder's name, and that is said.
-Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry is invalid, 5 no closed run has a
-tag.
+Reads audit/factor_registry/factor_experiment_registry.csv; writes nothing. When several runs have
+a tag, the newest by its folder's name is compared, and a message names it.
+Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry is invalid, 5 no closed run has one
+of the tags.
 
 --json prints one object: "runs", the run folders in the order of the tags; "differences", a list of
 {"column", "words", "direction": what is better or null, "values": one a run, "changes": one a run
@@ -136,9 +136,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> int:
         parser = cli.Parser(__doc__)
         add = parser.add_argument
-        add("--tags", required=True, help="two or more decision tags, with blanks between them")
-        add("--local-root", type=Path, default=PROJECT, help="the workspace (the project)")
-        add("--json", action="store_true", help="the differences as JSON on stdout")
+        add("--tags", required=True, help="two or more decision tags, separated by blanks")
+        add("--local-root", type=Path, default=PROJECT, help="the workspace (default: the project)")
+        add("--json", action="store_true", help="print the differences as JSON")
         args = parser.parse_args(argv)
         tags = args.tags.split()
         if len(tags) < 2:

@@ -161,14 +161,18 @@ def _answer(passed: bool) -> str:
 def build_parser() -> cli.Parser:
     """Return the parser, with a flag for every threshold; the policy has those left out."""
     parser = cli.Parser(__doc__)
-    parser.add_argument("--input-csv", required=True)
-    parser.add_argument("--out-dir", default="audit/data_quality")
-    default = f"default: {policy.FILE}, here or in the project"
+    parser.add_argument("--input-csv", required=True, help="the data file")
+    out_dir = "where the report's folder is made (default: audit/data_quality)"
+    parser.add_argument("--out-dir", default="audit/data_quality", help=out_dir)
+    default = f"default: {policy.FILE}, in the current folder or the project's"
     parser.add_argument("--policy", type=Path, help=default)
     for threshold in fields(Thresholds):
         is_list = get_origin(threshold.type) is tuple
         read = _read_names if is_list else threshold.type
-        parser.add_argument(f"--{threshold.name.replace('_', '-')}", type=read)
+        meaning = "instead of the policy's"
+        if is_list:
+            meaning += "; names separated by commas"
+        parser.add_argument(f"--{threshold.name.replace('_', '-')}", type=read, help=meaning)
     return parser
 
 

@@ -1,10 +1,10 @@
-"""Start one planned run on the workstation: the command of the given rank, word for word.
+"""Start one planned run on the workstation: the command of the given rank, unchanged.
 
-Reads  audit/factor_registry/next_run_plan.json and, once more, the workstation
+Reads  audit/factor_registry/next_run_plan.json, and asks the workstation again
 Writes nothing here; the launcher there makes the run folder. It prints the command; what the
 launcher prints goes to stderr. With --json both are in one object on stdout.
-A command is refused when the plan or the workstation has something that blocks it, when its tag is
-taken by now, or when the queue changed since the plan was made.
+A command is refused when something blocks it according to the plan or the workstation, when a run
+has its tag by now, or when the queue has changed since the plan was made.
 Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher refused, 2 usage, 3 no plan, no
 such rank or something is missing, 4 the plan is not current, 5 the tag is taken, 6 the workstation
 did not answer.
@@ -72,7 +72,7 @@ def _check_current(workspace: RunPaths, plan: Json) -> None:
 
 def add_rank(parser: argparse.ArgumentParser) -> None:
     """Add the flag that chooses a command."""
-    parser.add_argument("--rank", type=int, required=True, help="rank of the command in the plan")
+    parser.add_argument("--rank", type=int, required=True, help="rank of the planned run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,5 +1,4 @@
-"""Write the generated parts of docs, Makefile and hooks: they are between two marks, the rest is by
-hand.
+"""Write the generated parts of docs, Makefile and hooks: what is between two marks.
 
 Reads the tables of steps, artifacts and states, the errors, the catalogue of checks and the
 policies.
@@ -70,7 +69,7 @@ def facts() -> Facts:
         "meanings": states.MEANING,
         "ends": states.FINAL_STATES,
         "limits": states.Limits(),
-        "patience": TIMEOUTS,
+        "timeouts": TIMEOUTS,
         "checks": tuple(check_catalogue.checks().values()),
         "scoring": configuration.load("scoring_policy"),
         "queueing": configuration.load("candidate_queue_policy"),
@@ -189,10 +188,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         parser = cli.Parser(__doc__)
-        words = "write nothing; exit 1 when a part is out of date"
-        parser.add_argument("--check", action="store_true", help=words)
-        words = "where the documents are (the project)"
-        parser.add_argument("--root", type=Path, default=locations.PROJECT, help=words)
+        check = "write nothing; exit code 1 when a part is out of date"
+        parser.add_argument("--check", action="store_true", help=check)
+        root = "the folder with the documents (default: the project's folder)"
+        parser.add_argument("--root", type=Path, default=locations.PROJECT, help=root)
         args = parser.parse_args(argv)
         return run(args.root, args.check)
 

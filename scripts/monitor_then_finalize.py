@@ -1,21 +1,21 @@
 """Wait until an official run has really ended, then close it.
 
-Reads the workstation, one small poll per interval: result.json, the run's processes, what changes
-in its folders. Writes monitor_events.jsonl in the local run folder, one line for each change of
-state; then what the steps write. States: waiting starting running stalled settling writing corrupt
-dead unreachable complete. A run is complete when its result is valid, no process of it is left, and
-two polls in a row found its folders the same. An outage is waited out for --outage-budget, also
-when it interrupts the closing.
+Reads the workstation, one small poll per interval: result.json, the run's processes, and whether
+its files have changed. Writes monitor_events.jsonl in the local run folder, one line for each
+change of state; then what the steps write. States: waiting starting running stalled settling
+writing corrupt dead unreachable complete. A run is complete when its result is valid, no process of
+it is left, and no file has changed between two polls. While the workstation does not answer, it
+tries again for --outage-budget, also when that interrupts the closing.
 
-With --once it polls once and ends; only when the poll points to an end it stays until that is
-confirmed (complete: one interval more; dead or corrupt: the grace time). --dry-run polls once,
-prints the state and writes nothing. Ctrl-C detaches: the run goes on, and the same command resumes.
-With --json each closing that was tried is a line.
+With --once it polls once and exits; when the run seems to have ended, it first waits until that is
+confirmed (complete: one more interval; dead or corrupt: the grace time). --dry-run polls once,
+prints the state and writes nothing. Ctrl-C stops the monitor only: the run goes on, and the same
+command resumes. With --json it prints one line for each attempt to close the run.
 
-Exit codes: those of the steps once the run is closed (0 clean, 1 a verdict is no), 2 wrong usage,
+Exit codes: those of the steps when the run is closed (0 all passed, 1 a check failed), 2 usage,
 3 no run folder within --appear-timeout, 4 result.json is corrupt, 6 the workstation did not answer,
 7 the run is dead, 8 deadline reached, 10 not finished yet (--once, --dry-run, or a process that
-interrupted the closing), 130 detached.
+prevented the closing), 130 stopped by Ctrl-C.
 
     python scripts/monitor_then_finalize.py --tag committee_2026-02-21_run4 --interval 30
 """
@@ -153,9 +153,9 @@ def explain_end(host: HostMonitor, monitor: RunMonitor, resume: str) -> PostRunE
 def add_until(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a monitor of one run."""
     group = parser.add_argument_group("until when")
-    until = "stop there, do not finalize"
+    until = "stop when the run is complete, without closing it"
     group.add_argument("--until", choices=[str(State.COMPLETE)], help=until)
-    pattern = "a regular expression: also a process of the run"
+    pattern = "processes with a command line that matches this also belong to the run"
     group.add_argument("--process-pattern", metavar="RE", help=pattern)
 
 

@@ -1,10 +1,10 @@
 """Close a run that has ended: run every step of the table, in order, in one process.
 
 Reads the workstation, or with --no-sync a run that is in the workspace already. Writes what the
-steps write. A check that fails stops nothing; an error skips only the steps that need what was not
-written. A dead run has no result: --abandoned "reason" closes it all the same, as a fail, with what
-there is.
-Exit code: the worst of the steps' codes (0 closed and clean, 1 a check failed, else see README).
+steps write. After a failed check the next steps run all the same; after an error only those that do
+not need what was not written. A dead run has no result: --abandoned "reason" closes it as failed,
+with the files that exist.
+Exit code: the worst of the steps' codes (0 all passed, 1 a check failed; others: docs/steps.md).
 
     python scripts/post_run_sync_and_finalize.py --tag committee_2026-02-21_run4
 """
@@ -185,7 +185,7 @@ def add_step_range(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose among the steps."""
     parser.add_argument("--from", dest="first", metavar="NAME", help="begin with this step")
     parser.add_argument("--to", dest="last", metavar="NAME", help="end with this step")
-    parser.add_argument("--list", action="store_true", help="show the steps and stop")
+    parser.add_argument("--list", action="store_true", help="print the steps and exit")
 
 
 def run(args: argparse.Namespace) -> int:

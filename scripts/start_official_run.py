@@ -1,10 +1,10 @@
 """Start an official run on the workstation, through the launcher that is there.
 
 Reads  the workstation, once: whether launcher and data file are there, and whether the tag is free
-Writes nothing here; the launcher there makes the run folder. It prints the command; what the
-launcher prints goes to stderr, the run folder in it. With --json both are in one object on stdout.
+Writes nothing here; the launcher there makes the run folder. Prints the command on stdout, and what
+the launcher prints, with the run folder in it, on stderr. With --json one object has both.
 --gate holds the gate program's arguments in one text, quoted as for a shell; no shell reads them.
-What is not given is left to the launcher. The run goes on after the connection has ended.
+The launcher has defaults for what is not given. The run goes on after the connection has ended.
 Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher refused, 2 usage, 3 the
 launcher or the data file is not there, 5 the tag is taken, 6 the workstation did not answer.
 
@@ -64,11 +64,11 @@ def command(args: argparse.Namespace) -> list[str]:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what the run is."""
-    run = parser.add_argument_group("what the run is")
-    run.add_argument("--tag", required=True, help="its decision tag, a free one")
-    run.add_argument("--owner", help="who answers for it (default: the user there)")
-    run.add_argument("--notes", help="what it is to find out")
-    run.add_argument("--threads", help="for each numerical library (default: all cores)")
+    run = parser.add_argument_group("the run")
+    run.add_argument("--tag", required=True, help="its decision tag, which no run has yet")
+    run.add_argument("--owner", help="who is responsible (default: the user there)")
+    run.add_argument("--notes", help="what the run is to find out")
+    run.add_argument("--threads", help="threads per numerical library (default: all cores)")
     run.add_argument("--data", required=True, help="the data file, relative to the remote root")
     gate = "the gate program's arguments, in one text"
     run.add_argument("--gate", required=True, metavar="WORDS", help=gate)

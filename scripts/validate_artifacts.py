@@ -1,8 +1,7 @@
 """Check artifacts against their schemas: by hand, as a pre-commit hook, in `make validate`.
 
-Reads the files and folders named; without any, every artifact below --local-root, configs and
-schemas. Where a file lies decides its schema; a file that is no artifact of this project is left
-alone.
+Reads the files and folders that are named; when none is, every artifact below --local-root, configs
+and schemas. The place and name of a file decide its schema; other files are not checked.
 Writes nothing. Prints every finding on a line of its own: `<path>: <place in it>: <what is wrong>`.
 Exit codes: 0 nothing found, 2 wrong usage, 3 a file that was named is missing, 4 findings.
 
@@ -233,15 +232,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             "paths",
             nargs="*",
             type=Path,
-            help="files or folders (default: everything)",
+            help="files or folders (default: every artifact)",
         )
         parser.add_argument(
             "--local-root",
             type=Path,
             default=PROJECT,
-            help="the workspace (the project)",
+            help="the workspace (default: the project)",
         )
-        parser.add_argument("--json", action="store_true", help="the findings as JSON on stdout")
+        parser.add_argument("--json", action="store_true", help="print the findings as JSON")
         args = parser.parse_args(argv)
         if not args.local_root.is_dir():
             raise Missing(args.local_root, "a folder", "none")

@@ -5,20 +5,19 @@ list, or with --host, one. One connection and one small poll per interval each, 
 of runs. Writes monitor_events.jsonl in the local folder of each run, then what the steps write.
 
 A run is unfinished when its folder exists and it was not closed in this workspace (no ledger row,
-or no audit). Monitored are those that began within 7 days by the workstation's clock, those that
-still have processes however old, and all that begin later; --since names another day, --all takes
-every one. Dead and corrupt runs are reported, never closed. While another process holds the lock
-that a closing needs, or the network fails in the middle of it, the run stays in the queue and is
-tried again.
+or no audit). Monitored are those that began in the last 7 days by the workstation's clock, older
+ones that still have processes, and all that begin later; --since names another time, --all includes
+every one. Dead and corrupt runs are reported, never closed. When another process holds the lock
+that a closing needs, or the network fails during it, the closing is tried again later.
 
-It ends when no unfinished run is left. With --once it polls once and ends; when a poll points to an
-end it stays until that is confirmed. --dry-run polls once and writes nothing. Ctrl-C detaches: the
-runs go on, the same command resumes.
+It ends when no unfinished run is left. With --once it polls once and exits; when a run seems to
+have ended, it first waits until that is confirmed. --dry-run polls once and writes nothing. Ctrl-C
+stops the monitor only: the runs go on, and the same command resumes.
 
 Exit codes: the worst of all runs: those of the steps for a run that was closed, 3 a run folder is
 gone or a root does not exist, 4 a result.json is corrupt, 5 one run on two workstations, 6 a
 workstation did not answer, 7 a run is dead, 8 deadline reached, 9 the lock was held to the end
-(--once, --deadline), 10 not finished yet (--once, --dry-run), 130 detached.
+(--once, --deadline), 10 not finished yet (--once, --dry-run), 130 stopped by Ctrl-C.
 
     python scripts/watch_runs.py --interval 60
 """
@@ -120,9 +119,9 @@ def stamp(text: str) -> datetime:
 def add_choice_of_runs(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose among the runs."""
     group = parser.add_argument_group("which runs")
-    since = "unfinished runs begun from then on, instead of 7 days"
+    since = "monitor unfinished runs that began at this time or later (default: 7 days ago)"
     group.add_argument("--since", type=stamp, metavar="STAMP", help=since)
-    group.add_argument("--all", action="store_true", help="every unfinished run, however old")
+    group.add_argument("--all", action="store_true", help="monitor every unfinished run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

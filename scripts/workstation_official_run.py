@@ -48,18 +48,19 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser(__doc__)
     add = parser.add_argument
     cores = os.cpu_count() or 1
-    add("--workflow", default=run_names.WORKFLOW)
+    add("--workflow", default=run_names.WORKFLOW, help="default: production_gates")
     add("--tag", required=True, help="the decision tag")
-    add("--owner", help="who answers for it (default: you)")
-    add("--notes", default="")
-    add("--threads", type=int, default=cores, help="for each numerical library")
-    add("--dq-input-csv", default="", help="data file, relative to the root")
+    add("--owner", help="who is responsible for the run (default: you)")
+    notes = "what the run is to find out"
+    add("--notes", default="", help=notes)
+    add("--threads", type=int, default=cores, help="threads per library (default: all cores)")
+    add("--dq-input-csv", default="", help="the data file, relative to --root")
     add("--skip-data-quality-check", action="store_true")
-    add("--require-clean", action="store_true", help="refuse a checkout with changes")
-    add("--root", type=Path, default=Path(), help="the workstation's root (default: here)")
+    add("--require-clean", action="store_true", help="fail when git has local changes")
+    add("--root", type=Path, default=Path(), help="the workstation's root (default: current)")
     add("--policy", type=Path, help=f"a policy file other than {policy.FILE}")
-    add("--program", help="a gate program other than the policy's, relative to the root")
-    add("--foreground", action="store_true", help="stay until the run has ended")
+    add("--program", help="a gate program other than the policy's, relative to --root")
+    add("--foreground", action="store_true", help="wait until the run has ended")
     # How this script starts itself once more in the background; the folder is the run's.
     add("--supervise", type=Path, help=argparse.SUPPRESS)
     return parser

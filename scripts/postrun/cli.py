@@ -29,8 +29,8 @@ RUN = "run"
 CLOSING_SCRIPT = "post_run_sync_and_finalize.py"
 _REASONS = ("objective", "accept_changed_evidence", "abandoned")
 _LEVELS = (
-    ("-v", terminal.Level.VERBOSE, "details and times (UTC) on stderr, for logs"),
-    ("-q", terminal.Level.QUIET, "results and errors only, for cron"),
+    ("-v", terminal.Level.VERBOSE, "write details, each line with the time (UTC), to stderr"),
+    ("-q", terminal.Level.QUIET, "write only results and errors, as for cron"),
 )
 
 
@@ -61,13 +61,13 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        words = "show the program's version and stop"
-        self.add_argument("--version", nargs=0, action=_ShowVersion, help=words)
+        meaning = "print the program's version and exit"
+        self.add_argument("--version", nargs=0, action=_ShowVersion, help=meaning)
         levels = self.add_mutually_exclusive_group()
         how: dict[str, Any] = {"action": _SetLevel, "nargs": 0, "dest": argparse.SUPPRESS}
-        for flag, level, words in _LEVELS:
+        for flag, level, meaning in _LEVELS:
             name = f"--{level.name.lower()}"
-            levels.add_argument(flag, name, const=level, help=words, **how)
+            levels.add_argument(flag, name, const=level, help=meaning, **how)
 
     def error(self, message: str) -> NoReturn:
         """Raise Usage for a command line that does not fit."""
@@ -77,34 +77,35 @@ class Parser(argparse.ArgumentParser):
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Add the flags of every script that works on one run."""
     group = parser.add_argument_group("which run")
-    group.add_argument("--tag", help="the decision tag, matched exactly")
-    group.add_argument("--run-dir", type=Path, help="a local run folder, from the current folder")
-    group.add_argument("--report-json", type=Path, help="its gate report, from the current folder")
-    group.add_argument("--run-dir-remote", help="the run folder, relative to the remote root")
-    group.add_argument("--report-json-remote", help="the gate report, relative to the remote root")
+    remote = "on the workstation, relative to --remote-root"
+    group.add_argument("--tag", help="its decision tag, exactly")
+    group.add_argument("--run-dir", type=Path, help="its local run folder")
+    group.add_argument("--report-json", type=Path, help="its local gate report")
+    group.add_argument("--run-dir-remote", help=f"its run folder {remote}")
+    group.add_argument("--report-json-remote", help=f"its gate report {remote}")
     add_location(parser)
 
 
 def add_location(parser: argparse.ArgumentParser) -> None:
     """Add the flags of every script: where from, where to, and how."""
     where = parser.add_argument_group("where")
-    where.add_argument("--host", help="an SSH host, or `local` for a directory standing in for it")
+    where.add_argument("--host", help="the SSH host, or `local` for a folder on this machine")
     where.add_argument("--remote-root", help="the workstation's root folder on that host")
     where.add_argument(
         "--local-root",
         type=Path,
         default=locations.PROJECT,
-        help="the workspace (default: the project)",
+        help="the workspace, where everything is written (default: the project's folder)",
     )
     how = parser.add_argument_group("how")
-    how.add_argument("--json", action="store_true", help="the result as JSON on stdout")
-    how.add_argument("--dry-run", action="store_true", help="work everything out, write nothing")
+    how.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    how.add_argument("--dry-run", action="store_true", help="do everything but write nothing")
     how.add_argument(
         "--lock-wait",
         type=float,
         default=600.0,
         metavar="S",
-        help="seconds to wait for another process",
+        help="seconds to wait for a lock that another process holds (default: 600)",
     )
 
 
@@ -113,12 +114,12 @@ def add_evidence(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-sync",
         action="store_true",
-        help="the run is in the local root already: copy nothing",
+        help="copy nothing: the run is in the workspace already",
     )
     parser.add_argument(
         "--accept-changed-evidence",
         metavar="REASON",
-        help="take changed files, keep the old ones aside, record why",
+        help="accept files that have changed, for this reason; the earlier ones are kept",
     )
 
 
@@ -127,7 +128,7 @@ def add_abandoned(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--abandoned",
         metavar="REASON",
-        help="close a dead run without a valid result, as a fail",
+        help="close a dead run without a valid result as failed, for this reason",
     )
 
 
@@ -135,7 +136,7 @@ def add_decision(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the ledger row."""
     parser.add_argument(
         "--objective",
-        help="the objective in the ledger row (default: the run's notes)",
+        help="what the run was to find out, for the ledger (default: the run's notes)",
     )
 
 
@@ -143,7 +144,7 @@ def _add_rebuild(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rebuild",
         action="store_true",
-        help="make the table again from all run folders; names no run",
+        help="make the table again from all run folders; no run is named then",
     )
 
 
@@ -231,7 +232,7 @@ def show(result: StepResult, step: str, as_json: bool) -> None:
         row = {"step": step, "yes": result.passed, "words": result.summary, "wrote": paths}
         print(json.dumps(row))
         return
-    # With --quiet one still hears of what did not pass.
+    # What did not pass is shown with --quiet as well.
     write = terminal.say if result.passed else terminal.error
     write(f"{step}: {result.summary}")
     for path in paths:

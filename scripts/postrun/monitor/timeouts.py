@@ -8,26 +8,34 @@ from postrun.monitor.states import Limits
 
 # Flag, field of Limits, help. `make docs` writes them into docs/steps.md.
 TIMEOUTS = (
-    ("--interval", "interval", "between two polls"),
-    ("--grace", "grace", "that no process, or an invalid result, must last before it counts"),
-    ("--stall-after", "stall", "without any file changing, until a run counts as stalled"),
+    ("--interval", "interval", "seconds between two polls"),
+    (
+        "--grace",
+        "grace",
+        "how long a run has no process until it is dead, or an invalid result until it is corrupt",
+    ),
+    ("--stall-after", "stall", "how long no file changes before a run counts as stalled"),
     (
         "--appear-timeout",
         "appear_timeout",
-        f"for the run folder to appear; then exit code {Missing.exit_code}",
+        f"how long to wait for the run folder; then exit code {Missing.exit_code}",
     ),
     (
         "--outage-budget",
         "outage",
-        f"for the workstation to answer again; then exit code {Unreachable.exit_code}",
+        f"how long the workstation may not answer; then exit code {Unreachable.exit_code}",
     ),
-    ("--deadline", "deadline", f"for everything; then exit code {DeadlineReached.exit_code}"),
+    (
+        "--deadline",
+        "deadline",
+        f"how long to wait in all; then exit code {DeadlineReached.exit_code}",
+    ),
 )
 
 
 def add_timeouts(parser: argparse.ArgumentParser, usual: Limits | None = None) -> None:
     """Add --once and the flags of the timeouts; `usual` holds their defaults."""
-    once = "poll once, and report by the exit code; 10 is not finished"
+    once = "poll once and exit; exit code 10 means that a run has not ended"
     parser.add_argument("--once", action="store_true", help=once)
     group = parser.add_argument_group("timeouts, in seconds")
     for flag, name, description in TIMEOUTS:
