@@ -66,15 +66,7 @@ def judge(
     """
     runs.note_context(listing, chosen)
     at_start, at_end = runs.utc_offsets(listing, chosen.folder)
-    began = chosen.name.started
-    if result is None:
-        span = report_window.open_window(began, at_start, chosen.same_tag)
-    else:
-        span = report_window.window(began, at_start, at_end, result.modified)
-        if span.ended is None:
-            chosen.notes.append(
-                "preflight.json gives no offset, so the time of result.json bounds no report"
-            )
+    span = runs.report_window_of(listing, chosen, result, at_start, at_end)
     candidates = reports.list_candidates(listing, chosen.tag, span)
     own_gates = [row["gate_folder"] for row in candidates if row["belongs"]]
     ignored_programs = configuration.workstation()["ignored_programs"]

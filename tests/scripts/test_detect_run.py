@@ -318,7 +318,24 @@ def test_a_change_of_clocks_gives_an_hour(
     assert flow.found(made.run_folder)["utc_offset_at_end"] is None, (
         "another zone says nothing about a change"
     )
-    assert flow.found(made.run_folder)["gate_folder"] is None
+    assert flow.found(made.run_folder)["gate_folder"] == made.gate_folder
+    made.report["generated_at"] = "2026-03-08T03:10:11"  # within the hour after the end
+    made.write(remote)
+    assert flow() == 0
+    assert flow.found(made.run_folder)["gate_folder"] == made.gate_folder
+
+
+@pytest.mark.parametrize("written", [0, 1771670000, 4000000000])
+def test_file_times_of_an_archive_turn_no_report_away(
+    flow: Flow, remote: Path, written: int
+) -> None:
+    """All files have one time: long ago, an hour before the end, or to come."""
+    made = make_run(remote)
+    assert moment(made.stamp).timestamp() < 1771670000 < made.result_modified
+    for path in remote.rglob("*"):
+        os.utime(path, (written, written))
+    assert flow() == 0
+    assert flow.found()["gate_folder"] == GATE
 
 
 # --- what the command line asks for

@@ -50,13 +50,8 @@ def report_belongs_to_run(facts: Facts) -> Answer:
     expected = "written between the start and the end of this run, in the workstation's own time"
     window = _window(facts)
     generated_at = facts.report.members.get("generated_at")
-    fault = report_window.why_not_this_run(window, generated_at)
-    # The gate program names its folder when it starts, so an older folder is of an earlier run.
-    gate_folder = facts.run_paths.gate or ""
-    folder_made = run_names.gate_started(gate_folder)
-    if fault is None and folder_made:
-        too_early = report_window.before_run(window, folder_made)
-        fault = too_early and f"its folder was {too_early}"
+    folder_made = run_names.gate_started(facts.run_paths.gate or "")
+    fault = report_window.why_not_this_run(window, generated_at, folder_made, facts.report_written)
     if fault:
         return by_faults(expected, [fault], "", facts.report)
     observed = f"made at {generated_at}"
@@ -68,14 +63,16 @@ def report_belongs_to_run(facts: Facts) -> Answer:
 def _window(facts: Facts) -> Window:
     started = facts.name.started
     # Reports carry local times, so the bounds must be in the workstation's own time.
-    preflight = facts.preflight.members
-    at_start = report_window.utc_offset(preflight.get("timestamp"))
-    written_at = facts.result_modified
-    if facts.result.value is None or written_at is None:
-        other_runs = facts.other_runs_of_tag
+    preflight_time = facts.preflight.members.get("timestamp")
+    at_start = report_window.offset_at_start(started, preflight_time)
+    other_runs = facts.other_runs_of_tag
+    if facts.result.value is None:
         return report_window.open_window(started, at_start, other_runs)
+    written_at = facts.result_written
+    if report_window.is_older_than_said(facts.preflight_written, preflight_time):
+        written_at = None
     at_end = facts.utc_offset_at_end
-    return report_window.window(started, at_start, at_end, written_at)
+    return report_window.window(started, at_start, at_end, written_at, other_runs)
 
 
 def overall_pass_boolean(facts: Facts) -> Answer:

@@ -71,7 +71,9 @@ class Facts:
     context: Document
     result: Document
     data_quality: Document
-    result_modified: float | None  # when result.json was written, seconds since 1970
+    preflight_written: float | None  # file times, seconds since 1970; the copy keeps them
+    result_written: float | None
+    report_written: float | None
     utc_offset_at_end: timedelta | None  # the workstation's at that moment, as detection saw it
     factor_in_command: str | None  # --factor in command.sh
 

@@ -6,6 +6,8 @@ later answers no check. Without a readable manifest every file counts, and the c
 fails.
 """
 
+from pathlib import Path
+
 from postrun.audit.facts import Document, Evidence, Facts, unread
 from postrun.audit.recompute import COST_COLUMNS, MEASURES
 from postrun.core import run_names, values
@@ -39,12 +41,7 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
     context = files.read("context")
     report = files.read("production_gates_report")
     command = run_paths.path("command")
-    result_file = run_paths.path("result")
     summary_file = run_paths.path("production_gates_final_summary")
-    # The copy keeps the time at which the workstation wrote the file.
-    written_at = None
-    if result_file.exists():
-        written_at = result_file.stat().st_mtime
     offset_at_end = detection.members.get("utc_offset_at_end")
     return Facts(
         run_paths=run_paths,
@@ -57,7 +54,9 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
         context=context,
         result=files.read("result"),
         data_quality=files.read_named("data_quality_report", context, "data_quality_report_json"),
-        result_modified=written_at,
+        preflight_written=_written_at(run_paths.path("preflight")),
+        result_written=_written_at(run_paths.path("result")),
+        report_written=_written_at(run_paths.path("production_gates_report")),
         utc_offset_at_end=report_window.parse_offset(offset_at_end),
         factor_in_command=command_file.option(command, "--factor"),
         report=report,
@@ -166,6 +165,14 @@ class EvidenceReader:
         present = set(listed.files).intersection(on_disk.files)
         digest = ledger.evidence_digest(manifest.value)
         return Evidence(manifest, present, changed, digest)
+
+
+def _written_at(path: Path) -> float | None:
+    """Return the file time of a file that the workstation wrote; None when it is not there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
 
 
 def _ledger(files: EvidenceReader) -> Document:

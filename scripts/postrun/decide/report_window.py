@@ -1,9 +1,13 @@
 """Whether a gate report belongs to a run by time; detection applies the rule, the audit repeats it.
 
-    time in the run folder's name <= the report's generated_at <= modification time of result.json
+    time in the run folder's name <= the gate folder's <= the report's generated_at
+    the report's generated_at <= modification time of result.json
+    no other run of the same tag began between this run and the gate folder
 
 All in the workstation's own time. Folder names and most reports carry local time without a zone;
-the offset in preflight.json turns the modification time into it.
+the offset in preflight.json turns the modification time into it. File times may be those of an
+archive, an object store or a server with another clock: where they contradict what the files say,
+they bound nothing.
 """
 
 from collections.abc import Iterable
@@ -25,6 +29,9 @@ class Window:
     ended: datetime | None  # None: not known in the workstation's own time, any later time fits
     offset: timedelta | None
     slack: timedelta
+    folder_slack: timedelta = SLACK  # of the gate folder, which is made soon after the beginning
+    other_starts: tuple[datetime, ...] = ()  # when the other runs of this tag began
+    result_written: float | None = None  # file time of result.json, seconds since 1970
 
 
 def utc_offset(time: object) -> timedelta | None:
@@ -46,29 +53,67 @@ def format_offset(offset: timedelta | None) -> str | None:
     return moment.strftime("%z")
 
 
+def offset_at_start(began: datetime, preflight_time: object) -> timedelta | None:
+    """Return the workstation's offset when a run began, from the time in its preflight.json.
+
+    None when that is no time of the run's beginning by the clock that named the run folder.
+    """
+    moment = _moment(preflight_time)
+    if moment is None:
+        return None
+    local = moment.replace(tzinfo=None)
+    if abs(local - began) > CLOCK_CHANGE:
+        return None
+    return moment.utcoffset()
+
+
+def is_older_than_said(written: float | None, time: object) -> bool:
+    """Return whether a file's time is before the time in it, so that another clock made it."""
+    moment = _moment(time)
+    if written is None or moment is None or moment.tzinfo is None:
+        return False
+    file_time = datetime.fromtimestamp(written, UTC)
+    return file_time + SLACK < moment
+
+
 def window(
     began: datetime,
     at_start: timedelta | None,
     at_end: timedelta | None,
-    modified: float,
+    modified: float | None,
+    same_tag: Iterable[str] = (),
 ) -> Window:
     """Return the window of a run that has a result.
 
     `began` is local; `at_start` and `at_end` are the workstation's UTC offsets; `modified` is when
-    result.json was written, in seconds since 1970.
+    result.json was written, in seconds since 1970, None when its time says nothing. `same_tag` are
+    the run folders of its tag.
     """
-    if at_start is None:
-        return Window(began, None, None, SLACK)
-    ended = datetime.fromtimestamp(modified, UTC) + at_start
-    ended = ended.replace(tzinfo=None)
-    # Offsets up to an hour apart: the clocks were changed during the run. Further apart: the
-    # second one was asked for in another zone, and says nothing.
+    ended = None
+    if at_start is not None and modified is not None:
+        ended = datetime.fromtimestamp(modified, UTC) + at_start
+        ended = ended.replace(tzinfo=None)
+        if ended + SLACK < began:
+            ended = None
+    # Without the offset at the end, the clocks may have been changed during the run. Offsets
+    # further apart than an hour: the second one was asked for in another zone, and says nothing.
     slack = SLACK
-    if at_end not in (None, at_start):
-        change = abs(at_end - at_start)
-        if change <= CLOCK_CHANGE:
-            slack = CLOCK_CHANGE
-    return Window(began, ended, at_start, slack)
+    if at_start != at_end:
+        slack += CLOCK_CHANGE
+    return Window(
+        began,
+        ended,
+        offset=at_start,
+        slack=slack,
+        folder_slack=SLACK if at_end is None else slack,
+        other_starts=_other_starts(began, same_tag),
+        result_written=modified,
+    )
+
+
+def _other_starts(began: datetime, folders: Iterable[str]) -> tuple[datetime, ...]:
+    names = map(run_names.parse_run_name, folders)
+    return tuple(name.started for name in names if name and name.started != began)
 
 
 def open_window(
@@ -77,29 +122,68 @@ def open_window(
     folders: Iterable[str],
 ) -> Window:
     """Return the window of a run without a result; it ends where the next of these runs begins."""
-    names = map(run_names.parse_run_name, folders)
-    starts = [name.started for name in names if name]
-    later = [start for start in starts if start > began]
+    others = _other_starts(began, folders)
+    later = [start for start in others if start > began]
     ended = min(later, default=None)
-    return Window(began, ended, at_start, SLACK)
+    return Window(began, ended, at_start, SLACK, others)
 
 
-def why_not_this_run(span: Window, generated_at: Any) -> str | None:
-    """Return why a report made at that time does not belong to the run; None when it does."""
+def why_not_this_run(
+    span: Window,
+    generated_at: Any,
+    folder_made: datetime | None = None,
+    written: float | None = None,
+) -> str | None:
+    """Return why a report made at that time does not belong to the run; None when it does.
+
+    `folder_made` is the time in its gate folder's name, `written` its file time.
+    """
     moment = _moment(generated_at)
     if moment is None:
         return f"generated_at is no time: {generated_at!r}"
     if moment.tzinfo and span.offset is not None:
         moment = moment.astimezone(UTC) + span.offset
-    local = moment.replace(tzinfo=None)
-    if span.ended is not None and local > span.ended + span.slack:
-        return f"made at {local.isoformat()}, after the run had ended ({span.ended.isoformat()})"
-    return before_run(span, local)
+    made = moment.replace(tzinfo=None)
+    if span.ended and _is_late(span, made, written):
+        ended = span.ended.isoformat()
+        return f"made at {made.isoformat()}, after the run had ended ({ended})"
+    too_early = _before_run(span, made, span.slack)
+    if too_early or folder_made is None:
+        return too_early
+    too_early = _before_run(span, folder_made, span.folder_slack)
+    if too_early:
+        # The gate program names its folder when it starts: an older one is of an earlier run.
+        return f"its folder was {too_early}"
+    return _of_another_run(span, folder_made)
 
 
-def before_run(span: Window, made: datetime) -> str | None:
+def _is_late(span: Window, made: datetime, written: float | None) -> bool:
+    if span.ended is None or made <= span.ended + span.slack:
+        return False
+    # Where the files say that the report was written before the result, its own time and theirs
+    # are of two clocks, and the end by one says nothing about the other.
+    if written is None or span.result_written is None:
+        return True
+    return written > span.result_written
+
+
+def _of_another_run(span: Window, folder_made: datetime) -> str | None:
+    """Return which other run of this tag the gate folder was made in; None when in none."""
+    started_before = [start for start in span.other_starts if start <= folder_made]
+    newest = max(started_before, default=None)
+    if newest is None:
+        return None
+    is_in_this_run = folder_made >= span.began - SLACK
+    if is_in_this_run and newest < span.began:
+        return None
+    made_at = folder_made.isoformat()
+    owner = newest.isoformat()
+    return f"its folder was made at {made_at}, in the run that began at {owner}"
+
+
+def _before_run(span: Window, made: datetime, slack: timedelta) -> str | None:
     """Return why something made at that local time is too old for the run; None when it is not."""
-    if made >= span.began - span.slack:
+    if made >= span.began - slack:
         return None
     return f"made at {made.isoformat()}, before the run began ({span.began.isoformat()})"
 

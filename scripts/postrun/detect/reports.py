@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from postrun.core import locations, values
+from postrun.core import locations, run_names, values
 from postrun.core.errors import Missing
 from postrun.decide import gates, report_window
 from postrun.decide.report_window import Window
@@ -45,7 +45,12 @@ def _candidate(file: RemoteFile, tag: str, span: Window) -> ReportRow:
     row["decision_tag"] = values.text(inputs.get("decision_tag"))
     row["generated_at"] = values.text(reading.members.get("generated_at"))
     if row["decision_tag"] == tag:
-        row["objection"] = report_window.why_not_this_run(span, row["generated_at"])
+        row["objection"] = report_window.why_not_this_run(
+            span,
+            row["generated_at"],
+            run_names.gate_started(row["gate_folder"]),
+            file.modified,
+        )
     else:
         row["objection"] = f"its inputs name tag {row['decision_tag']!r}"
     row["belongs"] = row["objection"] is None

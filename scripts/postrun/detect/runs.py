@@ -9,6 +9,7 @@ from postrun.core import locations, run_names
 from postrun.core.errors import AmbiguousRun, Invalid, Missing, NotFinished, Usage
 from postrun.core.run_names import RunName
 from postrun.decide import report_window
+from postrun.decide.report_window import Window
 from postrun.remote import processes
 from postrun.remote.answers import RemoteFile, RemoteListing
 from postrun.store import json_files
@@ -206,7 +207,9 @@ def utc_offsets(listing: RemoteListing, folder: str) -> tuple[timedelta | None, 
     to or from summer time; more means that it answered in another time zone than the run's.
     """
     preflight = _read(listing.file(folder, "preflight.json")).members
-    at_start = report_window.utc_offset(preflight.get("timestamp"))
+    name = run_names.parse_run_name(folder)
+    assert name is not None, "a run folder was chosen"
+    at_start = report_window.offset_at_start(name.started, preflight.get("timestamp"))
     zone = listing.zones_at_end.get(folder, "")
     at_end = report_window.parse_offset(zone)
     if at_start is None or at_end is None:
@@ -214,6 +217,32 @@ def utc_offsets(listing: RemoteListing, folder: str) -> tuple[timedelta | None, 
     if abs(at_end - at_start) > report_window.CLOCK_CHANGE:
         at_end = None
     return at_start, at_end
+
+
+def report_window_of(
+    listing: RemoteListing,
+    chosen: ChosenRun,
+    result: RemoteFile | None,
+    at_start: timedelta | None,
+    at_end: timedelta | None,
+) -> Window:
+    """Return when the run's report can have been made; add a note when its end is not known."""
+    began = chosen.name.started
+    if result is None:
+        return report_window.open_window(began, at_start, chosen.same_tag)
+    written: float | None = result.modified
+    preflight = listing.file(chosen.folder, "preflight.json")
+    preflight_time = _read(preflight).members.get("timestamp")
+    if preflight and report_window.is_older_than_said(preflight.modified, preflight_time):
+        written = None
+    span = report_window.window(began, at_start, at_end, written, chosen.same_tag)
+    if at_start is None:
+        chosen.notes.append(
+            "preflight.json gives no offset, so the time of result.json bounds no report"
+        )
+    elif span.ended is None:
+        chosen.notes.append("the time of result.json is another clock's, and bounds no report")
+    return span
 
 
 def check_no_processes(

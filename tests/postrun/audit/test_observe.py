@@ -25,7 +25,7 @@ def test_nothing_of_it_crashes_when_nothing_is_there(absent_run: RunPaths) -> No
     assert facts.report.problem == "no gate report belongs to this run"
     assert facts.windows.value is None
     assert (facts.ledger.value, facts.ledger.problem) == ([], "")
-    assert facts.result_modified is None
+    assert (facts.preflight_written, facts.result_written, facts.report_written) == (None,) * 3
 
 
 def test_a_file_that_the_manifest_does_not_list_is_no_evidence(absent_run: RunPaths) -> None:

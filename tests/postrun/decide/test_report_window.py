@@ -10,6 +10,8 @@ from postrun.decide.report_window import (
     CLOCK_CHANGE,
     SLACK,
     format_offset,
+    is_older_than_said,
+    offset_at_start,
     open_window,
     utc_offset,
     why_not_this_run,
@@ -44,7 +46,7 @@ ENDED = datetime(2026, 2, 21, 12, 15, tzinfo=UTC).timestamp()  # 05:15 in the we
     ],
 )
 def test_the_bounds(generated_at: object, belongs: bool) -> None:
-    assert (why_not_this_run(window(BEGAN, WEST, None, ENDED), generated_at) is None) is belongs
+    assert (why_not_this_run(window(BEGAN, WEST, WEST, ENDED), generated_at) is None) is belongs
 
 
 def test_the_objection_says_both_times() -> None:
@@ -78,13 +80,13 @@ def test_without_an_offset_only_the_start_bounds() -> None:
     ("at_start", "at_end", "slack"),
     [
         (-7, -7, SLACK),
-        (-8, -7, CLOCK_CHANGE),
-        (-7, -8, CLOCK_CHANGE),
-        (-7, 0, SLACK),
-        (-7, None, SLACK),
+        (-8, -7, SLACK + CLOCK_CHANGE),
+        (-7, -8, SLACK + CLOCK_CHANGE),
+        (-7, 0, SLACK + CLOCK_CHANGE),
+        (-7, None, SLACK + CLOCK_CHANGE),
     ],
 )
-def test_an_hour_of_slack_when_the_clocks_were_changed(
+def test_an_hour_of_slack_unless_the_clocks_are_known_to_be_as_before(
     at_start: int, at_end: int | None, slack: timedelta
 ) -> None:
     end = None if at_end is None else timedelta(hours=at_end)
@@ -114,10 +116,7 @@ def test_clocks_go_back_in_a_run() -> None:
     assert why_not_this_run(changed, "2026-11-01T01:19:00") is None, (
         "earlier on the wall than the start"
     )
-    assert (
-        why_not_this_run(window(began, timedelta(hours=-7), None, ended), "2026-11-01T01:19:00")
-        is not None
-    )
+    assert why_not_this_run(window(began, WEST, WEST, ended), "2026-11-01T01:19:00") is not None
 
 
 @pytest.mark.parametrize(
@@ -136,3 +135,62 @@ def test_clocks_go_back_in_a_run() -> None:
 )
 def test_offsets(stamp: object, words: str | None) -> None:
     assert format_offset(utc_offset(stamp)) == words
+
+
+# --- file times of archives, object stores and other clocks
+
+
+@pytest.mark.parametrize("written", [0.0, ENDED - 86400, ENDED - 7210, None])
+def test_an_end_before_the_beginning_is_no_bound(written: float | None) -> None:
+    span = window(BEGAN, WEST, WEST, written)
+    assert span.ended is None
+    assert why_not_this_run(span, "2026-02-21T05:15:00") is None
+
+
+def test_file_times_of_another_clock_do_not_turn_a_report_away() -> None:
+    half_an_hour_behind = ENDED - 1800
+    span = window(BEGAN, WEST, WEST, half_an_hour_behind)
+    report = "2026-02-21T05:14:59"
+    assert why_not_this_run(span, report) is not None
+    assert why_not_this_run(span, report, None, half_an_hour_behind - 1) is None
+    assert why_not_this_run(span, report, None, half_an_hour_behind + 60) is not None
+
+
+def test_a_file_is_not_older_than_the_time_in_it() -> None:
+    said = "2026-02-21T05:15:00-0700"
+    assert is_older_than_said(ENDED - 3, said)
+    assert not is_older_than_said(ENDED - 1, said)
+    assert not is_older_than_said(ENDED + 86400, said)
+    assert not is_older_than_said(None, said)
+    assert not is_older_than_said(0.0, "2026-02-21T05:15:00")
+
+
+def test_an_offset_counts_only_by_the_clock_that_named_the_folder() -> None:
+    assert offset_at_start(BEGAN, "2026-02-21T03:15:20-0700") == WEST
+    assert offset_at_start(BEGAN, "2026-02-21T10:15:20+0000") is None
+    assert offset_at_start(BEGAN, "2026-02-21T03:15:20") is None
+    assert offset_at_start(BEGAN, None) is None
+
+
+RUNS = [f"2026-02-21_{time}_production_gates_run1" for time in ("023000", "031500", "060000")]
+
+
+@pytest.mark.parametrize(
+    ("folder_made", "objection"),
+    [
+        ("2026-02-21T03:16:00", None),
+        ("2026-02-21T03:14:59", None),
+        ("2026-02-21T02:31:00", "in the run that began at 2026-02-21T02:30:00"),
+        ("2026-02-21T02:20:00", "before the run began"),
+        ("2026-02-21T06:00:00", "in the run that began at 2026-02-21T06:00:00"),
+    ],
+)
+@pytest.mark.parametrize("written", [ENDED, 0.0, 4e9])
+def test_the_report_of_another_run_of_the_tag_is_never_taken(
+    folder_made: str, objection: str | None, written: float
+) -> None:
+    span = window(BEGAN, WEST, None, written, RUNS)
+    made = datetime.fromisoformat(folder_made)
+    found = why_not_this_run(span, "2026-02-21T05:15:00", made, 0.0)
+    assert (found is None) == (objection is None)
+    assert (objection or "") in (found or "")
