@@ -51,7 +51,12 @@ def report_belongs_to_run(facts: Facts) -> Answer:
     window = _window(facts)
     generated_at = facts.report.members.get("generated_at")
     folder_made = run_names.gate_started(facts.run_paths.gate or "")
-    fault = report_window.why_not_this_run(window, generated_at, folder_made, facts.report_written)
+    fault = report_window.why_not_this_run(
+        window,
+        generated_at,
+        folder_made,
+        facts.report_written,
+    )
     if fault:
         return by_faults(expected, [fault], "", facts.report)
     observed = f"made at {generated_at}"

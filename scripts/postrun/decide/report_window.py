@@ -125,7 +125,7 @@ def open_window(
     others = _other_starts(began, folders)
     later = [start for start in others if start > began]
     ended = min(later, default=None)
-    return Window(began, ended, at_start, SLACK, others)
+    return Window(began, ended, at_start, SLACK, other_starts=others)
 
 
 def why_not_this_run(
