@@ -4,13 +4,20 @@ An artifact's name is the stem of its schema, its template, its example folder a
 file. Its suffixes say in which formats it exists; the first is meant when none is named.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
 _REGISTRY = "audit/factor_registry"
 _PATTERNS = "audit/failure_patterns"
 _HANDOFF = "audit/session_handoff"
+# What network file systems, desktops and editors leave in any folder, as patterns of file names: it
+# is no evidence, and no sign that a run is at work.
+LITTER = (
+    *(".nfs*", ".fuse_hidden*", ".smbdelete*"),
+    *(".DS_Store", "._*", "Thumbs.db", "desktop.ini"),
+    *(".*.sw[a-p]", "*~", ".#*", "#*#", ".~lock.*#", ".goutputstream-*"),
+)
 
 
 class Home(Enum):
@@ -140,3 +147,9 @@ def generated(*homes: Home) -> tuple[str, ...]:
         if artifact.generated and artifact.home in homes:
             files += artifact.files
     return tuple(files)
+
+
+def as_expression(patterns: Iterable[str]) -> str:
+    """Return patterns of file names as one regular expression for `grep -E`."""
+    expression = "|".join(patterns).replace(".", r"\.")
+    return expression.replace("*", "[^/]*")

@@ -170,6 +170,8 @@ def read_digests(
     for part in answer.parts:
         if part.kind == "plain":
             digests.files.update(_read_plain_names(part))
+        elif part.kind == "sizes":
+            digests.sizes.update(_read_sizes(part))
         elif part.kind == "odd":
             digests.files.update(_read_odd_names(part))
         elif part.kind == "links":
@@ -213,6 +215,15 @@ def _read_plain_names(part: Part) -> Iterator[tuple[str, str]]:
     for line in _lines(part.content):
         name = line[_SHA256_DIGITS + 2 :].removeprefix("./")
         yield f"{part.name}/{name}", line[:_SHA256_DIGITS]
+
+
+def _read_sizes(part: Part) -> Iterator[tuple[str, int]]:
+    """Yield path and size of the names that come as they are."""
+    for line in _lines(part.content):
+        size, _, _, path = line.split("@", 3)
+        name = path.removeprefix("./")
+        path = f"{part.name}/{name}"
+        yield path, int(size)
 
 
 def _read_odd_names(part: Part) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from postrun.remote import answers, hosts, read_snapshots
 from postrun.remote.answers import Answer, RemoteListing
 from postrun.remote.probe_command import probe_command
 from postrun.remote.snapshots import HostSnapshot, RunSnapshot
-from postrun.store import configuration
+from postrun.store import configuration, evidence
 from postrun.store.evidence import FileDigests
 
 _BLOCK = 65536  # bytes; probes read files in blocks of this size
@@ -111,7 +111,7 @@ class Workstation:
             run_names.check_tag(tag)
         answer = self._run_probe(
             "snapshots",
-            _generated_files(),
+            evidence.not_evidence(),
             _FILE_BLOCKS,
             log_tail,
             first_folder,
@@ -135,11 +135,14 @@ class Workstation:
         return int(answer.text("code")), output.decode(errors="replace")
 
     def digests(self, folders: Sequence[str]) -> FileDigests:
-        """Return the digest of every regular file below these folders, made on the workstation.
+        """Return digest and size of every regular file below these folders but litter.
+
+        The digests are made on the workstation.
 
         Raises Invalid when a file cannot be read.
         """
-        answer = self._run_probe("digests", locations.SUPERSEDED, *folders)
+        litter = " ".join(artifacts.LITTER)
+        answer = self._run_probe("digests", locations.SUPERSEDED, litter, *folders)
         return answers.read_digests(answer, folders, self._host.name)
 
     def copy_folder(
@@ -157,7 +160,7 @@ class Workstation:
         if shutil.which("rsync") is None:
             raise Missing("rsync", "a program on this machine", "nothing on PATH", "install it")
         if self._absolute_root is None:
-            self._run_probe("digests", locations.SUPERSEDED)
+            self.digests([])
         source, transport = self._host.rsync_source(f"{self._absolute_root}/{folder}/")
         command = ["rsync", "-rt", f"--timeout={max(1, int(self._timeout))}", *transport]
         command += [f"--exclude={pattern}" for pattern in exclude]
@@ -244,14 +247,3 @@ def _progress_flag() -> str:
     if help_of_info.returncode == 0:
         return "--info=progress2"
     return "--progress"
-
-
-def _generated_files() -> str:
-    """Return the pattern (of `grep -E`) of the lines that are about files this project writes.
-
-    A file of ours that changes does not mean that the run is still at work.
-    """
-    names = "|".join(artifacts.generated(artifacts.Home.RUN, artifacts.Home.GATE))
-    names = names.replace(".", r"\.")
-    home = f"@({locations.RUNS}|{locations.GATES})/[^/]+/+"
-    return rf"{home}({locations.SUPERSEDED}/|({names})$|\.({names})\.[^/]*\.tmp$)"

@@ -5,9 +5,11 @@ write. Symbolic links are recorded and never followed.
 """
 
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field
+from fnmatch import translate
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,9 +18,13 @@ from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
 
-_IGNORED_NAME = ".DS_Store"  # macOS puts it into every folder that is looked at
 _GENERATED = artifacts.generated(Home.RUN, Home.GATE)
-_UNFINISHED = tuple(f".{name}.*.tmp" for name in _GENERATED)  # as core/disk.py names them
+# At the top of both folders: what this project writes, has not finished, and keeps beside. The last
+# two have the names that core/disk.py gives them.
+_UNFINISHED = tuple(f".{name}.*.tmp" for name in _GENERATED)
+_KEPT_BESIDE = tuple(name.replace(".", ".foreign-*.") for name in _GENERATED)
+_OURS = _GENERATED + _UNFINISHED + _KEPT_BESIDE
+_LITTER = artifacts.LITTER
 
 
 @dataclass(frozen=True)
@@ -31,17 +37,23 @@ class FileDigests:
 
     files: dict[str, str]  # path -> SHA-256
     links: dict[str, str]  # path of a symbolic link -> its target
+    sizes: dict[str, int] = field(default_factory=dict, compare=False)  # bytes, where known
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> "FileDigests":
-        """Return what a manifest says the evidence is."""
-        files = {row["path"]: row["sha256"] for row in manifest["files"]}
-        links = {row["path"]: row["target"] for row in manifest["links"]}
-        return cls(files, links)
+        """Return what a manifest says the evidence is. Early ones list litter, too."""
+        listed = cls({}, {})
+        for row in manifest["files"]:
+            listed.files[row["path"]] = row["sha256"]
+        for row in manifest["links"]:
+            listed.links[row["path"]] = row["target"]
+        return listed.only_evidence()
 
     def only_evidence(self) -> "FileDigests":
         """Return the same without what is no evidence."""
-        return FileDigests(_only_evidence(self.files), _only_evidence(self.links))
+        files = _only_evidence(self.files)
+        links = _only_evidence(self.links)
+        return FileDigests(files, links, self.sizes)
 
 
 def _only_evidence(paths: dict[str, str]) -> dict[str, str]:
@@ -58,16 +70,27 @@ def folders(run_paths: RunPaths) -> list[str]:
 
 def rsync_patterns() -> list[str]:
     """Return what is no evidence as rsync patterns, anchored to the folder that is copied."""
-    patterns = [f"/{name}" for name in _GENERATED + _UNFINISHED]
+    patterns = [f"/{name}" for name in _OURS]
     patterns.append(f"/{locations.SUPERSEDED}/")
-    patterns.append(_IGNORED_NAME)
+    # Litter is files only: whatever a folder is called, what is in it counts.
+    patterns.append("+ */")
+    patterns.extend(_LITTER)
     return patterns
+
+
+def not_evidence() -> str:
+    """Return the regular expression (of `grep -E`) of the ends of paths that are no evidence."""
+    homes = f"{locations.RUNS}|{locations.GATES}"
+    ours = artifacts.as_expression(_OURS)
+    at_top = f"@({homes})/[^/]+/+({locations.SUPERSEDED}/|({ours})$)"
+    litter = artifacts.as_expression(_LITTER)
+    return f"{at_top}|/({litter})$"
 
 
 def is_evidence(path: str) -> bool:
     """Return whether a file counts, by its path relative to the root.
 
-    A file that this project writes does not, nor one that it did not finish.
+    A file that this project writes does not, nor one that it did not finish, nor litter.
     """
     home = locations.GATES
     if path.startswith(f"{locations.RUNS}/"):
@@ -75,13 +98,18 @@ def is_evidence(path: str) -> bool:
     # The home and the name of the run or gate folder come first.
     above = home.count("/") + 2
     first, *others = path.split("/")[above:]
-    if path.endswith(f"/{_IGNORED_NAME}"):
+    name = others[-1] if others else first
+    if _any_of(_LITTER).match(name):
         return False
     if others:
         return first != locations.SUPERSEDED
-    if first in _GENERATED:
-        return False
-    return not any(fnmatchcase(first, pattern) for pattern in _UNFINISHED)
+    return not _any_of(_OURS).match(first)
+
+
+@cache
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    expressions = map(translate, patterns)
+    return re.compile("|".join(expressions))
 
 
 def digest_local(run_paths: RunPaths) -> FileDigests:
@@ -169,6 +197,6 @@ def compare(manifest: FileDigests, present: FileDigests, copied: bool) -> dict[s
         elif path not in actual:
             if not (copied and is_link):
                 differences[path] = "gone"
-        elif expected[path] != actual[path] or is_link != (path in present.links):
+        elif is_link != (path in present.links) or expected[path] != actual[path]:
             differences[path] = "changed"
     return differences

@@ -421,6 +421,16 @@ def test_a_snapshot_is_about_the_newest_run_of_exactly_the_tag(remote: Path) -> 
             False,
             id="our own, half written",
         ),
+        pytest.param(
+            f"{RUN_PATH}/.nfs000000000a1b2c3d", False, False, id="a file still open on NFS"
+        ),
+        pytest.param(f"{GATE_PATH}/deep/.run.log.swp", False, False, id="an editor at work"),
+        pytest.param(
+            f"{RUN_PATH}/governance_audit_check.foreign-0011aaff.json",
+            False,
+            False,
+            id="another program's, kept beside",
+        ),
         pytest.param(f"{RUN_PATH}/superseded_evidence/1/run.log", False, False, id="kept aside"),
         pytest.param(
             f"{GATE_PATH}/production_gates_final_summary.md", False, False, id="our own page"
@@ -482,6 +492,18 @@ def test_digests_of_every_file_whatever_its_name(station: Workstation, remote: P
     expected = fill(remote)
     assert station.digests([RUN_PATH]).files == expected
     assert station.round_trips == 1
+
+
+def test_digests_come_with_sizes_and_without_litter(station: Workstation, remote: Path) -> None:
+    put(remote / RUN_PATH / "a b@c.csv", b"12345")
+    put(remote / RUN_PATH / "empty", b"")
+    for name in (".nfs00a1", ".a.swp", "sub/a~", "sub/._a", "Thumbs.db", "#a#", ".DS_Store"):
+        put(remote / RUN_PATH / name, b"litter")
+    (remote / RUN_PATH / ".#a").symlink_to("hui@bench.4711")
+    digests = station.digests([RUN_PATH])
+    assert digests.sizes == {f"{RUN_PATH}/a b@c.csv": 5, f"{RUN_PATH}/empty": 0}
+    assert digests.files.keys() == digests.sizes.keys()
+    assert digests.links == {}
 
 
 def test_links_are_listed_and_not_followed(station: Workstation, remote: Path) -> None:

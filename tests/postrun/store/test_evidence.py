@@ -1,6 +1,7 @@
 """What counts as evidence, and how it differs from its manifest."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -62,10 +63,51 @@ def run_paths(local: Path) -> RunPaths:
         (f"{RUN_PATH}/.evidence_manifest.json.4711.00ff00ff.tmp", False),
         (f"{RUN_PATH}/superseded_evidence/1/{RUN_PATH}/result.json", False),
         (f"{GATE_PATH}/walk_forward_stress/.DS_Store", False),
+        (f"{RUN_PATH}/.nfs000000000a1b2c3d00000001", False),
+        (f"{RUN_PATH}/.run.log.swp", False),
+        (f"{RUN_PATH}/.run.log.swo", False),
+        (f"{RUN_PATH}/run.log~", False),
+        (f"{GATE_PATH}/deep/er/._walk_forward_summary.csv", False),
+        (f"{GATE_PATH}/Thumbs.db", False),
+        (f"{GATE_PATH}/.fuse_hidden0000000300000001", False),
+        (f"{GATE_PATH}/.#run.log", False),
+        (f"{GATE_PATH}/#run.log#", False),
+        (f"{GATE_PATH}/walk_forward_stress/alpha~/walk_forward_summary.csv", True),
+        (f"{RUN_PATH}/nfs00a1", True),
+        (f"{RUN_PATH}/run.swp", True),
+        (f"{RUN_PATH}/.hidden", True),
+        (f"{RUN_PATH}/governance_audit_check.foreign-0011aaff.json", False),
+        (f"{RUN_PATH}/sub/governance_audit_check.foreign-0011aaff.json", True),
+        (f"{RUN_PATH}/context.foreign-0011aaff.json", True),
     ],
 )
 def test_what_is_evidence(path: str, expected: bool) -> None:
     assert evidence.is_evidence(path) is expected
+
+
+def test_paths_that_are_no_evidence_are_matched_by_grep_too() -> None:
+    """The monitor leaves them out on the workstation by the same list."""
+    paths = [
+        *(f"{RUN_PATH}/.nfs00a1", f"{GATE_PATH}/deep/.run.log.swp", f"{GATE_PATH}/#run.log#"),
+        *(f"{RUN_PATH}/run_detection.json", f"{RUN_PATH}/.run_detection.json.1.ab.tmp"),
+        *(f"{RUN_PATH}/superseded_evidence/1/run.log", f"{RUN_PATH}/governance_audit_check.md"),
+        *(f"{RUN_PATH}/run.log", f"{RUN_PATH}/.run.log.1.tmp", f"{GATE_PATH}/a~/x.csv"),
+        *(f"{GATE_PATH}/sub/run_detection.json", f"{GATE_PATH}/my_run_detection.json"),
+    ]
+    lines = "".join(f"12@34@56@{path}\n" for path in paths)
+    command = ["grep", "-v", "-E", evidence.not_evidence()]
+    kept = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
+    assert kept.stderr == ""
+    counted = [line.rpartition("@")[2] for line in kept.stdout.splitlines()]
+    assert counted == [path for path in paths if evidence.is_evidence(path)]
+
+
+def test_litter_in_an_early_manifest_does_not_count(run_paths: RunPaths) -> None:
+    manifest = json_files.read(run_paths, "evidence_manifest")
+    litter = {**manifest["files"][0], "path": f"{RUN_PATH}/.run.log.swp"}
+    manifest["files"].append(litter)
+    listed = FileDigests.from_manifest(manifest)
+    assert evidence.compare(listed, evidence.digest_local(run_paths), copied=True) == {}
 
 
 def test_nothing_that_this_project_writes_is_evidence() -> None:

@@ -1,10 +1,16 @@
-# Every regular file below some folders with its SHA-256, every link with its target.
-# Arguments: nonce root left-out folder... A folder of the name left-out, at the top, is left out.
+# Every regular file below some folders with its SHA-256 and its size, every link with its target.
+# Arguments: nonce root left-out litter folder...
+#   left-out  a folder of this name, at the top, is left out
+#   litter    patterns of file names, divided by spaces: these files are left out
 # Plain names come together, as the tool prints them. A name with a newline, a carriage return or a
 # backslash, which the tools would change, comes alone and in hexadecimal digits.
 # shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
-left_out=$1
-shift
+left_out=$1 litter=$2
+shift 2
+# The patterns are find's to expand.
+set -f
+kept=
+for pattern in $litter; do kept="$kept ! -name $pattern"; done
 enter_root || { begin_part end; exit 0; }
 begin_part tools
 command -v rsync
@@ -33,26 +39,33 @@ digest_each='; tool=$1; shift; for f; do h=$($tool <"$f") && printf "%s %.64s\n"
 # shellcheck disable=SC2016
 target_each='; for f; do printf "%s %s\n" "$(hex "$f")" "$(hex "$(readlink "$f")")"; done'
 
+# shellcheck disable=SC2086 # words
 find_odd() {
-    find . -path "./$left_out" -prune -o \
+    find . -path "./$left_out" -prune -o $kept \
         \( -path "*$newline*" -o -path "*$return*" -o -path '*\\*' \) "$@"
 }
+# shellcheck disable=SC2086
 find_plain() {
-    find . -path "./$left_out" -prune -o \
+    find . -path "./$left_out" -prune -o $kept \
         ! -path "*$newline*" ! -path "*$return*" ! -path '*\\*' "$@"
 }
 
 for folder; do
     (
-        cd -- "$folder" 2>/dev/null || exit 0
+        [ -d "$folder" ] || exit 0
         begin_part "plain $folder"
+        cd -- "$folder" || { begin_part "failed $folder"; exit 0; }
         # shellcheck disable=SC2086 # a tool and its options
         find_plain -type f -exec $digest {} + || begin_part "failed $folder"
+        begin_part "sizes $folder"
+        # shellcheck disable=SC2086
+        find_plain -type f -exec $stat_all {} +
         begin_part "odd $folder"
         find_odd -type f -exec sh -c "$hex$digest_each" sh "$digest" {} + ||
             begin_part "failed $folder"
         begin_part "links $folder"
-        find . -path "./$left_out" -prune -o -type l -exec sh -c "$hex$target_each" sh {} + ||
+        # shellcheck disable=SC2086
+        find . -path "./$left_out" -prune -o $kept -type l -exec sh -c "$hex$target_each" sh {} + ||
             begin_part "failed $folder"
     )
 done
