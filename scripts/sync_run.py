@@ -4,15 +4,16 @@ Reads the run folder and the gate folder on the workstation, run_detection.json,
 evidence_manifest.json when there is one. Writes both folders and, last, evidence_manifest.json:
 every file with its size, SHA-256 and source. Files that this project writes are left alone on both
 sides; nothing is ever deleted; a second sync moves nothing.
-Exit codes: 0 done; 3 an input is missing; 4 the evidence is not what the manifest says
-(--accept-changed-evidence "reason" takes it and keeps the old files); 6 the workstation did not
-answer.
+Exit codes: 0 done; 3 an input is missing, or there is no room for the copy; 4 the evidence is not
+what the manifest says (--accept-changed-evidence "reason" takes it and keeps the old files); 6 the
+workstation did not answer.
 
     python scripts/sync_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
 """
 
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 
 from postrun import cli
 from postrun.core import artifacts, clock, disk, locations
-from postrun.core.errors import Invalid
+from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
@@ -76,6 +77,7 @@ def _copy_evidence(sync: Sync, workstation: Workstation) -> StepResult:
     # Pairs of path and digest, and then only the paths.
     differing = sorted(remote.files.items() - sync.local.files.items())
     outdated = [path for path, _ in differing]
+    _check_room(run_paths, remote, outdated)
     if not disk.DRY_RUN.get():
         _keep_old_files(run_paths, changes)
         for folder in folders:
@@ -161,8 +163,31 @@ def _keep_old_files(run_paths: RunPaths, changes: list[Json]) -> None:
     for change in changes:
         for path in change["kept"]:
             kept = run_folder / change["in"] / path
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(run_paths.root / path, kept)
+            with disk.report_write_errors(kept):
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(run_paths.root / path, kept)
+
+
+def _check_room(run_paths: RunPaths, remote: FileDigests, outdated: list[str]) -> None:
+    """Raise Missing when the files still to be copied have more bytes than a disk has free."""
+    needed: Counter[int] = Counter()  # by device
+    for folder in evidence.folders(run_paths):
+        place = run_paths.root / folder
+        while not place.exists():
+            place = place.parent
+        device = place.stat().st_dev
+        for path in outdated:
+            if path.startswith(f"{folder}/"):
+                needed[device] += remote.sizes.get(path, 0)
+        usage = shutil.disk_usage(place)
+        # Some network file systems do not say how large they are.
+        if usage.total and usage.free < needed[device]:
+            raise Missing(
+                f"disk of {place}",
+                f"room for {needed[device]:,} bytes that are still to be copied",
+                f"{usage.free:,} bytes free",
+                "make room there and sync again",
+            )
 
 
 def _check_copies(

@@ -4,6 +4,9 @@ import functools
 import hashlib
 import json
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +16,7 @@ from typing import Any
 import pytest
 
 import detect_run
+import sync_run
 from harness import factory, programs
 from harness.factory import put
 from harness.sshd import Sshd
@@ -555,3 +559,72 @@ def test_the_lock_names_its_holder(flow: Flow, capsys: pytest.CaptureFixture[str
     finally:
         holder.communicate()
     assert "found it held by another sync" in last_line_of(capsys)
+
+
+LITTER = (".nfs000000000a1b2c3d", ".run.log.swp", "run.log~", "._run.log", "Thumbs.db", ".DS_Store")
+
+
+def test_litter_on_either_side_is_no_evidence(
+    both: Flow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in LITTER:
+        put(both.remote / RUN_PATH / name, b"there")
+        put(both.remote / GATE_PATH / "walk_forward_stress" / name, b"there")
+    assert both() == 0
+    for name in LITTER:
+        put(both.local / RUN_PATH / name, b"here")
+        put(both.local / GATE_PATH / name, b"here")
+    (both.remote / RUN_PATH / LITTER[0]).unlink()
+    before = (both.local / RUN_PATH / "evidence_manifest.json").read_bytes()
+    capsys.readouterr()
+    assert both() == 0
+    assert "0 fetched, verified" in capsys.readouterr().err
+    assert (both.local / RUN_PATH / "evidence_manifest.json").read_bytes() == before
+    listed = {Path(row["path"]).name for row in both.manifest()["files"]}
+    assert listed.isdisjoint(LITTER)
+    assert not (both.local / GATE_PATH / "walk_forward_stress/run.log~").exists()
+    assert (both.local / RUN_PATH / "run.log~").read_bytes() == b"here"
+
+
+def test_a_folder_that_is_called_like_litter_is_copied(both: Flow) -> None:
+    put(both.remote / GATE_PATH / "walk_forward_stress/alpha~/walk_forward_summary.csv", b"1")
+    put(both.remote / GATE_PATH / "walk_forward_stress/alpha~/.nfs01", b"1")
+    assert both() == 0
+    folder = both.local / GATE_PATH / "walk_forward_stress/alpha~"
+    assert [path.name for path in folder.iterdir()] == ["walk_forward_summary.csv"]
+
+
+@pytest.fixture
+def small_disk(local: Path) -> list[str]:
+    """Return the words that run a command with a disk of one megabyte in place of gate_results."""
+    folder = local / "gate_results"
+    folder.mkdir()
+    mount = f'mount -t tmpfs -o size=1m tmpfs {shlex.quote(str(folder))} && exec "$@"'
+    words = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*words, "true"], check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    return words
+
+
+def run_on(small_disk: list[str], flow: Flow) -> subprocess.CompletedProcess[str]:
+    command = [*small_disk, sys.executable, sync_run.__file__, *flow.flags()]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_copy_that_has_no_room_is_refused_before_it_begins(
+    small_disk: list[str], flow: Flow
+) -> None:
+    put(flow.remote / GATE_PATH / "large.csv", b"x" * 3_000_000)
+    refused = run_on(small_disk, flow)
+    assert refused.returncode == 3
+    assert re.fullmatch(
+        rf"disk of {flow.local}/gate_results: expected room for 3,0\d\d,\d\d\d bytes that are "
+        r"still to be copied, found 1,048,576 bytes free; make room there and sync again\n",
+        refused.stderr,
+    )
+    assert not (flow.local / RUN_PATH / "result.json").exists()
+
+
+def test_what_was_copied_already_needs_no_room(small_disk: list[str], flow: Flow) -> None:
+    put(flow.remote / RUN_PATH / "large.csv", b"x" * 3_000_000)
+    assert run_on(small_disk, flow).returncode == 0
