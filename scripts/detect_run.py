@@ -45,7 +45,7 @@ def detect(request: RunRequest, _: RunPaths) -> StepResult:
     chosen = runs.choose(listing, tag, run)
     recorded = _recorded_reason(request, chosen)
     result, abandoned = runs.check_end(listing, chosen, request.abandoned, recorded)
-    document = judge(listing, chosen, result, gate)
+    document = _make_document(listing, chosen, result, gate)
     document["abandoned"] = abandoned
     document["overrides"] = {"run_folder": run, "gate_folder": gate}
     run_paths = RunPaths(request.root, chosen.folder, document["gate_folder"])
@@ -54,13 +54,13 @@ def detect(request: RunRequest, _: RunPaths) -> StepResult:
     return StepResult(_summary(document), (written,))
 
 
-def judge(
+def _make_document(
     listing: RemoteListing,
     chosen: ChosenRun,
     result: RemoteFile | None,
     asked_gate: str | None,
 ) -> Json:
-    """Return what run_detection.json says of a run, which `result` is None of when it is dead.
+    """Return the content of run_detection.json; `result` is None for a dead run.
 
     Raises Missing when there is no such gate report, NotFinished when processes are at work.
     """

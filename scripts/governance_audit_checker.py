@@ -1,8 +1,8 @@
 """Audit one run: is its record complete, and is it true?
 
-Reads configs/governance_checks.json, the run folder, the gate folder and the stage ledger. Only
-files that the evidence manifest lists count. What the gates decided is recorded and not judged: a
-factor that fails can have a clean record.
+Reads configs/governance_checks.json, the run folder, the gate folder and the stage ledger, and only
+files that the evidence manifest lists. Whether the gates passed is recorded and does not matter
+here: the record of a factor that fails can be complete and true.
 Writes governance_audit_check.json and .md into the run folder.
 Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 the catalogue is broken;
 5 it is not clear which run is meant.
@@ -46,7 +46,7 @@ def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     run_folder = run_paths.folder(Home.RUN)
     if not run_folder.is_dir():
         raise Missing(run_folder, "a run folder", "nothing there", _SYNC)
-    # Observe first, judge later: no check opens a file.
+    # Everything is read first: no check opens a file.
     facts = observe(run_paths, request.tag)
     catalogue = check_catalogue.checks()
     answers = record(facts, catalogue)

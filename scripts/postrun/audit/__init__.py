@@ -1,7 +1,7 @@
 """The checks of the audit, one module per family; each function has the id it has in the catalogue.
 
 facts       what is known about a run: plain records
-observe     reads a run and returns its facts; nothing is judged there
+observe     reads a run and returns its facts, without a decision
 answers     what a check returns, and how it words what is wrong
 recompute   numbers of the gate report, computed again from the tables beside it
 

@@ -1,7 +1,7 @@
 """Waiting for runs: one loop for one run and for many.
 
 timeouts      the flags that say how long to wait for what
-states        the state of a run, judged by pure functions over facts
+states        the state of a run: pure functions over facts
 facts         from the snapshot of a run to those facts
 run_monitor   one run: its state, and its event journal
 journal       monitor_events.jsonl

@@ -16,7 +16,7 @@ from postrun.monitor.run_monitor import RunMonitor
 from postrun.monitor.states import (
     Limits,
     MonitorState,
-    judge,
+    next_state,
     pause,
     seconds_left,
 )
@@ -109,7 +109,7 @@ class HostMonitor:
 
     def _take_problem(self, problem: PostRunError, now: float) -> None:
         self.problem = problem
-        self._current = judge(self._current, None, now, self.limits)
+        self._current = next_state(self._current, None, now, self.limits)
         # A wrong root, user or key at the first contact: asking again would not help. After the
         # first answer it may be a disk that is away for a while.
         if not self.has_answered:

@@ -8,7 +8,7 @@ from postrun.core.request import RunRequest
 from postrun.monitor.facts import facts_from
 from postrun.monitor.journal import Journal
 from postrun.monitor.report import ReportRow
-from postrun.monitor.states import Limits, MonitorState, judge, pause, seconds_left
+from postrun.monitor.states import Limits, MonitorState, next_state, pause, seconds_left
 from postrun.remote.snapshots import RunSnapshot
 from postrun.store import configuration, verdict
 
@@ -88,7 +88,7 @@ class RunMonitor:
             facts = facts_from(answer, self.tag, self._pattern, self._ignored_programs)
         else:
             self.problem = str(answer)
-        self.current = judge(previous, facts, now, self.limits)
+        self.current = next_state(previous, facts, now, self.limits)
         self.has_changed = self.current.differs_from(previous)
         try:
             self._journal.record(previous, self.current, now)

@@ -147,7 +147,9 @@ class MonitorState:
         )
 
 
-def judge(previous: MonitorState, facts: Facts | None, now: float, limits: Limits) -> MonitorState:
+def next_state(
+    previous: MonitorState, facts: Facts | None, now: float, limits: Limits
+) -> MonitorState:
     """Return the state after one more poll; `facts` is None when the workstation did not answer.
 
     `now` is the monitor's own monotonic clock in seconds. The workstation's clock does not matter:

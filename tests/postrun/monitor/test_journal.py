@@ -10,7 +10,7 @@ import pytest
 from postrun.core import disk, version
 from postrun.core.errors import Invalid
 from postrun.monitor.journal import Journal
-from postrun.monitor.states import Facts, Limits, MonitorState, judge
+from postrun.monitor.states import Facts, Limits, MonitorState, next_state
 
 TAG = "run1"
 RUN = f"2026-02-21_031500_production_gates_{TAG}"
@@ -25,7 +25,7 @@ def watch(local: Path, *facts: Facts | None) -> None:
     """Be one monitor: a new state and a new journal, one poll every 30 seconds."""
     current, journal = MonitorState(started_at=0.0), Journal(local, TAG)
     for index, fact in enumerate(facts):
-        previous, current = current, judge(current, fact, index * 30.0, Limits())
+        previous, current = current, next_state(current, fact, index * 30.0, Limits())
         journal.record(previous, current, index * 30.0)
 
 
@@ -100,10 +100,10 @@ def test_a_newer_folder_has_a_log_of_its_own(local: Path) -> None:
 def test_two_monitors_of_one_run_write_one_log(local: Path) -> None:
     first, second = Journal(local, TAG), Journal(local, TAG)
     begin = MonitorState(started_at=0.0)
-    running = judge(begin, BUSY, 0.0, Limits())
+    running = next_state(begin, BUSY, 0.0, Limits())
     for journal in (first, second):
         journal.record(begin, running, 0.0)
-    settling = judge(running, DONE, 30.0, Limits())
+    settling = next_state(running, DONE, 30.0, Limits())
     for journal in (first, second):
         journal.record(running, settling, 30.0)
     assert states(local) == "running settling"

@@ -17,7 +17,7 @@ from postrun.monitor.states import (
     Limits,
     MonitorState,
     State,
-    judge,
+    next_state,
     pause,
 )
 
@@ -38,7 +38,7 @@ def run(steps: Sequence[StepFunction], limits: Limits = LIMITS) -> list[MonitorS
     """Fold (moment, observation) pairs; return the state after each."""
     current, found = MonitorState(started_at=steps[0][0]), []
     for now, facts in steps:
-        current = judge(current, facts, now, limits)
+        current = next_state(current, facts, now, limits)
         found.append(current)
     return found
 
