@@ -35,12 +35,12 @@ def detect(request: RunRequest, _: RunPaths) -> StepResult:
     run = run_lookup.requested_run(request)
     gate = run_lookup.requested_gate(request)
     tag = run_lookup.requested_tag(request)
-    with open_workstation(request) as workstation:
-        listing = workstation.list_run(
-            tag,
-            run and f"{locations.RUNS}/{run}",
-            gate and f"{locations.GATES}/{gate}/{run_lookup.REPORT}",
-        )
+    workstation = open_workstation(request)
+    listing = workstation.list_run(
+        tag,
+        run and f"{locations.RUNS}/{run}",
+        gate and f"{locations.GATES}/{gate}/{run_lookup.REPORT}",
+    )
 
     chosen = runs.choose(listing, tag, run)
     recorded = _recorded_reason(request, chosen)

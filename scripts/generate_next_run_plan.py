@@ -140,8 +140,7 @@ def _ask_workstation(request: RunRequest, sources: Iterable[Source]) -> RemoteFi
         needed = planning.needed_files(source)
         paths.update(needed)
     try:
-        with open_workstation(request) as workstation:
-            return workstation.list_files(sorted(paths))
+        return open_workstation(request).list_files(sorted(paths))
     except (Unreachable, Missing) as error:
         terminal.error(str(error))
         return None

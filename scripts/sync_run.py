@@ -56,8 +56,7 @@ def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
     if _is_local(request):
         changes = _find_changes(sync, sync.local)
         return _write_manifest(sync, sync.local, changes, copied=[])
-    with open_workstation(request) as workstation:
-        return _copy_evidence(sync, workstation)
+    return _copy_evidence(sync, open_workstation(request))
 
 
 def _is_local(request: RunRequest) -> bool:

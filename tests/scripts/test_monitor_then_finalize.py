@@ -908,7 +908,7 @@ def test_a_stranger_is_refused_at_once(
 ) -> None:
     sshd.forget_host_key()
     assert ssh_bench.main() == 6
-    assert "expected a host key in known_hosts, found an unknown host" in capsys.readouterr().err
+    assert "found No ED25519 host key is known for " in capsys.readouterr().err
 
 
 def test_a_root_that_rsync_could_not_be_given_is_refused_before_anybody_waits(
@@ -928,7 +928,7 @@ def test_a_wrong_user_is_refused_at_once(
 ) -> None:
     ssh_bench.host = sshd.alias("stranger", User="nobody-here")
     assert ssh_bench.main() == 6
-    assert "expected a login by key, found refused" in capsys.readouterr().err
+    assert "Permission denied (publickey)" in capsys.readouterr().err
 
 
 def test_a_host_key_that_changes_on_the_way_is_never_trusted(ssh_bench: Bench, sshd: Sshd) -> None:
@@ -938,10 +938,7 @@ def test_a_host_key_that_changes_on_the_way_is_never_trusted(ssh_bench: Bench, s
     monitor.await_line("running: ")
     sshd.change_host_key()
     assert monitor.end() == 6
-    assert (
-        "expected an answer, found workstation bench: expected the host key in "
-        "known_hosts, found another" in (monitor.lines[-1])
-    )
+    assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in monitor.lines[-1]
 
 
 def test_a_noisy_profile_is_not_an_answer(ssh_bench: Bench, sshd: Sshd) -> None:

@@ -22,24 +22,24 @@ def start(
     Raises Missing, AmbiguousRun, Unreachable.
     """
     exit_code, messages = 0, [f"{run}: could be started now, nothing was"]
-    with open_workstation(request) as workstation:
-        remote_files = workstation.list_files(files)
-        absent = [path for path in files if path not in remote_files.files]
-        if absent:
-            expected = f"its files on workstation {request.host}"
-            raise Missing(run, expected, f"no {', no '.join(absent)}")
-        if request.tag in remote_files.tags:
-            tag = f"decision tag {request.tag}"
-            raise AmbiguousRun(tag, "a free one", "a run that has it", hint)
-        if not as_json:
-            print(shlex.join(command), flush=True)
-        if not disk.DRY_RUN.get():
-            try:
-                exit_code, output = workstation.launch(command)
-            except Unreachable as error:
-                raise _answer_lost(request, run, error) from None
-            ending = f"{run}: the launcher ended with exit code {exit_code}"
-            messages = [*output.splitlines(), ending]
+    workstation = open_workstation(request)
+    remote_files = workstation.list_files(files)
+    absent = [path for path in files if path not in remote_files.files]
+    if absent:
+        expected = f"its files on workstation {request.host}"
+        raise Missing(run, expected, f"no {', no '.join(absent)}")
+    if request.tag in remote_files.tags:
+        tag = f"decision tag {request.tag}"
+        raise AmbiguousRun(tag, "a free one", "a run that has it", hint)
+    if not as_json:
+        print(shlex.join(command), flush=True)
+    if not disk.DRY_RUN.get():
+        try:
+            exit_code, output = workstation.launch(command)
+        except Unreachable as error:
+            raise _answer_lost(request, run, error) from None
+        ending = f"{run}: the launcher ended with exit code {exit_code}"
+        messages = [*output.splitlines(), ending]
     exit_code = min(exit_code, 1)
     if as_json:
         result = {"exit_code": exit_code, "argv": command, "said": messages}

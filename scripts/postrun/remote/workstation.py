@@ -4,11 +4,7 @@
 """
 
 import secrets
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from os import fsdecode
 from pathlib import Path
 from typing import Any
@@ -17,10 +13,11 @@ from postrun.core import artifacts, locations, run_names
 from postrun.core.errors import Missing, Unreachable
 from postrun.core.request import RunRequest
 from postrun.decide.planning import RemoteFiles
-from postrun.remote import answers, hosts, read_snapshots
+from postrun.remote import answers, hosts, read_snapshots, rsync, ssh_target
 from postrun.remote.answers import Answer, RemoteListing
 from postrun.remote.probe_command import probe_command
 from postrun.remote.snapshots import HostSnapshot, RunSnapshot
+from postrun.remote.ssh_target import CommandOutput
 from postrun.store import configuration, evidence
 from postrun.store.evidence import FileDigests
 
@@ -37,23 +34,19 @@ def connect(host: str, remote_root: str, settings: Mapping[str, Any]) -> "Workst
     """Return a workstation; nothing is sent yet. Raises Usage.
 
     `host` is `local` for a folder that stands in for a workstation, else what `ssh` would be given.
-    Of the settings only the timeouts count here.
+    Of the settings only the timeouts and the transport count here.
     """
-    reached = hosts.host(host, settings["connect_timeout_s"])
+    transport = settings.get("transport", "openssh")
+    reached = hosts.host(host, settings["connect_timeout_s"], transport)
     return Workstation(reached, remote_root, settings["probe_timeout_s"])
 
 
-@contextmanager
-def open_workstation(request: RunRequest) -> Iterator["Workstation"]:
-    """Yield the workstation that is asked for, with the timeouts of the settings.
+def open_workstation(request: RunRequest) -> "Workstation":
+    """Return the workstation that is asked for, with the timeouts of the settings.
 
-    Close it after.
+    Its connection serves the whole process, and ends with it.
     """
-    workstation = connect(request.host, request.remote_root, configuration.workstation())
-    try:
-        yield workstation
-    finally:
-        workstation.close()
+    return connect(request.host, request.remote_root, configuration.workstation())
 
 
 class Workstation:
@@ -62,7 +55,7 @@ class Workstation:
     Every probe raises Unreachable when no whole answer comes, Missing when the root is not there.
     """
 
-    def __init__(self, host: hosts.Host, root: str, timeout: float) -> None:
+    def __init__(self, host: Any, root: str, timeout: float) -> None:
         self._host = host
         self.root = root
         self._absolute_root: str | None = None  # as the last answer had it
@@ -132,7 +125,8 @@ class Workstation:
         """
         answer = self._run_probe("launch", *command)
         output = answer.content("output")
-        return int(answer.text("code")), output.decode(errors="replace")
+        code = int(answer.text("code"))
+        return code, output.decode(errors="replace")
 
     def digests(self, folders: Sequence[str]) -> FileDigests:
         """Return digest and size of every regular file below these folders but litter.
@@ -152,51 +146,17 @@ class Workstation:
         exclude: Sequence[str],
         show_progress: bool,
     ) -> None:
-        """Copy what is in a folder with rsync. Links are skipped, and nothing is deleted.
+        """Copy what is in a folder with rsync, and delete nothing; see `rsync.copy`.
 
-        `exclude` holds rsync patterns. Raises Missing for an rsync that is not there, Unreachable
-        for one that failed.
+        `exclude` holds rsync patterns.
         """
-        if shutil.which("rsync") is None:
-            raise Missing("rsync", "a program on this machine", "nothing on PATH", "install it")
         if self._absolute_root is None:
             self.digests([])
-        source, transport = self._host.rsync_source(f"{self._absolute_root}/{folder}/")
-        command = ["rsync", "-rt", f"--timeout={max(1, int(self._timeout))}", *transport]
-        command += [f"--exclude={pattern}" for pattern in exclude]
-        if show_progress:
-            command.append(_progress_flag())
-        destination.mkdir(parents=True, exist_ok=True)
-        command += [source, f"{destination.absolute()}/"]
-        self._run_rsync(command, folder, show_progress)
-
-    def _run_rsync(self, command: list[str], folder: str, show_progress: bool) -> None:
-        process = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr if show_progress else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-        if process.returncode == 0:
-            return
-        message = _rsync_message(process.stderr.decode(errors="replace"))
-        if process.returncode == 127 or "command not found" in message:
-            raise self._without_rsync()
-        raise Unreachable(
-            f"rsync of {folder} from workstation {self._host.name}",
-            "a whole copy",
-            f"exit code {process.returncode} ({message})",
-            "the next sync goes on from here",
-        )
-
-    def _without_rsync(self) -> Missing:
-        return Missing(
-            f"rsync on workstation {self._host.name}",
-            "a program",
-            "nothing on its PATH",
-            "install it there",
-        )
+        path = f"{self._absolute_root}/{folder}"
+        timeout = max(1, int(self._timeout))
+        options = [f"--timeout={timeout}"]
+        options += [f"--exclude={pattern}" for pattern in exclude]
+        rsync.copy(self._host, path, destination, options, show_progress)
 
     def _run_probe(self, probe: str, *arguments: object) -> Answer:
         """Return the answer to a probe. Everything that is asked of a workstation passes here."""
@@ -207,8 +167,9 @@ class Workstation:
             timeout *= _LONG_PROBE
         output = self._host.run(command, timeout)
         self.round_trips += 1
-        answer = Answer.parse(output, nonce, self._host.name)
-        self._absolute_root = fsdecode(answer.content("root")).rstrip("\n") or None
+        answer = self._read_answer(output, nonce)
+        root = fsdecode(answer.content("root"))
+        self._absolute_root = root.rstrip("\n") or None
         if self._absolute_root is None:
             raise Missing(
                 f"root {self.root} on workstation {self._host.name}",
@@ -217,33 +178,32 @@ class Workstation:
                 "see --remote-root",
             )
         # A root that rsync cannot copy from is refused now, before anybody waits for a run.
-        self._host.rsync_source(self._absolute_root)
+        if self._host.name != "local":
+            ssh_target.check_rsync_path(self._absolute_root)
         if probe == "digests" and not answer.text("tools"):
-            raise self._without_rsync()
+            raise rsync.missing_program(self._host.name)
         return answer
+
+    def _read_answer(self, output: CommandOutput, nonce: str) -> Answer:
+        """Return a whole answer. Without one, what ssh said comes before our own guess."""
+        try:
+            return Answer.parse(output.content, nonce, self._host.name)
+        except Unreachable:
+            if output.failure is not None:
+                raise output.failure from None
+            raise
 
     def close(self) -> None:
         """End the connection, if there is one."""
         self._host.close()
 
 
-def _rsync_message(text: str) -> str:
-    """Return the line that says most about a failure: the first of rsync's or ssh's own."""
-    lines = text.strip().splitlines() or ["no message"]
-    for line in lines:
-        if "rsync" in line or "ssh" in line.lower():
-            return line
-    return lines[-1]
+def _generated_files() -> str:
+    """Return the pattern (of `grep -E`) of the lines that are about files this project writes.
 
-
-def _progress_flag() -> str:
-    """Return rsync's flag for progress in one line; old ones, macOS' too, have it only by file."""
-    help_of_info = subprocess.run(
-        ["rsync", "--info=help"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    if help_of_info.returncode == 0:
-        return "--info=progress2"
-    return "--progress"
+    A file of ours that changes does not mean that the run is still at work.
+    """
+    names = "|".join(artifacts.generated(artifacts.Home.RUN, artifacts.Home.GATE))
+    names = names.replace(".", r"\.")
+    home = f"@({locations.RUNS}|{locations.GATES})/[^/]+/+"
+    return rf"{home}({locations.SUPERSEDED}/|({names})$|\.({names})\.[^/]*\.tmp$)"

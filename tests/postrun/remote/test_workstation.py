@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from postrun.remote.workstation import Workstation
 RUN = f"2026-02-21_031500_production_gates_{TAG}"
 RUN_PATH = f"audit/workstation_runs/{RUN}"
 GATE_PATH = "gate_results/production_gates_2026-02-21_031700"
+SETTINGS: dict[str, Any] = {"connect_timeout_s": 3, "probe_timeout_s": 30}
 ODD_NAMES = [
     b"plain.csv",
     b"two words.csv",
@@ -41,10 +43,11 @@ ODD_NAMES = [
 ]
 
 
-@pytest.fixture(params=["local", "ssh"])
-def host(request: pytest.FixtureRequest) -> str:
-    """Return both hosts in turn."""
-    return str(request.getfixturevalue("ssh_host")) if request.param == "ssh" else "local"
+@pytest.fixture(params=["local", "ssh", "fabric"])
+def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return this machine, and a host by both ways to connect, in turn."""
+    monkeypatch.setitem(SETTINGS, "transport", request.param.replace("ssh", "openssh"))
+    return "local" if request.param == "local" else str(request.getfixturevalue("ssh_host"))
 
 
 @pytest.fixture
@@ -56,9 +59,7 @@ def station(host: str, remote: Path) -> Iterator[Workstation]:
 
 
 def connect(host: str, root: Path, **patience: float) -> Workstation:
-    return workstation.connect(
-        host, str(root), {"connect_timeout_s": 3, "probe_timeout_s": 30, **patience}
-    )
+    return workstation.connect(host, str(root), {**SETTINGS, **patience})
 
 
 def sha(path: Path) -> str:
@@ -548,7 +549,7 @@ def narrow_path(folder: Path, without: set[str]) -> str:
     """Build a PATH that has only what the probes may need, less some."""
     tools = (
         "sh awk bash cat cut date dd find grep ls od openssl ps readlink rsync sed "
-        "sha256sum shasum sort stat tail tr"
+        "sha256sum shasum sort ssh stat tail tr"
     )
     for tool in [*tools.split(), "xargs", "perl", "env"]:
         found = shutil.which(tool)
@@ -682,12 +683,12 @@ def test_an_rsync_without_a_total_tells_file_by_file(
 
 
 def test_no_rsync_here(
-    remote: Path, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Path, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ssh_host: str
 ) -> None:
     put(remote / RUN_PATH / "a", b"a")
     monkeypatch.setenv("PATH", narrow_path(tmp_path / "bin", {"rsync"}))
     with pytest.raises(Missing, match="rsync: expected a program on this machine"):
-        connect("local", remote).copy_folder(RUN_PATH, local / RUN_PATH, [], show_progress=False)
+        connect(ssh_host, remote).copy_folder(RUN_PATH, local / RUN_PATH, [], show_progress=False)
 
 
 def test_no_rsync_there(sshd: Sshd, remote: Path, local: Path, tmp_path: Path) -> None:
@@ -708,7 +709,7 @@ def test_no_rsync_there(sshd: Sshd, remote: Path, local: Path, tmp_path: Path) -
 
 def test_a_folder_that_vanished_is_one_line(station: Workstation, local: Path) -> None:
     with pytest.raises(
-        Unreachable, match=r"rsync of audit/.* expected a whole copy, found exit code 23"
+        Unreachable, match=r"rsync of .*/audit/.* expected a whole copy, found exit code 23"
     ) as caught:
         station.copy_folder(RUN_PATH, local / RUN_PATH, [], show_progress=False)
     assert "\n" not in str(caught.value)
@@ -740,10 +741,11 @@ def test_an_unknown_host_key_is_refused(
     sshd: Sshd, remote: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sshd.forget_host_key()
-    assert asks(sshd.host, remote) == (
-        "workstation bench: expected a host key in known_hosts, found an unknown "
-        "host; check it by: ssh bench"
+    line = asks(sshd.host, remote)
+    assert line.startswith(
+        "workstation bench: expected a login over SSH, found No ED25519 host key"
     )
+    assert line.endswith("does `ssh bench` work without a question?")
     assert capfd.readouterr().err == ""
     assert sshd.known_hosts.read_text() == "", "and it is not made known"
 
@@ -752,9 +754,9 @@ def test_a_changed_host_key_is_refused(
     sshd: Sshd, remote: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sshd.change_host_key()
-    assert asks(sshd.host, remote).startswith(
-        "workstation bench: expected the host key in known_hosts, found another key"
-    )
+    line = asks(sshd.host, remote)
+    assert "found WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!" in line
+    assert line.endswith("if the change is known: ssh-keygen -R")
     assert capfd.readouterr().err == ""
 
 
@@ -762,7 +764,7 @@ def test_a_wrong_user_is_refused(
     sshd: Sshd, remote: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     line = asks(sshd.alias("stranger", User="nobody-here"), remote)
-    assert line.startswith("workstation stranger: expected a login by key, found refused (")
+    assert line.startswith("workstation stranger: expected a login over SSH, found nobody-here@")
     assert capfd.readouterr().err == ""
 
 
@@ -788,7 +790,7 @@ def test_every_hop_must_be_known(sshd: Sshd, remote: Path) -> None:
     empty = sshd.folder / "empty"
     empty.write_text("")
     sshd.alias("hop", UserKnownHostsFile=str(empty))
-    assert "found an unknown host" in asks(sshd.alias("behind", ProxyJump="hop"), remote)
+    assert "Host key verification failed" in asks(sshd.alias("behind", ProxyJump="hop"), remote)
     sshd.alias("known-hop")
     assert (
         asks(
@@ -904,7 +906,7 @@ def test_a_profile_that_talks_into_rsync_is_one_line(sshd: Sshd, remote: Path, l
 def test_what_is_no_answer_is_said_so(sshd: Sshd, remote: Path) -> None:
     sshd.set_profile("echo this account is not for shells; exit 0")
     assert asks(sshd.host, remote).endswith(
-        "expected an answer to the probe, found something else (is there a POSIX shell?)"
+        "expected a POSIX shell, found one that ends by itself (this account is not for shells)"
     )
 
 

@@ -1,0 +1,315 @@
+"""A host that the user's own OpenSSH reaches: one login carries every command and every copy.
+
+The facts behind each option and each step are in docs/ssh.md.
+"""
+
+import atexit
+import contextlib
+import functools
+import os
+import re
+import secrets
+import select
+import shlex
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from postrun.core.errors import HostRejected, Missing, Unreachable
+from postrun.remote import commands, ssh_errors
+from postrun.remote.ssh_target import CommandOutput, Target, client_config
+
+# A host block may be made for people: a command at login, a terminal, forwarded ports. None of it
+# is for us. All options are known to OpenSSH 8.0.
+_OPTIONS = (
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "ClearAllForwardings=yes",
+    "PermitLocalCommand=no",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "Tunnel=no",
+    "UpdateHostKeys=no",
+    "LogLevel=ERROR",
+)
+# The same for what came with OpenSSH 8.7; before it, an unknown option is an error.
+_OPTIONS_8_7 = ("SessionType=default", "StdinNull=no", "ForkAfterAuthentication=no")
+_MASTER = (
+    "ControlMaster=yes",
+    "ControlPersist=no",
+    "ServerAliveInterval=15",  # three of these without an answer end the connection
+    "ServerAliveCountMax=3",
+)
+_DIRECT = ("ControlMaster=no", "ControlPath=none")
+_USERS_MASTER = ("ControlMaster=no",)
+# ssh adds 17 characters to the path while it makes a socket; a path has room for 108 on Linux.
+_LONGEST_SOCKET = 86  # bytes; macOS allows four fewer than Linux
+_PLAIN_PATH = re.compile(r"/[\w./-]+", re.ASCII)
+_LOGIN_TIMEOUTS = 4  # name, connection, key exchange and login have a timeout each
+_CONNECTION_ENDS_WITHIN = 1.0  # seconds
+_SSH_FAILED = 255
+
+
+class OpenSshHost:
+    """A host behind a control connection: the one that the user has open, else one of our own.
+
+    Our own is a child process whose input is a pipe: when this process ends, however it is killed,
+    the pipe closes, and the connection ends with it. After an error the next command connects
+    again.
+    """
+
+    def __init__(self, target: Target, connect_timeout: float) -> None:
+        self.name = target.name
+        self._target = target
+        self._timeout = connect_timeout  # seconds
+        self._control: tuple[str, ...] | None = None  # options; None: there is no connection
+        self._master: _Master | None = None
+        self._answered = False
+        self._had_users_master = False
+        self._may_share = True
+        atexit.register(self.close)
+
+    def run(self, command: str, timeout: float) -> CommandOutput:
+        """Return what a command wrote to stdout, and why, if ssh itself failed.
+
+        Raises Unreachable when no answer comes within `timeout` seconds, HostRejected for a login
+        that is refused.
+        """
+        self._connect()
+        try:
+            result = commands.run([*self._ssh(), self._target.host, command], timeout)
+        except TimeoutError:
+            self.close()
+            raise too_slow(self.name, timeout) from None
+        if "session request failed" in result.stderr:
+            # The server allows one session in a connection: each command logs in by itself.
+            self.close()
+            self._may_share = False
+        if result.code != _SSH_FAILED:
+            self._answered = True
+            return CommandOutput(result.stdout, None)
+        return CommandOutput(result.stdout, self._connection_error(result.stderr))
+
+    def rsync_source(self, path: str) -> tuple[str, list[str]]:
+        """Return rsync's name for a path, and its flag for an ssh over the same connection."""
+        self._connect()
+        return self._target.rsync_source(path), ["-e", shlex.join(self._ssh()[:-1])]
+
+    def close(self) -> None:
+        """End our own connection, if there is one; one of the user's stays."""
+        self._control = None
+        if self._master is not None:
+            self._master.close()
+            self._master = None
+
+    def _connect(self) -> None:
+        """Make sure that there is a connection. Raises Unreachable, HostRejected, Missing."""
+        if self._master is not None and not self._master.is_alive():
+            self.close()
+        if self._control is not None:
+            return
+        if self._may_share and self._users_master_is_open():
+            self._control = _USERS_MASTER
+            self._had_users_master = True
+            return
+        try:
+            self._open_master()
+        except HostRejected as error:
+            if not self._had_users_master:
+                raise
+            # A person can open that connection again, so waiting may help.
+            hint = f"the control connection was closed: `ssh {self.name}` opens it again"
+            raise Unreachable(
+                f"workstation {self.name}", "an open control connection", str(error), hint
+            ) from None
+
+    def _open_master(self) -> None:
+        """Log in. Without a place for a socket, each command will log in by itself."""
+        self._control = _DIRECT
+        folder = _socket_folder() if self._may_share else None
+        if folder is None:
+            return
+        socket = folder / secrets.token_hex(4)
+        options = (*_MASTER, f"ControlPath={socket}")
+        self._control = None
+        words = [*self._ssh(options), self._target.host, "cat"]
+        master = _Master(words, socket)
+        message = master.log_in(self._timeout * _LOGIN_TIMEOUTS)
+        if message is None:
+            self._master = master
+            self._control = ("ControlMaster=no", f"ControlPath={socket}")
+            self._answered = True
+            return
+        master.close()
+        if "unix_listener" in message:
+            # The socket could not be made.
+            self._may_share = False
+            self._control = _DIRECT
+            return
+        if master.remote_shell_ended():
+            said = " / ".join(message.splitlines()) or "it printed nothing"
+            found = f"one that ends by itself ({said[:400]})"
+            raise HostRejected(f"workstation {self.name}", "a POSIX shell", found)
+        raise ssh_errors.login_error(self.name, message, not self._answered)
+
+    def _users_master_is_open(self) -> bool:
+        words = [*self._ssh(_USERS_MASTER)[:-1], "-O", "check", "--", self._target.host]
+        try:
+            return commands.run(words, self._timeout).code == 0
+        except TimeoutError:
+            return False
+
+    def _connection_error(self, message: str) -> Unreachable | None:
+        """Return why ssh failed; None when the connection is well and the command itself failed."""
+        if self._master is not None:
+            if not self._master.ends_within(_CONNECTION_ENDS_WITHIN):
+                return None
+            message = self._master.message() or message
+        elif self._control == _USERS_MASTER:
+            if self._users_master_is_open():
+                return None
+            self.close()
+            return Unreachable(
+                f"workstation {self.name}",
+                "the control connection that was open",
+                "a closed one",
+                f"`ssh {self.name}` opens it again",
+            )
+        self.close()
+        return ssh_errors.login_error(self.name, message, not self._answered)
+
+    def _ssh(self, control: tuple[str, ...] | None = None) -> list[str]:
+        """Return ssh with its options, up to the name of the host."""
+        options = [*_OPTIONS, f"ConnectTimeout={max(1, int(self._timeout))}"]
+        if _version() >= (8, 7):
+            options += _OPTIONS_8_7
+        words = ["ssh"]
+        config = client_config()
+        if config is not None:
+            words += ["-F", config]
+        for option in (*options, *(control or self._control or _DIRECT)):
+            words += ["-o", option]
+        return [*words, *self._target.flags, "--"]
+
+
+class _Master:
+    """The control connection of our own: an ssh that runs `cat` over there."""
+
+    def __init__(self, command: list[str], socket: Path) -> None:
+        self._socket = socket
+        # Children of ssh would keep a pipe open; a file can be read whenever it is needed.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the connection)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+
+    def log_in(self, timeout: float) -> str | None:
+        """Return None once we are logged in, else what ssh said. `timeout` is in seconds.
+
+        What we send comes back when we are; noise of a login profile before it does not matter.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        nonce = secrets.token_hex(16).encode()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(nonce + b"\n")
+            self._process.stdin.flush()
+        deadline = time.monotonic() + timeout
+        received = b""
+        output = self._process.stdout
+        while nonce not in received:
+            patience = max(0, deadline - time.monotonic())
+            readable, _, _ = select.select([output], [], [], patience)
+            if not readable:
+                return self.message() or f"no login within {timeout:g} s"
+            piece = os.read(output.fileno(), 65536)
+            if not piece:
+                self.ends_within(_CONNECTION_ENDS_WITHIN)
+                return self.message() or received.decode(errors="replace").strip()
+            received += piece
+        return None
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ends_within(self, seconds: float) -> bool:
+        """Return whether the connection is gone, or goes in a moment."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return not self.is_alive()
+
+    def remote_shell_ended(self) -> bool:
+        """Return whether the login was well and the program over there ended.
+
+        255 is ssh's own exit code; a negative one is a signal on this machine.
+        """
+        code = self._process.returncode
+        return code is not None and 0 <= code < _SSH_FAILED
+
+    def message(self) -> str:
+        """Return what ssh said so far."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace").strip()
+
+    def close(self) -> None:
+        """End the connection; without a network ssh would wait for it, so it is killed then."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        if not self.ends_within(_CONNECTION_ENDS_WITHIN):
+            self._process.kill()
+            self._process.wait()
+        self._socket.unlink(missing_ok=True)
+        self._errors.close()
+
+
+def too_slow(name: str, timeout: float) -> Unreachable:
+    """Return the error for an answer that did not come in time."""
+    return Unreachable(f"workstation {name}", f"an answer within {timeout:g} s", "none")
+
+
+def _socket_folder() -> Path | None:
+    """Return the folder for sockets, which belongs to this user alone; None: there is none.
+
+    Its name is short, since the path of a socket must be.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folders = [Path(f"/tmp/postrun-{os.getuid()}")]
+    if runtime:
+        folders.insert(0, Path(runtime) / "postrun")
+    for folder in folders:
+        socket = str(folder / "12345678")
+        if not _PLAIN_PATH.fullmatch(socket) or len(socket) > _LONGEST_SOCKET:
+            continue
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            # Another user could have put a link or a folder of his there.
+            status = folder.lstat()
+            private = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o700
+            if private and status.st_uid == os.getuid():
+                return folder
+    return None
+
+
+@functools.cache
+def _version() -> tuple[int, int]:
+    """Return the version of OpenSSH on this machine; (0, 0) for one that is not known.
+
+    Raises Missing when there is none.
+    """
+    if shutil.which("ssh") is None:
+        raise Missing("ssh", "a program on this machine", "nothing on PATH", "install it")
+    printed = commands.run(["ssh", "-V"], timeout=None)
+    match = re.search(r"OpenSSH\D*(\d+)\.(\d+)", printed.stderr)
+    if match is None:
+        return (0, 0)
+    return int(match[1]), int(match[2])

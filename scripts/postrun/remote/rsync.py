@@ -1,0 +1,98 @@
+"""Copy a folder from a workstation with rsync, and say in rsync's own words why it failed."""
+
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from postrun.core.errors import HostRejected, Invalid, Missing, PostRunError, Unreachable
+from postrun.remote import commands, ssh_errors
+
+# rsync's exit codes (its manual, "EXIT VALUES").
+_REFUSED = (1, 2, 3, 4, 5, 6)  # usage, protocol, file selection, not supported
+_FILE_ERROR = 11
+_STREAM = 12
+_PARTIAL = 23
+_NO_PROGRAM = 127
+_SEVERAL_LINES = 3
+_SPOKEN = re.compile(r"rsync|ssh|is your shell clean", re.IGNORECASE)
+_LOCAL_DISK = re.compile(
+    r"No space left on device|Disk quota exceeded|Read-only file system|File too large"
+    r"|\[(?:receiver|generator)\].*Permission denied|\bmkdir .*Permission denied"
+)
+
+
+def copy(
+    host: Any,
+    folder: str,
+    destination: Path,
+    options: Sequence[str],
+    show_progress: bool,
+) -> None:
+    """Copy what is in a folder of a host. Links are skipped, and nothing is deleted.
+
+    `folder` is absolute. Raises Missing for an rsync that is not there and for a disk that is full
+    here, Invalid for a file that may not be read there, Unreachable for an outage, HostRejected for
+    what no waiting mends.
+    """
+    if shutil.which("rsync") is None:
+        raise Missing("rsync", "a program on this machine", "nothing on PATH", "install it")
+    source, connection = host.rsync_source(f"{folder}/")
+    command = ["rsync", "-rt", *options, *connection]
+    progress = None
+    if show_progress:
+        command.append(_progress_flag())
+        progress = sys.stderr
+    destination.mkdir(parents=True, exist_ok=True)
+    command += [source, f"{destination.absolute()}/"]
+    result = commands.run(command, timeout=None, stdout=progress)
+    if result.code != 0:
+        raise _error(folder, host.name, result.code, result.stderr)
+
+
+def _error(folder: str, name: str, code: int, message: str) -> PostRunError:
+    """Return the error for an rsync that failed, with its own words."""
+    if code == _NO_PROGRAM or "command not found" in message:
+        return missing_program(name)
+    thing = f"rsync of {folder} from workstation {name}"
+    expected = "a whole copy"
+    said = f"exit code {code} ({_lines(message)})"
+    if code == _FILE_ERROR or _LOCAL_DISK.search(message):
+        hint = "make room on this machine, or see who may write there; then run the same again"
+        return Missing(thing, "a copy that can be written here", said, hint)
+    if code == _PARTIAL and "Permission denied" in message:
+        hint = "let this account read the file there; then run the same again"
+        return Invalid(thing, expected, said, hint)
+    unclean = code == _STREAM and "is your shell clean" in message
+    if unclean or code in _REFUSED or ssh_errors.is_refused(message):
+        return HostRejected(thing, expected, said)
+    return Unreachable(thing, expected, said, "the next sync goes on from here")
+
+
+def missing_program(name: str) -> Missing:
+    """Return the error for a workstation without rsync."""
+    return Missing(
+        f"rsync on workstation {name}",
+        "a program",
+        "nothing on its PATH",
+        "install it there",
+    )
+
+
+def _lines(message: str) -> str:
+    """Return the first line of rsync or ssh, and the explanation that follows it.
+
+    The line before the last says why; the last one has the exit code and a source line.
+    """
+    lines = [line for line in message.splitlines() if line.strip()]
+    spoken = [line for line in lines if _SPOKEN.search(line)]
+    return " / ".join((spoken or lines or ["no message"])[:_SEVERAL_LINES])[:400]
+
+
+def _progress_flag() -> str:
+    """Return rsync's flag for progress in one line; old ones, macOS' too, have it only by file."""
+    if commands.run(["rsync", "--info=help"], timeout=None).code == 0:
+        return "--info=progress2"
+    return "--progress"

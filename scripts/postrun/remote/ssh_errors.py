@@ -1,0 +1,61 @@
+"""Turn what ssh said into an error of ours.
+
+Its own words are shown. The question is only whether waiting may help: an outage passes, a
+refusal does not.
+"""
+
+import re
+
+from postrun.core.errors import HostRejected, Unreachable
+
+# Words of OpenSSH 8.0 to 9.9 for what no waiting mends. The first that matches is shown.
+_LOGIN_REFUSED = re.compile(
+    r"HAS CHANGED|Host key verification failed|is marked as revoked|Permission denied \("
+    r"|Too many authentication failures|Unable to negotiate with"
+)
+_CONFIGURATION_REFUSED = re.compile(
+    r"[Bb]ad configuration option|Bad owner or permissions|invalid characters|usage: ssh"
+    r"|unix_listener|Can't open user config file|\bline \d+: "
+)
+_UNKNOWN_NAME = re.compile(r"Could not resolve hostname(?!.*[Tt]emporary failure)")
+_SEVERAL_LINES = 3
+
+
+def login_error(name: str, message: str, first_contact: bool) -> Unreachable:
+    """Return the error for an ssh that ended before it was logged in, with ssh's own words.
+
+    A name that nobody knows is wrong at the first contact, and an outage of name servers later.
+    """
+    workstation = f"workstation {name}"
+    said = _ssh_lines(message)
+    if is_refused(message):
+        hint = f"does `ssh {name}` work without a question?"
+        if "HAS CHANGED" in message:
+            hint = "somebody may stand in between; if the change is known: ssh-keygen -R"
+        return HostRejected(workstation, "a login over SSH", said, hint)
+    if _CONFIGURATION_REFUSED.search(message):
+        hint = "mend the SSH configuration of this machine"
+        return HostRejected(workstation, "a login over SSH", said, hint)
+    if first_contact and _UNKNOWN_NAME.search(message):
+        return HostRejected(workstation, "a host name that is known", said, "see --host")
+    return Unreachable(workstation, "an answer over SSH", said)
+
+
+def is_refused(message: str) -> bool:
+    """Return whether ssh says that a login was refused."""
+    return bool(_LOGIN_REFUSED.search(message))
+
+
+def _ssh_lines(message: str) -> str:
+    """Return what ssh said in one line: all of it when it is short, else the lines that matter."""
+    lines = []
+    for line in message.splitlines():
+        plain = line.strip("@ \r")
+        if plain and plain not in lines:
+            lines.append(plain)
+    if not lines:
+        return "no words of ssh"
+    if len(lines) > _SEVERAL_LINES:
+        matches = filter(is_refused, lines)
+        lines = [*matches, lines[-1]]
+    return " / ".join(lines)[:400]

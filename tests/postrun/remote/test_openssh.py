@@ -1,0 +1,157 @@
+"""One login carries everything, and no connection outlives us."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.factory import TAG, make_run
+from harness.sshd import Sshd
+from postrun.core import locations
+from postrun.core.errors import Unreachable
+from postrun.remote import openssh, workstation
+from postrun.remote.workstation import Workstation
+
+RUN = f"audit/workstation_runs/2026-02-21_031500_production_gates_{TAG}"
+SETTINGS = {"connect_timeout_s": 5, "probe_timeout_s": 30}
+
+
+@pytest.fixture(autouse=True)
+def sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Yield the folder in which this test's sockets are; its path is short."""
+    folder = Path(f"/tmp/{os.getpid()}-{abs(hash(tmp_path)) % 10**6}")
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    yield folder / "postrun"
+    (folder / "postrun").rmdir() if (folder / "postrun").is_dir() else None
+    folder.rmdir()
+
+
+def connect(name: str, root: Path) -> Workstation:
+    return workstation.connect(name, str(root), SETTINGS)
+
+
+def use(station: Workstation, local: Path) -> None:
+    """Ask and copy, as a flow does."""
+    assert station.list_run(TAG).folders
+    assert station.digests([RUN]).files
+    station.copy_folder(RUN, local / RUN, [], show_progress=False)
+    assert (local / RUN / "result.json").is_file()
+
+
+def logins(server: Sshd) -> int:
+    return (server.folder / "sshd.log").read_text().count("Accepted publickey")
+
+
+def test_one_login_carries_probes_and_copies(
+    sshd: Sshd, remote: Path, local: Path, sockets: Path
+) -> None:
+    make_run(remote)
+    before = logins(sshd)
+    use(connect(sshd.host, remote), local)
+    use(connect(sshd.host, remote), local)
+    assert logins(sshd) == before + 1
+    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+    assert len(list(sockets.iterdir())) == 1
+    connect(sshd.host, remote).close()
+    assert list(sockets.iterdir()) == []
+
+
+def test_a_master_of_the_users_is_used_and_left_open(
+    sshd: Sshd, remote: Path, local: Path, sockets: Path, tmp_path: Path
+) -> None:
+    make_run(remote)
+    control = tmp_path / "cm"
+    name = sshd.alias("desk", ControlPath=str(control), ControlMaster="auto", ControlPersist="60")
+    ssh = ["ssh", "-F", str(sshd.client_config)]
+    subprocess.run([*ssh, name, "true"], check=True, stderr=subprocess.DEVNULL)
+    try:
+        (sshd.folder / "user_key.pub").rename(sshd.folder / "away")  # nobody may log in any more
+        station = connect(name, remote)
+        use(station, local)
+        station.close()
+        assert control.exists()
+        assert not sockets.exists()
+    finally:
+        subprocess.run([*ssh, "-O", "exit", name], check=True, stderr=subprocess.DEVNULL)
+    with pytest.raises(Unreachable, match="`ssh desk` opens it again") as caught:
+        station.list_run(TAG)
+    assert type(caught.value) is Unreachable, "a person can open it again, so waiting may help"
+
+
+def test_a_server_with_one_session_is_logged_into_each_time(
+    sshd: Sshd, remote: Path, local: Path, sockets: Path
+) -> None:
+    make_run(remote)
+    sshd.stop()
+    config = sshd.folder / "sshd_config"
+    config.write_text(config.read_text().replace("MaxSessions 100", "MaxSessions 1"))
+    sshd.start()
+    use(connect(sshd.host, remote), local)
+    assert list(sockets.iterdir()) == []
+
+
+def test_without_a_place_for_a_socket_all_works(
+    sshd: Sshd, remote: Path, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(remote)
+    monkeypatch.setattr(openssh, "_socket_folder", lambda: None)
+    use(connect(sshd.host, remote), local)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_connection_outlives_us(
+    number: signal.Signals, sshd: Sshd, remote: Path, sockets: Path, tmp_path: Path
+) -> None:
+    make_run(remote)
+    begun = tmp_path / "begun"
+    code = "import sys, pathlib, time; from postrun.remote import workstation; "
+    code += f"workstation.connect({sshd.host!r}, {str(remote)!r}, {SETTINGS}).list_run({TAG!r}); "
+    code += f"pathlib.Path({str(begun)!r}).touch(); time.sleep(60)"
+    environment = {**os.environ, "PYTHONPATH": str(locations.PROJECT / "scripts")}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    deadline = time.monotonic() + 20
+    while not begun.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (socket,) = sockets.iterdir()
+    process.send_signal(number)
+    process.wait(10)
+    time.sleep(1)
+    assert not socket.exists()
+    listing = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True)
+    assert str(socket) not in listing.stdout
+
+
+@pytest.mark.parametrize("kind", ["link", "open"])
+def test_a_folder_of_somebody_else_holds_no_socket(
+    kind: str, sockets: Path, tmp_path: Path
+) -> None:
+    usual = openssh._socket_folder()
+    assert usual == sockets
+    sockets.rmdir()
+    if kind == "link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        sockets.symlink_to(tmp_path / "elsewhere")
+    else:
+        sockets.mkdir(mode=0o777)
+        sockets.chmod(0o777)
+    try:
+        assert openssh._socket_folder() != sockets
+    finally:
+        sockets.unlink() if kind == "link" else sockets.rmdir()
+
+
+def test_a_machine_without_ssh_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    openssh._version.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Exception, match="ssh: expected a program on this machine"):
+        connect("bench", Path()).list_run(TAG)
+    openssh._version.cache_clear()

@@ -1,0 +1,51 @@
+"""Which of the words of ssh mean that waiting may help."""
+
+import pytest
+
+from postrun.core.errors import HostRejected, Unreachable
+from postrun.remote import ssh_errors
+
+UNKNOWN = "ssh: Could not resolve hostname bench: Name or service not known"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@\nIT IS POSSIBLE\nx\ny",
+        "No ED25519 host key is known for bench.\r\nHost key verification failed.",
+        "The host key for bench is marked as revoked.",
+        "hui@bench: Permission denied (publickey).",
+        "Received disconnect from 10.0.0.5: Too many authentication failures",
+        "Unable to negotiate with 10.0.0.5 port 22: no matching cipher found.",
+        "/home/hui/.ssh/config: line 3: Bad configuration option: foo",
+        "/home/hui/.ssh/config line 3: missing argument.",
+        "Bad owner or permissions on /home/hui/.ssh/config",
+        "hostname contains invalid characters",
+        "usage: ssh [-46AaCfGgKkMNnqsTtVvXxYy]",
+        "unix_listener: cannot bind to path /x: Permission denied",
+        "Can't open user config file /x: No such file or directory",
+        UNKNOWN,
+    ],
+)
+def test_a_refusal_shows_the_words_of_ssh(message: str) -> None:
+    error = ssh_errors.login_error("bench", message, first_contact=True)
+    assert type(error) is HostRejected
+    assert message.splitlines()[-1].strip() in str(error) or "HAS CHANGED" in str(error)
+    assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("message", "first_contact"),
+    [
+        (UNKNOWN, False),
+        ("ssh: Could not resolve hostname bench: Temporary failure in name resolution", True),
+        ("ssh: connect to host bench port 22: Connection refused", True),
+        ("ssh: connect to host bench port 22: No route to host", True),
+        ("kex_exchange_identification: read: Connection reset by peer", True),
+        ("", True),
+    ],
+)
+def test_an_outage_may_pass(message: str, first_contact: bool) -> None:
+    error = ssh_errors.login_error("bench", message, first_contact)
+    assert type(error) is Unreachable
+    assert (message or "no words of ssh") in str(error)
