@@ -12,14 +12,14 @@ against the first: better, worse, same, not comparable, or null where nothing is
     python scripts/compare_runs.py --tags "committee_2026-02-21_run4 committee_2026-02-28_run1"
 """
 
-import difflib
 import json
+import shlex
 from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 
 from postrun import cli
-from postrun.core import terminal
+from postrun.core import run_names, terminal
 from postrun.core.errors import AmbiguousRun, Usage
 from postrun.core.locations import PROJECT
 from postrun.review import comparison
@@ -56,14 +56,18 @@ def compare(
 
 def find_run(registry: Rows, tag: str) -> Row:
     """Return the row of a tag's newest closed run. Raises AmbiguousRun when there is none."""
-    of_tag = [row for row in registry if row["decision_tag"] == tag]
+    of_tag = []
+    raw_tags = {}
+    for row in registry:
+        raw = row["decision_tag"]
+        if run_names.is_tag(tag, raw):
+            of_tag.append(row)
+            raw_tags[row["run"]] = raw
     if not of_tag:
-        known = {row["decision_tag"] for row in registry}
-        nearest = difflib.get_close_matches(tag, sorted(known), n=5, cutoff=0.3)
-        hint = ""
-        if nearest:
-            hint = f"nearest: {', '.join(nearest)}"
+        nearest = run_names.nearest_tags(tag, {row["decision_tag"] for row in registry})
+        hint = f"nearest: {nearest}" if nearest else ""
         raise AmbiguousRun(f"tag {tag}", "a closed run", "none", hint)
+    run_names.check_one_tag(tag, raw_tags)
     # The name of a run folder begins with its time.
     newest = max(of_tag, key=itemgetter("run"))
     if len(of_tag) > 1:
@@ -130,6 +134,14 @@ def format_table(tags: Sequence[str], differences: Rows) -> str:
     return table.to_string(justify="left")
 
 
+def split_tags(text: str) -> list[str]:
+    """Return the tags in one text; quotes keep one with a space together. Raises Usage."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise Usage("--tags", "tags quoted as for a shell", f"{text!r} ({error})") from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Compare the runs of some tags."""
 
@@ -140,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         add("--local-root", type=Path, default=PROJECT, help="the workspace (default: the project)")
         add("--json", action="store_true", help="print the differences as JSON")
         args = parser.parse_args(argv)
-        tags = args.tags.split()
+        tags = split_tags(args.tags)
         if len(tags) < 2:
             raise Usage("--tags", "two tags or more", f"{len(tags)}")
         root = args.local_root.resolve()

@@ -67,7 +67,7 @@ def _make_document(
     runs.note_context(listing, chosen)
     at_start, at_end = runs.utc_offsets(listing, chosen.folder)
     span = runs.report_window_of(listing, chosen, result, at_start, at_end)
-    candidates = reports.list_candidates(listing, chosen.tag, span)
+    candidates = reports.list_candidates(listing, chosen, span)
     own_gates = [row["gate_folder"] for row in candidates if row["belongs"]]
     ignored_programs = configuration.workstation()["ignored_programs"]
     runs.check_no_processes(listing, chosen, own_gates, ignored_programs)

@@ -15,7 +15,7 @@ Exit code: 0 recorded, whatever the decision; 3 something is missing; 4 somethin
 """
 
 import json
-import re
+import shlex
 from typing import Any
 
 from postrun import cli
@@ -63,7 +63,7 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
     all_reasons = [*given_reasons, *reasons(name, result, report)]
     verdict = "fail" if all_reasons else "pass"
     decision = {
-        **_description(run_paths, name, request.objective),
+        **_description(run_paths, request.objective, result, report),
         "result": verdict,
         "next_action": _NEXT_ACTION[verdict],
         "evidence_sha256": ledger.evidence_digest(manifest),
@@ -103,8 +103,7 @@ def reasons(name: RunName, result: Json | None, report: Json | None) -> list[str
     if unofficial:
         against.append(f"not official: {', '.join(unofficial)}")
     tag = gates.inputs(report).get("decision_tag")
-    # The launcher replaces these characters in folder names.
-    if re.sub(r"[ /:]", "_", str(tag)) != name.tag:
+    if run_names.folder_tag(tag) != name.tag:
         against.append(f"the gate report carries the decision tag {_as_json(tag)}")
     return against
 
@@ -113,7 +112,9 @@ def _as_json(value: Any) -> str:
     return json.dumps(value)[:80]
 
 
-def _description(run_paths: RunPaths, name: RunName, objective: str | None) -> Json:
+def _description(
+    run_paths: RunPaths, objective: str | None, result: Json | None, report: Json | None
+) -> Json:
     """Return what the row is about.
 
     A context that is missing or broken leaves its values null; the audit names it.
@@ -123,6 +124,8 @@ def _description(run_paths: RunPaths, name: RunName, objective: str | None) -> J
     except Invalid:
         context = {}
     settings = configuration.workstation()
+    name = run_paths.name
+    tag = run_names.raw_tag(name, context, result or {}, gates.inputs(report))
     command = run_paths.path("command")
     artifact = run_paths.folder(Home.RUN)
     if run_paths.gate is not None:
@@ -131,7 +134,7 @@ def _description(run_paths: RunPaths, name: RunName, objective: str | None) -> J
         "run": run_paths.run,
         "date": name.started.date().isoformat(),
         "stage": settings.get("ledger_stage", run_names.WORKFLOW),
-        "decision_tag": name.tag,
+        "decision_tag": tag,
         "owner": context.get("owner") or None,
         "objective": objective or context.get("notes") or None,
         "command_ref": run_paths.relative(command) if command.exists() else None,
@@ -191,6 +194,7 @@ def _page_content(
     sizes = [file["size"] for file in manifest["files"]]
     return {
         "row": row,
+        "tag_in_shell": shlex.quote(row["decision_tag"]),
         "report": report is not None,
         "factor": options.get("factor") or factor,
         "strategy": options.get("strategy") or strategy,

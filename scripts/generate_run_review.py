@@ -78,7 +78,7 @@ def gather(
     return {
         "run_folder": run_paths.run,
         "gate_folder": run_paths.gate,
-        "decision_tag": name.tag,
+        "decision_tag": audit["decision_tag"],
         "started": name.stamp,
         "factor": audit["factor"],
         "strategy": _strategy(run_paths, report),

@@ -82,7 +82,7 @@ def record(facts: Facts, catalogue: Catalogue) -> Json:
     return {
         "run_folder": facts.run_paths.run,
         "gate_folder": facts.run_paths.gate,
-        "decision_tag": facts.name.tag,
+        "decision_tag": facts.tag,
         "factor": facts.factor,
         "owner": facts.owner,
         "overall_pass": values.boolean(overall_pass),

@@ -33,6 +33,7 @@ _LAUNCHER_FLAGS = {
 
 def start(args: argparse.Namespace) -> int:
     """Start the run when launcher and data are there and the tag is free; return 0, else 1."""
+    run_names.check_new_tag(args.tag)
     request = cli.parse_request(args)
     run = f"official run {args.tag}"
     files = [planning.LAUNCHER, args.data]

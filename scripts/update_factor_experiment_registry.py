@@ -113,7 +113,7 @@ def read_facts(run_paths: RunPaths) -> Row:
     failed_gates = [reading.gate for reading in gates.failed(counted)]
     return {
         "run": run_paths.run,
-        "decision_tag": name.tag,
+        "decision_tag": audit["decision_tag"],
         "started": name.stamp,
         "factor": audit["factor"],
         "strategy": values.text(inputs.get("strategy")),

@@ -135,7 +135,7 @@ def read_failures(root: Path, run: str) -> RunFailures:
             row = {
                 "run": run,
                 "started": name.stamp,
-                "decision_tag": name.tag,
+                "decision_tag": audit["decision_tag"],
                 "factor": factor,
                 "check": check["id"],
                 "family": check["family"],

@@ -90,7 +90,7 @@ def print_path(path: Path) -> None:
 
 def check_arguments(args: argparse.Namespace, gate_arguments: Sequence[str]) -> None:
     """Raise Usage for arguments that cannot become a run, Missing where there is no `ps`."""
-    run_names.check_tag(args.tag)
+    run_names.check_new_tag(args.tag)
     if not re.fullmatch("[a-z][a-z0-9_]*", args.workflow):
         raise Usage("--workflow", "lower-case letters, digits and _", repr(args.workflow))
     if args.threads < 1:

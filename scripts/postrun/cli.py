@@ -219,7 +219,8 @@ def locked(request: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
         for scope in () if disk.DRY_RUN.get() else scopes:
             name = WORKSPACE
             if scope == RUN:
-                name = f"run-{run_lookup.requested_tag(request)}"
+                tag = run_lookup.requested_tag(request)
+                name = f"run-{run_names.folder_tag(tag)}"
             path = request.root / locations.LOCKS / f"{name}.lock"
             held.enter_context(locks.hold(path, wait, purpose))
         yield

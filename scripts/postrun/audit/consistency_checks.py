@@ -20,8 +20,8 @@ _STATISTICS = {
 
 
 def tags_agree(facts: Facts) -> Answer:
-    """Return whether every readable file carries the tag of the folder's name."""
-    run_tag = facts.name.tag
+    """Return whether every readable file carries the run's tag, which the folder has, too."""
+    run_tag = facts.tag
     # A file that cannot be read fails a check of its own.
     tags: Json = {
         "context": facts.context.members.get("decision_tag", run_tag),
@@ -29,7 +29,9 @@ def tags_agree(facts: Facts) -> Answer:
     }
     if facts.report.value is not None:
         tags["gate report"] = facts.inputs.get("decision_tag")
-    tags["command line"] = facts.requested_tag or run_tag
+    # There the tag may be as in the folder's name.
+    if facts.requested_tag and facts.requested_tag != facts.name.tag:
+        tags["command line"] = facts.requested_tag
     faults = []
     for source, tag in tags.items():
         if tag != run_tag:

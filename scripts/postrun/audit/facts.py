@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from postrun.core import values
+from postrun.core import run_names, values
 from postrun.core.locations import RunPaths
 from postrun.core.run_names import RunName
 from postrun.core.values import Json
@@ -86,6 +86,11 @@ class Facts:
     has_summary: bool
 
     other_runs_of_tag: Sequence[str]  # folders
+
+    @property
+    def tag(self) -> str:
+        """Return the run's tag as it was typed."""
+        return run_names.raw_tag(self.name, self.context.members, self.result.members, self.inputs)
 
     @property
     def inputs(self) -> Json:

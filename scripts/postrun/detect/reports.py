@@ -15,16 +15,20 @@ from postrun.store.run_lookup import REPORT
 ReportRow = dict[str, Any]  # as run_detection.json lists the reports that were considered
 
 
-def list_candidates(listing: RemoteListing, tag: str, span: Window) -> list[ReportRow]:
+def list_candidates(
+    listing: RemoteListing,
+    run: ChosenRun,
+    span: Window,
+) -> list[ReportRow]:
     """Return a row for each report that mentions the tag or was asked for, sorted by folder."""
     rows = []
     for path, file in sorted(listing.files.items()):
         if path.startswith(f"{locations.GATES}/"):
-            rows.append(_candidate(file, tag, span))
+            rows.append(_candidate(file, run, span))
     return rows
 
 
-def _candidate(file: RemoteFile, tag: str, span: Window) -> ReportRow:
+def _candidate(file: RemoteFile, run: ChosenRun, span: Window) -> ReportRow:
     """Return whether a report belongs to the run, and why not."""
     row: ReportRow = {
         "gate_folder": file.path.split("/")[1],
@@ -44,7 +48,7 @@ def _candidate(file: RemoteFile, tag: str, span: Window) -> ReportRow:
     inputs = gates.inputs(reading.value)
     row["decision_tag"] = values.text(inputs.get("decision_tag"))
     row["generated_at"] = values.text(reading.members.get("generated_at"))
-    if row["decision_tag"] == tag:
+    if run.has_tag(row["decision_tag"]):
         row["objection"] = report_window.why_not_this_run(
             span,
             row["generated_at"],

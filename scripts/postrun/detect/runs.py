@@ -1,6 +1,5 @@
 """Which run is meant by a tag, and whether it has ended."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,37 +23,47 @@ class ChosenRun:
     """The run that is meant, and what the audit must know about how it was chosen."""
 
     name: RunName
-    tag: str
-    same_tag: list[str]  # all run folders whose name has exactly this tag, oldest first
+    tag: str  # as its context has it; where that has none, as it was asked for
+    same_tag: list[str]  # all run folders with exactly this tag, oldest first
     notes: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
+    knows_tag: bool = True  # whether the context has a tag
 
     @property
     def folder(self) -> str:
         """Return the name of the run folder."""
         return self.name.folder
 
+    def has_tag(self, tag: object) -> bool:
+        """Return whether a document's tag is the run's: without a context the name decides."""
+        if self.knows_tag or self.tag != self.name.tag:
+            return tag == self.tag
+        return run_names.folder_tag(tag) == self.tag
+
 
 def choose(listing: RemoteListing, tag: str, asked_folder: str | None) -> ChosenRun:
     """Return the run that is asked for, else the newest of exactly this tag.
 
-    Raises AmbiguousRun when no run has the tag, Missing when the run asked for is not there.
+    Raises AmbiguousRun when no run has the tag or several tags fit, Missing when the run asked for
+    is not there.
     """
     all_runs = list(filter(None, map(run_names.parse_run_name, listing.runs)))
-    with_tag = [run for run in all_runs if run.tag == tag and run.folder in listing.folders]
-    with_tag.sort(key=lambda run: run.started)
-    folders = [run.folder for run in with_tag]
+    in_folder = run_names.folder_tag(tag)
+    with_name = [run for run in all_runs if run.tag == in_folder and run.folder in listing.folders]
+    with_name.sort(key=lambda run: run.started)
     if asked_folder is not None:
-        return _asked_run(listing, tag, asked_folder, folders)
+        return _asked_run(listing, tag, asked_folder, with_name)
 
-    # Space, / and : of a tag become _ in the folder's name, so several tags can share one name.
-    # The context has the tag as it was typed.
+    # Several tags can share the name of a folder. The context has the tag as it was typed.
     candidates, notes = [], []
+    raw_tags = {}
     found_instead = ""  # said when no run is left
-    for run in with_tag:
+    for run in with_name:
         context_tag = _tag_in_context(listing, run.folder)
-        if context_tag in (None, tag):
+        if context_tag is None or run_names.is_tag(tag, context_tag):
             candidates.append(run)
+            if context_tag is not None:
+                raw_tags[run.folder] = str(context_tag)
             continue
         names_other = f"context names tag {context_tag!r}"
         notes.append(f"{run.folder} has this name, but its {names_other}")
@@ -62,11 +71,13 @@ def choose(listing: RemoteListing, tag: str, asked_folder: str | None) -> Chosen
     if not candidates:
         found_instead = found_instead or _nearest_tags(tag, all_runs)
         raise AmbiguousRun(f"decision tag {tag}", "a run of exactly this tag", found_instead)
+    run_names.check_one_tag(tag, raw_tags)
 
     # A run without a context did not get past its preflight.
     with_context = [run for run in candidates if listing.file(run.folder, "context.json")]
     newest = (with_context or candidates)[-1]
-    chosen = ChosenRun(newest, tag, folders, notes)
+    chosen = _chosen(listing, newest, tag, with_name)
+    chosen.notes = notes
     if len(candidates) > 1:
         notes.append(f"{len(candidates)} runs have this tag; the newest with a context counts")
     for run in candidates:
@@ -75,8 +86,25 @@ def choose(listing: RemoteListing, tag: str, asked_folder: str | None) -> Chosen
     return chosen
 
 
+def _chosen(
+    listing: RemoteListing, name: RunName, tag: str, with_name: Sequence[RunName]
+) -> ChosenRun:
+    context_tag = _tag_in_context(listing, name.folder)
+    is_known = context_tag is not None and run_names.is_tag(tag, context_tag)
+    if is_known:
+        tag = str(context_tag)
+    same_tag = []
+    for run in with_name:
+        other_tag = _tag_in_context(listing, run.folder)
+        # Of another tag that only becomes the same name, and no fault of either run.
+        is_other = is_known and run_names.folder_tag(other_tag) == name.tag and other_tag != tag
+        if not is_other:
+            same_tag.append(run.folder)
+    return ChosenRun(name, tag, same_tag, knows_tag=is_known)
+
+
 def _asked_run(
-    listing: RemoteListing, tag: str, asked_folder: str, folders: list[str]
+    listing: RemoteListing, tag: str, asked_folder: str, with_name: Sequence[RunName]
 ) -> ChosenRun:
     name = run_names.parse_run_name(asked_folder)
     assert name is not None, "run_lookup has checked it"
@@ -87,23 +115,22 @@ def _asked_run(
             "nothing there",
             "see --run-dir-remote",
         )
-    chosen = ChosenRun(name, tag, folders)
-    if name.tag != tag:
+    chosen = _chosen(listing, name, tag, with_name)
+    if name.tag != run_names.folder_tag(tag):
         chosen.contradictions.append(
             f"run folder {asked_folder} was asked for, and its name has another tag than {tag}"
         )
     context_tag = _tag_in_context(listing, asked_folder)
-    if context_tag not in (None, tag):
+    if context_tag is not None and not chosen.knows_tag:
         chosen.contradictions.append(f"context.json names tag {context_tag!r}, not {tag}")
     return chosen
 
 
 def _nearest_tags(tag: str, runs: Sequence[RunName]) -> str:
-    tags = sorted({run.tag for run in runs})
-    nearest = difflib.get_close_matches(tag, tags, n=5, cutoff=0.3)
+    nearest = run_names.nearest_tags(tag, {run.tag for run in runs})
     if not nearest:
         return f"none among {len(runs)} runs"
-    return f"none; nearest: {', '.join(nearest)}"
+    return f"none; nearest: {nearest}"
 
 
 def _tag_in_context(listing: RemoteListing, folder: str) -> object:
@@ -165,7 +192,7 @@ def check_result(listing: RemoteListing, chosen: ChosenRun) -> RemoteFile:
         raise Invalid(file.path, "a small file that can be read", size)
     result = json_files.parse(file.content, file.path, "result").value
     tag = result["decision_tag"]
-    if tag != chosen.tag:
+    if not chosen.has_tag(tag):
         chosen.contradictions.append(f"result.json names tag {tag!r}, not {chosen.tag}")
     return file
 

@@ -70,7 +70,7 @@ class RunDiscovery:
             run = run_names.parse_run_name(folder)
             if run is None or folder in self.known_runs:
                 continue
-            if run_names.TAG.fullmatch(run.tag):
+            if run_names.FOLDER_TAG.fullmatch(run.tag):
                 self.known_runs[folder] = run
                 newest_by_tag[run.tag] = run
         return list(newest_by_tag.values())

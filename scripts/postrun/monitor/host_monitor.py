@@ -162,16 +162,20 @@ class HostMonitor:
 
         By the tag alone, detection would pass over a newer run that has no context.
         """
+        request = monitor.request
+        tag = run_names.folder_tag(monitor.tag)
         runs_folder = self.request.root / locations.RUNS
-        local_runs = runs_folder.glob(f"*_{monitor.tag}")
+        local_runs = runs_folder.glob(f"*_{tag}")
         folders = {path.name for path in local_runs}
         folders.update(self.shared_places)
         if monitor.snapshot:
             folders.update(monitor.snapshot.runs)
+            raw_tag = monitor.snapshot.raw_tags.get(monitor.run, monitor.tag)
+            request = replace(request, tag=raw_tag)
         folders.discard(monitor.run)
         for folder in folders:
             other = run_names.parse_run_name(folder)
-            if other and other.tag == monitor.tag:
+            if other and other.tag == tag:
                 remote_folder = f"{locations.RUNS}/{monitor.run}"
-                return replace(monitor.request, run_dir_remote=remote_folder)
-        return monitor.request
+                return replace(request, run_dir_remote=remote_folder)
+        return request

@@ -48,7 +48,7 @@ def of_run(
     Usage for a pattern that is no regular expression.
     """
     patterns = _patterns(tag, [run_folder, *gate_folders], pattern)
-    launcher = _read_pid_file(pid_file)
+    launcher = read_pid_file(pid_file)
     alive = [process for process in processes if not _is_zombie(process.args)]
     at_work = set()
     left_out = set()
@@ -138,7 +138,9 @@ def _patterns(
     """Return how a command line names the run: the tag as an option's value, a folder,
     `pattern`.
     """
-    option = rf"(?:^|[\s'\"])--(?:decision-)?tag[=\s]\s*['\"]?{re.escape(tag)}(?=$|[\s'\";)&|])"
+    # Any `_` may have been another character when the tag was typed.
+    typed = re.escape(tag).replace("_", "[_ /:]")
+    option = rf"(?:^|[\s'\"])--(?:decision-)?tag[=\s]\s*['\"]?{typed}(?=$|[\s'\";)&|])"
     patterns = [re.compile(option)]
     for folder in filter(None, folders):
         whole_name = rf"(?<!{_NAME_CHARACTER}){re.escape(folder)}(?!{_NAME_CHARACTER})"
@@ -173,7 +175,7 @@ def _is_launcher(
     return process.started <= recorded_start + _PID_SLACK
 
 
-def _read_pid_file(text: str | None) -> dict[str, Any]:
+def read_pid_file(text: str | None) -> dict[str, Any]:
     """Return run.pid: JSON, or the bare number of older launchers. Empty when it is unreadable."""
     reading = json_files.try_parse(text, "run.pid")
     record = reading.value

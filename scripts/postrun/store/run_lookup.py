@@ -19,7 +19,7 @@ def requested_run(request: RunRequest) -> str | None:
     remote = _remote_folder(request.run_dir_remote, locations.RUNS, "--run-dir-remote")
     folder = _agreed(remote, request.run_dir, "--run-dir")
     name = run_names.parse_run_name(folder or "")
-    if folder is not None and not (name and run_names.TAG.fullmatch(name.tag)):
+    if folder is not None and not (name and run_names.FOLDER_TAG.fullmatch(name.tag)):
         expected = f"a name like {run_names.RUN_NAME}"
         raise AmbiguousRun(f"run folder {folder!r}", expected, "another")
     return folder
@@ -72,8 +72,8 @@ def requested_tag(request: RunRequest) -> str:
         return request.tag
     name = run_names.parse_run_name(requested_run(request) or "")
     if name is None:
-        return run_names.check_tag("")
-    return run_names.check_tag(name.tag)
+        return run_names.check_new_tag("")
+    return run_names.check_new_tag(name.tag)
 
 
 def locate(request: RunRequest) -> RunPaths:
@@ -107,18 +107,29 @@ def _folder_below(path: Path, home: Path, flag: str) -> str:
 
 
 def _detected_run(request: RunRequest) -> str:
-    """Return the newest detected run of the tag; as in detection, one with a context goes first."""
+    """Return the newest detected run of the tag; as in detection, one with a context goes first.
+
+    Raises Missing, AmbiguousRun.
+    """
     runs_folder = request.root / locations.RUNS
+    tag = run_names.folder_tag(request.tag)
     detected = []
+    raw_tags = {}
     for folder in run_folders.list_folders(request.root):
-        if not folder.endswith(f"_{request.tag}"):
+        if not folder.endswith(f"_{tag}"):
             continue
         name = run_names.parse_run_name(folder)
         run_paths = RunPaths(request.root, folder, None)
-        if name is None or name.tag != request.tag:
+        if name is None or name.tag != tag:
             continue  # of a tag that only ends like this one
-        if run_paths.path("run_detection").exists():
-            detected.append(name)
+        if not run_paths.path("run_detection").exists():
+            continue
+        detection = json_files.read(run_paths, "run_detection")
+        raw_tag = detection["decision_tag"]
+        if request.tag not in (tag, raw_tag):
+            continue
+        raw_tags[folder] = raw_tag
+        detected.append(name)
     if not detected:
         raise Missing(
             f"run {request.tag}",
@@ -129,6 +140,8 @@ def _detected_run(request: RunRequest) -> str:
     if len(detected) > 1:
         with_context = [name for name in detected if _has_context(request.root, name.folder)]
         detected = with_context or detected
+        left = [name.folder for name in detected]
+        run_names.check_one_tag(tag, {folder: raw_tags[folder] for folder in left})
     newest = max(detected, key=lambda name: name.started)
     return newest.folder
 

@@ -33,7 +33,7 @@ def candidates(**contents: bytes | None) -> list[dict[str, Any]]:
         path = f"gate_results/{gate}/production_gates_report.json"
         files[path] = RemoteFile(path, 17825793, 0.0, content)
     listing = RemoteListing(None, (), (), (), files, {})
-    return reports.list_candidates(listing, TAG, WINDOW)
+    return reports.list_candidates(listing, run(), WINDOW)
 
 
 def run() -> ChosenRun:

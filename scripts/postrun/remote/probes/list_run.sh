@@ -1,6 +1,6 @@
 # What detection needs to know, in one round trip.
-# Arguments: nonce root tag run-folder report blocks (of a file, at most). The run folder and the
-# report that are asked for are paths below the root, or empty.
+# Arguments: nonce root tag run-folder report blocks (of a file, at most). The tag is that of a
+# folder's name. The run folder and the report that are asked for are paths below the root, or empty.
 # shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
 tag=$1 asked_run=$2 asked_report=$3 blocks=$4
 enter_root || { begin_part end; exit 0; }
@@ -23,10 +23,12 @@ send_run() {
 for run in "$runs"/${moment}_production_gates_"$tag"; do send_run "$run"; done
 [ -n "$asked_run" ] && send_run "$asked_run"
 
-# The reports that mention the tag. Only names of harmless characters, which xargs does not change.
+# The reports that mention the tag: any `_` may have been another character when it was typed. Only
+# names of harmless characters, which xargs does not change.
+typed=$(printf '%s\n' "$tag" | sed 's|_|[_ /:]|g; s|[.]|\\.|g')
 printf '%s\n' gate_results/production_gates_*/"$report" |
     grep -E "^gate_results/production_gates_[0-9_-]+/$report\$" |
-    xargs grep -l -F -e "\"$tag\"" /dev/null 2>/dev/null |
+    xargs grep -l -e "\"$typed\"" /dev/null 2>/dev/null |
     while read -r path; do send_file "$path"; done
 [ -n "$asked_report" ] && send_file "$asked_report"
 begin_part end
