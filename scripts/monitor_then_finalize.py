@@ -21,14 +21,15 @@ prevented the closing), 130 stopped by Ctrl-C.
 """
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 
 import post_run_sync_and_finalize as conductor
 from postrun import cli
-from postrun.core import locations
+from postrun.core import locations, run_names
 from postrun.core.errors import (
     INTERRUPTED,
     DeadlineReached,
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace, resume: str) -> int:
     (monitor,) = host.monitors.values()
     close = None
     if not args.until:
-        close = partial(conductor.close, chosen_steps=STEPS, as_json=args.json)
+        close = functools.partial(conductor.close, chosen_steps=STEPS, as_json=args.json)
     display = OneRunDisplay([host], Screen())
     loop = MonitorLoop([host], display, close, args.lock_wait, args.once, args.dry_run)
     if not loop.run(resume):
@@ -84,9 +85,22 @@ def host_monitor(
     limits = limits_from(args)
     started_at = time.monotonic()
 
+    @functools.cache
+    def nearest_tags() -> str:
+        tags = station.list_tags()
+        return run_names.nearest_tags(tag, tags)
+
+    typed_tag = tag
+
     def poll(*_: object) -> HostSnapshot:
         # Only the snapshot of the run counts where no other runs are looked for.
-        snapshot = station.take_run_snapshot(tag, remote_folder)
+        nonlocal typed_tag
+        snapshot = station.take_run_snapshot(typed_tag, remote_folder)
+        # A later run of another tag may get the same name: go on with this one.
+        for folder in snapshot.runs[-1:]:
+            typed_tag = snapshot.raw_tags.get(folder, typed_tag)
+        if not snapshot.runs:
+            snapshot = replace(snapshot, nearest_tags=nearest_tags())
         return HostSnapshot(0.0, None, {}, (), {tag: snapshot})
 
     monitor = RunMonitor(request, tag, limits, started_at, pattern=args.process_pattern)
@@ -161,7 +175,7 @@ def add_until(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
-    work = partial(run, resume=cli.resume_hint(__file__, argv))
+    work = functools.partial(run, resume=cli.resume_hint(__file__, argv))
     flags = (cli.add_target, cli.add_evidence, cli.add_decision, add_timeouts, add_until)
     return cli.script_main(work, __doc__, argv, *flags)
 

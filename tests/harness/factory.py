@@ -14,6 +14,7 @@ import csv
 import io
 import json
 import os
+import socket
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 TAG = "committee_2026-02-21_run4"
+HOST = "bench"
 STAMP = "2026-02-21_031500"
 ZONE = timezone(timedelta(hours=-7))
 THRESHOLDS: dict[str, Any] = {
@@ -110,6 +112,8 @@ class Documents:
 
     def write(self, root: Path) -> "Documents":
         run = self.run_dir(root)
+        if self.result is None:
+            self._begin_on_this_host()
         factor = (self.report or {}).get("inputs", {}).get("factor", "momentum_12_1")
         put(run / "preflight.json", self.preflight)
         folder = run / f"data_quality/data_quality_{self.stamp}"
@@ -128,6 +132,12 @@ class Documents:
         if self.result is not None:
             os.utime(run / "result.json", (self.result_modified, self.result_modified))
         return self
+
+    def _begin_on_this_host(self) -> None:
+        """Name this host in the records: a run that goes on, or died, is looked for here."""
+        for record in (self.preflight, self.context):
+            if isinstance(record, dict) and record.get("hostname") == HOST:
+                record["hostname"] = socket.gethostname()
 
     def _write_gate(self, gate: Path, factor: str) -> None:
         if self.cost_rows:
@@ -212,7 +222,7 @@ def make_run(
 def _preflight(began: datetime) -> dict[str, Any]:
     return {
         "timestamp": began.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "hostname": "bench",
+        "hostname": HOST,
         "root_dir": "/srv/quant",
         "git_branch": "main",
         "git_commit": "0f" * 20,
@@ -231,7 +241,7 @@ def _context(made: Documents) -> dict[str, Any]:
     run = f"audit/workstation_runs/{made.run_folder}"
     return {
         "timestamp": made.stamp,
-        "hostname": "bench",
+        "hostname": HOST,
         "git_branch": "main",
         "git_commit": "0f" * 20,
         "workflow": "production_gates",

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from postrun.decide import gates
 from postrun.monitor.states import Facts
-from postrun.remote import processes
+from postrun.remote import processes, visibility
 from postrun.remote.snapshots import RunSnapshot
 from postrun.store import json_files
 
@@ -17,6 +17,8 @@ def facts_from(
 ) -> Facts:
     """Return the facts of one poll. Raises Usage for a pattern that is no regular expression."""
     runs = snapshot.runs
+    if runs:
+        tag = snapshot.raw_tags.get(runs[-1], tag)
     run_processes = processes.of_run(
         snapshot.processes,
         tag,
@@ -44,6 +46,9 @@ def facts_from(
         settled=settled,
         activity=snapshot.activity,
         boot_id=snapshot.boot_id,
+        unseen=visibility.why_unseen(snapshot),
+        restarted_from=visibility.restarted_from(snapshot),
+        nearest_tags=snapshot.nearest_tags,
     )
 
 

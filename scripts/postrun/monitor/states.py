@@ -27,12 +27,12 @@ MEANING = {
     "waiting": "no run folder has this tag yet",
     "starting": "the run folder exists, its context.json does not yet",
     "running": "no result.json yet; processes are alive, or missing for less than the grace time",
-    "stalled": "processes are alive, but no file has changed for the stall limit",
+    "stalled": "processes are alive or cannot be seen, and no file has changed for the stall limit",
     "settling": "result.json is valid, but processes are alive or files may still be changing",
     "writing": "result.json is present but not valid: perhaps it is only half written",
     "corrupt": "result.json stayed invalid, without a change, for the grace time",
-    "dead": "no result.json and no process, in two polls or more and for the whole grace time; "
-    "or the preflight or the data-quality gate failed",
+    "dead": "no result.json and no process, where its processes could have been seen, in two polls "
+    "or more and for the whole grace time; or the preflight or the data-quality gate failed",
     "unreachable": "the workstation does not answer; the pauses between attempts get longer",
     "complete": "result.json is valid, no process is alive, and no file changed between two polls",
 }
@@ -44,9 +44,7 @@ FINAL_STATES: dict[State, type[PostRunError] | None] = {
 }
 LONGEST_PAUSE = 60.0  # seconds between failed attempts, unless the interval itself is longer
 _MOST_DOUBLINGS = 16  # far beyond the longest pause; without end, the number would overflow
-_CHECKING = (
-    "result.json is present and no process is left; checking that files have stopped changing"
-)
+_CHECKING = "checking that files have stopped changing"
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,9 @@ class Facts:
     settled: str
     activity: str
     boot_id: str | None = None
+    unseen: str | None = None  # why no process of the run could be seen, if that is so
+    restarted_from: str | None = None  # the boot id it was started under, when that is over
+    nearest_tags: str = ""  # when there is no run folder
 
     @property
     def has_result(self) -> bool:
@@ -79,7 +80,7 @@ class Limits:
     interval: float = 30.0
     grace: float = 60.0
     stall: float = 1800.0
-    appear_timeout: float = math.inf
+    appear_timeout: float = 86400.0
     outage: float = 3600.0
     deadline: float = math.inf
 
@@ -161,7 +162,7 @@ def next_state(
     elif facts.runs:
         current = _with_facts(answered, facts, now, limits)
     else:
-        current = _without_folder(answered, facts, now)
+        current = _without_folder(answered, facts, now, limits)
     is_other_run = previous.run is not None and current.run != previous.run
     if is_other_run or current.state is not previous.state:
         current = replace(current, state_since=now)
@@ -176,10 +177,16 @@ def _without_answer(previous: MonitorState, now: float) -> MonitorState:
     return replace(lost, state=State.UNREACHABLE, message=message, pending=None)
 
 
-def _without_folder(previous: MonitorState, facts: Facts, now: float) -> MonitorState:
+def _without_folder(
+    previous: MonitorState, facts: Facts, now: float, limits: Limits
+) -> MonitorState:
     message = "no run folder has this tag yet"
     if previous.run:
         message = f"run folder {previous.run} is gone"
+    else:
+        message += f"; waiting at most {limits.appear_timeout:g} s for it (--appear-timeout)"
+        if facts.nearest_tags:
+            message += f"; nearest tags that exist: {facts.nearest_tags}"
     return replace(
         previous,
         state=State.WAITING,
@@ -226,21 +233,24 @@ def _with_facts(previous: MonitorState, facts: Facts, now: float, limits: Limits
 
 def _going_on(facts: Facts, quiet_for: float, limits: Limits) -> tuple[State, str]:
     """Return state and message of a run whose end is not confirmed."""
-    processes = _count_processes(facts.processes)
+    processes = _describe_processes(facts)
     if facts.has_result and facts.processes:
         return State.SETTLING, f"result.json is present, but {processes}"
     if facts.has_result:
-        return State.SETTLING, _CHECKING
+        return State.SETTLING, f"result.json is present and {_describe_end(facts)}; {_CHECKING}"
     if facts.result_flaw is not None:
         return State.WRITING, facts.result_flaw
     if not facts.has_context:
         return State.STARTING, facts.stopped or f"no context.json yet; {processes}"
-    if facts.processes and quiet_for >= limits.stall:
+    if (facts.processes or facts.unseen) and quiet_for >= limits.stall:
         return State.STALLED, f"{processes}, but no file has changed for {limits.stall:g} s"
     return State.RUNNING, processes
 
 
-def _count_processes(processes: int) -> str:
+def _describe_processes(facts: Facts) -> str:
+    processes = facts.processes
+    if processes == 0 and facts.unseen:
+        return f"its processes cannot be seen from there ({facts.unseen})"
     if processes == 0:
         return "no process was found"
     return "1 process is running" if processes == 1 else f"{processes} processes are running"
@@ -255,14 +265,24 @@ def _pending_verdict(previous: MonitorState, facts: Facts) -> PendingVerdict | N
         return None
     if facts.has_result:
         evidence = (run, facts.result_text, facts.settled)
-        message = "result.json is valid, no process is left and files have stopped changing"
+        message = f"result.json is valid, {_describe_end(facts)} and files have stopped changing"
         return PendingVerdict(State.COMPLETE, evidence, False, message)
     if facts.stopped and not facts.has_context:
         return PendingVerdict(State.DEAD, (run, facts.stopped), False, facts.stopped)
+    # A restart ends every process; that the host was restarted is known to who saw it before.
+    saw_restart = facts.restarted_from and facts.restarted_from == previous.boot_id
+    if facts.unseen and not saw_restart:
+        return None
     message = "no process is left and there is no result.json"
     if run == previous.run and len({previous.boot_id, facts.boot_id} - {None, ""}) == 2:
         message = "the workstation was restarted and there is no result.json"
     return PendingVerdict(State.DEAD, (run, facts.settled), True, message)
+
+
+def _describe_end(facts: Facts) -> str:
+    if facts.unseen:
+        return _describe_processes(facts)
+    return "no process is left"
 
 
 def _confirm(

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from postrun.core import locations, run_names
 from postrun.core.errors import Invalid, Missing, Unreachable
 from postrun.decide.planning import RemoteFiles
-from postrun.remote.process_list import read_processes
-from postrun.remote.snapshots import Process
+from postrun.remote.process_list import lists_process_1, read_processes
+from postrun.remote.snapshots import Process, View
 from postrun.store.evidence import FileDigests
 
 FILE_LIMIT = 16 * 2**20  # bytes; of a larger JSON file only the size is known
@@ -117,6 +117,15 @@ def read_machine(answer: Answer) -> dict[str, Any]:
         "boot_id": answer.text("boot") or None,
         "processes": read_processes(listing, answer.clock, answer.nonce),
     }
+
+
+def read_view(answer: Answer) -> View:
+    """Return from where the processes were listed."""
+    return View(
+        host_name=answer.text("host") or None,
+        pid_namespace=answer.text("namespace") or None,
+        lists_process_1=lists_process_1(answer.content("processes")),
+    )
 
 
 def read_files(answer: Answer) -> Iterator[RemoteFile]:

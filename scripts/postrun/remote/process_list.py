@@ -41,6 +41,12 @@ def read_processes(
     return tuple(process for process in processes if process.pid not in left_out)
 
 
+def lists_process_1(listing: bytes) -> bool:
+    """Return whether process 1 is in a listing: with `hidepid` others see only their own."""
+    numbers = [line.split(maxsplit=1)[:1] for line in listing.split(b"\n")]
+    return [b"1"] in numbers
+
+
 def _parse_listing(listing: bytes, clock: float) -> Iterator[Process]:
     for line in listing.split(b"\n"):
         fields = _LINE.fullmatch(line)

@@ -10,9 +10,11 @@ from postrun.core.errors import Unreachable
 from postrun.remote import answers
 from postrun.remote.answers import Answer, Part
 from postrun.remote.snapshots import HostSnapshot, RunSnapshot
+from postrun.store import json_files
 
 # A clock may be put back after a run began; no gate folder of the run may be missed for that.
 _CLOCK_PUT_BACK = timedelta(days=1)
+Records = dict[str, dict[str, str]]  # run folder -> what its records say, by key
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class GateFolders:
     checksums: dict[str, str]  # name of a run or gate folder -> checksum of the files in it
 
     def with_report(self, tag: str, run: str) -> list[str]:
-        """Return the gate folders whose report has this tag, without any from before the run."""
+        """Return the gate folders whose report has a folder's tag, none from before the run."""
         first_day = _stamp(run)
         name = run_names.parse_run_name(run)
         if name is not None:
@@ -33,7 +35,7 @@ class GateFolders:
         return [
             folder
             for folder, report_tag in self.reports
-            if report_tag == tag and folder >= earliest
+            if run_names.folder_tag(report_tag) == tag and folder >= earliest
         ]
 
     def open_since(self, run: str) -> list[str]:
@@ -55,12 +57,14 @@ def _stamp(run: str) -> str:
 def read_host_snapshot(answer: Answer) -> HostSnapshot:
     """Return what one poll saw. Raises Unreachable when a tool did not work on the workstation."""
     machine = answers.read_machine(answer)
+    machine["view"] = answers.read_view(answer)
     gate_folders = _read_gate_folders(answer)
+    records = _read_records(answer)
     run_snapshots = {}
     for run_answer in _split_by_tag(answer):
         tag = run_answer.parts[0].name
-        run_snapshots[tag] = _read_run(run_answer, gate_folders, machine)
-    has_result = {}
+        run_snapshots[tag] = _read_run(run_answer, gate_folders, records, machine)
+    has_result = {}  # by run folder
     for line in answer.lines("folders"):
         folder = line[1:]
         has_result[folder] = line.startswith("+")
@@ -88,6 +92,21 @@ def _read_gate_folders(answer: Answer) -> GateFolders:
     return GateFolders(reports, checksums)
 
 
+def _read_records(answer: Answer) -> Records:
+    """Return what the context of each run folder says, else its preflight, by folder and key."""
+    records: Records = {}
+    for line in answer.lines("records"):
+        # audit/workstation_runs/<folder>/context.json:"hostname": "bench"
+        path, _, member = line.partition(":")
+        parts = path.split("/")
+        folder = parts[2]
+        reading = json_files.try_parse(f"{{{member}}}", path)
+        known = records.setdefault(folder, {})
+        for key, value in reading.members.items():
+            known.setdefault(key, value)
+    return records
+
+
 def _split_by_tag(answer: Answer) -> list[Answer]:
     """Return the parts of each tag that was asked for; they begin with a part `tag <tag>`."""
     runs: list[list[Part]] = []
@@ -102,6 +121,7 @@ def _split_by_tag(answer: Answer) -> list[Answer]:
 def _read_run(
     answer: Answer,
     gate_folders: GateFolders,
+    records: Records,
     machine: dict[str, Any],
 ) -> RunSnapshot:
     """Return what was seen of the newest run with a tag. Raises Unreachable."""
@@ -127,8 +147,17 @@ def _read_run(
     own_folders = [*runs[-1:], *gates]
     # Nobody can tell whose an open gate folder is: it counts for all runs that began before it.
     open_folders = gate_folders.open_since(newest)
+    raw_tags = {}
+    started_on = None
+    for run in runs:
+        record = records.get(run, {})
+        started_on = record.get("hostname")
+        if "decision_tag" in record:
+            raw_tags[run] = record["decision_tag"]
     return RunSnapshot(
         runs=tuple(runs),
+        raw_tags=raw_tags,
+        started_on=started_on,
         has_context=any(answer.parts_of("context")),
         preflight=texts.get("preflight.json"),
         data_quality=texts.get("data_quality_report.json"),

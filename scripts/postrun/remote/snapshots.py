@@ -1,6 +1,7 @@
 """What one poll of the workstation saw: records of facts, for whoever monitors runs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,15 @@ class Process:
     parent: int
     args: str
     started: float | None = None  # seconds since 1970, by the workstation's clock
+
+
+@dataclass(frozen=True)
+class View:
+    """From where processes were listed: not every run's can be seen from everywhere."""
+
+    host_name: str | None = None
+    pid_namespace: str | None = None  # as Linux names it, `pid:[4026531836]`
+    lists_process_1: bool = True
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,10 @@ class RunSnapshot:
     activity: str
     log_tail: str
     gates: tuple[str, ...] = ()  # names of the gate folders whose report has this tag
+    raw_tags: Mapping[str, str] = field(default_factory=dict)  # by run folder, as its records say
+    started_on: str | None = None  # the host's name in the run's records
+    view: View = View()
+    nearest_tags: str = ""  # when no run folder has this tag
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from os import fsdecode
 from pathlib import Path
 from typing import Any
@@ -72,14 +74,31 @@ class Workstation:
 
         Both paths are relative to the root.
         """
-        run_names.check_tag(tag)
-        answer = self._run_probe("list_run", tag, run_folder or "", report or "", _FILE_BLOCKS)
+        in_folder = run_names.folder_tag(run_names.check_tag(tag))
+        answer = self._run_probe(
+            "list_run", in_folder, run_folder or "", report or "", _FILE_BLOCKS
+        )
         return answers.read_listing(answer)
 
     def take_run_snapshot(self, tag: str, run_folder: str | None = None) -> RunSnapshot:
-        """Return what a poll needs of the newest run with a tag, or of one run folder (a path)."""
-        snapshot = self._take_snapshot([tag], "", run_folder or "", _LOG_TAIL)
-        return snapshot.run_snapshots[tag]
+        """Return what a poll needs of the newest run with a tag, or of one run folder (a path).
+
+        Raises AmbiguousRun when several tags fit.
+        """
+        in_folder = run_names.folder_tag(run_names.check_tag(tag))
+        host_snapshot = self._take_snapshot([in_folder], "", run_folder or "", _LOG_TAIL)
+        snapshot = host_snapshot.run_snapshots[in_folder]
+        if run_folder:
+            return snapshot
+        runs = run_names.runs_of_tag(tag, snapshot.runs, snapshot.raw_tags)
+        if runs and runs[-1] != snapshot.runs[-1]:
+            # The newest folder of this name is another tag's.
+            snapshot = self.take_run_snapshot(tag, f"{locations.RUNS}/{runs[-1]}")
+        return replace(snapshot, runs=runs)
+
+    def list_tags(self) -> AbstractSet[str]:
+        """Return the tags of all run folders, as in their names."""
+        return self.list_files(()).tags
 
     def take_host_snapshot(self, tags: Sequence[str], first_folder: str = "0") -> HostSnapshot:
         """Return what a poll needs of many runs, and the run folders from `first_folder` on.
@@ -101,7 +120,7 @@ class Workstation:
         log_tail: int,
     ) -> HostSnapshot:
         for tag in tags:
-            run_names.check_tag(tag)
+            run_names.check_new_tag(tag)
         answer = self._run_probe(
             "snapshots",
             evidence.not_evidence(),

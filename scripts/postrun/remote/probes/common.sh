@@ -42,7 +42,8 @@ send_file() {
     fi
 }
 
-# The clock, its zone, when the machine was started, and its processes but the kernel's threads.
+# The clock, its zone, which machine this is and when it was started, and its processes but the
+# kernel's threads.
 send_machine() {
     begin_part clock
     date +%s
@@ -50,6 +51,10 @@ send_machine() {
     date +%z
     begin_part boot
     cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.bootsessionuuid 2>/dev/null
+    begin_part host
+    uname -n
+    begin_part namespace
+    readlink /proc/self/ns/pid 2>/dev/null
     begin_part processes
     ps -A -ww -o pid= -o ppid= -o etime= -o args= | sed '/^[ 0-9:-]*\[[^ ]*\]$/d'
 }

@@ -17,8 +17,8 @@ not_before() { sort | sed -n "\\|^$1\$|,\$p"; }
 if [ -n "$first" ]; then
     begin_part folders
     { ls "$runs" 2>/dev/null; printf '%s\n' "$first"; } |
-        grep -E '^[0-9][0-9_-]*(_production_gates_[A-Za-z0-9._-]*)?$' | not_before "$first" |
-        while read -r name; do
+        grep -a -E '^[0-9][0-9_-]*(_production_gates_.*)?$' | not_before "$first" |
+        while IFS= read -r name; do
             if [ -f "$runs/$name/result.json" ]; then
                 printf '+%s\n' "$name"
             elif [ -d "$runs/$name" ]; then
@@ -27,16 +27,14 @@ if [ -n "$first" ]; then
         done
 fi
 
-newest_runs='' patterns=''
+newest_runs='' records=''
 for tag; do
-    # The quotes are part of what is searched for.
-    # shellcheck disable=SC2089
-    patterns="$patterns -e \"$tag\""
     newest=
     begin_part "tag $tag"
     for run in ${asked:-"$runs"/${moment}_production_gates_"$tag"}; do
         [ -d "$run" ] || continue
         newest=$run
+        records="$records $run/context.json $run/preflight.json"
         printf '%s\n' "$run"
     done
     [ -n "$newest" ] || continue
@@ -55,6 +53,11 @@ for tag; do
     [ -f "$newest/run.log" ] && tail -c "$tail" "$newest/run.log"
 done
 [ -n "$newest_runs" ] || { begin_part end; exit 0; }
+
+# What these runs' own records say of them: the tag as it was typed, and the host.
+begin_part records
+# shellcheck disable=SC2086
+grep -a -o -e '"decision_tag" *: *"[^"]*"' -e '"hostname" *: *"[^"]*"' $records /dev/null 2>/dev/null
 
 # The gate folders since the day before the first of these runs began, with a report or without. A
 # clock may be put back, and no month is shorter than 28 days. Odd names are no gate folders.
@@ -77,16 +80,16 @@ done
 # Where these tools are missing the answer has no end, so it is none. A command may not be too long:
 # xargs divides the reports.
 printf '"a"' | grep -a -o -F -e '"a"' >/dev/null 2>&1 && command -v xargs >/dev/null 2>&1 || exit 0
-# shellcheck disable=SC2086,SC2090 # lists of names without spaces
-matches=$(printf '%s\n' $reports | xargs grep -a -o -F $patterns /dev/null 2>/dev/null | sort -u)
+# Any `_` of a tag may have been another character when it was typed: who reads the answer decides.
+patterns=$(printf '"%s"\n' "$@" | tr _ .)
+# shellcheck disable=SC2086 # a list of names without spaces
+matches=$(printf '%s\n' $reports | xargs grep -a -o -e "$patterns" /dev/null 2>/dev/null | sort -u)
 begin_part reports
-# shellcheck disable=SC2086
-printf '%s\n' $matches
+printf '%s\n' "$matches"
 
 # Of each folder a sum that changes with size, time, inode or number of its files, in any order.
 begin_part sums
-# shellcheck disable=SC2086
-gates=$(printf '%s\n' $matches | sed "s|/$report:.*|/|" | sort -u)
+gates=$(printf '%s\n' "$matches" | sed "s|/$report:.*|/|" | sort -u)
 # shellcheck disable=SC2086
 find $newest_runs $open $gates -type f -exec $stat_all {} + 2>/dev/null | grep -v -E "$ours" |
     awk -F @ '
