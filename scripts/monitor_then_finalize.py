@@ -87,8 +87,8 @@ def host_monitor(
 
     @functools.cache
     def nearest_tags() -> str:
-        tags = station.list_tags()
-        return run_names.nearest_tags(tag, tags)
+        listing = station.list_files(())
+        return run_names.nearest_tags(tag, listing.tags)
 
     typed_tag = tag
 

@@ -5,7 +5,6 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from os import fsdecode
 from pathlib import Path
@@ -76,7 +75,11 @@ class Workstation:
         """
         in_folder = run_names.folder_tag(run_names.check_tag(tag))
         answer = self._run_probe(
-            "list_run", in_folder, run_folder or "", report or "", _FILE_BLOCKS
+            "list_run",
+            in_folder,
+            run_folder or "",
+            report or "",
+            _FILE_BLOCKS,
         )
         return answers.read_listing(answer)
 
@@ -95,10 +98,6 @@ class Workstation:
             # The newest folder of this name is another tag's.
             snapshot = self.take_run_snapshot(tag, f"{locations.RUNS}/{runs[-1]}")
         return replace(snapshot, runs=runs)
-
-    def list_tags(self) -> AbstractSet[str]:
-        """Return the tags of all run folders, as in their names."""
-        return self.list_files(()).tags
 
     def take_host_snapshot(self, tags: Sequence[str], first_folder: str = "0") -> HostSnapshot:
         """Return what a poll needs of many runs, and the run folders from `first_folder` on.
