@@ -10,6 +10,7 @@ Exit codes: 0 ready, 1 not ready, 2 usage, 4 the policy is invalid, 9 locked.
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from postrun.core import disk, locations
 from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.decide import failure_history, planning
+from postrun.decide import failure_history
 from postrun.store import configuration, json_files, ledger, page_files, run_folders, tables
 from postrun.store.tables import Row, Rows
 
@@ -313,7 +314,7 @@ def _high_items(root: Path, run: str) -> Iterator[Row]:
 def _next_command(command: Row | None) -> Row | None:
     if command is None:
         return None
-    line = planning.quoted(command["argv"]) if command["argv"] else None
+    line = shlex.join(command["argv"]) if command["argv"] else None
     selected = {name: command[name] for name in ("rank", "tag", "blocked_by")}
     return {**selected, "line": line}
 

@@ -11,6 +11,7 @@ Exit codes: 0 done, 2 usage, 3 no queue yet, 4 an input is invalid, 9 locked.
     python scripts/generate_next_run_plan.py
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def _write(root: Path, document: Row) -> tuple[Path, Path]:
     lines = {}
     for command in written["commands"]:
         argv = command["argv"] or ()  # None: the command is not known
-        lines[command["rank"]] = planning.quoted(argv)
+        lines[command["rank"]] = shlex.join(argv)
     page_files.write(page, f"{PLAN}.md", lines=lines, **written)
     return workspace.path(PLAN), page
 

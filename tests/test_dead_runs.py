@@ -407,7 +407,7 @@ def test_the_reason_must_be_words(
 ) -> None:
     put(flow.remote, dead)
     assert flow.close("--abandoned", reason) == 2
-    assert capsys.readouterr().err == "--abandoned: expected words, found nothing\n"
+    assert capsys.readouterr().err == "--abandoned: expected text, found nothing\n"
     assert flow.bytes() == {}
 
 

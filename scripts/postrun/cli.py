@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -158,14 +158,11 @@ def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
     elif needs_run and args.run_dir is None and args.run_dir_remote is None:
         raise Usage("which run", "--tag, --run-dir or --run-dir-remote", "none of them")
     # A script has some of these flags, never all.
-    given: dict[str, Any] = {}
-    for field in fields(RunRequest):
-        value = getattr(args, field.name, None)
-        if value is not None:
-            given[field.name] = value
+    names = {field.name for field in fields(RunRequest)}
+    given = {name: value for name, value in vars(args).items() if name in names}
     for name in _REASONS:
-        if name in given and not given[name].strip():
-            raise Usage(f"--{name.replace('_', '-')}", "words", "nothing")
+        if given.get(name) is not None and not given[name].strip():
+            raise Usage(f"--{name.replace('_', '-')}", "text", "nothing")
     root = args.local_root.resolve()
     host_and_root = configuration.choose_workstation(args.host, args.remote_root)
     if given.get("no_sync"):
@@ -208,21 +205,21 @@ def _command(script: str, flags: Sequence[str]) -> str:
 
 
 @contextmanager
-def locked(request: RunRequest, *scopes: str, wait: float) -> Iterator[None]:
-    """Lock these scopes inside the block. Raises Locked.
+def locked(request: RunRequest, scope: str, wait: float) -> Iterator[None]:
+    """Lock the run or the workspace inside the block. Raises Locked.
 
     A run's lock has the name of its tag, however the run was named: all must meet the same lock.
     """
-    purpose = Path(sys.argv[0]).name
-    with ExitStack() as held:
-        # A dry run writes nothing, so it locks nothing.
-        for scope in () if disk.DRY_RUN.get() else scopes:
-            name = WORKSPACE
-            if scope == RUN:
-                tag = run_lookup.requested_tag(request)
-                name = f"run-{run_names.folder_tag(tag)}"
-            path = request.root / locations.LOCKS / f"{name}.lock"
-            held.enter_context(locks.hold(path, wait, purpose))
+    # A dry run writes nothing, so it locks nothing.
+    if disk.DRY_RUN.get():
+        yield
+        return
+    name = WORKSPACE
+    if scope == RUN:
+        tag = run_lookup.requested_tag(request)
+        name = f"run-{run_names.folder_tag(tag)}"
+    path = request.root / locations.LOCKS / f"{name}.lock"
+    with locks.hold(path, wait, Path(sys.argv[0]).name):
         yield
 
 

@@ -81,10 +81,10 @@ def test_each_of_three_flags_names_a_run(words: tuple[str, ...]) -> None:
         (("--report-json", "x"), "which run: expected"),
         (("--tag", "run1\n"), "decision tag: expected a full match"),
         (("--tag", ""), "decision tag: expected a full match"),
-        (("--tag", "t", "--objective", " "), "--objective: expected words, found nothing"),
+        (("--tag", "t", "--objective", " "), "--objective: expected text, found nothing"),
         (
             ("--tag", "t", "--accept-changed-evidence", ""),
-            "--accept-changed-evidence: expected words, found nothing",
+            "--accept-changed-evidence: expected text, found nothing",
         ),
     ],
 )
@@ -198,7 +198,7 @@ def test_each_run_and_the_workspace_have_their_own_lock(
     local: Path, named: dict[str, Any], name: str
 ) -> None:
     request = RunRequest(local, **named)
-    with cli.locked(request, cli.RUN, cli.WORKSPACE, wait=0):
+    with cli.locked(request, cli.RUN, 0), cli.locked(request, cli.WORKSPACE, 0):
         assert locks(local) == [f"{name}.lock", "workspace.lock"]
         with (
             pytest.raises(Locked, match=r"workspace\.lock.*held by detect_run\.py"),
@@ -229,7 +229,8 @@ def test_a_step_that_is_refused_leaves_no_folder(local: Path) -> None:
 
 def test_a_rehearsal_locks_nothing(local: Path) -> None:
     disk.DRY_RUN.set(True)
-    with cli.locked(RunRequest(local, tag="run1"), cli.RUN, cli.WORKSPACE, wait=0):
+    request = RunRequest(local, tag="run1")
+    with cli.locked(request, cli.RUN, 0), cli.locked(request, cli.WORKSPACE, 0):
         assert list(local.iterdir()) == []
 
 

@@ -3,7 +3,6 @@
 Shared by the step that writes the plan and the script that executes one of its commands.
 """
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -141,8 +140,3 @@ def free_tags(newest: str, taken: AbstractSet[str]) -> Iterator[str]:
         tag = f"committee_{day}_run{number}"
         if tag not in taken:
             yield tag
-
-
-def quoted(argv: Sequence[str]) -> str:
-    """Return an argument list as one line that a POSIX shell reads back as the same list."""
-    return shlex.join(argv)

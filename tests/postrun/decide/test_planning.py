@@ -131,4 +131,4 @@ def test_free_tags_never_take_one_that_exists() -> None:
 @given(st.text(alphabet=st.characters(exclude_characters="\0", codec="utf-8")))
 def test_a_shell_reads_the_line_back_as_the_same_words(notes: str) -> None:
     argv = words(source(), notes)
-    assert shlex.split(planning.quoted(argv)) == argv
+    assert shlex.split(shlex.join(argv)) == argv
