@@ -1,8 +1,8 @@
-"""Check whether the work can be handed over: all present, valid, current; what comes next.
+"""Check whether the work can be handed over: whether every document and table exists, is valid and
+is current. Show the last runs, the best candidates and the next command.
 
 Reads  configs/handoff.json, its reading list and the docs index; the ledger, registry, queue, plan
-       and patterns; of every run folder which artifacts it has, and of the newest runs their
-       remediation plans
+       and patterns; which artifacts every run folder has; the newest runs' remediation plans
 Writes audit/session_handoff/handoff_readiness.json and .md
 Exit codes: 0 ready, 1 not ready, 2 usage, 4 the policy is invalid, 9 locked.
 

@@ -2,10 +2,11 @@
 
 Reads run_detection.json (or --run-dir and --report-json), evidence_manifest.json, context.json,
 result.json and the gate report. The decision is `pass` when the exit code is zero, overall_pass is
-true, every gate worked out again from its metric and threshold agrees, and nothing was skipped;
-else `fail`, with every reason. A run that was closed with --abandoned needs no result, and fails.
-A row is added only when the run's last row says something else, rests on other evidence, or gives
-another reason for which the run was abandoned; it names the row it corrects.
+true, every gate is the same when worked out again from its metric and threshold, and nothing was
+skipped; otherwise `fail`, with every reason. A run that is closed with --abandoned needs no result,
+and fails.
+A row is added only when the run's last row has another decision, other evidence, or another reason
+for which the run was abandoned; the new row has the number of the row that it corrects.
 Writes audit/stage_ledger.jsonl, docs/production_research/STAGE_AUDIT_LOG.md,
 production_gates_final_summary.md.
 Exit code: 0 recorded, whatever the decision; 3 something is missing; 4 something is broken;

@@ -1,11 +1,11 @@
-"""Turn the queue into commands that can be run: what failed, what to try, the command.
+"""Plan the next runs: for each row of the queue what failed, what to try, and the command.
 
-Reads  the candidate queue and the registry; of each queued row's source run the gate report,
-       context, preflight, and remediation plan; one question to the workstation
+Reads  the candidate queue and the registry; the gate report, context, preflight and remediation
+       plan of the run from which each row was made; and asks the workstation once
 Writes audit/factor_registry/next_run_plan.json and .md
-A command is a list of arguments made of the source run's real inputs: nothing in it is made up but
-the tag, which is the first free committee_<day>_run<N> of the newest run's day. What is unknown or
-missing blocks a command, by name.
+A command repeats the inputs of that run. Only its tag is new: the first committee_<day>_run<N> of
+the newest run's day that no run has. A command that needs something unknown or missing is blocked,
+and the plan names what it is.
 Exit codes: 0 done, 2 usage, 3 no queue yet, 4 an input is invalid, 9 locked.
 
     python scripts/generate_next_run_plan.py

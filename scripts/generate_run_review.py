@@ -1,4 +1,4 @@
-"""Write the page that a committee reads about one run. It gathers what earlier steps found.
+"""Write the page that a committee reads about one run, from what earlier steps found.
 
 Reads the run's last row of the stage ledger, the gate report, the table of walk-forward windows
 that the evidence manifest lists, the audit, the remediation plan, configs/gate_hypotheses.json and

@@ -2,8 +2,8 @@
 
 Reads governance_audit_check.json and, for the remedies, configs/governance_checks.json; nothing
 else. Writes governance_remediation_plan.json and .md into the run folder. An audit that passed
-gives a plan without items. Gates that failed are named beside the items: they are no fault of the
-record, and no repair of it makes them pass.
+gives a plan without items. Gates that failed are listed apart from the items: they are no fault of
+the record, and repairing the record does not make them pass.
 Exit code: 0 written; 3 there is no audit yet; 4 the audit or the catalogue is broken; 5 it is not
 clear which run is meant.
 

@@ -1,12 +1,12 @@
-"""Copy the evidence of a run from the workstation and prove that it is the evidence.
+"""Copy the evidence of a run from the workstation and prove that the copy equals the original.
 
 Reads the run folder and the gate folder on the workstation, run_detection.json, and
 evidence_manifest.json when there is one. Writes both folders and, last, evidence_manifest.json:
-every file with its size, SHA-256 and source. Files that this project writes are left alone on both
-sides; nothing is ever deleted; a second sync moves nothing.
+every file with its size, SHA-256 and source. Files that this project writes are not copied; nothing
+is ever deleted; a second sync copies nothing.
 Exit codes: 0 done; 3 an input is missing, or there is no room for the copy; 4 the evidence is not
-what the manifest says (--accept-changed-evidence "reason" takes it and keeps the old files); 6 the
-workstation did not answer.
+what the manifest says (--accept-changed-evidence "reason" accepts it and keeps the old files);
+6 the workstation did not answer.
 
     python scripts/sync_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
 """

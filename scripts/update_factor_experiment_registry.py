@@ -2,9 +2,8 @@
 
 Reads  the run's gate report, context, audit and remediation plan; configs/scoring_policy.json
 Writes audit/factor_registry/factor_experiment_registry.csv and factor_experiment_leaderboard.md
-Every row is a function of its run folder and of the policy: a changed policy scores every row again
-(and says so), and --rebuild makes the table from the run folders alone, byte for byte what the
-single closings made.
+Every row follows from its run folder and the policy alone. After a change of the policy every row
+is scored again, with a message; --rebuild makes the same table, byte for byte, from the folders.
 Cost: one read and one write of the table, which grow with the runs in it; a rebuild reads every run
 once, on all cores.
 Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is invalid, 9 locked.

@@ -1,4 +1,4 @@
-"""Keep every check that failed in any run, and say which failures come back.
+"""Record every check that failed in any run, and which failures came back.
 
 Reads  the run's governance_audit_check.json, audit/factor_registry/factor_experiment_registry.csv,
        its own table
@@ -7,10 +7,9 @@ One row per run and check that failed or could not run. A pattern is one check w
 many runs failed it, first, last, and its state: open; resolved when a later run of the factor
 passed it; regressed when it failed again after that. So rows of older runs change with newer ones.
 A run closed again with another audit replaces its rows.
-What was skipped says nothing. A run that names no factor is followed by none: its failures stay
+Skipped checks do not count. No run counts as later than one that names no factor: its failures stay
 open.
-The table is a function of the run folders: --rebuild from them alone gives, byte for byte, what
-single closings gave.
+The table follows from the run folders alone: --rebuild makes the same one, byte for byte.
 Cost: one read of registry and table, one write; a rebuild reads every audit once, on all cores.
 Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is invalid, 9 locked.
 

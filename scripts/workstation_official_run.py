@@ -1,4 +1,4 @@
-"""Start an official run on this workstation, and leave proof of how it ended.
+"""Start an official run on this workstation, and record how it ended.
 
 reads   configs/launcher_policy.json (the workstation's own, else the project's), the data file
 writes  audit/workstation_runs/<time>_<workflow>_<tag>/: preflight.json, data_quality/, command.sh,
@@ -9,11 +9,11 @@ exit    0 the run goes on in the background; 1 preflight or data quality did not
         with --foreground the exit code of the workload
 
 The gate program gets the arguments after `--`, and --decision-tag, --owner and --notes. It runs in
-a session of its own, so a terminal or an SSH connection that is closed does not end it. Closed
-while the checks still run, they do not stop the launcher either; Ctrl-C does. SIGTERM, SIGHUP,
-SIGINT and SIGQUIT to the launcher's process (run.pid) are forwarded to the whole workload; the
-result then has exit code 128 + the signal's number. SIGUSR1 and the like are forwarded too; the
-workload decides what they mean. While the disk is full, the result waits for free space.
+a session of its own, so closing the terminal or the SSH connection ends neither it nor the checks
+before it; Ctrl-C ends the checks. SIGTERM, SIGHUP, SIGINT and SIGQUIT to the launcher's process
+(run.pid) are forwarded to the whole workload; the result then has exit code 128 + the signal's
+number. SIGUSR1 and the like are forwarded too; the workload decides what they mean. When the disk
+is full, the launcher waits for free space before it writes the result.
 
     bash scripts/workstation_official_run.sh --tag committee_2026-02-21_run1 --owner hui \\
       --threads 4 --notes "first try" --dq-input-csv data/prices.csv \\
