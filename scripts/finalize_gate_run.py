@@ -167,7 +167,7 @@ def _record(
 
 
 def _differs(row: Json, decision: Json, given_reasons: list[str]) -> bool:
-    """Return whether a row says something else than this decision.
+    """Return whether a row differs from this decision.
 
     A reason that a person gave is a decision; the other reasons follow from the evidence.
     """

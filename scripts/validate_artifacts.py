@@ -27,7 +27,7 @@ from postrun.store import csv_files, json_files
 # All but this project's own configs.
 VALIDATED_HOMES = tuple(home for home in Home if home is not Home.PROJECT)
 _RUN = f"{locations.RUNS}/*/"
-# What belongs into a gate folder lies in the run folder when there is none.
+# A run without a gate folder has the gate folder's artifacts in its run folder.
 _FOLDERS = {
     Home.RUN: [_RUN],
     Home.GATE: [f"{locations.GATES}/*/", _RUN],
