@@ -18,7 +18,7 @@ from typing import Any
 
 from postrun import cli
 from postrun.core import disk, locations
-from postrun.core.errors import Missing, PostRunError
+from postrun.core.errors import PostRunError
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history
@@ -85,9 +85,6 @@ def _read_workspace(root: Path) -> Workspace:
     def attempt(read: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return read(*arguments)
-        except Missing:
-            # The question which artifacts are there names it.
-            return None
         except PostRunError as error:
             faults.append(str(error))
             return None
@@ -99,15 +96,21 @@ def _read_workspace(root: Path) -> Workspace:
         registry=attempt(_read_checked, root, REGISTRY) or [],
         queue=attempt(_read_checked, root, QUEUE) or [],
         patterns=attempt(_read_checked, root, PATTERNS) or [],
-        plan=attempt(json_files.read, RunPaths.of_workspace(root), PLAN) or {},
+        plan=attempt(json_files.read_optional, RunPaths.of_workspace(root), PLAN) or {},
         artifacts=_list_artifacts(root),
         faults=faults,
     )
 
 
 def _read_checked(root: Path, name: str) -> Rows:
-    """Return a table of which every row fits its schema. Raises Invalid."""
-    rows = tables.read_table(root, name)
+    """Return a table of which every row fits its schema; none when there is none.
+
+    Raises Missing for one that cannot be read, Invalid.
+    """
+    # The question which artifacts are there names what is not there.
+    if not locations.workspace_path(root, name).exists():
+        return []
+    rows = tables.read_existing(root, name)
     for row in rows:
         json_files.check(row, name, locations.workspace_path(root, name))
     return rows
@@ -321,7 +324,10 @@ def _next_command(command: Row | None) -> Row | None:
 
 def _digest(root: Path, name: str) -> str | None:
     path = locations.workspace_path(root, name)
-    return disk.sha256(path) if path.is_file() else None
+    try:
+        return disk.sha256(path)
+    except OSError:
+        return None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

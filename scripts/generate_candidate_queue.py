@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 from postrun import cli
 from postrun.core import disk, locations, terminal
-from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history as history
@@ -80,16 +79,14 @@ class Policy:
 
 def rank(request: RunRequest, _: RunPaths) -> StepResult:
     """Write the queue from the registry. Raises Missing, Invalid."""
-    registry = locations.workspace_path(request.root, REGISTRY)
-    if not registry.exists():
-        hint = "register a run first: make factor-registry TAG=..."
-        raise Missing(registry, "a registry", "nothing there", hint)
+    hint = "register a run first: make factor-registry TAG=..."
+    rows = tables.read_existing(request.root, REGISTRY, hint)
     rules = configuration.load(POLICY)
     mode = request.mode or rules["mode"]
     policy = Policy(rules, mode, check_catalogue.checks())
-    rows = tables.read_table(request.root, REGISTRY)
     candidates = make_candidates(rows, policy)
     queue = choose(candidates, policy)
+    registry = locations.workspace_path(request.root, REGISTRY)
     catalogue = configuration.load("governance_checks")
     sources = {
         "mode": policy.mode,

@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -45,15 +45,39 @@ def replace(path: Path, content: bytes) -> bool:
         try:
             with unfinished.open("xb") as out:
                 out.write(content)
+                out.flush()
                 _copy_permissions(path, unfinished)
                 # A power cut after the move must not leave an empty file.
-                out.flush()
                 os.fsync(out.fileno())
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
     terminal.detail(f"wrote {path}")
     return True
+
+
+def replace_own(path: Path, content: bytes, is_ours: Callable[[bytes], bool]) -> bool:
+    """Write a file as `replace` does, but keep beside it what another program had put there."""
+    if path.is_file():
+        before = read(path)
+        if before.strip() and not is_ours(before):
+            _keep_foreign(path, before)
+    return replace(path, content)
+
+
+def _keep_foreign(path: Path, content: bytes) -> None:
+    """Copy a file to `<name>.foreign-<start of its SHA-256>`; the same content is copied once."""
+    digest = hashlib.sha256(content).hexdigest()
+    digits = 8
+    while True:
+        kept = path.with_name(f"{path.stem}.foreign-{digest[:digits]}{path.suffix}")
+        # Somebody may have changed the copy.
+        if not kept.exists() or read(kept) == content:
+            break
+        digits *= 2
+    if replace(kept, content) and not DRY_RUN.get():
+        shutil.copystat(path, kept)
+    terminal.error(f"{path}: another program wrote it; kept as {kept.name}")
 
 
 def behind_links(path: Path) -> Path:

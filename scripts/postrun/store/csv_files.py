@@ -10,10 +10,11 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from postrun.core import disk, values
+from postrun.core import disk, run_names, values
 from postrun.core.errors import Invalid, Missing
 
 Columns = Mapping[str, type]  # name -> str, int, float or bool, in the order of the file
@@ -30,6 +31,7 @@ _EXPECTED = {bool: "true or false", int: "a whole number", float: "a number"}
 _NULLS = ("", "nan", "NaN")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[,;\t]")  # as spreadsheets write it
 # The full-width forms of = + - @ begin a formula in some spreadsheets, too.
 _FORMULA = re.compile(r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]")
 # The csv module of Python 3.11 leaves a lone \r unquoted, and then cannot read it.
@@ -125,7 +127,26 @@ def write_rows(
     known_content = text.encode(errors="surrogatepass")
     _parsed[path] = known_content, columns, as_read
     content = text.encode(errors="backslashreplace")
-    return disk.replace(path, content)
+    recognise = partial(is_ours, columns=columns)
+    return disk.replace_own(path, content, recognise)
+
+
+def is_ours(content: bytes, columns: Columns) -> bool:
+    """Return whether a table is this one, whole or broken: some line has half of its columns."""
+    text = content.decode("utf-8-sig", errors="replace")
+    enough = len(columns) / 2
+    run_column = list(columns).index("run")
+    for line in text.splitlines():
+        cells = _SEPARATOR.split(line.replace('"', ""))
+        known = columns.keys() & cells
+        if len(known) >= enough:
+            return True
+        # Where the header is lost, the rows still begin as ours do.
+        if len(cells) == len(columns):
+            run = run_names.parse_run_name(cells[run_column])
+            if run is not None:
+                return True
+    return False
 
 
 def _as_read(value: Any, kind: type) -> Any:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ Document = dict[str, Any]
 SCHEMAS = PROJECT / "schemas"
 _STYLE: Document = {"sort_keys": True, "ensure_ascii": False, "allow_nan": False}
 _LONGEST_FINDING = 300  # characters
+_STAMPS = {"schema_version", "generated_at"}  # of every document of ours
 _COLUMN_TYPES = {
     "string": str,
     "integer": int,
@@ -359,8 +360,23 @@ def write(run_paths: RunPaths, name: str, document: Document) -> Document:
     if restamped == complete:
         complete = existing
     check(complete, schema, path)
-    disk.replace(path, encode(complete))
+    is_ours = partial(_is_ours, schema=schema)
+    content = encode(complete)
+    disk.replace_own(path, content, is_ours)
     return complete
+
+
+def _is_ours(content: bytes, schema: str) -> bool:
+    """Return whether a document is of this project, whole or broken."""
+    reading = try_parse(content, schema)
+    if not reading.problem:
+        return reading.members.keys() >= _STAMPS
+    # Half a file still begins with one of our properties.
+    properties = _schema_file(schema)["properties"]
+    first_name = content.split(b'"')[1:2]
+    for name in first_name:
+        return name.decode(errors="replace") in properties
+    return False
 
 
 def stamped(document: Document, schema: str) -> Document:

@@ -42,6 +42,7 @@ _UNSAFE_FILTERS = (
 _HIDDEN = frozenset({"Cc", "Cf", "Cs"})
 _LINE_BREAK = re.compile(r"\r\n|[\t\n\x0b\x0c\r\x85\u2028\u2029]")
 
+_HEADING = re.compile(r"^(# |<title>)[^:<\r\n]*", re.MULTILINE)
 # A path, a tag, plain words: most cells of any table need no escape.
 _HARMLESS = re.compile(r"[A-Za-z0-9]+([ ,;/_-][A-Za-z0-9]+)*")
 _ACTIVE = re.compile(r"[\\`*\[\]|~$]")
@@ -66,7 +67,18 @@ def page(template: str, /, **content: Any) -> str:
 def write(path: Path, template: str, /, **content: Any) -> bool:
     """Write a page; return whether that changed the file."""
     text = page(template, **content)
-    return disk.replace(path, text.encode())
+    heading = _heading(text)
+
+    def is_ours(before: bytes) -> bool:
+        return _heading(before.decode(errors="replace")) == heading
+
+    return disk.replace_own(path, text.encode(), is_ours)
+
+
+def _heading(text: str) -> str:
+    """Return what the heading of a page begins with; pages of one kind have it in common."""
+    heading = _HEADING.search(text)
+    return heading[0] if heading else ""
 
 
 def write_formats(run_paths: RunPaths, name: str, content: Json) -> tuple[Json, Paths]:

@@ -3,33 +3,50 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from postrun.core import locations
-from postrun.core.errors import Missing
+from postrun.core import disk, locations
+from postrun.core.errors import Invalid, Missing
 from postrun.store import csv_files, json_files
 
 Row = csv_files.Row
 Rows = list[Row]
 
+_CLOSE_FIRST = "close a run first: make finalize TAG=..."
+
 
 def read_table(root: Path, name: str) -> Rows:
-    """Return the rows of a table; none when there is no such file. Raises Invalid."""
+    """Return the rows of a table; none when there is no such file, or another program's.
+
+    Raises Missing for a file that cannot be read, Invalid.
+    """
     path = locations.workspace_path(root, name)
+    if _is_foreign(path, name):
+        return []
     columns = json_files.columns(name)
     return csv_files.read_rows(path, columns)
 
 
-def read_existing(root: Path, name: str) -> Rows:
-    """Return the rows of a table that must be there. Raises Missing, Invalid."""
+def read_existing(root: Path, name: str, hint: str = _CLOSE_FIRST) -> Rows:
+    """Return the rows of a table that must be there. Raises Missing with the hint, Invalid."""
     path = locations.workspace_path(root, name)
-    if path.exists():
-        return read_table(root, name)
-    hint = "close a run first: make finalize TAG=..."
-    raise Missing(
-        path,
-        "a table",
-        "nothing there",
-        hint,
-    )
+    if not path.exists():
+        expected = "a table"
+        raise Missing(path, expected, "nothing there", hint)
+    if _is_foreign(path, name):
+        expected = "a table of this project"
+        found = "another program's"
+        raise Invalid(path, expected, found, hint)
+    return read_table(root, name)
+
+
+def _is_foreign(path: Path, name: str) -> bool:
+    """Return whether another program wrote what is at the path of a table."""
+    if not path.is_file():
+        return False
+    content = disk.read(path)
+    if not content.strip():
+        return False
+    columns = json_files.columns(name)
+    return not csv_files.is_ours(content, columns)
 
 
 def write_table(
@@ -46,7 +63,10 @@ def write_table(
     path = locations.workspace_path(root, name)
     columns = json_files.columns(name)
     # A table grows with the archive; one more run must not check all the others again.
-    checked = {tuple(row.values()) for row in known}
+    checked = set()
+    for row in known:
+        cells = tuple(row.values())
+        checked.add(cells)
 
     def check(row: Row) -> None:
         cells = tuple(row.values())
