@@ -1,6 +1,7 @@
 """Check whether a CSV file is fit for an official run. Standard library only.
 
-reads   the data file, once, row by row; thresholds from the launcher's policy, which flags override
+reads   the data file, once, row by row; thresholds from the launcher's policy, which variables
+        (DQ_MIN_ROWS, DQ_KEY_COLUMNS and so on) override, and flags override both
 writes  <out-dir>/data_quality_<time>/data_quality_report.json and .md
 prints  the report's path
 exit    0 every check passed; 1 a check failed; 2 wrong usage; 3 no such file; 4 the file is no CSV,
@@ -15,6 +16,7 @@ future; a date that cannot be read fails freshness. Every row must be as wide as
 """
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import date, datetime
@@ -168,7 +170,7 @@ def build_parser() -> cli.Parser:
     parser.add_argument("--policy", type=Path, help=default)
     for threshold in fields(Thresholds):
         is_list = get_origin(threshold.type) is tuple
-        read = _read_names if is_list else threshold.type
+        read = policy.parse_columns if is_list else threshold.type
         meaning = "instead of the policy's"
         if is_list:
             meaning += "; names separated by commas"
@@ -176,20 +178,19 @@ def build_parser() -> cli.Parser:
     return parser
 
 
-def _read_names(text: str) -> tuple[str, ...]:
-    names = (name.strip() for name in text.split(","))
-    return tuple(filter(None, names))
-
-
 def read_thresholds(args: argparse.Namespace) -> Thresholds:
-    """Return the policy's thresholds with those of the flags over them. Raises Missing, Invalid."""
+    """Return the policy's thresholds with those of variables and flags over them.
+
+    Raises Missing, Invalid, Usage.
+    """
     from_policy = policy.load(policy.find_file(Path(), args.policy)).data_quality
+    from_environment = policy.with_environment(from_policy, os.environ)
     from_flags = {}
     for threshold in fields(Thresholds):
         value = getattr(args, threshold.name)
         if value is not None:
             from_flags[threshold.name] = value
-    return replace(from_policy, **from_flags)
+    return replace(from_environment, **from_flags)
 
 
 def check_file(argv: Sequence[str] | None) -> int:

@@ -1,4 +1,5 @@
-"""Start one planned run on the workstation: the command of the given rank, unchanged.
+"""Start one planned run on the workstation: the command of the given rank, unchanged,
+with the variables that the plan sets for it.
 
 Reads  audit/factor_registry/next_run_plan.json, and asks the workstation again
 Writes nothing here; the launcher there makes the run folder. It prints the command; what the
@@ -56,16 +57,22 @@ def execute(args: argparse.Namespace) -> int:
         command["files"],
         _AGAIN,
         args.json,
+        command["environment"],
     )
 
 
 def _check_current(workspace: RunPaths, plan: Json) -> None:
-    """Raise Invalid when a file that the plan was made from has changed since."""
+    """Raise Invalid when a file that the plan was made from has changed since.
+
+    A plan of an earlier release too: its commands lack the source run's data-quality settings.
+    """
+    plan_path = workspace.path(PLAN)
+    if json_files.schema_of(plan, PLAN) != PLAN:
+        raise Invalid(plan_path, "a plan of this release", "an older one", _AGAIN)
     for name, digest in plan["made_from"].items():
         path = workspace.path(name)
         if path.exists() and disk.sha256(path) == digest:
             continue
-        plan_path = workspace.path(PLAN)
         expected = f"a plan made from the present {name}"
         raise Invalid(plan_path, expected, "an older one", _AGAIN)
 

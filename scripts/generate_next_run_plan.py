@@ -1,11 +1,13 @@
 """Plan the next runs: for each row of the queue what failed, what to try, and the command.
 
-Reads  the candidate queue and the registry; the gate report, context, preflight and remediation
-       plan of the run from which each row was made; and asks the workstation once
+Reads  the candidate queue and the registry; the gate report, context, preflight, data-quality
+       report and remediation plan of the run from which each row was made; and asks the workstation
+       once
 Writes audit/factor_registry/next_run_plan.json and .md
 A command repeats the inputs of that run. Only its tag is new: the first committee_<day>_run<N> of
-the newest run's day that no run has. A command that needs something unknown or missing is blocked,
-and the plan names what it is.
+the newest run's day that no run has. The environment of a command (DQ_MIN_ROWS and so on) sets the
+data-quality gate as it was in that run. A command that needs something unknown or missing is
+blocked, and the plan names what it is.
 Exit codes: 0 done, 2 usage, 3 no queue yet, 4 an input is invalid, 9 locked.
 
     python scripts/generate_next_run_plan.py
@@ -17,16 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import disk, locations, run_names, terminal
+from postrun.core import disk, locations, run_names, terminal, values
+from postrun.core.artifacts import Home
 from postrun.core.errors import Missing, Unreachable
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.decide import gates, planning
+from postrun.decide import data_settings, gates, planning
 from postrun.decide.planning import RemoteFiles, Source
 from postrun.remote.workstation import open_workstation
 from postrun.store import (
     check_catalogue,
     configuration,
+    evidence,
     json_files,
     page_files,
     run_folders,
@@ -76,11 +80,16 @@ def _write(root: Path, document: Row) -> tuple[Path, Path]:
     workspace = RunPaths.of_workspace(root)
     written = json_files.write(workspace, PLAN, document)
     page = workspace.path(PLAN, ".md")
-    lines = {}
+    lines, settings = {}, {}
     for command in written["commands"]:
+        rank = command["rank"]
+        environment = command["environment"]
         argv = command["argv"] or ()  # None: the command is not known
-        lines[command["rank"]] = shlex.join(argv)
-    page_files.write(page, f"{PLAN}.md", lines=lines, **written)
+        full_command = planning.with_environment(argv, environment)
+        lines[rank] = shlex.join(full_command)
+        variables = planning.assignments(environment)
+        settings[rank] = shlex.join(variables)
+    page_files.write(page, f"{PLAN}.md", lines=lines, settings=settings, **written)
     return workspace.path(PLAN), page
 
 
@@ -120,13 +129,30 @@ def _read_source(root: Path, row: Row) -> Source:
     report = None
     if row["gate_folder"]:
         report = _read(run_paths, "production_gates_report")
+    context = _read(run_paths, "context")
     return Source(
         run=row["run"],
         report=report,
-        context=_read(run_paths, "context"),
+        context=context,
         preflight=_read(run_paths, "preflight"),
         remediation=_read(run_paths, "governance_remediation_plan"),
+        data_quality=_read_data_quality(run_paths, context),
     )
+
+
+def _read_data_quality(run_paths: RunPaths, context: Any) -> Any:
+    """Return the report that the context names; without a context, the newest of the run."""
+    named = values.member(context, "data_quality_report_json")
+    path = evidence.local_path(locations.RUNS, run_paths.run, named)
+    if context is None:
+        # The newest, as the launcher takes it: their folders are named by the time.
+        folder = run_paths.folder(Home.RUN)
+        found = folder.glob("data_quality/*/data_quality_report.json")
+        path = max(map(run_paths.relative, found), default=None)
+    if path is None:
+        return None
+    report = run_paths.root / path
+    return json_files.try_load(report, "data_quality_report").value
 
 
 def _read(run_paths: RunPaths, name: str) -> Any:
@@ -168,6 +194,7 @@ def _make_command(
         "source_run": source.run,
         "tag": tag,
         "argv": argv,
+        "environment": data_settings.variables(source.data_quality),
         "files": files,
         "blocked_by": [*unknown, *blocked],
         "unchecked": unchecked,

@@ -157,6 +157,7 @@ STEPS = (
             "production_gates_report",
             "context",
             "preflight",
+            "data_quality_report",
             "governance_remediation_plan",
         ),
     ),

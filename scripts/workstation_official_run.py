@@ -1,6 +1,7 @@
 """Start an official run on this workstation, and record how it ended.
 
-reads   configs/launcher_policy.json (the workstation's own, else the project's), the data file
+reads   configs/launcher_policy.json (the workstation's own, else the project's), the data file;
+        DQ_MIN_ROWS, DQ_KEY_COLUMNS and so on for the data-quality gate, instead of the policy's
 writes  audit/workstation_runs/<time>_<workflow>_<tag>/: preflight.json, data_quality/, command.sh,
         context.json, run.pid, run.log, and last result.json
 prints  the run folder, at once
@@ -28,6 +29,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from postrun import cli
@@ -113,7 +115,10 @@ def read_request(args: argparse.Namespace, gate_arguments: Sequence[str]) -> Lau
     root = args.root.resolve()
     policy_file = policy.find_file(root, args.policy)
     rules = policy.load(policy_file)
-    program = program_start(root, args.program or rules.program)
+    thresholds = policy.with_environment(rules.data_quality, os.environ)
+    rules = replace(rules, data_quality=thresholds)
+    program_name = args.program or rules.program
+    program = program_start(root, program_name)
     owner = args.owner or user_name()
     reserved = ["--decision-tag", args.tag, "--owner", owner]
     reserved += ["--notes", args.notes]

@@ -180,6 +180,16 @@ def test_the_workstations_own_policy_goes_before_the_projects() -> None:
     assert failed(report) == ["freshness"]
 
 
+def test_variables_go_before_the_policy_and_flags_before_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DQ_MAX_STALENESS_DAYS", "0.5")
+    monkeypatch.setenv("DQ_MIN_ROWS", "500")
+    _, report = judge(GOOD)
+    assert (report["inputs"]["max_staleness_days"], report["inputs"]["min_rows"]) == (0.5, 1)
+    assert failed(report) == ["freshness"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [

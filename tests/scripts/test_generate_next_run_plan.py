@@ -20,6 +20,7 @@ from postrun.core import locations
 from postrun.decide import planning
 
 LAUNCHER = """#!/usr/bin/env bash
+env | grep '^DQ_' | sort > variables.txt
 printf '%s\\n' "$@" > launched.txt
 echo "run folder made"
 exit "${LAUNCHER_CODE:-0}"
@@ -90,8 +91,10 @@ def test_a_command_is_made_of_the_source_runs_inputs(closed: Path) -> None:
 def test_the_line_on_the_page_reads_back_as_the_arguments(closed: Path) -> None:
     page = locations.workspace_path(closed, "next_run_plan", ".md").read_text()
     (command,) = plan(closed)["commands"]
-    line = next(line for line in page.splitlines() if line.startswith("`bash "))
-    assert shlex.split(line.strip("`")) == command["argv"]
+    line = next(line for line in page.splitlines() if line.startswith("`env "))
+    words = planning.with_environment(command["argv"], command["environment"])
+    assert shlex.split(line.strip("`")) == words
+    assert "Data-quality settings, as in the source run: `DQ_DATE_COLUMN=date DQ_KEY_" in page
 
 
 @pytest.mark.parametrize(
@@ -214,6 +217,79 @@ def test_a_planned_run_is_started_word_for_word(
     (command,) = plan(closed)["commands"]
     assert (remote / "launched.txt").read_text().splitlines() == command["argv"][2:]
     assert "run folder made" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["local", "ssh"])
+def test_the_data_quality_settings_of_the_source_run_are_set_for_the_launcher(
+    remote: Path,
+    local: Path,
+    host: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def others(made: Documents) -> None:
+        made.data_quality["inputs"].update(
+            min_rows=500, max_staleness_days=90.0, key_columns="asof,$(touch pwned)"
+        )
+
+    name = "local" if host == "local" else request.getfixturevalue("sshd").host
+    equip(remote)
+    factory.make_run(remote, others)
+    close(remote, local, factory.TAG)
+    (command,) = plan(local)["commands"]
+    assert (command["environment"]["DQ_MIN_ROWS"], command["blocked_by"]) == ("500", [])
+    assert not [word for word in command["argv"] if "DQ_" in word]
+    monkeypatch.setenv("DQ_MIN_ROWS", "1")  # of whoever starts it
+    capsys.readouterr()
+    assert execute(remote, local, "--dry-run", host=name) == 0
+    assert capsys.readouterr().out.startswith("env DQ_")
+    assert execute(remote, local, host=name) == 0
+    found = dict(line.split("=", 1) for line in (remote / "variables.txt").read_text().splitlines())
+    assert found == command["environment"]
+    assert found["DQ_KEY_COLUMNS"] == "asof,$(touch pwned)"
+    assert not list(remote.rglob("pwned"))
+
+
+def test_settings_that_cannot_be_read_block_the_command(remote: Path, local: Path) -> None:
+    def cut(made: Documents) -> None:
+        made.data_quality["inputs"] = {"min_rows": 500}
+
+    equip(remote)
+    factory.make_run(remote, cut)
+    close(remote, local, factory.TAG)
+    (command,) = plan(local)["commands"]
+    (reason,) = command["blocked_by"]
+    assert reason.startswith("required_columns, numeric_columns, key_columns, date_column, max_")
+    assert (command["argv"], command["environment"]) == (None, {"DQ_MIN_ROWS": "500"})
+
+
+def test_a_broken_context_blocks_in_one_line(remote: Path, local: Path) -> None:
+    """The reference launcher pastes the notes in, so a quote in them breaks the file."""
+    equip(remote)
+    made = factory.make_run(remote)
+    context = made.run_dir(remote) / "context.json"
+    context.write_text(context.read_text().replace("does momentum", 'does "momentum"'))
+    close(remote, local, factory.TAG)
+    (command,) = plan(local)["commands"]
+    assert command["blocked_by"] == [
+        f"context of {made.run_folder} is missing or broken, so unknown: number of threads "
+        "(owner from the gate report, data file from the data-quality report)"
+    ]
+    assert command["environment"]["DQ_MIN_ROWS"] == "1000"
+    assert "data/prices.csv" in command["files"]
+
+
+def test_a_plan_of_an_earlier_release_is_refused(
+    remote: Path, closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = locations.workspace_path(closed, "next_run_plan")
+    document = plan(closed) | {"schema_version": 2}
+    for command in document["commands"]:
+        del command["environment"]
+    path.write_text(json.dumps(document))
+    assert execute(remote, closed) == 4
+    assert "expected a plan of this release" in capsys.readouterr().err
 
 
 def test_hostile_words_reach_the_launcher_as_they_are(

@@ -161,6 +161,20 @@ def start(root: Path) -> Iterator[Start]:
         os.waitpid(each.supervisor, 0)
 
 
+def test_the_data_quality_gate_takes_its_settings_from_the_environment(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a planned command sets them; the policy of this workstation asks for one row."""
+    monkeypatch.setenv("DQ_MIN_ROWS", "2")
+    assert main([*checked(root), "--foreground"]) == 1
+    [report] = run_of(root).glob("data_quality/*/data_quality_report.json")
+    assert read(report)["inputs"]["min_rows"] == 2
+    monkeypatch.setenv("DQ_MIN_ROWS", "two")
+    capsys.readouterr()
+    assert main([*checked(root, "run2"), "--foreground"]) == 2
+    assert "DQ_MIN_ROWS: expected a whole number" in capsys.readouterr().err
+
+
 def test_a_run_leaves_every_file_and_the_result_last(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

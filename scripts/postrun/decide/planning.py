@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postrun.core import values
-from postrun.decide import gates
+from postrun.decide import data_settings, gates
 
 LAUNCHER = "scripts/workstation_official_run.sh"
 # The launcher passes these on to the gate program itself.
@@ -35,11 +35,21 @@ class Source:
     context: Any
     preflight: Any
     remediation: Any
+    data_quality: Any
 
     @property
     def data_file(self) -> str | None:
         """Return the data file that the run's data-quality gate read; None when it read none."""
+        if self.context is None:
+            return values.text(values.member(self.data_quality, "inputs", "input_csv"))
         return values.text(values.member(self.context, "data_quality_input_csv"))
+
+    @property
+    def owner(self) -> str | None:
+        """Return the owner in the context; without a context, the one in the gate report."""
+        if self.context is None:
+            return values.text(gates.inputs(self.report).get("owner"))
+        return values.text(values.member(self.context, "owner"))
 
 
 @dataclass(frozen=True)
@@ -55,30 +65,72 @@ def build_command(source: Source, tag: str, notes: str) -> tuple[list[str] | Non
     unknown = _find_unknown(source)
     if unknown:
         return None, unknown
-    context = source.context
     argv = ["bash", LAUNCHER, "--workflow", "production_gates", "--tag", tag]
-    argv += ["--owner", context["owner"], "--notes", notes]
-    argv += ["--threads", str(context["threads"]), "--dq-input-csv", str(source.data_file)]
+    argv += ["--owner", str(source.owner), "--notes", notes]
+    threads = source.context["threads"]
+    argv += ["--threads", str(threads), "--dq-input-csv", str(source.data_file)]
     if source.preflight.get("require_clean") == 1:
         argv.append("--require-clean")
     return [*argv, "--", *_program_options(gates.inputs(source.report))], []
 
 
 def _find_unknown(source: Source) -> list[str]:
-    context = source.context or {}
+    """Return what keeps the command from being made, one line for each cause."""
     options = gates.inputs(source.report)
-    required = {
-        "gate report": source.report,
-        "context": source.context,
-        "preflight": source.preflight,
-        "strategy": options.get("strategy"),
-        "factor": options.get("factor"),
-        "owner": context.get("owner"),
-        "number of threads": context.get("threads"),
+    of_report = {name: options.get(name) for name in ("strategy", "factor")}
+    of_context = {
+        "owner": source.owner,
+        "number of threads": values.member(source.context, "threads"),
         "data file": source.data_file,
     }
-    missing = [name for name, value in required.items() if value in (None, "")]
-    return [f"{name} of {source.run} is unknown" for name in missing]
+    lines = [
+        _unknown(source, "gate report", source.report, of_report),
+        _unknown(source, "context", source.context, of_context),
+        _unknown(source, "preflight", source.preflight, {}),
+    ]
+    # Without a data file there was no data-quality gate: one cause, one line.
+    if source.data_file is not None:
+        settings = data_settings.by_setting(source.data_quality)
+        line = _unknown(source, "data-quality report", source.data_quality, settings)
+        lines.append(line)
+    return list(filter(None, lines))
+
+
+def _unknown(
+    source: Source,
+    document: str,
+    content: Any,
+    members: Mapping[str, Any],
+) -> str:
+    """Return what is unknown because of one document of the run; "" when nothing is."""
+    missing = []
+    for name, value in members.items():
+        if value in (None, ""):
+            missing.append(name)
+    names = ", ".join(missing)
+    if content is None:
+        line = f"{document} of {source.run} is missing or broken"
+        if missing:
+            line += f", so unknown: {names}"
+        if document == "context":
+            line += _substitutes(source)
+        return line
+    if not missing:
+        return ""
+    verb = "is" if len(missing) == 1 else "are"
+    return f"{names} of {source.run} {verb} unknown"
+
+
+def _substitutes(source: Source) -> str:
+    """Return what is known without the context, and from where, in parentheses."""
+    known = []
+    if source.owner:
+        known.append("owner from the gate report")
+    if source.data_file:
+        known.append("data file from the data-quality report")
+    if not known:
+        return ""
+    return f" ({', '.join(known)})"
 
 
 def _program_options(options: Mapping[str, Any]) -> Iterator[str]:
@@ -140,3 +192,15 @@ def free_tags(newest: str, taken: AbstractSet[str]) -> Iterator[str]:
         tag = f"committee_{day}_run{number}"
         if tag not in taken:
             yield tag
+
+
+def with_environment(argv: Sequence[str], variables: Mapping[str, str]) -> list[str]:
+    """Return a command that sets these variables for the given one alone, without a shell."""
+    if not variables:
+        return list(argv)
+    return ["env", *assignments(variables), *argv]
+
+
+def assignments(variables: Mapping[str, str]) -> list[str]:
+    """Return variables as `env` takes them, by name."""
+    return [f"{name}={value}" for name, value in sorted(variables.items())]

@@ -7,12 +7,13 @@ same name says the same to editors and to `make validate`; a test checks one aga
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from postrun.core.errors import Invalid, Missing
+from postrun.core.errors import Invalid, Missing, Usage
 from postrun.core.locations import PROJECT
+from postrun.decide import data_settings
 
 FILE = Path("configs") / "launcher_policy.json"
 
@@ -28,7 +29,7 @@ class Thresholds:
     min_rows: int
     max_missing_ratio: float
     max_duplicate_ratio: float
-    max_staleness_days: int
+    max_staleness_days: float
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ FIELDS: dict[str, Any] = {
         "min_rows": COUNT,
         "max_missing_ratio": RATIO,
         "max_duplicate_ratio": RATIO,
-        "max_staleness_days": COUNT,
+        "max_staleness_days": NUMBER,
     },
 }
 
@@ -115,6 +116,45 @@ def load(path: Path) -> Policy:
         data_quality=Thresholds(**data_quality),
         **document["preflight"],
     )
+
+
+def with_environment(thresholds: Thresholds, environment: Mapping[str, str]) -> Thresholds:
+    """Return the thresholds with those of the environment (DQ_MIN_ROWS and so on) over them.
+
+    An empty variable counts as none. Raises Usage.
+    """
+    given = {}
+    for setting, expected in FIELDS["data_quality"].items():
+        name = data_settings.variable(setting)
+        text = environment.get(name)
+        if not text:
+            continue
+        value = _parse(text, expected)
+        if not _is_valid(value, expected):
+            raise Usage(name, expected, repr(text))
+        if isinstance(value, list):
+            value = tuple(value)
+        given[setting] = value
+    return replace(thresholds, **given)
+
+
+def _parse(text: str, expected: str) -> Any:
+    """Return the value that a text stands for; None when it is no such value."""
+    if expected == TEXT:
+        return text
+    if expected == COLUMNS:
+        return list(parse_columns(text))
+    kind = int if expected == COUNT else float
+    try:
+        return kind(text)
+    except ValueError:
+        return None
+
+
+def parse_columns(text: str) -> tuple[str, ...]:
+    """Return the names of columns in a text with commas; empty parts name none."""
+    names = (name.strip() for name in text.split(","))
+    return tuple(filter(None, names))
 
 
 def _check(where: str, content: Any, fields: Mapping[str, Any]) -> None:

@@ -2,25 +2,34 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from postrun.core import disk, terminal
 from postrun.core.errors import AmbiguousRun, Missing, Unreachable
 from postrun.core.request import RunRequest
+from postrun.decide import planning
 from postrun.remote.workstation import open_workstation
 
 Words = Sequence[str]
 
 
 def start(
-    request: RunRequest, run: str, command: Words, files: Words, hint: str, as_json: bool
+    request: RunRequest,
+    run: str,
+    command: Words,
+    files: Words,
+    hint: str,
+    as_json: bool,
+    environment: Mapping[str, str] | None = None,
 ) -> int:
     """Run the launcher's command for the request's tag; return 0 when it started a run, else 1.
 
     `run` is its name in messages, `files` are needed on the workstation, `hint` says what to do
-    when the tag is taken. With --dry-run nothing is started.
+    when the tag is taken, `environment` is set for the launcher. With --dry-run nothing is started.
     Raises Missing, AmbiguousRun, Unreachable.
     """
+    variables = environment or {}
+    full_command = planning.with_environment(command, variables)
     exit_code, messages = 0, [f"{run}: could be started now, nothing was"]
     workstation = open_workstation(request)
     remote_files = workstation.list_files(files)
@@ -32,17 +41,22 @@ def start(
         tag = f"decision tag {request.tag}"
         raise AmbiguousRun(tag, "a free one", "a run that has it", hint)
     if not as_json:
-        print(shlex.join(command), flush=True)
+        print(shlex.join(full_command), flush=True)
     if not disk.DRY_RUN.get():
         try:
-            exit_code, output = workstation.launch(command)
+            exit_code, output = workstation.launch(full_command)
         except Unreachable as error:
             raise _answer_lost(request, run, error) from None
         ending = f"{run}: the launcher ended with exit code {exit_code}"
         messages = [*output.splitlines(), ending]
     exit_code = min(exit_code, 1)
     if as_json:
-        result = {"exit_code": exit_code, "argv": command, "said": messages}
+        result = {
+            "exit_code": exit_code,
+            "argv": command,
+            "environment": variables,
+            "said": messages,
+        }
         print(json.dumps(result))
         return exit_code
     for message in messages:

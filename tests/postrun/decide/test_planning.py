@@ -19,7 +19,14 @@ from postrun.decide.planning import RemoteFiles, Source
 def source(**options: Any) -> Source:
     made = factory.documents()
     made.report["inputs"].update(options)
-    return Source(made.run_folder, made.report, made.context, made.preflight, None)
+    return Source(
+        run=made.run_folder,
+        report=made.report,
+        context=made.context,
+        preflight=made.preflight,
+        remediation=None,
+        data_quality=made.data_quality,
+    )
 
 
 def words(found: Source, notes: str = "why") -> list[str]:
@@ -86,21 +93,40 @@ def test_a_clean_checkout_is_asked_for_only_when_it_was_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "unknown"),
+    ("change", "reason"),
     [
-        ({"context": None}, ["context", "owner", "number of threads", "data file"]),
-        ({"report": None}, ["gate report", "strategy", "factor"]),
-        ({"preflight": None}, ["preflight"]),
-        ({"context": {"owner": "hui", "threads": 8, "data_quality_input_csv": ""}}, ["data file"]),
-        ({"context": {"owner": "", "threads": 8, "data_quality_input_csv": "x.csv"}}, ["owner"]),
+        ({"preflight": None}, "preflight of {run} is missing or broken"),
+        (
+            {"report": None},
+            "gate report of {run} is missing or broken, so unknown: strategy, factor",
+        ),
+        (
+            {"context": {"owner": "hui", "threads": 8, "data_quality_input_csv": ""}},
+            "data file of {run} is unknown",
+        ),
+        (
+            {"context": {"owner": "", "data_quality_input_csv": "x.csv"}},
+            "owner, number of threads of {run} are unknown",
+        ),
+        (
+            {"context": None},
+            "context of {run} is missing or broken, so unknown: number of threads "
+            "(owner from the gate report, data file from the data-quality report)",
+        ),
+        (
+            {"data_quality": None},
+            "data-quality report of {run} is missing or broken, so unknown: required_columns, "
+            "numeric_columns, key_columns, date_column, min_rows, max_missing_ratio, "
+            "max_duplicate_ratio, max_staleness_days",
+        ),
     ],
 )
-def test_what_is_unknown_blocks_the_command_and_is_named(
-    change: dict[str, Any], unknown: list[str]
+def test_what_is_unknown_blocks_the_command_in_one_line(
+    change: dict[str, Any], reason: str
 ) -> None:
     found = replace(source(), **change)
-    argv, told = planning.build_command(found, "run9", "why")
-    assert (argv, told) == (None, [f"{thing} of {found.run} is unknown" for thing in unknown])
+    argv, reasons = planning.build_command(found, "run9", "why")
+    assert (argv, reasons) == (None, [reason.format(run=found.run)])
 
 
 def test_every_file_the_command_names_is_needed() -> None:
@@ -111,7 +137,7 @@ def test_every_file_the_command_names_is_needed() -> None:
         "runs/freeze/base.freeze.json",
         "runs/wf.json",
     ]
-    assert planning.needed_files(Source("run", None, None, None, None)) == [planning.LAUNCHER]
+    assert planning.needed_files(Source("run", None, None, None, None, None)) == [planning.LAUNCHER]
 
 
 def test_a_file_blocks_only_when_it_was_looked_for() -> None:
@@ -132,3 +158,11 @@ def test_free_tags_never_take_one_that_exists() -> None:
 def test_a_shell_reads_the_line_back_as_the_same_words(notes: str) -> None:
     argv = words(source(), notes)
     assert shlex.split(shlex.join(argv)) == argv
+
+
+def test_variables_are_set_for_a_command_without_a_shell() -> None:
+    variables = {"DQ_KEY_COLUMNS": "date,my id", "DQ_DATE_COLUMN": "$(touch pwned)"}
+    command = planning.with_environment(["bash", "launcher.sh"], variables)
+    assert command[:3] == ["env", "DQ_DATE_COLUMN=$(touch pwned)", "DQ_KEY_COLUMNS=date,my id"]
+    assert shlex.split(shlex.join(command)) == command
+    assert planning.with_environment(["bash", "launcher.sh"], {}) == ["bash", "launcher.sh"]

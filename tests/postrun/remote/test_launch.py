@@ -69,6 +69,7 @@ def test_json_is_one_document(
     assert start(monkeypatch, Workstation(0), as_json=True) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["exit_code"], document["argv"]) == (0, COMMAND)
+    assert document["environment"] == {}
 
 
 def test_what_is_lacking_or_taken_is_said_and_nothing_starts(
