@@ -4,6 +4,7 @@ It is told what OpenSSH makes of the configuration (`ssh -G`) and of the known h
 (`ssh-keygen -F`). rsync goes through ssh, with a login of its own.
 """
 
+import contextlib
 import logging
 import shlex
 import time
@@ -17,6 +18,7 @@ from postrun.remote.openssh import too_slow
 from postrun.remote.ssh_target import CommandOutput, Target, client_config
 
 _KEEPALIVE = 15  # seconds
+_END_TIMEOUT = 5.0  # seconds
 _SSH = ("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
 
 
@@ -29,8 +31,11 @@ class FabricHost:
         self._timeout = connect_timeout  # seconds
         self._connection: Any = None
 
-    def run(self, command: str, timeout: float) -> CommandOutput:
-        """Return what a command wrote to stdout. Raises Unreachable when no answer comes."""
+    def run(self, command: str, timeout: float, end_command: str) -> CommandOutput:
+        """Return what a command wrote to stdout.
+
+        Raises Unreachable when no answer comes; after `timeout` seconds, `end_command` is run.
+        """
         _silence_paramiko()
         from fabric.runners import Remote
         from invoke.exceptions import Failure, ThreadException
@@ -42,6 +47,8 @@ class FabricHost:
             deadline = time.monotonic() + timeout
             output = _run(runner, command, timeout)
         except Failure:
+            with contextlib.suppress(Failure, SSHException, OSError, EOFError, ThreadException):
+                _run(Remote(self._open()), end_command, _END_TIMEOUT)
             self.close()
             raise too_slow(self.name, timeout) from None
         except (SSHException, InvalidHostKey, OSError, EOFError, ThreadException) as error:
@@ -75,7 +82,8 @@ class FabricHost:
         options = self._read_options()
         lines = ["Host *"]
         for key, values in options.items():
-            lines += [f"{key} {value}" for value in values]
+            for value in values:
+                lines.append(f"{key} {value}")
         configuration = SSHConfig.from_text("\n".join(lines))
         connection = Connection(
             self._target.host,

@@ -1,8 +1,8 @@
 """Which way leads to a host: this one function decides it.
 
 Everything that is sent to a workstation goes through a host: `run` returns what one command wrote
-to stdout, `rsync_source` returns rsync's name for a path and its flags to connect, `close` ends the
-connection. Another way to connect is another class with these three.
+to stdout and ends it when it takes too long, `rsync_source` returns rsync's name for a path and its
+flags to connect, `close` ends the connection. Another way to connect is another class with these.
 """
 
 from typing import Any

@@ -10,8 +10,11 @@ class LocalHost:
 
     name = "local"
 
-    def run(self, command: str, timeout: float) -> CommandOutput:
-        """Return what a command wrote to stdout. Raises Unreachable when it takes too long."""
+    def run(self, command: str, timeout: float, _: str = "") -> CommandOutput:
+        """Return what a command wrote to stdout. Raises Unreachable when it takes too long.
+
+        Its whole process group is ended then.
+        """
         try:
             result = commands.run(["/bin/sh", "-c", command], timeout)
         except TimeoutError:

@@ -52,6 +52,7 @@ _LONGEST_SOCKET = 86  # bytes; macOS allows four fewer than Linux
 _PLAIN_PATH = re.compile(r"/[\w./-]+", re.ASCII)
 _LOGIN_TIMEOUTS = 4  # name, connection, key exchange and login have a timeout each
 _CONNECTION_ENDS_WITHIN = 1.0  # seconds
+_END_TIMEOUT = 5.0  # seconds
 _SSH_FAILED = 255
 
 
@@ -74,16 +75,20 @@ class OpenSshHost:
         self._may_share = True
         atexit.register(self.close)
 
-    def run(self, command: str, timeout: float) -> CommandOutput:
+    def run(self, command: str, timeout: float, end_command: str) -> CommandOutput:
         """Return what a command wrote to stdout, and why, if ssh itself failed.
 
-        Raises Unreachable when no answer comes within `timeout` seconds, HostRejected for a login
-        that is refused.
+        Raises Unreachable when no answer comes within `timeout` seconds; `end_command` is run then.
+        Raises HostRejected for a login that is refused.
         """
         self._connect()
+        ssh = [*self._ssh(), self._target.host]
         try:
-            result = commands.run([*self._ssh(), self._target.host, command], timeout)
+            result = commands.run([*ssh, command], timeout)
         except TimeoutError:
+            # What hangs over there would do so for ever. A dead connection does not bring this.
+            with contextlib.suppress(TimeoutError):
+                commands.run([*ssh, end_command], _END_TIMEOUT)
             self.close()
             raise too_slow(self.name, timeout) from None
         if "session request failed" in result.stderr:

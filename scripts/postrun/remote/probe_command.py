@@ -29,6 +29,18 @@ def probe_command(probe: str, nonce: str, *arguments: object) -> str:
     return f"""sh -c ': {nonce}; eval "$(printf %b "{escaped}")"'"""
 
 
+def end_command(nonce: str) -> str:
+    """Return the command that ends a probe with all that it started; every login shell runs it.
+
+    A probe is the leader of its process group, or its login shell is. The nonce is cut in two, so
+    that this command does not end itself.
+    """
+    half = len(nonce) // 2
+    words = f'*": {nonce[:half]}""{nonce[half:]};"*'
+    end = f'case $command in {words}) kill -KILL "-$group";; esac'
+    return f"sh -c 'ps -A -ww -o pgid= -o args= | while read -r group command; do {end}; done'"
+
+
 def _escape(byte: int) -> str:
     """Return a byte as an octal escape, but letters and a few others as they are.
 

@@ -14,11 +14,11 @@ from postrun.core import artifacts, locations, run_names
 from postrun.core.errors import Missing, Unreachable
 from postrun.core.request import RunRequest
 from postrun.decide.planning import RemoteFiles
-from postrun.remote import answers, hosts, read_snapshots, rsync, ssh_target
+from postrun.remote import answers, hosts, read_snapshots, rsync
 from postrun.remote.answers import Answer, RemoteListing
-from postrun.remote.probe_command import probe_command
+from postrun.remote.probe_command import end_command, probe_command
 from postrun.remote.snapshots import HostSnapshot, RunSnapshot
-from postrun.remote.ssh_target import CommandOutput
+from postrun.remote.ssh_target import CommandOutput, check_rsync_path
 from postrun.store import configuration, evidence
 from postrun.store.evidence import FileDigests
 
@@ -183,7 +183,8 @@ class Workstation:
         timeout = self._timeout
         if probe in ("digests", "launch"):
             timeout *= _LONG_PROBE
-        output = self._host.run(command, timeout)
+        ending = end_command(nonce)
+        output = self._host.run(command, timeout, ending)
         self.round_trips += 1
         answer = self._read_answer(output, nonce)
         root = fsdecode(answer.content("root"))
@@ -197,7 +198,7 @@ class Workstation:
             )
         # A root that rsync cannot copy from is refused now, before anybody waits for a run.
         if self._host.name != "local":
-            ssh_target.check_rsync_path(self._absolute_root)
+            check_rsync_path(self._absolute_root)
         if probe == "digests" and not answer.text("tools"):
             raise rsync.missing_program(self._host.name)
         return answer

@@ -860,7 +860,7 @@ def test_an_answer_that_takes_too_long(
     host: str, remote: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     make_run(remote)
-    stand_in(tmp_path / "bin", "ps", "exec sleep 5")
+    stand_in(tmp_path / "bin", "date", "exec sleep 5.25")
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
     if host == "local":
         request.getfixturevalue("monkeypatch").setenv("PATH", path)
@@ -870,6 +870,9 @@ def test_an_answer_that_takes_too_long(
     with pytest.raises(Unreachable, match=r"expected an answer within 0\.5 s, found none"):
         station.list_run(TAG)
     station.close()
+    time.sleep(0.2)
+    listing = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True)
+    assert "sleep 5.25" not in listing.stdout, "what hangs is ended over there, too"
 
 
 NOISE = (
