@@ -291,7 +291,9 @@ def check_no_processes(
     )
     if not at_work:
         return
-    named = f"process {at_work[0].pid}: {at_work[0].args[:120]}"
-    if len(at_work) > 1:
-        named += f" and {len(at_work) - 1} more"
-    raise NotFinished(f"run {chosen.folder}", "no process at work on it", named, _WAIT)
+    raise NotFinished(
+        f"run {chosen.folder}",
+        "no process at work on it",
+        processes.describe(at_work),
+        f"{_WAIT}; {processes.READERS_HINT}",
+    )

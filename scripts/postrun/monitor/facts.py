@@ -29,6 +29,9 @@ def facts_from(
         pattern,
         ignored_programs,
     )
+    at_work = ""
+    if run_processes:
+        at_work = f"{processes.describe(run_processes)} ({processes.READERS_HINT})"
     reading = json_files.Reading()
     if snapshot.result is not None:
         reading = json_files.try_parse(snapshot.result, "result.json", "result")
@@ -43,6 +46,7 @@ def facts_from(
         result_text=snapshot.result,
         result_flaw=reading.problem or None,
         processes=len(run_processes),
+        at_work=at_work,
         settled=settled,
         activity=snapshot.activity,
         boot_id=snapshot.boot_id,

@@ -66,6 +66,7 @@ class Facts:
     unseen: str | None = None  # why no process of the run could be seen, if that is so
     restarted_from: str | None = None  # the boot id it was started under, when that is over
     nearest_tags: str = ""  # when there is no run folder
+    at_work: str = ""  # which processes there are, in words
 
     @property
     def has_result(self) -> bool:
@@ -235,7 +236,7 @@ def _going_on(facts: Facts, quiet_for: float, limits: Limits) -> tuple[State, st
     """Return state and message of a run whose end is not confirmed."""
     processes = _describe_processes(facts)
     if facts.has_result and facts.processes:
-        return State.SETTLING, f"result.json is present, but {processes}"
+        return State.SETTLING, f"result.json is present, but {processes}: {facts.at_work}"
     if facts.has_result:
         return State.SETTLING, f"result.json is present and {_describe_end(facts)}; {_CHECKING}"
     if facts.result_flaw is not None:

@@ -21,12 +21,26 @@ _OUR_SCRIPTS -= {"data_quality_gate", "workstation_official_run"}
 # Programs that have a tag in their command line, are not at work on the run, and may outlive it.
 _OTHER_PROGRAM = re.compile("fab|git|g?make|inv|invoke|pre-commit|screen|sshd|tmux")
 _SHELL = re.compile("bash|dash|fish|ksh|sh|zsh")
-_WRAPPERS = "env|exec|ionice|nice|nohup|setsid|stdbuf|sudo|time|timeout|[Pp]ython[0-9.]*"
-_WRAPPER = re.compile(f"{_SHELL.pattern}|{_WRAPPERS}")
-# Options, assignments, and the numbers of nice and timeout.
-_NOT_A_PROGRAM = re.compile(r"-.*|\w+=.*|[0-9.]+[smhd]?")
+# What starts another program, with those of its options that are followed by a value.
+_WRAPPERS = {
+    "chrt exec ionice nice nohup numactl poetry setsid strace time uv xargs": "-a -c -n -o -p",
+    "doas env runuser stdbuf sudo taskset timeout": "-C -c -D -e -g -i -k -o -s -u",
+    "python": "-m -W -X",
+}
+_PYTHON = re.compile("[Pp]ython[0-9.]*")
+# Modules that run another module or script: `python -m cProfile -o out scripts/x.py`.
+_RUNNERS = ("cProfile", "coverage", "pdb", "profile", "trace")
+# Options, assignments, numbers (of nice, timeout, taskset), the word in `uv run`, shell keywords.
+_KEYWORDS = "do|else|if|then|until|while"
+_NOT_A_PROGRAM = re.compile(rf"-.*|\w+=.*|[0-9.][0-9.,-]*[smhd]?|run|{_KEYWORDS}")
+# In the commands of a shell: what divides them, and what is no program at work.
+_DIVIDER = re.compile(r"&&|\|\|?|;|\s&\s")
+_IDLE = ("cd", "clear", "date", "done", "echo", "exit", "export", "fi", "sleep", "true", "wait")
 _NAME_CHARACTER = r"[A-Za-z0-9._-]"  # what a tag or the name of a folder is made of
 _IN_BRACKETS = re.compile(r"\([^ ]*\)")
+# What to do about a process that is at work, but does not write.
+READERS_HINT = "if it only reads, add its program to ignored_programs in workstation.local.json"
+_LONGEST_COMMAND = 120  # characters in a message
 _PID_SLACK = 5.0  # seconds; `ps` rounds, and a pid file is written after its process began
 
 
@@ -65,6 +79,18 @@ def of_run(
     return tuple(by_pid[pid] for pid in sorted(at_work))
 
 
+def describe(at_work: Sequence[Process]) -> str:
+    """Return which processes are at work, in a message: the first of them, and how many more."""
+    first = at_work[0]
+    command = first.args
+    if len(command) > _LONGEST_COMMAND:
+        command = f"{command[:_LONGEST_COMMAND]}…"
+    description = f"process {first.pid}: {command}"
+    if len(at_work) > 1:
+        description += f" and {len(at_work) - 1} more"
+    return description
+
+
 def with_descendants(pids: set[int], processes: Sequence[Process]) -> set[int]:
     """Return these processes with their children, the children of those and so on."""
     family = set(pids)
@@ -90,30 +116,68 @@ def _is_zombie(args: str) -> bool:
 def _is_other_program(args: str, ignored_programs: Collection[str]) -> bool:
     """Return whether a command line does not count, although it may name the run."""
     arguments = args.split()
-    program = _program(arguments)
-    if _OTHER_PROGRAM.fullmatch(program) or program in ignored_programs:
+    if _only_reads(arguments, ignored_programs):
         return True
-    if _is_our_script(program):
-        return True
-
     names = [_base_name(argument) for argument in arguments]
-    if program == "ssh":
-        # The sync's own connection, when the workstation is this machine.
-        return "rsync" in names
-    # A shell that runs make, or one of our scripts.
     if not names or not _SHELL.fullmatch(names[0]):
         return False
-    return "make" in names or "inv" in names or any(map(_is_our_script, names))
+    # A shell that runs make, or one of our scripts, or programs that only read.
+    if "make" in names or "inv" in names or any(map(_is_our_script, names)):
+        return True
+    commands = []
+    for command in _DIVIDER.split(args):
+        words = command.split()
+        if _program(words) not in ("", *_IDLE):
+            commands.append(words)
+    reading = [_only_reads(words, ignored_programs) for words in commands]
+    return bool(reading) and all(reading)
+
+
+def _only_reads(arguments: Sequence[str], ignored_programs: Collection[str]) -> bool:
+    """Return whether the program of a command line is ours or make's kind, or is ignored."""
+    program = _program(arguments)
+    if program == "ssh":
+        # The sync's own connection, when the workstation is this machine.
+        return "rsync" in map(_base_name, arguments)
+    if _OTHER_PROGRAM.fullmatch(program) or program in ignored_programs:
+        return True
+    return _is_our_script(program)
 
 
 def _program(arguments: Sequence[str]) -> str:
-    """Return the program of a command line, behind `sudo nice -n 5 bash -c` and interpreters."""
-    for argument in arguments:
+    """Return the program of a command line, behind `sudo -u quant nice -n 5 bash -c` and
+    interpreters; of `python -m` the module that a person would name, as a script where it is ours.
+    """
+    options: list[str] = []  # of the last wrapper, those with a value
+    words = iter(arguments)
+    for argument in words:
         name = _base_name(argument)
-        if _NOT_A_PROGRAM.fullmatch(argument) or _WRAPPER.fullmatch(name):
+        if argument in options:
+            value = next(words, "")
+            if argument == "-m" and value not in _RUNNERS:
+                return _of_module(value)
+            if argument == "-m":
+                options = ["-c", "-m", "-o", "-s"]
             continue
-        return name
+        if _PYTHON.fullmatch(name):
+            name = "python"
+        for wrappers, with_value in _WRAPPERS.items():
+            if name in wrappers.split():
+                options = with_value.split()
+                break
+        else:
+            is_program = not _SHELL.fullmatch(name) and not _NOT_A_PROGRAM.fullmatch(argument)
+            if is_program:
+                return name
     return _base_name(arguments[0]) if arguments else ""
+
+
+def _of_module(module: str) -> str:
+    """Return the program that a module stands for: `tensorboard` for `tensorboard.main`."""
+    script = f"{module.rpartition('.')[2]}.py"
+    if _is_our_script(script):
+        return script
+    return module.partition(".")[0]
 
 
 def _base_name(argument: str) -> str:

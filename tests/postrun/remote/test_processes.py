@@ -3,17 +3,19 @@ families, pid files.
 """
 
 import json
+from pathlib import Path
 
 import pytest
 
 from postrun.core.errors import Usage
-from postrun.remote.processes import of_run
+from postrun.remote.processes import describe, of_run
 from postrun.remote.snapshots import Process
 
 TAG = "run1"
 RUN = "2026-02-21_031500_production_gates_run1"
 GATE = "production_gates_2026-02-21_031700"
-READERS = ("cat", "grep", "less", "rsync", "tail", "vim")
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+READERS = json.loads((CONFIGS / "workstation.json").read_text())["ignored_programs"]
 
 
 def found(*lines: str, **more: object) -> list[int]:
@@ -22,7 +24,7 @@ def found(*lines: str, **more: object) -> list[int]:
     """
     listed = [Process(100 + index, 1, line) for index, line in enumerate(lines)]
     given = {"gate_folders": [GATE], "ignored_programs": READERS, **more}
-    return [process.pid for process in of_run(listed, TAG, RUN, **given)]  # type: ignore[arg-type]
+    return [process.pid for process in of_run(listed, TAG, RUN, **given)]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,18 @@ def found(*lines: str, **more: object) -> list[int]:
         "sudo -u quant python gates.py --tag run1",
         "ssh node7 python wf_shard.py --tag run1",
         "python gates.py --notes see make finalize --tag run1",
+        "python -X faulthandler -W ignore gates.py --tag run1",
+        "python -m research.gates --tag run1",
+        "python -m cProfile -o out.prof gates.py --tag run1",
+        "python -m pdb -m research.gates --tag run1",
+        "uv run python gates.py --tag run1",
+        "sudo -u tail python gates.py --tag run1",
+        "taskset -c 0-3 nice -n 5 python gates.py --tag run1",
+        f"bash -c cd /srv && tail -n 1 x | python gates.py --out audit/workstation_runs/{RUN}",
+        f"bash -c while true; do python shard.py audit/workstation_runs/{RUN}; sleep 5; done",
+        f"sh collect.sh audit/workstation_runs/{RUN}",
+        f"python tail.py audit/workstation_runs/{RUN}/run.log",
+        "python -m gates.tail --tag run1",
     ],
 )
 def test_a_process_of_the_run(line: str) -> None:
@@ -92,6 +106,33 @@ def test_a_process_of_the_run(line: str) -> None:
         f"python scripts/validate_artifacts.py audit/workstation_runs/{RUN}/result.json",
         "[python] <defunct>",
         "",
+        f"nvim --embed audit/workstation_runs/{RUN}/run.log",
+        f"/snap/bin/nvim -R /srv/quant/audit/workstation_runs/{RUN}/run.log",
+        f"/venv/bin/python /venv/bin/tensorboard --logdir gate_results/{GATE}",
+        f"python3 -m tensorboard.main --logdir=/srv/quant/gate_results/{GATE}",
+        f"/venv/bin/python3.11 /venv/bin/jupyter-lab --notebook-dir=gate_results/{GATE}",
+        f"/venv/bin/python -m jupyter notebook audit/workstation_runs/{RUN}",
+        f"/venv/bin/python -Xfrozen_modules=off -m ipykernel_launcher -f {RUN}/kernel-1.json",
+        f"/venv/bin/python -m ipykernel -f /run/user/1/{RUN}/kernel-1.json",
+        f"tar -czf /backup/run.tgz audit/workstation_runs/{RUN}",
+        f"rsync -a /srv/quant/audit/workstation_runs/{RUN} /backup",
+        f"rg IC audit/workstation_runs/{RUN}/run.log",
+        f"zip -r run.zip gate_results/{GATE}",
+        f"sudo -u quant less audit/workstation_runs/{RUN}/run.log",
+        f"nice -n 19 ionice -c 3 tar -cf x.tar audit/workstation_runs/{RUN}",
+        f"env -C /srv PAGER=cat less audit/workstation_runs/{RUN}/run.log",
+        f"timeout -s INT 60 tail -f audit/workstation_runs/{RUN}/run.log",
+        f"bash -c cd /srv/quant && less audit/workstation_runs/{RUN}/run.log",
+        f"sh -c while true; do tail -n 3 audit/workstation_runs/{RUN}/run.log; sleep 5; done",
+        f"zsh -c tail -f audit/workstation_runs/{RUN}/run.log 2>&1 | rg --line-buffered IC",
+        "python -X dev scripts/monitor_then_finalize.py --tag run1",
+        "python -X dev -W error -u scripts/watch_runs.py --tag run1",
+        "python -OO -B scripts/detect_run.py --tag run1",
+        "python -m scripts.monitor_then_finalize --tag run1",
+        "python -m monitor_then_finalize --tag run1",
+        "python -m cProfile -o out.prof -s cumtime scripts/sync_run.py --tag run1",
+        "python -m pdb -c continue -m monitor_then_finalize --tag run1",
+        "uv run python scripts/monitor_then_finalize.py --tag run1",
     ],
 )
 def test_a_process_that_only_looks_so(line: str) -> None:
@@ -194,3 +235,9 @@ def test_a_pattern_that_is_none_is_refused() -> None:
 
 def test_without_a_folder_the_tag_alone_counts() -> None:
     assert of_run([Process(9, 1, "x --tag run1"), Process(10, 1, "y")], TAG, None)[0].pid == 9
+
+
+def test_a_message_names_the_first_process_and_shortens_its_command() -> None:
+    first = Process(7, 1, f"python {'x' * 200}")
+    assert describe([first]) == f"process 7: python {'x' * 113}…"
+    assert describe([Process(8, 1, "a b"), first]) == "process 8: a b and 1 more"
