@@ -21,7 +21,7 @@ from typing import Any
 from postrun import cli
 from postrun.core import disk, locations, run_names, terminal, values
 from postrun.core.artifacts import Home
-from postrun.core.errors import Missing, Unreachable
+from postrun.core.errors import Invalid, Missing, Unreachable
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import data_settings, gates, planning
@@ -168,7 +168,7 @@ def _ask_workstation(request: RunRequest, sources: Iterable[Source]) -> RemoteFi
         paths.update(needed)
     try:
         return open_workstation(request).list_files(sorted(paths))
-    except (Unreachable, Missing) as error:
+    except (Unreachable, Missing, Invalid) as error:
         terminal.error(str(error))
         return None
 

@@ -35,6 +35,7 @@ def facts_from(
     reading = json_files.Reading()
     if snapshot.result is not None:
         reading = json_files.try_parse(snapshot.result, "result.json", "result")
+    flaw = snapshot.unreadable or reading.problem or None
     settled = snapshot.settled
     if gates.exit_code(reading.value) == 0 and not snapshot.gates:
         # A successful run without a report yet: any open gate folder may become its report's.
@@ -43,8 +44,8 @@ def facts_from(
         runs=runs,
         has_context=snapshot.has_context,
         stopped=_stopped_by_gate(snapshot),
-        result_text=snapshot.result,
-        result_flaw=reading.problem or None,
+        result_text=snapshot.unreadable or snapshot.result,
+        result_flaw=flaw,
         processes=len(run_processes),
         at_work=at_work,
         settled=settled,

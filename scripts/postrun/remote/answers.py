@@ -5,7 +5,7 @@ The answers of the probes `list_run`, `list_files` and `digests` are read here, 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import fsdecode
 from posixpath import basename
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from postrun.store.evidence import FileDigests
 
 FILE_LIMIT = 16 * 2**20  # bytes; of a larger JSON file only the size is known
 _SHA256_DIGITS = 64
+_NAMES_SHOWN = 5  # in one message
 
 
 class Part(NamedTuple):
@@ -43,7 +44,7 @@ class Answer:
         nonce: str,
         host: str,
     ) -> "Answer":
-        """Return an answer in parts. Raises Unreachable for one that is not whole."""
+        """Return an answer in parts. Raises Unreachable for half of one, Missing."""
         parts = []
         # What comes before the first heading was printed by a banner or a login profile.
         pieces = output.split(f"\n{nonce} ".encode())[1:]
@@ -52,6 +53,14 @@ class Answer:
             kind, _, name = heading.decode(errors="replace").partition(" ")
             parts.append(Part(kind, name, content))
 
+        for part in parts:
+            if part.kind == "missing":
+                raise Missing(
+                    f"{part.name} on workstation {host}",
+                    "a program",
+                    "nothing on its PATH",
+                    "install it there",
+                )
         if parts and parts[-1].kind == "end":
             return cls(tuple(parts), nonce)
         problem = "half of one" if parts else "something else (is there a POSIX shell?)"
@@ -78,6 +87,20 @@ class Answer:
         return _lines(self.content(kind))
 
     @property
+    def unusable(self) -> dict[str, str]:
+        """Return what is there and could not be used, by path, with the reason."""
+        reasons = {}
+        for part in self.parts_of("unusable"):
+            reasons[part.name] = part.content.decode(errors="replace")
+        return reasons
+
+    def check_listed(self, folder: str) -> None:
+        """Raise Invalid when a folder, or one above it, is there and could not be listed."""
+        for path, reason in self.unusable.items():
+            if f"{folder}/".startswith(f"{path}/"):
+                raise Invalid(f"{path} on the workstation", "a folder that can be listed", reason)
+
+    @property
     def clock(self) -> float:
         """Return the workstation's own time, seconds since 1970."""
         return float(self.text("clock") or 0)
@@ -94,6 +117,17 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
+class ReportListing:
+    """The gate reports in some folders on the workstation, and what could not be read there."""
+
+    files: dict[str, RemoteFile]  # by path
+    unusable: dict[str, str]  # path -> why it could not be used
+    without_report: tuple[str, ...] = ()  # gate folders
+    places: dict[str, str] = field(default_factory=dict)  # folder -> where it is, absolute
+    root: str = ""  # absolute
+
+
+@dataclass(frozen=True)
 class RemoteListing:
     """Everything that detection needs to know, seen at one moment."""
 
@@ -103,15 +137,29 @@ class RemoteListing:
     folders: tuple[str, ...]  # run folders that were read: those of the tag, the one asked for
     files: dict[str, RemoteFile]  # by path: small files of these, reports that mention the tag
     zones_at_end: dict[str, str]  # run folder -> the UTC offset when its result.json was written
+    # What is there and could not be used, by path, with the reason.
+    unusable: dict[str, str] = field(default_factory=dict)
 
     def file(self, run: str, name: str) -> RemoteFile | None:
         """Return a file of a run folder that was read; None when there is none."""
         path = f"{locations.RUNS}/{run}/{name}"
         return self.files.get(path)
 
+    def why_unusable(self, path: str) -> str | None:
+        """Return why a folder, or one above it, could not be used, with its path."""
+        for unusable, reason in self.unusable.items():
+            if f"{path}/".startswith(f"{unusable}/"):
+                return f"{unusable}, {reason}"
+        return None
+
 
 def read_machine(answer: Answer) -> dict[str, Any]:
-    """Return the fields that records have in common: boot_id and processes."""
+    """Return the fields that records have in common: boot_id and processes.
+
+    Raises Unreachable when ps failed: no process was seen then, and none may be missed.
+    """
+    if any(answer.parts_of("failed")):
+        raise Unreachable("the workstation's processes", "a listing by ps", "none: ps failed there")
     listing = answer.content("processes")
     return {
         "boot_id": answer.text("boot") or None,
@@ -148,6 +196,7 @@ def read_listing(answer: Answer) -> RemoteListing:
     # A folder that was asked for and has the tag, too, comes twice.
     folders = dict.fromkeys(basename(part.name) for part in answer.parts_of("run"))
     return RemoteListing(
+        unusable=answer.unusable,
         runs=tuple(answer.lines("runs")),
         folders=tuple(folders),
         files={file.path: file for file in read_files(answer)},
@@ -156,8 +205,30 @@ def read_listing(answer: Answer) -> RemoteListing:
     )
 
 
+def read_reports(answer: Answer) -> ReportListing:
+    """Return what the probe `list_reports` saw."""
+    places = {}
+    for part in answer.parts_of("found"):
+        place = fsdecode(part.content)
+        places[part.name] = place.rstrip("\n")
+    files = {file.path: file for file in read_files(answer)}
+    without_report = [part.name for part in answer.parts_of("without_report")]
+    return ReportListing(
+        files,
+        answer.unusable,
+        tuple(without_report),
+        places,
+        root=answer.text("root"),
+    )
+
+
 def read_file_list(answer: Answer, paths: Sequence[str]) -> RemoteFiles:
-    """Return which of these paths the probe `list_files` saw as files, and the runs' tags."""
+    """Return which of these paths the probe `list_files` saw as files, and the runs' tags.
+
+    Raises Invalid for what is there and could not be looked into.
+    """
+    for path in (locations.RUNS, *paths):
+        answer.check_listed(path)
     # The probe answers with the number of a path, so that no odd name can be misread.
     files = {paths[int(number) - 1] for number in answer.lines("files")}
     names = map(run_names.parse_run_name, answer.lines("runs"))
@@ -200,6 +271,8 @@ def _check_digests(
             "sha256sum, shasum or openssl",
             "none on its PATH",
         )
+    for folder in folders:
+        answer.check_listed(folder)
     existing = {part.name for part in answer.parts_of("plain")}
     for folder in folders:
         if folder not in existing:
@@ -209,11 +282,12 @@ def _check_digests(
                 "nothing there",
             )
     for part in answer.parts_of("failed"):
-        raise Invalid(
-            f"{part.name} on workstation {host}",
-            "files that can all be read",
-            "one that cannot, or is gone",
-        )
+        names = [name.removeprefix("./") for name in _lines(part.content)]
+        unreadable = ", ".join(names[:_NAMES_SHOWN])
+        actual = "one that cannot, or is gone"
+        if unreadable:
+            actual = f"{len(names)} that this account may not read: {unreadable}"
+        raise Invalid(f"{part.name} on workstation {host}", "files that can all be read", actual)
 
 
 def _read_plain_names(part: Part) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from posixpath import basename
 from typing import Any
 
-from postrun.core import run_names
+from postrun.core import locations, run_names
 from postrun.core.errors import Unreachable
 from postrun.remote import answers
 from postrun.remote.answers import Answer, Part
@@ -55,7 +55,12 @@ def _stamp(run: str) -> str:
 
 
 def read_host_snapshot(answer: Answer) -> HostSnapshot:
-    """Return what one poll saw. Raises Unreachable when a tool did not work on the workstation."""
+    """Return what one poll saw.
+
+    Raises Unreachable when a tool did not work on the workstation, Invalid when its run folders
+    could not be listed.
+    """
+    answer.check_listed(locations.RUNS)
     machine = answers.read_machine(answer)
     machine["view"] = answers.read_view(answer)
     gate_folders = _read_gate_folders(answer)
@@ -118,6 +123,23 @@ def _split_by_tag(answer: Answer) -> list[Answer]:
     return [Answer(tuple(parts), answer.nonce) for parts in runs]
 
 
+def _read_texts(answer: Answer) -> tuple[dict[str, str], str | None]:
+    """Return the run's files by name, and why the folder or the result could not be read."""
+    texts = {}
+    unreadable = None
+    for path, reason in answer.unusable.items():
+        unreadable = f"{path} cannot be read: {reason}"
+    for file in answers.read_files(answer):
+        name = basename(file.path)
+        if file.content is None and name == "result.json":
+            unreadable = f"{file.path} cannot be read by this account, or is too large"
+        content = file.content or b""
+        # A byte that is not UTF-8 becomes an escape that no JSON may hold.
+        text = content.decode(errors="backslashreplace")
+        texts[name] = text
+    return texts, unreadable
+
+
 def _read_run(
     answer: Answer,
     gate_folders: GateFolders,
@@ -128,14 +150,9 @@ def _read_run(
     tag = answer.parts[0].name
     runs = list(map(basename, answer.lines("tag")))
     newest = runs[-1] if runs else ""
-    texts = {}
-    for file in answers.read_files(answer):
-        content = file.content or b""
-        # A byte that is not UTF-8 becomes an escape that no JSON may hold.
-        text = content.decode(errors="backslashreplace")
-        name = basename(file.path)
-        texts[name] = text
-    if "result.json" in texts and newest not in gate_folders.checksums:
+    texts, unreadable = _read_texts(answer)
+    is_listed = newest in gate_folders.checksums
+    if "result.json" in texts and not is_listed and unreadable is None:
         # Without its files, a run would look like one in which nothing moves.
         raise Unreachable(
             "the workstation's listing of files",
@@ -149,6 +166,7 @@ def _read_run(
     open_folders = gate_folders.open_since(newest)
     raw_tags = {}
     started_on = None
+    log_tail = answer.content("log")
     for run in runs:
         record = records.get(run, {})
         started_on = record.get("hostname")
@@ -165,7 +183,8 @@ def _read_run(
         pid_file=texts.get("run.pid"),
         settled=gate_folders.states(own_folders),
         activity=gate_folders.states(own_folders + open_folders),
-        log_tail=answer.content("log").decode(errors="replace"),
+        log_tail=log_tail.decode(errors="replace"),
         gates=tuple(gates),
+        unreadable=unreadable,
         **machine,
     )

@@ -49,6 +49,7 @@ class RunSnapshot:
     started_on: str | None = None  # the host's name in the run's records
     view: View = View()
     nearest_tags: str = ""  # when no run folder has this tag
+    unreadable: str | None = None  # why the run folder or its result.json could not be read
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from postrun.core.errors import Missing, Unreachable
 from postrun.core.request import RunRequest
 from postrun.decide.planning import RemoteFiles
 from postrun.remote import answers, hosts, read_snapshots, rsync
-from postrun.remote.answers import Answer, RemoteListing
+from postrun.remote.answers import Answer, RemoteListing, ReportListing
 from postrun.remote.probe_command import end_command, probe_command
 from postrun.remote.snapshots import HostSnapshot, RunSnapshot
 from postrun.remote.ssh_target import CommandOutput, check_rsync_path
@@ -82,6 +82,16 @@ class Workstation:
             _FILE_BLOCKS,
         )
         return answers.read_listing(answer)
+
+    def list_reports(
+        self,
+        folders: Sequence[str],
+        first: str,
+        last: str,
+    ) -> ReportListing:
+        """Return the reports in the gate folders of these names in some folders of the root."""
+        answer = self._run_probe("list_reports", _FILE_BLOCKS, first, last, *folders)
+        return answers.read_reports(answer)
 
     def take_run_snapshot(self, tag: str, run_folder: str | None = None) -> RunSnapshot:
         """Return what a poll needs of the newest run with a tag, or of one run folder (a path).
@@ -190,10 +200,13 @@ class Workstation:
         root = fsdecode(answer.content("root"))
         self._absolute_root = root.rstrip("\n") or None
         if self._absolute_root is None:
+            actual = "nothing there"
+            for path, reason in answer.unusable.items():
+                actual = f"{path}, {reason}"
             raise Missing(
                 f"root {self.root} on workstation {self._host.name}",
                 "a folder",
-                "nothing there",
+                actual,
                 "see --remote-root",
             )
         # A root that rsync cannot copy from is refused now, before anybody waits for a run.

@@ -16,7 +16,7 @@ import pytest
 from harness.factory import TAG, documents, make_run, put
 from harness.sshd import Sshd
 from postrun.core import locations
-from postrun.core.errors import Invalid, Missing, Unreachable, Usage
+from postrun.core.errors import Invalid, Missing, PostRunError, Unreachable, Usage
 from postrun.remote import workstation
 from postrun.remote.probe_command import probe_command
 from postrun.remote.processes import of_run
@@ -299,29 +299,56 @@ def test_no_list_of_processes_is_no_empty_list(
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     station = connect("local", remote)
     for ask in (station.list_run, station.take_run_snapshot):
-        with pytest.raises(
-            Unreachable, match="list of processes: expected the probe itself in it, found nothing"
-        ):
+        with pytest.raises(Unreachable, match="processes: expected a listing by ps, found none"):
             ask(TAG)
 
 
 @pytest.mark.parametrize(
-    ("tool", "script"),
+    ("tool", "script", "error", "message"),
     [
-        ("awk", "exit 127"),
-        ("find", "exit 1"),
-        ("grep", 'case "$*" in *-o*) exit 2;; esac; exec /usr/bin/env -i {} "$@"'),
+        ("awk", "exit 127", Unreachable, "found half of one"),
+        ("find", "exit 1", Unreachable, "listing of files: expected those of"),
+        (
+            "grep",
+            'case "$*" in *-o*) exit 2;; esac; exec /usr/bin/env -i {} "$@"',
+            Missing,
+            "grep with -a and -o on workstation local: expected a program",
+        ),
     ],
 )
 def test_tools_that_tell_nothing_are_no_answer(
-    tool: str, script: str, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tool: str,
+    script: str,
+    error: type[PostRunError],
+    message: str,
+    remote: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else a run whose files are not seen would look like one in which nothing moves."""
     make_run(remote)
     stand_in(tmp_path / "bin", tool, script.format(shutil.which(tool)))
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    with pytest.raises(Unreachable, match=r"found half of one|listing of files: expected those of"):
+    with pytest.raises(error, match=message):
         connect("local", remote).take_run_snapshot(TAG)
+
+
+@pytest.mark.parametrize("tool", ["xargs", "ps", "find", "grep"])
+def test_a_tool_that_is_missing_is_named(
+    tool: str, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_run(remote)
+    monkeypatch.setenv("PATH", narrow_path(tmp_path / "bin", {tool}))
+    station = connect("local", remote)
+    message = f"{tool} on workstation local: expected a program, found nothing on its PATH"
+    with pytest.raises(Missing, match=message):
+        station.take_run_snapshot(TAG)
+    if tool == "find":
+        with pytest.raises(Missing, match=message):
+            station.digests([f"audit/workstation_runs/{made.run_folder}"])
+    else:
+        with pytest.raises(Missing, match=message):
+            station.list_run(TAG)
 
 
 # --- the snapshot

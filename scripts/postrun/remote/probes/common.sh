@@ -13,6 +13,41 @@ shift 2
 
 begin_part() { printf '\n%s %s\n' "$nonce" "$1"; }
 
+# Name each of these tools that is not there.
+need() {
+    for tool do
+        command -v "$tool" >/dev/null 2>&1 || begin_part "missing $tool"
+    done
+}
+
+# What is there and cannot be used is not absent: name it, and say why.
+say_unusable() { begin_part "unusable $1"; printf '%s' "$2"; }
+
+# Whether every folder on the way to a path may be entered; say which may not.
+can_reach() {
+    prefix='' rest=$1
+    while :; do
+        prefix=$prefix${rest%%/*}
+        if [ -L "$prefix" ] && [ ! -e "$prefix" ]; then
+            say_unusable "$prefix" 'a symbolic link that leads nowhere, or where this account may not go'
+            return 1
+        elif [ -d "$prefix" ] && [ ! -x "$prefix" ]; then
+            say_unusable "$prefix" 'a folder that this account may not enter'
+            return 1
+        fi
+        case $rest in */*) rest=${rest#*/} prefix=$prefix/ ;; *) return 0 ;; esac
+    done
+}
+
+# Whether a path is a folder whose names can be listed.
+can_list() {
+    can_reach "$1" || return 1
+    [ -d "$1" ] || return 1
+    [ -r "$1" ] && return 0
+    say_unusable "$1" 'a folder that this account may not list'
+    return 1
+}
+
 enter_root() {
     # shellcheck disable=SC2088 # the tilde arrives in quotes and is expanded here
     case $root in
@@ -20,7 +55,9 @@ enter_root() {
     '~/'*) root=$HOME/${root#'~/'} ;;
     esac
     begin_part root
-    cd -- "$root" 2>/dev/null && pwd -P
+    cd -- "$root" 2>/dev/null && pwd -P && return 0
+    can_reach "$root"
+    return 1
 }
 
 if stat -c %Y / >/dev/null 2>&1; then
@@ -56,7 +93,28 @@ send_machine() {
     begin_part namespace
     readlink /proc/self/ns/pid 2>/dev/null
     begin_part processes
-    ps -A -ww -o pid= -o ppid= -o etime= -o args= | sed '/^[ 0-9:-]*\[[^ ]*\]$/d'
+    # Without an answer of ps, no process would seem to be at work.
+    listing=$(ps -A -ww -o pid= -o ppid= -o etime= -o args=) || begin_part 'failed ps'
+    printf '%s\n' "$listing" | sed '/^[ 0-9:-]*\[[^ ]*\]$/d'
+}
+
+# The names of all run folders.
+send_runs() {
+    begin_part runs
+    ls "$runs" 2>/dev/null
+    can_list "$runs"
+}
+
+# A gate folder's report. A link is not the run's own, and is not copied.
+send_report() {
+    can_list "$1" || return 0
+    if [ -L "$1/$report" ]; then
+        say_unusable "$1/$report" 'a symbolic link, which is not copied'
+    elif [ -f "$1/$report" ]; then
+        send_file "$1/$report"
+    else
+        begin_part "without_report $1"
+    fi
 }
 
 runs=audit/workstation_runs

@@ -11,6 +11,7 @@ shift 2
 set -f
 kept=
 for pattern in $litter; do kept="$kept ! -name $pattern"; done
+need find od
 enter_root || { begin_part end; exit 0; }
 begin_part tools
 command -v rsync
@@ -37,6 +38,8 @@ hex='hex() { printf %s "$1" | od -An -v -tx1 | tr -d " \n"; }'
 # shellcheck disable=SC2016
 digest_each='; tool=$1; shift; for f; do h=$($tool <"$f") && printf "%s %.64s\n" "$(hex "$f")" "$h" || exit 1; done'
 # shellcheck disable=SC2016
+unreadable_each='for f; do [ -r "$f" ] && { [ ! -d "$f" ] || [ -x "$f" ]; } || printf "%s\n" "$f"; done'
+# shellcheck disable=SC2016
 target_each='; for f; do printf "%s %s\n" "$(hex "$f")" "$(hex "$(readlink "$f")")"; done'
 
 # shellcheck disable=SC2086 # words
@@ -50,23 +53,29 @@ find_plain() {
         ! -path "*$newline*" ! -path "*$return*" ! -path '*\\*' "$@"
 }
 
+# The files and folders that this account may not read; none when another thing failed.
+say_failed() {
+    begin_part "failed $folder"
+    # shellcheck disable=SC2086
+    find . -path "./$left_out" -prune -o $kept ! -type l \
+        -exec sh -c "$unreadable_each" sh {} + 2>/dev/null
+}
+
 for folder; do
     (
-        [ -d "$folder" ] || exit 0
+        can_list "$folder" || exit 0
         begin_part "plain $folder"
-        cd -- "$folder" || { begin_part "failed $folder"; exit 0; }
+        cd -- "$folder" || { say_failed; exit 0; }
         # shellcheck disable=SC2086 # a tool and its options
-        find_plain -type f -exec $digest {} + || begin_part "failed $folder"
+        find_plain -type f -exec $digest {} + || say_failed
         begin_part "sizes $folder"
         # shellcheck disable=SC2086
         find_plain -type f -exec $stat_all {} +
         begin_part "odd $folder"
-        find_odd -type f -exec sh -c "$hex$digest_each" sh "$digest" {} + ||
-            begin_part "failed $folder"
+        find_odd -type f -exec sh -c "$hex$digest_each" sh "$digest" {} + || say_failed
         begin_part "links $folder"
         # shellcheck disable=SC2086
-        find . -path "./$left_out" -prune -o $kept -type l -exec sh -c "$hex$target_each" sh {} + ||
-            begin_part "failed $folder"
+        find . -path "./$left_out" -prune -o $kept -type l -exec sh -c "$hex$target_each" sh {} + || say_failed
     )
 done
 begin_part end

@@ -3,14 +3,15 @@
 # folder's name. The run folder and the report that are asked for are paths below the root, or empty.
 # shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
 tag=$1 asked_run=$2 asked_report=$3 blocks=$4
+need ps sed grep xargs
 enter_root || { begin_part end; exit 0; }
 send_machine
-begin_part runs
-ls "$runs" 2>/dev/null
+send_runs
 
 send_run() {
     [ -d "$1" ] || return 0
     begin_part "run $1"
+    can_list "$1" || return 0
     for name in preflight.json command.sh context.json run.pid result.json; do
         send_file "$1/$name"
     done
@@ -30,5 +31,5 @@ printf '%s\n' gate_results/production_gates_*/"$report" |
     grep -E "^gate_results/production_gates_[0-9_-]+/$report\$" |
     xargs grep -l -e "\"$typed\"" /dev/null 2>/dev/null |
     while read -r path; do send_file "$path"; done
-[ -n "$asked_report" ] && send_file "$asked_report"
+[ -n "$asked_report" ] && send_report "${asked_report%/*}"
 begin_part end

@@ -8,12 +8,14 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
 ours=$1 blocks=$2 tail=$3 first=$4 asked=$5
 shift 5
+need ps sed grep xargs find sort awk tail
 enter_root || { begin_part end; exit 0; }
 send_machine
 
 # Of some names, with $1 among them: sort, and leave out those before $1.
 not_before() { sort | sed -n "\\|^$1\$|,\$p"; }
 
+can_list "$runs"
 if [ -n "$first" ]; then
     begin_part folders
     { ls "$runs" 2>/dev/null; printf '%s\n' "$first"; } |
@@ -39,6 +41,7 @@ for tag; do
     done
     [ -n "$newest" ] || continue
     newest_runs="$newest_runs $newest/"
+    can_list "$newest" || continue
     if [ -f "$newest/context.json" ]; then
         begin_part context
     else
@@ -77,10 +80,9 @@ for gate in $(printf '%s\n' gate_results/production_gates_* "$first_gate" |
         open="$open $gate/"
     fi
 done
-# Where these tools are missing the answer has no end, so it is none. A command may not be too long:
-# xargs divides the reports.
-printf '"a"' | grep -a -o -F -e '"a"' >/dev/null 2>&1 && command -v xargs >/dev/null 2>&1 || exit 0
+printf '"a"' | grep -a -o -F -e '"a"' >/dev/null 2>&1 || begin_part 'missing grep with -a and -o'
 # Any `_` of a tag may have been another character when it was typed: who reads the answer decides.
+# A command may not be too long: xargs divides the reports.
 patterns=$(printf '"%s"\n' "$@" | tr _ .)
 # shellcheck disable=SC2086 # a list of names without spaces
 matches=$(printf '%s\n' $reports | xargs grep -a -o -e "$patterns" /dev/null 2>/dev/null | sort -u)
