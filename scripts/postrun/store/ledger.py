@@ -55,7 +55,11 @@ _SEPARATORS = re.compile(r"[ -]+")
 _FENCE = re.compile(rb" {0,3}(```|~~~)")
 # Rows are never written again in another version: this is the one that `append` writes.
 _SCHEMA_VERSION = 1
-_RESTORE = "restore it from version control or a backup"
+_RESTORE = (
+    "restore it from version control or a backup, delete the block with its marks from "
+    "STAGE_AUDIT_LOG.md, and close the later runs again"
+)
+_DELETE_BLOCK = "delete the block with its marks; the next closing writes it again"
 
 Row = dict[str, Any]
 
@@ -114,7 +118,8 @@ def read_rows(root: Path) -> list[Row]:
     """Return every row, oldest first. Raises Invalid for a line that cannot be read as a row."""
     chain = _read_chain(root)
     if chain.errors:
-        raise chain.errors[0]
+        path = locations.workspace_path(root, "stage_ledger")
+        raise Invalid(path, "whole rows", str(chain.errors[0]), _RESTORE)
     return [row.copy() for row in chain.rows]
 
 
@@ -267,7 +272,7 @@ def _find_block(path: Path, text: bytes) -> slice | None:
         return None
     if present != ["begin", "end"]:
         expected = "one stage-ledger:begin line, then one stage-ledger:end line"
-        raise Invalid(path, expected, ", ".join(present), "repair it by hand")
+        raise Invalid(path, expected, ", ".join(present), _DELETE_BLOCK)
     begin, end = marks
     return slice(begin.start(), end.end())
 
@@ -319,7 +324,8 @@ def _last_row_in_view(root: Path) -> str | None:
         if last_row := _LAST_ROW.fullmatch(comment[0]):
             digests.append(last_row[1].decode())
     if len(digests) != 1:
-        raise Invalid(path, "one stage-ledger:last-row line between the marks", f"{len(digests)}")
+        expected = "one stage-ledger:last-row line between the marks"
+        raise Invalid(path, expected, f"{len(digests)}", _DELETE_BLOCK)
     return digests[0]
 
 

@@ -394,11 +394,11 @@ def test_damaged_marks_are_refused_and_nothing_is_touched(
     view(local).parent.mkdir(parents=True)
     view(local).write_bytes(text)
     for attempt in (lambda: ledger.publish(local, BLOCK), lambda: ledger.append(local, entry())):
-        with pytest.raises(Invalid, match=f"found {seen}; repair it by hand"):
+        with pytest.raises(Invalid, match=f"found {seen}; delete the block with its marks"):
             attempt()
     assert view(local).read_bytes() == text
     assert not truth(local).exists()
-    assert "repair it by hand" in ledger.verify(local)[0]
+    assert "delete the block" in ledger.verify(local)[0]
 
 
 def test_marks_inside_a_line_are_no_marks(local: Path) -> None:
