@@ -15,6 +15,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -73,6 +74,8 @@ class OpenSshHost:
         self._answered = False
         self._had_users_master = False
         self._may_share = True
+        # Two roots of one host are watched by two threads over one connection.
+        self._lock = threading.RLock()
         atexit.register(self.close)
 
     def run(self, command: str, timeout: float, end_command: str) -> CommandOutput:
@@ -81,8 +84,9 @@ class OpenSshHost:
         Raises Unreachable when no answer comes within `timeout` seconds; `end_command` is run then.
         Raises HostRejected for a login that is refused.
         """
-        self._connect()
-        ssh = [*self._ssh(), self._target.host]
+        with self._lock:
+            self._connect()
+            ssh = [*self._ssh(), self._target.host]
         try:
             result = commands.run([*ssh, command], timeout)
         except TimeoutError:
@@ -102,15 +106,18 @@ class OpenSshHost:
 
     def rsync_source(self, path: str) -> tuple[str, list[str]]:
         """Return rsync's name for a path, and its flag for an ssh over the same connection."""
-        self._connect()
-        return self._target.rsync_source(path), ["-e", shlex.join(self._ssh()[:-1])]
+        with self._lock:
+            self._connect()
+            ssh = self._ssh()[:-1]
+        return self._target.rsync_source(path), ["-e", shlex.join(ssh)]
 
     def close(self) -> None:
         """End our own connection, if there is one; one of the user's stays."""
-        self._control = None
-        if self._master is not None:
-            self._master.close()
-            self._master = None
+        with self._lock:
+            self._control = None
+            if self._master is not None:
+                self._master.close()
+                self._master = None
 
     def _connect(self) -> None:
         """Make sure that there is a connection. Raises Unreachable, HostRejected, Missing."""
@@ -171,10 +178,11 @@ class OpenSshHost:
 
     def _connection_error(self, message: str) -> Unreachable | None:
         """Return why ssh failed; None when the connection is well and the command itself failed."""
-        if self._master is not None:
-            if not self._master.ends_within(_CONNECTION_ENDS_WITHIN):
+        master = self._master
+        if master is not None:
+            if not master.ends_within(_CONNECTION_ENDS_WITHIN):
                 return None
-            message = self._master.message() or message
+            message = master.message() or message
         elif self._control == _USERS_MASTER:
             if self._users_master_is_open():
                 return None

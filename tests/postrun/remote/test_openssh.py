@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,16 @@ def test_one_login_carries_probes_and_copies(
     assert len(list(sockets.iterdir())) == 1
     connect(sshd.host, remote).close()
     assert list(sockets.iterdir()) == []
+
+
+def test_two_roots_of_a_host_share_one_login(sshd: Sshd, remote: Path) -> None:
+    make_run(remote)
+    stations = [connect(sshd.host, remote) for _ in range(4)]
+    before = logins(sshd)
+    with ThreadPoolExecutor(4) as pool:
+        listings = list(pool.map(lambda station: station.list_run(TAG), stations))
+    assert all(listing.folders for listing in listings)
+    assert logins(sshd) == before + 1
 
 
 def test_a_master_of_the_users_is_used_and_left_open(
