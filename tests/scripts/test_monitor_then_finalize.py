@@ -409,6 +409,8 @@ def test_of_two_folders_the_one_that_was_watched_is_closed(bench: Bench) -> None
     assert f"detect-run         ok       {newer.run_folder}; " in monitor.talk
     assert not (bench.local / "audit/workstation_runs" / bench.run.name).exists()
     (newer.run_dir(bench.remote) / "result.json").unlink()
+    newer.result = None
+    newer.write(bench.remote)
     shutil.rmtree(bench.local / "audit")
     dead = bench.monitor()
     assert dead.end() == 7

@@ -375,7 +375,7 @@ def test_a_killed_workload_has_a_result(start: Start, kill: Callable[[int, int],
 def test_a_killed_launcher_leaves_no_result_but_can_be_recognised(start: Start) -> None:
     running = start("--sleep", "60")
     record = read(running.run / "run.pid")
-    assert set(record) == {"pid", "start_time", "boot_id"}
+    assert set(record) == {"pid", "start_time", "boot_id", "pid_namespace"}
     command = ["ps", "-o", "lstart=", "-p", str(running.supervisor)]
     environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
     ps = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

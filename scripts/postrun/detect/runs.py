@@ -288,6 +288,7 @@ def check_no_processes(
         pid_text,
         listing.boot_id,
         ignored_programs=ignored_programs,
+        pid_namespace=listing.pid_namespace,
     )
     if not at_work:
         return

@@ -12,6 +12,7 @@ from postrun.core import clock
 from postrun.launcher.request import LaunchRequest
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PID_NAMESPACE = Path("/proc/self/ns/pid")
 GIB = 2**30
 
 
@@ -78,6 +79,14 @@ def boot_id() -> str | None:
     if BOOT_ID.is_file():
         return BOOT_ID.read_text(encoding="ascii").strip()
     return _output(["sysctl", "-n", "kern.bootsessionuuid"]) or None
+
+
+def pid_namespace() -> str | None:
+    """Return in which PID namespace this process has its number; None where there are none."""
+    try:
+        return str(PID_NAMESPACE.readlink())
+    except OSError:
+        return None
 
 
 def start_time(pid: int) -> str:

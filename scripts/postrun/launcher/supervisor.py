@@ -148,7 +148,12 @@ class ProcessGroup:
 def _run_workload(request: LaunchRequest, run: Path, group: ProcessGroup, log: IO[bytes]) -> int:
     pid = os.getpid()
     start_time = machine.start_time(pid)
-    record = {"pid": pid, "start_time": start_time, "boot_id": machine.boot_id()}
+    record = {
+        "pid": pid,
+        "start_time": start_time,
+        "boot_id": machine.boot_id(),
+        "pid_namespace": machine.pid_namespace(),
+    }
     write_json(run / "run.pid", record)
     threads = dict.fromkeys(THREADS, str(request.threads))
     try:

@@ -25,6 +25,8 @@ class RunDiscovery:
     root: Path
     since: datetime | None = None  # from when on runs count; None: RECENT
     skipped_old_runs: int = 0  # open runs that began too early
+    # New run folders of the last poll that nobody can ask for: their names hold no decision tag.
+    odd_runs: list[RunName] = field(default_factory=list)
     known_runs: dict[str, RunName] = field(default_factory=dict)  # by folder
     _now: datetime | None = None  # by the workstation's own clock, at the last poll
 
@@ -42,6 +44,7 @@ class RunDiscovery:
         # Later polls list only what began meanwhile. The first one lists the archive as well, and
         # nobody wants a year of abandoned runs to be closed by surprise.
         start = self.since or self._now - RECENT
+        self.odd_runs = [run for run in self.odd_runs if run.started >= start]
         ignored_programs = configuration.workstation()["ignored_programs"]
         recent = []
         for run in open_runs:
@@ -65,14 +68,17 @@ class RunDiscovery:
     def _remember(self, snapshot: HostSnapshot) -> list[RunName]:
         """Return the run folders that were not listed before; of one tag only the newest."""
         newest_by_tag: dict[str, RunName] = {}
+        self.odd_runs = []
         # The stamp comes first in a name, so this is oldest first.
         for folder in sorted(snapshot.folders):
             run = run_names.parse_run_name(folder)
             if run is None or folder in self.known_runs:
                 continue
+            self.known_runs[folder] = run
             if run_names.FOLDER_TAG.fullmatch(run.tag):
-                self.known_runs[folder] = run
                 newest_by_tag[run.tag] = run
+            else:
+                self.odd_runs.append(run)
         return list(newest_by_tag.values())
 
     def _without_closed(self, runs: list[RunName]) -> list[RunName]:

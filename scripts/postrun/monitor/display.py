@@ -59,6 +59,14 @@ class Display:
             message += f"; {skipped} left out: use --since or --all"
         self.show_host(host, message)
 
+    def odd_runs(self, host: HostMonitor) -> None:
+        """Name the run folders that are left out because of their names."""
+        if not host.discovery:
+            return
+        for run in host.discovery.odd_runs:
+            reason = "its name holds no decision tag that can be asked for"
+            self.show_host(host, f": {run.folder} is left out: {reason}")
+
     def run_polled(self, monitor: RunMonitor) -> None:
         """Show a change of state, and the end of the log of a dead run."""
         if not monitor.has_changed:

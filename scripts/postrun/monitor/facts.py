@@ -28,6 +28,7 @@ def facts_from(
         snapshot.boot_id,
         pattern,
         ignored_programs,
+        snapshot.view.pid_namespace,
     )
     at_work = ""
     if run_processes:

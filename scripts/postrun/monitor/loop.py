@@ -214,8 +214,10 @@ class MonitorLoop:
                 self._end_run(host, monitor)
         if isinstance(answer, HostSnapshot):
             host.add_new_runs(answer, now)
-        if is_first_contact:
+        if is_first_contact and not host.is_rejected:
             self.display.first_contact(host)
+        if isinstance(answer, HostSnapshot):
+            self.display.odd_runs(host)
         if host.error:
             self._give_up(host, host.error)
 

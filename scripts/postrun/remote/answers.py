@@ -139,6 +139,7 @@ class RemoteListing:
     zones_at_end: dict[str, str]  # run folder -> the UTC offset when its result.json was written
     # What is there and could not be used, by path, with the reason.
     unusable: dict[str, str] = field(default_factory=dict)
+    pid_namespace: str | None = None  # of the processes' numbers
 
     def file(self, run: str, name: str) -> RemoteFile | None:
         """Return a file of a run folder that was read; None when there is none."""
@@ -201,6 +202,7 @@ def read_listing(answer: Answer) -> RemoteListing:
         folders=tuple(folders),
         files={file.path: file for file in read_files(answer)},
         zones_at_end=zones,
+        pid_namespace=answer.text("namespace") or None,
         **read_machine(answer),
     )
 

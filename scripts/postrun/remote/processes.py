@@ -53,16 +53,19 @@ def of_run(
     boot_id: str | None = None,
     pattern: str | None = None,
     ignored_programs: Collection[str] = (),
+    pid_namespace: str | None = None,
 ) -> tuple[Process, ...]:
     """Return the processes at work on a run, lowest pid first.
 
     That is the launcher, what names the run in its command line, and all their descendants, without
     our own scripts and their shells, make and inv, and programs that only read. `pid_file` is the
-    text of the launcher's run.pid, `pattern` a regular expression that adds to the rules. Raises
-    Usage for a pattern that is no regular expression.
+    text of the launcher's run.pid, `pid_namespace` that of the listed numbers, `pattern` a regular
+    expression that adds to the rules. Raises Usage for a pattern that is no regular expression.
     """
     patterns = _patterns(tag, [run_folder, *gate_folders], pattern)
     launcher = read_pid_file(pid_file)
+    if launcher.get("pid_namespace") not in (None, pid_namespace):
+        launcher = {}  # there its number is another
     alive = [process for process in processes if not _is_zombie(process.args)]
     at_work = set()
     left_out = set()

@@ -33,6 +33,10 @@ def test_a_group_of_zombies_does_not_live() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_pid_namespace_is_the_kernels() -> None:
+    assert machine.pid_namespace() == str(Path("/proc/self/ns/pid").readlink())
+
+
 def test_boot_id_is_the_kernels() -> None:
     assert machine.boot_id() == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
