@@ -60,7 +60,7 @@ class Display:
         self.show_host(host, message)
 
     def odd_runs(self, host: HostMonitor) -> None:
-        """Name the run folders that are left out because of their names."""
+        """Show the run folders that are left out because of their names."""
         if not host.discovery:
             return
         for run in host.discovery.odd_runs:
