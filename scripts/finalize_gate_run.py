@@ -17,12 +17,13 @@ Exit code: 0 recorded, whatever the decision; 3 something is missing; 4 somethin
 
 import json
 import shlex
+from contextlib import suppress
 from typing import Any
 
 from postrun import cli
-from postrun.core import run_names
+from postrun.core import run_names, values
 from postrun.core.artifacts import Home
-from postrun.core.errors import Invalid
+from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.run_names import RunName
@@ -116,14 +117,9 @@ def _as_json(value: Any) -> str:
 def _description(
     run_paths: RunPaths, objective: str | None, result: Json | None, report: Json | None
 ) -> Json:
-    """Return what the row is about.
-
-    A context that is missing or broken leaves its values null; the audit names it.
-    """
-    try:
-        context = json_files.read_optional(run_paths, "context") or {}
-    except Invalid:
-        context = {}
+    """Return what the row is about."""
+    context = _read_context(run_paths) or {}
+    described, _ = _owner_and_notes(run_paths, report)
     settings = configuration.workstation()
     name = run_paths.name
     tag = run_names.raw_tag(name, context, result or {}, gates.inputs(report))
@@ -136,11 +132,35 @@ def _description(
         "date": name.started.date().isoformat(),
         "stage": settings.get("ledger_stage", run_names.WORKFLOW),
         "decision_tag": tag,
-        "owner": context.get("owner") or None,
-        "objective": objective or context.get("notes") or None,
+        "owner": values.text(described.get("owner")),
+        "objective": objective or values.text(described.get("notes")),
         "command_ref": run_paths.relative(command) if command.exists() else None,
         "artifact_ref": run_paths.relative(artifact),
     }
+
+
+def _read_context(run_paths: RunPaths) -> Json | None:
+    """Return the context; None when it is missing or broken, which the audit names."""
+    context: Json | None = None
+    with suppress(Missing, Invalid):
+        context = json_files.read_optional(run_paths, "context")
+    return context
+
+
+def _owner_and_notes(run_paths: RunPaths, report: Json | None) -> tuple[Json, str]:
+    """Return what has owner and notes of the run, and its name when it is not the context."""
+    context = _read_context(run_paths)
+    if context is not None:
+        return context, ""
+    options = gates.inputs(report)
+    if options:
+        return options, "the gate report"
+    command = run_paths.path("command")
+    in_command = {
+        "owner": command_file.option(command, "--owner"),
+        "notes": command_file.option(command, "--notes"),
+    }
+    return in_command, "command.sh"
 
 
 def _record(
@@ -193,8 +213,10 @@ def _page_content(
     factor = command_file.option(command, "--factor")
     strategy = command_file.option(command, "--strategy")
     sizes = [file["size"] for file in manifest["files"]]
+    _, source = _owner_and_notes(run_paths, report)
     return {
         "row": row,
+        "described_by": source,
         "tag_in_shell": shlex.quote(row["decision_tag"]),
         "report": report is not None,
         "factor": options.get("factor") or factor,

@@ -266,11 +266,35 @@ def no_context(made: Documents) -> None:
     made.context = None
 
 
-@pytest.mark.parametrize("change", [quoted_notes, no_context, put("context", owner="", notes="")])
-def test_without_a_readable_context_the_words_are_null(
+@pytest.mark.parametrize("change", [quoted_notes, no_context])
+def test_without_a_readable_context_the_gate_report_says_who_and_why(
     home: Home, local: Path, change: Change
 ) -> None:
     made = home(change)
+    assert close(local) == 0
+    (row,) = rows(local)
+    words = (row["owner"], row["objective"], row["result"])
+    assert words == ("hui", "does momentum survive costs", "pass")
+    assert "| owner | hui (from the gate report: there is no context.json" in page(local, made)
+
+
+def test_without_context_and_report_the_command_says_who_and_why(home: Home, local: Path) -> None:
+    def crashed(made: Documents) -> None:
+        no_context(made)
+        made.report, made.result["exit_code"] = None, 1
+
+    made = home(crashed)
+    command = made.run_dir(local) / "command.sh"
+    command.write_text("python gates.py --owner desk --notes weekly\\ check \n")
+    arrival.arrive(local, made, verified=False)
+    assert close(local) == 0
+    (row,) = rows(local)
+    assert (row["owner"], row["objective"]) == ("desk", "weekly check")
+    assert "| owner | desk (from command.sh: " in page(local, made)
+
+
+def test_a_context_that_names_nobody_leaves_the_words_null(home: Home, local: Path) -> None:
+    made = home(put("context", owner="", notes=""))
     assert close(local) == 0
     (row,) = rows(local)
     assert (row["owner"], row["objective"], row["result"]) == (None, None, "pass")
