@@ -179,7 +179,7 @@ SPOILS = [
     ),
     Spoil("evidence_verified", flags=("--no-sync",)),
     Spoil("run_files_present", remote=drop("run", "run.log")),
-    Spoil("context_readable", quote_the_notes, skips=DATA_QUALITY),
+    Spoil("context_readable", quote_the_notes),
     Spoil("report_files_present", remote=drop("gate", "production_gates_report.md")),
     Spoil(
         "final_summary_present",
@@ -568,12 +568,12 @@ def test_a_check_that_cannot_run_says_error(
         raise trouble
 
     facts = observe.observe(run_lookup.locate(RunRequest(closed.local, tag=closed.made.tag)), None)
-    monkeypatch.setitem(audit.CHECKS, "context_readable", broken)
+    monkeypatch.setitem(audit.CHECKS, "report_readable", broken)
     document = checker.record(facts, check_catalogue.checks())
     answers = {row["id"]: row["answer"] for row in document["checks"]}
     assert document["passed"] is False
-    assert answers["context_readable"] == "error"
-    assert answers["data_quality_ran"] == "skipped"
+    assert answers["report_readable"] == "error"
+    assert answers["overall_pass_boolean"] == "skipped"
     whole = json_files.stamped(document, checker.ARTIFACT)
     assert json_files.findings(whole, checker.ARTIFACT) == []
 

@@ -7,11 +7,17 @@ from postrun.core import values
 
 def data_quality_ran(facts: Facts) -> Answer:
     """Return whether the data-quality gate was left switched on."""
+    expected = "skip_data_quality_check 0"
+    if facts.context.value is None:
+        report = facts.data_quality
+        ran = report.value is not None
+        observed = f"no context can be read; {report.problem or 'the report of the gate is there'}"
+        return Answer(ran, expected, observed, report.path)
     option = facts.context.members.get("skip_data_quality_check")
     # The launcher writes 0 or 1; false counts as 0, and what is not recorded is not known.
     ran = isinstance(option, int) and option == 0
     observed = f"skip_data_quality_check {shown(option)}"
-    return Answer(ran, "skip_data_quality_check 0", observed, facts.context.path)
+    return Answer(ran, expected, observed, facts.context.path)
 
 
 def data_quality_report_found(facts: Facts) -> Answer:

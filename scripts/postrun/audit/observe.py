@@ -6,6 +6,7 @@ later answers no check. Without a readable manifest every file counts, and the c
 fails.
 """
 
+import fnmatch
 from pathlib import Path
 
 from postrun.audit.facts import Document, Evidence, Facts, unread
@@ -53,7 +54,7 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
         preflight=files.read("preflight"),
         context=context,
         result=files.read("result"),
-        data_quality=files.read_named("data_quality_report", context, "data_quality_report_json"),
+        data_quality=files.read_data_quality(context),
         preflight_written=_written_at(run_paths.path("preflight")),
         result_written=_written_at(run_paths.path("result")),
         report_written=_written_at(run_paths.path("production_gates_report")),
@@ -114,6 +115,17 @@ class EvidenceReader:
             return self._read(artifact, path)
         problem = f"it names {named!r}, which is not below {home}/{folder}"
         return unread(problem, source.path)
+
+    def read_data_quality(self, context: Document) -> Document:
+        """Return the report that the context names; without a context, the newest of the run."""
+        if context.value is not None:
+            return self.read_named("data_quality_report", context, "data_quality_report_json")
+        pattern = f"{RUNS}/{self.run_paths.run}/data_quality/*/data_quality_report.json"
+        found = fnmatch.filter(self.evidence.present, pattern)
+        if not found:
+            return unread("there is no context that names it, and none among the evidence")
+        # Their folders are named by the time.
+        return self._read("data_quality_report", max(found))
 
     def open(self, artifact: str) -> Document:
         """Return a JSON file that this project wrote, which is no evidence."""

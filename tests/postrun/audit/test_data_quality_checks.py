@@ -25,6 +25,19 @@ def test_the_gate_ran_when_it_was_not_skipped(
     assert checks.data_quality_ran(facts).passed is passed
 
 
+def test_without_a_context_the_report_shows_that_the_gate_ran(clean_facts: Facts) -> None:
+    facts = replace(clean_facts, context=Document(problem="broken"))
+    answer = checks.data_quality_ran(facts)
+    assert answer.passed
+    assert answer.observed == "no context can be read; the report of the gate is there"
+    facts = replace(facts, data_quality=Document(problem="none among the evidence"))
+    answer = checks.data_quality_ran(facts)
+    assert (answer.passed, answer.observed) == (
+        False,
+        "no context can be read; none among the evidence",
+    )
+
+
 def test_a_report_that_is_elsewhere_is_not_found(clean_facts: Facts) -> None:
     facts = replace(clean_facts, data_quality=Document(problem="not among the evidence"))
     with pytest.raises(Unreadable, match=r"^not among the evidence$"):
