@@ -9,7 +9,9 @@ from postrun.remote.snapshots import Process
 
 # Pid, parent, elapsed time as [[days-]hours:]minutes:seconds, command line.
 _LINE = re.compile(rb" *(\d+) +(\d+) +(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+) (.*)")
-_PROBE = re.compile(r': [0-9a-f]{32}; eval "\$\(printf %b')  # as every probe's command begins
+# As every probe's command begins, and the shell around a program that must not outlive us: an rsync
+# on this machine names the folders that it reads.
+_PROBE = re.compile(r': [0-9a-f]{32}; eval "\$\(printf %b|^/bin/sh -c .{0,4}exec 3<&0 </dev/null')
 
 
 def read_processes(

@@ -18,6 +18,8 @@ LISTING = f"""\
    22    21       00:00 ps -A
    30     1       00:02 sh -c : {OTHER}; eval "$(printf %b "x")"
    31    30       00:02 grep run1
+   32     1       00:02 /bin/sh -c  exec 3<&0 </dev/null "$@" 3<&- & wait sh rsync -rt /srv/run1/
+   33    32       00:02 rsync -rt /srv/run1/
    40     1   long ago  a line that no ps writes
 """
 
