@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import detect_run
+import monitor_then_finalize
 import sync_run
 from harness import factory, programs
 from harness.factory import put
@@ -606,9 +607,11 @@ def small_disk(local: Path) -> list[str]:
     return words
 
 
-def run_on(small_disk: list[str], flow: Flow) -> subprocess.CompletedProcess[str]:
-    command = [*small_disk, sys.executable, sync_run.__file__, *flow.flags()]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run_on(
+    small_disk: list[str], flow: Flow, script: Any = sync_run, *more: str
+) -> subprocess.CompletedProcess[str]:
+    command = [*small_disk, sys.executable, script.__file__, *flow.flags(*more)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_a_copy_that_has_no_room_is_refused_before_it_begins(
@@ -625,6 +628,35 @@ def test_a_copy_that_has_no_room_is_refused_before_it_begins(
     assert not (flow.local / RUN_PATH / "result.json").exists()
 
 
-def test_what_was_copied_already_needs_no_room(small_disk: list[str], flow: Flow) -> None:
+def test_a_disk_that_becomes_full_during_the_copy_is_no_outage(
+    small_disk: list[str], both: Flow
+) -> None:
+    """The size of a file with an odd name is not known before the copy."""
+    put(both.remote / GATE_PATH / "odd\nname.csv", b"x" * 3_000_000)
+    refused = run_on(small_disk, both)
+    assert refused.returncode == 3
+    assert "expected a copy that can be written here" in refused.stderr
+    assert "No space left on device" in refused.stderr
+    assert "make room on this machine" in refused.stderr
+
+
+def test_the_monitor_does_not_wait_for_room_on_this_machine(
+    small_disk: list[str], flow: Flow
+) -> None:
+    put(flow.remote / GATE_PATH / "large.csv", b"x" * 3_000_000)
+    ended = run_on(small_disk, flow, monitor_then_finalize, "--interval", "0.2")
+    assert ended.returncode == 3
+    assert ended.stderr.count("bytes that are still to be copied") == 1
+
+
+def test_a_place_that_may_not_be_written_to_is_named(small_disk: list[str], flow: Flow) -> None:
+    read_only = [word.replace("size=1m", "ro") for word in small_disk]
+    refused = run_on(read_only, flow)
+    assert refused.returncode == 3
+    assert "gate_results/" in refused.stderr
+    assert "expected a place that can be written to, found Read-only file system" in refused.stderr
+
+
+def test_room_counts_on_the_disk_of_each_folder(small_disk: list[str], flow: Flow) -> None:
     put(flow.remote / RUN_PATH / "large.csv", b"x" * 3_000_000)
     assert run_on(small_disk, flow).returncode == 0

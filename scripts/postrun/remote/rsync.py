@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from postrun.core import disk
 from postrun.core.errors import HostRejected, Invalid, Missing, PostRunError, Unreachable
 from postrun.remote import commands, ssh_errors
 
@@ -45,7 +46,8 @@ def copy(
     if show_progress:
         command.append(_progress_flag())
         progress = sys.stderr
-    destination.mkdir(parents=True, exist_ok=True)
+    with disk.report_write_errors(destination):
+        destination.mkdir(parents=True, exist_ok=True)
     command += [source, f"{destination.absolute()}/"]
     result = commands.run(command, timeout=None, stdout=progress)
     if result.code != 0:
