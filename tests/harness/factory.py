@@ -98,7 +98,8 @@ class Documents:
 
     @property
     def run_folder(self) -> str:
-        return f"{self.stamp}_production_gates_{self.tag}"
+        in_folder = self.tag.translate(str.maketrans(" /:", "___"))
+        return f"{self.stamp}_production_gates_{in_folder}"
 
     @property
     def gate_folder(self) -> str:
