@@ -21,7 +21,8 @@ def why_unseen(snapshot: RunSnapshot) -> str | None:
     boot_id = values.text(record.get("boot_id"))
     if boot_id and snapshot.boot_id:
         if boot_id != snapshot.boot_id:
-            return f"run.pid names another machine than {view.host_name}, or an earlier start of it"
+            another = f"run.pid names another machine than {view.host_name}, or an earlier start"
+            return f"{another} of it: if that was restarted, close the run with --abandoned"
         recorded = values.text(record.get("pid_namespace"))
         if view.pid_namespace in (recorded, _FIRST_NAMESPACE, None):
             return None
