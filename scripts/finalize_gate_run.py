@@ -224,6 +224,7 @@ def _page_content(
         "readings": gates.readings(report),
         "cost_rows": gates.cost_rows(report),
         **{stage: gates.section(report, stage) for stage in _STAGES},
+        "not_finite": json_files.try_read(run_paths, REPORT).not_finite,
         "manifest": manifest,
         "size": sum(sizes),
     }

@@ -142,8 +142,8 @@ def _not_finite(facts: Facts) -> list[Json]:
     )
     places = []
     for document in documents:
-        for where in document.not_finite:
-            places.append({"path": document.path, "where": where})
+        for where, number in document.not_finite.items():
+            places.append({"path": document.path, "where": where, "value": number})
     return places
 
 

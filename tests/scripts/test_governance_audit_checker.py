@@ -365,10 +365,33 @@ def test_nan_is_reported_and_is_no_fault_when_the_gates_say_so(
     assert seen == {
         "path": closed.row("report_readable")["evidence"],
         "where": "$.risk_diagnostics.beta_vs_spy",
+        "value": "NaN",
     }
     assert (
         "`$.risk_diagnostics.beta_vs_spy`" in (closed.run / "governance_audit_check.md").read_text()
     )
+
+
+def test_infinity_is_named_where_a_pass_rests_on_it(close: Callable[..., Closed]) -> None:
+    """The gate program compares Infinity as a number: an overlap of Infinity is large enough."""
+
+    def infinite(made: Documents) -> None:
+        made.report["risk_diagnostics"]["turnover_top_pct_overlap"] = float("inf")
+        made.report["cost_stress"][1]["test_ic"] = float("inf")
+        made.report["wf_stress"]["test_ic_mean"] = float("inf")
+
+    closed = close(Spoil("", infinite))
+    assert closed.audit() == 1
+    fault = "risk_gate_turnover_overlap: reported true, recomputed false from Infinity"
+    observed = closed.row("gates_recomputed")["observed"]
+    assert f"{fault} (not measured) and threshold 0.2" in observed
+    assert observed.count("from Infinity (not measured)") == 3
+    observed = closed.row("walk_forward_recomputed")["observed"]
+    assert observed.startswith("test_ic_mean: reported Infinity, recomputed 0.0")
+    page = (closed.run / "governance_audit_check.md").read_text()
+    assert "`$.cost_stress[1].test_ic` is Infinity" in page
+    page = (closed.gate / "production_gates_final_summary.md").read_text()
+    assert "`$.cost_stress[1].test_ic` is Infinity in the gate report: not measured" in page
 
 
 def test_a_data_quality_path_of_the_far_side_is_found_at_home(close: Callable[..., Closed]) -> None:

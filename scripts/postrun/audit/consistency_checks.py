@@ -95,19 +95,28 @@ def gates_recomputed(facts: Facts) -> Answer:
     one from all.
     """
     disagreements = gates.disagreements(facts.report.value)
-    faults = list(map(_gate_fault, disagreements))
+    faults = [_gate_fault(facts, gate) for gate in disagreements]
     expected = "every gate as recomputed"
     return by_faults(expected, faults, "as recomputed", facts.report)
 
 
-def _gate_fault(gate: Reading) -> str:
+def _gate_fault(facts: Facts, gate: Reading) -> str:
     reported = shown(gate.reported)
     recomputed = shown(gate.recomputed)
     fault = f"{gate.gate}: reported {reported}, recomputed {recomputed}"
     # The overall verdict follows from the other gates, not from a number.
     if gate.gate != gates.OVERALL:
-        fault += f" from {shown(gate.observed)} and threshold {shown(gate.threshold)}"
+        measured = _measured(facts, gate)
+        fault += f" from {measured} and threshold {shown(gate.threshold)}"
     return fault
+
+
+def _measured(facts: Facts, gate: Reading) -> str:
+    """Return the metric of a gate as text; a number that is not finite was not measured."""
+    number = facts.not_finite_metrics.get(gate.metric)
+    if number is None:
+        return shown(gate.observed)
+    return f"{number} (not measured)"
 
 
 def walk_forward_recomputed(facts: Facts) -> Answer:
@@ -115,7 +124,8 @@ def walk_forward_recomputed(facts: Facts) -> Answer:
     expected = "the statistics of the summary table, to a relative 1e-9"
     recomputed = recompute.walk_forward(facts.windows.required())
     reported = facts.stage("wf_stress")
-    faults = recompute.differences(reported, recomputed)
+    not_finite = facts.not_finite("wf_stress")
+    faults = recompute.differences(reported, recomputed, not_finite)
     return by_faults(expected, faults, "as recomputed", facts.windows)
 
 
@@ -154,7 +164,8 @@ def statistics_recomputed(facts: Facts) -> Answer:
     for name, path in _STATISTICS.items():
         measured[name] = values.member(statistics, *path)
     reported = facts.stage("statistical_gates")
-    faults = recompute.differences(reported, measured)
+    not_finite = facts.not_finite("statistical_gates")
+    faults = recompute.differences(reported, measured, not_finite)
     # The right numbers of another factor would pass the comparison above.
     factor = facts.inputs.get("factor")
     focus = values.member(statistics, "focus", "factor")

@@ -117,6 +117,27 @@ class Facts:
         """Return what the gate report says of a stage."""
         return gates.section(self.report.value, name)
 
+    def not_finite(self, stage: str) -> dict[str, str]:
+        """Return which numbers of a stage are NaN or Infinity, by name."""
+        prefix = f"$.{stage}."
+        places = self.report.not_finite.items()
+        return {where.removeprefix(prefix): number for where, number in places}
+
+    @property
+    def not_finite_metrics(self) -> dict[str, str]:
+        """Return which metrics of gates are NaN or Infinity, by the gates' names for them."""
+        metrics = {}
+        for where, number in self.report.not_finite.items():
+            name = where.removeprefix("$.")
+            metrics[name] = number
+        # The gates name a row of the cost stress by its multiplier.
+        for index, row in enumerate(gates.cost_rows(self.report.value)):
+            multiplier = values.number(row.get("cost_multiplier"))
+            number = metrics.get(f"cost_stress[{index}].test_ic", "")
+            if number and multiplier is not None:
+                metrics[f"cost_stress[x{multiplier:.1f}].test_ic"] = number
+        return metrics
+
     def is_skipped(self, option: str) -> bool:
         """Return whether a stage was skipped by this option."""
         return self.inputs.get(option) is True

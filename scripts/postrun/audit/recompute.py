@@ -6,7 +6,7 @@ import math
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from postrun.audit.answers import shown
@@ -67,13 +67,22 @@ def _summarise(ics: Sequence[float]) -> Json:
     return summary
 
 
-def differences(reported: Json, recomputed: Json) -> list[str]:
-    """Return one line for each recomputed value that is not the reported one."""
+def differences(
+    reported: Json,
+    recomputed: Json,
+    not_finite: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Return one line for each recomputed value that is not the reported one.
+
+    `not_finite` says which reported values are null because they are NaN or Infinity.
+    """
+    numbers = not_finite or {}
     faults = []
     for name, value in recomputed.items():
         claimed = reported.get(name)
         if not same(claimed, value):
-            fault = f"{name}: reported {shown(claimed)}, recomputed {shown(value)}"
+            text = numbers.get(name, shown(claimed))
+            fault = f"{name}: reported {text}, recomputed {shown(value)}"
             faults.append(fault)
     return faults
 
