@@ -19,7 +19,7 @@ from typing import Any
 
 from postrun import cli
 from postrun.core import terminal
-from postrun.core.errors import Locked, PostRunError, Usage
+from postrun.core.errors import HostRejected, Locked, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
 from postrun.store import run_lookup
@@ -157,7 +157,7 @@ def choose_steps(first: str | None, last: str | None) -> Sequence[Step]:
 def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_json: bool) -> int:
     """Run the steps, print the results, return the worst exit code.
 
-    Raises Locked after the printing.
+    Raises Locked, and HostRejected, after the printing: a caller that waits must know.
     """
     reports = conduct(request, chosen_steps, wait)
     code = 0
@@ -176,7 +176,7 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
         for path in written:
             print(path)
     for report in reports:
-        if isinstance(report.error, Locked):
+        if isinstance(report.error, Locked | HostRejected):
             raise report.error
     return code
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import monitor_then_finalize
+import watch_runs
 from harness import factory
 from harness.factory import Documents
 from harness.programs import Program, on_a_terminal
@@ -941,6 +942,31 @@ def test_a_host_key_that_changes_on_the_way_is_never_trusted(ssh_bench: Bench, s
     sshd.change_host_key()
     assert monitor.end() == 6
     assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in monitor.lines[-1]
+
+
+def test_a_shell_that_rsync_refuses_ends_the_monitor_with_rsyncs_own_line(
+    ssh_bench: Bench, sshd: Sshd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sshd.set_profile("echo welcome\n")
+    ssh_bench.finish()
+    assert ssh_bench.main() == 6
+    told = capsys.readouterr().err
+    assert "is your shell clean" in told
+    assert "next attempt" not in told
+
+
+def test_a_name_that_nobody_knows_is_refused_at_once(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.host = "bench..invalid"  # no name at all: no name server is asked
+    assert bench.main() == 6
+    assert "ould not resolve hostname bench..invalid" in capsys.readouterr().err
+    where = location_flags(bench.remote, bench.local, bench.host)
+    assert watch_runs.main([*where, *FAST]) == 6
+    told = capsys.readouterr()
+    assert "bench..invalid: given up (workstation bench..invalid: expected a host name" in told.err
+    assert "does not answer" not in told.err
+    assert told.out.startswith("6 given up bench..invalid -: workstation bench..invalid: ")
 
 
 def test_a_noisy_profile_is_not_an_answer(ssh_bench: Bench, sshd: Sshd) -> None:

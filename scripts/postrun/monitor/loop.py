@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from postrun.core import terminal
 from postrun.core.errors import (
     DeadlineReached,
+    HostRejected,
     Locked,
     NotFinished,
     PostRunError,
@@ -294,6 +295,8 @@ class MonitorLoop:
         except PostRunError as error:
             terminal.error(str(error))
             code = error.exit_code
+            # No waiting mends a shell that rsync refuses: there is no other try.
+            is_last_try = is_last_try or isinstance(error, HostRejected)
         self._to_close.popleft()
 
         now = self.polls.now()

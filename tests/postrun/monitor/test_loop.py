@@ -33,6 +33,7 @@ from postrun.core.errors import (
     PostRunError,
     RunDead,
     Unreachable,
+    Usage,
 )
 from postrun.core.request import RunRequest
 from postrun.monitor.discovery import RunDiscovery
@@ -288,12 +289,28 @@ def test_until_complete_closes_nothing(local: Path) -> None:
     assert (monitoring.closings, monitoring.notifier.titles) == ([], ["complete: a"])
 
 
-@pytest.mark.parametrize("error", [GONE, REJECTED])
+@pytest.mark.parametrize("error", [GONE, REJECTED, Usage("remote root", "a path", "'a b'")])
 def test_what_waiting_cannot_mend_ends_the_first_contact(local: Path, error: PostRunError) -> None:
     monitoring = Monitoring(local)
     monitor = monitoring.monitor({0: error})
     assert (monitoring.host.error, monitoring.host.is_rejected) == (error, True)
     assert (monitor.polls, monitoring.lines, monitoring.notifier.titles) == (0, [], [])
+
+
+def test_a_closing_that_is_refused_is_not_tried_again(local: Path) -> None:
+    monitoring = Monitoring(local, codes=[REJECTED])
+    monitor = monitoring.monitor({0: [complete("a")]})
+    assert len(monitoring.closings) == 1
+    assert monitor.report_row is not None
+    assert monitor.report_row.exit_code == 6
+
+
+def test_a_closing_that_an_outage_stops_is_tried_again(local: Path) -> None:
+    monitoring = Monitoring(local, codes=[6, 0])
+    monitor = monitoring.monitor({0: [complete("a")]})
+    assert len(monitoring.closings) == 2
+    assert monitor.report_row is not None
+    assert monitor.report_row.exit_code == 0
 
 
 def test_a_workstation_that_is_down_at_first_is_waited_for(local: Path) -> None:
