@@ -172,13 +172,14 @@ def _check_room(run_paths: RunPaths, remote: FileDigests, outdated: list[str]) -
     needed: Counter[int] = Counter()  # by device
     for folder in evidence.folders(run_paths):
         place = run_paths.root / folder
-        while not place.exists():
-            place = place.parent
-        device = place.stat().st_dev
+        with disk.report_write_errors(place):
+            while not place.exists():
+                place = place.parent
+            device = place.stat().st_dev
+            usage = shutil.disk_usage(place)
         for path in outdated:
             if path.startswith(f"{folder}/"):
                 needed[device] += remote.sizes.get(path, 0)
-        usage = shutil.disk_usage(place)
         # Some network file systems do not say how large they are.
         if usage.total and usage.free < needed[device]:
             raise Missing(

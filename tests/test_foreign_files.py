@@ -84,6 +84,27 @@ def test_the_same_content_is_kept_once_and_a_changed_copy_stays(workspace: Works
     assert contents == {USERS_REGISTRY, b"noted in it: January is settled\n"}
 
 
+def test_a_table_that_shares_many_columns_is_still_foreign(workspace: Workspace) -> None:
+    path = workspace.local / RUN_PATHS.path("failure_patterns")
+    users = b"factor,check,family,severity,state,first_seen,last_seen,mine\nx,y,z,High,open,1,2,3\n"
+    put(path, users)
+    assert workspace.close(TAG) == 0
+    assert beside(path, users).read_bytes() == users
+    own_columns = ",".join(f"mine{number}" for number in range(9)).encode()
+    wider = path.read_bytes().replace(b"\n", b"," + own_columns + b"\n")
+    put(path, wider)
+    assert workspace.close(TAG) == 0
+    assert beside(path, wider).read_bytes() == wider
+
+
+def test_a_document_with_a_version_and_a_time_is_still_foreign(workspace: Workspace) -> None:
+    path = workspace.local / RUN_PATHS.path("next_run_plan")
+    users = b'{"schema_version": 1, "generated_at": "2026-01-05", "a": 1, "b": 2, "c": 3}'
+    put(path, users)
+    assert workspace.close(TAG) == 0
+    assert beside(path, users).read_bytes() == users
+
+
 @pytest.mark.parametrize(
     ("script", "name"),
     [
@@ -125,7 +146,7 @@ def broken(content: bytes) -> dict[str, bytes]:
         "a conflict": b"<<<<<<< HEAD\n" + content + b"=======\n>>>>>>> other\n",
         "semicolons": content.replace(b",", b";"),
         "quoted": b'"' + header.replace(b",", b'","') + b'"\r\n',
-        "half a header": header[: len(header) * 2 // 3],
+        "half a header": header[: len(header) // 2] + b"\n" + rows,
         "latin": content + b"\xe9\n",
     }
 

@@ -76,7 +76,8 @@ def _keep_foreign(path: Path, content: bytes) -> None:
             break
         digits *= 2
     if replace(kept, content) and not DRY_RUN.get():
-        shutil.copystat(path, kept)
+        with suppress(OSError):
+            shutil.copystat(path, kept)
     terminal.error(f"{path}: another program wrote it; kept as {kept.name}")
 
 
@@ -115,8 +116,10 @@ def _copy_permissions(path: Path, unfinished: Path) -> None:
         with suppress(OSError):
             os.chown(unfinished, owner, before.st_gid)
             break
-    shutil.copystat(path, unfinished)
-    os.utime(unfinished)
+    # Some file systems have the same mode for every file, and do not let it be set.
+    with suppress(OSError):
+        shutil.copystat(path, unfinished)
+        os.utime(unfinished)
 
 
 def append(path: Path, line: bytes) -> None:

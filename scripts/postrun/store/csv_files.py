@@ -132,14 +132,16 @@ def write_rows(
 
 
 def is_ours(content: bytes, columns: Columns) -> bool:
-    """Return whether a table is this one, whole or broken: some line has half of its columns."""
+    """Return whether a table is this one, whole or broken: a line has most columns, few others."""
     text = content.decode("utf-8-sig", errors="replace")
-    enough = len(columns) / 2
-    run_column = list(columns).index("run")
+    names = list(columns)
+    run_column = names.index("run")
     for line in text.splitlines():
-        cells = _SEPARATOR.split(line.replace('"', ""))
+        unquoted = line.replace('"', "")
+        cells = _SEPARATOR.split(unquoted)
         known = columns.keys() & cells
-        if len(known) >= enough:
+        all_names = columns.keys() | cells
+        if len(known) >= len(all_names) * 2 / 3:
             return True
         # Where the header is lost, the rows still begin as ours do.
         if len(cells) == len(columns):

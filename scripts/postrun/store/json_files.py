@@ -368,14 +368,18 @@ def write(run_paths: RunPaths, name: str, document: Document) -> Document:
 
 def _is_ours(content: bytes, schema: str) -> bool:
     """Return whether a document is of this project, whole or broken."""
+    properties = _schema_file(schema)["properties"]
     reading = try_parse(content, schema)
     if not reading.problem:
-        return reading.members.keys() >= _STAMPS
+        names = reading.members.keys()
+        if not names >= _STAMPS:
+            return False
+        others = names - properties.keys()
+        return len(others) < len(names) / 2
     # Half a file still begins with one of our properties.
-    properties = _schema_file(schema)["properties"]
-    first_name = content.split(b'"')[1:2]
-    for name in first_name:
-        return name.decode(errors="replace") in properties
+    for name in content.split(b'"')[1:2]:
+        text = name.decode(errors="replace")
+        return text in properties
     return False
 
 
