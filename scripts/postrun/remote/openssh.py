@@ -55,6 +55,8 @@ _LOGIN_TIMEOUTS = 4  # name, connection, key exchange and login have a timeout e
 _CONNECTION_ENDS_WITHIN = 1.0  # seconds
 _END_TIMEOUT = 5.0  # seconds
 _SSH_FAILED = 255
+# `cat` ends when we do. By then the connection has ended by itself, unless a command holds it.
+_GUARD = 'cat; sleep 0.3; kill -TERM "-$1"'
 
 
 class OpenSshHost:
@@ -224,6 +226,14 @@ class _Master:
             stderr=self._errors,
             start_new_session=True,
         )
+        # A command that hangs over there would keep the connection open when we are killed.
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "sh", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def log_in(self, timeout: float) -> str | None:
         """Return None once we are logged in, else what ssh said. `timeout` is in seconds.
@@ -281,6 +291,8 @@ class _Master:
         if not self.ends_within(_CONNECTION_ENDS_WITHIN):
             self._process.kill()
             self._process.wait()
+        self._guard.kill()
+        self._guard.communicate()
         self._socket.unlink(missing_ok=True)
         self._errors.close()
 
