@@ -79,6 +79,10 @@ class Ground:
             (folder / name).mkdir()
             (folder / name / ".bashrc").write_text(script)
 
+    def logins(self) -> int:
+        """Return how often anybody logged in."""
+        return (self.server.folder / "sshd.log").read_text().count("Accepted publickey")
+
     def _server_options(self) -> str:
         ports = [f"ListenAddress 127.0.0.1:{self.ports[rule]}\n" for rule in _RULES]
         text = f"{''.join(ports)}HostCertificate {self.folder}/host-cert.pub\n"
@@ -104,7 +108,8 @@ class Client:
     patch: pytest.MonkeyPatch
     ends: contextlib.ExitStack
     master: subprocess.Popen[bytes] | None = None
-    checks: list[Callable[[], None]] = field(default_factory=list)  # after the project's SSH
+    _logins_before: int = 0
+    _checks: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
@@ -190,7 +195,17 @@ class Client:
         self.master = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         self.ends.callback(_end, self.master)
         _await(lambda: self.is_open(host))
-        self.checks.append(lambda: _assert(self.is_open(host), "the user's master is gone"))
+        self._checks.append(lambda: _assert(self.is_open(host), "the user's master is gone"))
+
+    def logins(self) -> int:
+        """Return how often anybody logged in since this client was made."""
+        return self.ground.logins() - self._logins_before
+
+    def check(self) -> None:
+        """See after the project's SSH that it left alone what it must, and left nothing behind."""
+        for check in self._checks:
+            check()
+        assert [path for path in self.runtime.rglob("*") if path.is_socket()] == []
 
     def is_open(self, host: str) -> bool:
         """Return whether a control connection of the user's is open."""
@@ -204,7 +219,7 @@ class Client:
             after = path.read_bytes() if path.exists() else None
             _assert(before == after, f"{path.name} was changed")
 
-        self.checks.append(check)
+        self._checks.append(check)
 
 
 @dataclass(frozen=True)
@@ -782,7 +797,7 @@ def client(ground: Ground, patch: pytest.MonkeyPatch) -> Iterator[Client]:
         tempfile.TemporaryDirectory(prefix="ssh-", dir="/tmp") as name,
         contextlib.ExitStack() as ends,
     ):
-        made = Client(ground, Path(name), patch, ends)
+        made = Client(ground, Path(name), patch, ends, _logins_before=ground.logins())
         names = [f"[127.0.0.1]:{port}" for port in ground.ports.values()]
         names.append(f"[::1]:{ground.ports['plain']}")
         made.known_hosts.write_text(f"{','.join(names)} {made.host_key()}\n")

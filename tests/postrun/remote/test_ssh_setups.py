@@ -2,14 +2,23 @@
 shown: on set-ups that people really have, over a real sshd.
 """
 
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from harness import ssh_setups
+from harness import factory, ssh_setups
+from harness.programs import run_script
 from harness.ssh_setups import SETUPS, Client, Ending, Ground, Setup
+from harness.workspace import location_flags
+from postrun.core.errors import HostRejected, Unreachable
+from postrun.remote import hosts, workstation
+from postrun.remote.workstation import Workstation
 
+SETTINGS = {"connect_timeout_s": 10, "probe_timeout_s": 30}
+TAG = f"setups{os.getpid()}"  # tests side by side must not see each other's processes
 each_setup = pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS)
 
 
@@ -21,6 +30,16 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         yield made
     finally:
         made.server.stop()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the root of a workstation with one small run."""
+    folder = tmp_path_factory.mktemp("workstation")
+    factory.make_run(folder, tag=TAG)
+    factory.put(folder / "scripts/workstation_official_run.sh", "echo launched\n")
+    factory.put(folder / "prices.csv", "date\n")
+    return folder
 
 
 @pytest.fixture
@@ -43,3 +62,67 @@ def test_plain_ssh(setup: Setup, client: Client) -> None:
     else:
         assert done.returncode != 0
         assert re.search(setup.words, done.stderr)
+
+
+def refusal(opened: Workstation, destination: Path) -> Unreachable | None:
+    """Ask a workstation and copy from it; return the error."""
+    try:
+        assert opened.list_run(TAG).folders
+        opened.copy_folder("gate_results", destination, [], show_progress=False)
+    except Unreachable as error:
+        return error
+    finally:
+        opened.close()
+    return None
+
+
+@each_setup
+def test_every_setup(setup: Setup, client: Client, root: Path, local: Path) -> None:
+    setup.skip_where_impossible()
+    host = setup.build(client)
+    opened = workstation.connect(host, str(root), SETTINGS)
+    error = refusal(opened, local)
+    client.check()
+    if setup.ending is Ending.REACHED:
+        assert error is None
+        assert len(list(local.iterdir())) == 1
+        return
+    assert error is not None
+    assert re.search(setup.words, str(error))
+    assert isinstance(error, HostRejected) == (setup.ending is not Ending.OUTAGE)
+    assert (opened.round_trips > 0) == (setup.ending is Ending.COPY_REFUSED)
+
+
+LAUNCH = ("--data", "prices.csv", "--gate", "--factor f")
+FLOWS = {
+    "start_official_run": ("--tag", "another", *LAUNCH),
+    "watch_runs": ("--once", "--all", "--grace", "0.1", "--interval", "0.1"),
+    "detect_run": ("--tag", TAG),
+    "sync_run": ("--tag", TAG),
+}
+
+
+@pytest.mark.nightly
+@each_setup
+def test_every_command_on_every_setup(
+    setup: Setup, client: Client, root: Path, local: Path
+) -> None:
+    setup.skip_where_impossible()
+    where = location_flags(root, local, setup.build(client))
+    reached = dict.fromkeys(FLOWS, setup.ending is Ending.REACHED)
+    if setup.ending is Ending.COPY_REFUSED:
+        reached |= {"start_official_run": True, "detect_run": True}
+    for script, flags in FLOWS.items():
+        done = run_script(script, *flags, *where)
+        if reached[script]:
+            assert done.code == 0, done.err
+        else:
+            assert done.code not in (0, 1), done.err
+            assert "Traceback" not in done.err
+    hosts.close_all()
+    client.check()
+    if setup.ending is Ending.REACHED:
+        ledger = (local / "audit/stage_ledger.jsonl").read_text()
+        assert TAG in ledger
+    else:
+        assert not (local / "audit/stage_ledger.jsonl").exists()
