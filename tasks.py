@@ -29,7 +29,7 @@ OBJECTIVE = {"objective": "what the run was to find out, for the ledger (default
 INTERVAL = {"interval": "seconds between two polls"}
 ABANDONED = {"abandoned": "close a dead run without a valid result as failed, for this reason"}
 COMPARED = {
-    "tags": "two or more decision tags, separated by blanks",
+    "tags": "decision tags with blanks between them, a tag with blanks in quotes",
     "local_root": WORKSPACE["local_root"],
     "json": WORKSPACE["json"],
 }

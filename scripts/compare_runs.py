@@ -148,7 +148,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     def work() -> int:
         parser = cli.Parser(__doc__)
         add = parser.add_argument
-        add("--tags", required=True, help="two or more decision tags, separated by blanks")
+        add(
+            "--tags",
+            required=True,
+            help="decision tags with blanks between them, a tag with blanks in quotes",
+        )
         add("--local-root", type=Path, default=PROJECT, help="the workspace (default: the project)")
         add("--json", action="store_true", help="print the differences as JSON")
         args = parser.parse_args(argv)

@@ -18,6 +18,7 @@ Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is inval
 """
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -86,7 +87,7 @@ def tally(
         failures.append(of_run)
     if not is_registered:
         registry = locations.workspace_path(request.root, REGISTRY)
-        hint = f"register it first: make factor-registry TAG={request.tag or '...'}"
+        hint = f"register it first: make factor-registry TAG={shlex.quote(request.tag or '...')}"
         raise Missing(registry, f"a row for {run_paths.run}", "none", hint)
     rows = make_rows(failures)
     written = _write(request.root, rows, known)

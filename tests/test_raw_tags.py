@@ -49,6 +49,8 @@ def test_both_names_close_the_same_run_and_the_second_changes_no_byte(
     assert registry_tags(space) == [RAW]
     summary = (made.gate_dir(space.local) / "production_gates_final_summary.md").read_text()
     assert f"make governance-audit TAG='{RAW}'" in summary
+    paths = [str(space.local / "audit"), str(space.local / "gate_results")]
+    assert run_script("validate_artifacts", *paths).code == 0
 
 
 @pytest.mark.parametrize("tag", [RAW, IN_FOLDER])

@@ -186,6 +186,46 @@ def test_the_dead_are_named() -> None:
     )
 
 
+HIDDEN = replace(QUIET, unseen="hidepid")
+
+
+def test_what_cannot_be_seen_is_not_dead() -> None:
+    assert states(*[HIDDEN] * 100) == " ".join(["running"] * 60 + ["stalled"] * 40)
+    last = run(every(HIDDEN, HIDDEN))[-1]
+    assert last.message == "its processes cannot be seen from there (hidepid)"
+    assert states(QUIET, QUIET, HIDDEN, QUIET, QUIET) == "running running running running running"
+    done = replace(DONE, unseen="hidepid")
+    assert states(BUSY, HIDDEN, done, done) == "running running settling complete"
+    assert states(replace(FAILED, unseen="hidepid"), replace(FAILED, unseen="hidepid")) == (
+        "starting dead"
+    ), "its own records say so"
+
+
+@pytest.mark.parametrize(("started_under", "state"), [("boot1", "dead"), ("boot0", "running")])
+def test_a_restart_counts_for_who_saw_the_run_before_it(started_under: str, state: str) -> None:
+    restarted = replace(HIDDEN, boot_id="boot2", restarted_from=started_under)
+    last = run(every(BUSY, restarted, restarted, restarted))[-1]
+    assert last.state == state
+
+
+def test_a_process_that_holds_up_the_end_is_named() -> None:
+    held = replace(DONE, processes=1, at_work="process 7: nvim run.log")
+    last = run(every(held))[-1]
+    assert last.message == (
+        "result.json is present, but 1 process is running: process 7: nvim run.log"
+    )
+
+
+@pytest.mark.parametrize(
+    ("nearest", "message"),
+    [("", ""), ("a1, a2", "; nearest tags that exist: a1, a2")],
+)
+def test_who_waits_for_a_folder_says_how_long_and_what_there_is(nearest: str, message: str) -> None:
+    last = run(every(replace(NONE, nearest_tags=nearest)), Limits())[-1]
+    waits = "no run folder has this tag yet; waiting at most 86400 s for it (--appear-timeout)"
+    assert last.message == f"{waits}{message}"
+
+
 def test_a_corrupt_result_ends_with_its_flaw() -> None:
     last = run(every(HALF, HALF, HALF))[-1]
     assert (last.error_class, last.message) == (Invalid, "half a file")
@@ -292,6 +332,7 @@ _facts = st.builds(
     settled=st.sampled_from(["s0", "s0", "s1"]),
     activity=st.sampled_from(["a0", "a1"]),
     boot_id=st.sampled_from([None, "b1", "b2"]),
+    unseen=st.sampled_from([None, None, "hidden"]),
 )
 # Runs of equal observations, so that the ends are reached often.
 _sequences = st.lists(
@@ -336,7 +377,8 @@ def justified(state: State | None, steps: list[StepFunction], limits: Limits) ->
     else:
         fits = last.result_text is None and last.result_flaw is None and last.processes == 0
         stopped = bool(last.stopped) and not last.has_context
-        why = ("stopped", "has_context") if stopped else ("settled",)
+        why = ("stopped", "has_context") if stopped else ("settled", "unseen")
+        fits = fits and (stopped or last.unseen is None)
         polls = same_looks(steps, ("runs", "result_text", "result_flaw", "processes", *why))
         long = 0.0 if stopped else limits.grace
     return fits and len(polls) >= 2 and polls[-1][0] - polls[0][0] >= long
