@@ -51,7 +51,7 @@ def _all_present(
     names = list(map(facts.run_paths.relative, paths))
     present = facts.evidence.present
     missing = [name for name in names if name not in present]
-    faults = [f"{name} is not among the evidence" for name in missing]
+    faults = [f"{name} is {facts.evidence.absence(name)}" for name in missing]
     observed = join(faults) or "all there"
     # One path can be named: the first file that is missing is where to begin.
     evidence = (missing or names)[0]

@@ -3,8 +3,8 @@
 A check that needs a new fact needs a field of `Facts` here, filled in by `observe.observe`.
 """
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -45,6 +45,14 @@ def unread(problem: str, path: str | None = None) -> Document:
     return Document(problem=problem, path=path)
 
 
+def unreadable_at(path: str, unreadable: Mapping[str, str]) -> str | None:
+    """Return why a file, or a folder above it, cannot be read; None when it can."""
+    for name, reason in unreadable.items():
+        if path == name or path.startswith(f"{name}/"):
+            return f"not readable: {reason}"
+    return None
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The files of the run as the evidence manifest lists them."""
@@ -53,6 +61,13 @@ class Evidence:
     present: Set[str] = frozenset()  # listed and on disk; without a manifest, all on disk
     changed: Sequence[str] = ()  # one line for each file that is not as listed
     digest: str | None = None  # of the whole list; a ledger row names it
+    # Files and folders that cannot be read, with the reason.
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    def absence(self, path: str) -> str:
+        """Return why a file is not among the evidence that can be read."""
+        problem = unreadable_at(path, self.unreadable)
+        return problem or "not among the evidence"
 
 
 @dataclass(frozen=True)
@@ -120,8 +135,11 @@ class Facts:
     def not_finite(self, stage: str) -> dict[str, str]:
         """Return which numbers of a stage are NaN or Infinity, by name."""
         prefix = f"$.{stage}."
-        places = self.report.not_finite.items()
-        return {where.removeprefix(prefix): number for where, number in places}
+        numbers = {}
+        for where, number in self.report.not_finite.items():
+            name = where.removeprefix(prefix)
+            numbers[name] = number
+        return numbers
 
     @property
     def not_finite_metrics(self) -> dict[str, str]:
@@ -131,7 +149,8 @@ class Facts:
             name = where.removeprefix("$.")
             metrics[name] = number
         # The gates name a row of the cost stress by its multiplier.
-        for index, row in enumerate(gates.cost_rows(self.report.value)):
+        cost_rows = gates.cost_rows(self.report.value)
+        for index, row in enumerate(cost_rows):
             multiplier = values.number(row.get("cost_multiplier"))
             number = metrics.get(f"cost_stress[{index}].test_ic", "")
             if number and multiplier is not None:

@@ -9,11 +9,11 @@ fails.
 import fnmatch
 from pathlib import Path
 
-from postrun.audit.facts import Document, Evidence, Facts, unread
+from postrun.audit.facts import Document, Evidence, Facts, unread, unreadable_at
 from postrun.audit.recompute import COST_COLUMNS, MEASURES
 from postrun.core import run_names, values
 from postrun.core.artifacts import ARTIFACTS, Home
-from postrun.core.errors import Invalid, PostRunError
+from postrun.core.errors import PostRunError
 from postrun.core.locations import GATES, RUNS, RunPaths
 from postrun.decide import report_window
 from postrun.store import (
@@ -138,7 +138,8 @@ class EvidenceReader:
         path: str,
     ) -> Document:
         if path not in self.evidence.present:
-            return unread("not among the evidence", path)
+            problem = self.evidence.absence(path)
+            return unread(problem, path)
         if artifact not in _TABLES:
             return self._open_json(artifact, path)
         columns, numbers = _TABLES[artifact]
@@ -162,21 +163,26 @@ class EvidenceReader:
 
     def _compare_with_manifest(self) -> Evidence:
         manifest = self.open("evidence_manifest")
-        try:
-            on_disk = evidence.digest_local(self.run_paths)
-        except Invalid as error:
-            problem = self.run_paths.without_root(error)
-            return Evidence(manifest, changed=[problem])
+        unreadable: dict[str, str] = {}
+        on_disk = evidence.digest_local(self.run_paths, unreadable)
         if manifest.value is None:
-            return Evidence(manifest, set(on_disk.files))
+            present = set(on_disk.files)
+            return Evidence(manifest, present, unreadable=unreadable)
         listed = evidence.FileDigests.from_manifest(manifest.value)
         # A changed file is read all the same: the check `evidence_unchanged` names it. Links may be
         # absent here, because rsync skips them.
         differences = evidence.compare(listed, on_disk, copied=True)
-        changed = [f"{path} ({what})" for path, what in differences.items()]
-        present = set(listed.files).intersection(on_disk.files)
+        changed = []
+        for path, reason in unreadable.items():
+            changed.append(f"{path} (not readable: {reason})")
+        for path, what in differences.items():
+            # What cannot be read is not gone.
+            if unreadable_at(path, unreadable) is None:
+                changed.append(f"{path} ({what})")
+        names = set(listed.files)
+        present = names.intersection(on_disk.files)
         digest = ledger.evidence_digest(manifest.value)
-        return Evidence(manifest, present, changed, digest)
+        return Evidence(manifest, present, changed, digest, unreadable)
 
 
 def _written_at(path: Path) -> float | None:

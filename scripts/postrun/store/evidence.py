@@ -112,14 +112,20 @@ def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(expressions))
 
 
-def digest_local(run_paths: RunPaths) -> FileDigests:
+def digest_local(
+    run_paths: RunPaths,
+    unreadable: dict[str, str] | None = None,
+) -> FileDigests:
     """Return the local evidence of a run; nothing for a folder that is not there.
 
-    Raises Invalid.
+    A file or folder that cannot be read is added to `unreadable` with the reason. Without it,
+    raises Invalid.
     """
     local = FileDigests({}, {})
+    problems = {} if unreadable is None else unreadable
     for folder in folders(run_paths):
-        for entry in _walk(run_paths.root / folder):
+        start = run_paths.root / folder
+        for entry in _walk(run_paths, start, problems):
             path = run_paths.relative(Path(entry.path))
             if not is_evidence(path):
                 continue
@@ -127,7 +133,15 @@ def digest_local(run_paths: RunPaths) -> FileDigests:
                 # Path.readlink would tidy the target up.
                 local.links[path] = os.readlink(entry.path)  # noqa: PTH115
             elif entry.is_file():
-                local.files[path] = digest_file(Path(entry.path))
+                file = Path(entry.path)
+                try:
+                    local.files[path] = disk.sha256(file)
+                except OSError as error:
+                    problems[path] = str(error.strerror)
+    if unreadable is None:
+        for path, reason in problems.items():
+            file = run_paths.root / path
+            raise Invalid(file, "evidence that can be read", reason)
     return local
 
 
@@ -143,23 +157,28 @@ def digest_file(path: Path) -> str:
         ) from None
 
 
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield everything below a folder but the folders; a link to a folder is a link."""
+def _walk(
+    run_paths: RunPaths,
+    folder: Path,
+    problems: dict[str, str],
+) -> Iterator[os.DirEntry[str]]:
+    """Yield everything below a folder but the folders; a link to a folder is a link.
+
+    Add a folder that cannot be read to `problems`.
+    """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise Invalid(
-            folder,
-            "a folder that can be read",
-            str(error.strerror),
-        ) from None
+        path = run_paths.relative(folder)
+        problems[path] = str(error.strerror)
+        return
     for entry in entries:
         if not entry.is_dir(follow_symlinks=False):
             yield entry
         elif entry.name != locations.SUPERSEDED:
-            yield from _walk(Path(entry.path))
+            yield from _walk(run_paths, Path(entry.path), problems)
 
 
 def local_path(
