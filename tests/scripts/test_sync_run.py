@@ -319,7 +319,7 @@ def last_line_of(capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_accepting_needs_words(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
     assert flow("--accept-changed-evidence", "  ") == 2
-    assert "--accept-changed-evidence: expected words" in last_line_of(capsys)
+    assert "--accept-changed-evidence: expected text" in last_line_of(capsys)
 
 
 def test_what_lay_here_before_the_first_sync_is_kept_aside(flow: Flow) -> None:
