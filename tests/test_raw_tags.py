@@ -181,9 +181,10 @@ def test_a_process_with_the_tag_as_typed_is_the_runs(
 def test_a_run_whose_name_holds_no_tag_is_named(space: Workspace) -> None:
     factory.make_run(space.remote, tag=f"{MINE}a+b")
     folder = f"{factory.STAMP}_production_gates_{MINE}a+b"
-    flags = [*location_flags(space.remote, space.local), *FAST, "--all", "--once"]
+    flags = [*location_flags(space.remote, space.local), *FAST, "--once"]
     done = run_script("watch_runs", *flags)
-    assert f"local: {folder} is left out: its name holds no decision tag" in done.err
+    reason = "a name without a decision tag that can be asked for"
+    assert f"local: left out for {reason}: {folder}\n" in done.err
     detected = run_script("detect_run", *space.flags(f"{MINE}a_b"))
     assert detected.code == 5
     assert f"nearest: {MINE}a+b (no tag that can be asked for)" in detected.err
@@ -197,3 +198,14 @@ def test_the_monitor_lists_the_nearest_tags_at_the_first_look(space: Workspace) 
         first = done.err.splitlines()[0]
         assert "waiting: no run folder has this tag yet; waiting at most 86400 s for it" in first
         assert f"nearest tags that exist: {MINE}_run5" in first
+
+
+def test_the_watch_names_runs_of_another_tag_with_the_same_name(
+    space: Workspace, three: list[Any]
+) -> None:
+    flags = [*location_flags(space.remote, space.local), *FAST, "--all"]
+    done = run_script("watch_runs", *flags)
+    assert done.code == 0
+    assert [row["run"] for row in space.ledger()] == [three[2].run_folder]
+    others = f"{three[0].run_folder}, {three[1].run_folder}"
+    assert f"with the same name, and to be closed by that tag: {others}" in done.err

@@ -44,7 +44,6 @@ class RunDiscovery:
         # Later polls list only what began meanwhile. The first one lists the archive as well, and
         # nobody wants a year of abandoned runs to be closed by surprise.
         start = self.since or self._now - RECENT
-        self.odd_runs = [run for run in self.odd_runs if run.started >= start]
         ignored_programs = configuration.workstation()["ignored_programs"]
         recent = []
         for run in open_runs:

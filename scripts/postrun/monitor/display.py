@@ -11,6 +11,8 @@ from postrun.monitor.screen import Screen, progress
 from postrun.monitor.states import State
 from postrun.monitor.table import duration, table_lines
 
+_MOST_NAMES = 5  # of run folders in one line
+
 
 class Display:
     """The display of many runs: a line for each change, below them the live table."""
@@ -61,11 +63,14 @@ class Display:
 
     def odd_runs(self, host: HostMonitor) -> None:
         """Show the run folders that are left out because of their names."""
-        if not host.discovery:
+        if not host.discovery or not host.discovery.odd_runs:
             return
-        for run in host.discovery.odd_runs:
-            reason = "its name holds no decision tag that can be asked for"
-            self.show_host(host, f": {run.folder} is left out: {reason}")
+        folders = [run.folder for run in reversed(host.discovery.odd_runs)]
+        shown = ", ".join(folders[:_MOST_NAMES])
+        if len(folders) > _MOST_NAMES:
+            shown += f" and {len(folders) - _MOST_NAMES} more"
+        reason = "a name without a decision tag that can be asked for"
+        self.show_host(host, f": left out for {reason}: {shown}")
 
     def run_polled(self, monitor: RunMonitor) -> None:
         """Show a change of state, and the end of the log of a dead run."""

@@ -19,6 +19,7 @@ def facts_from(
     runs = snapshot.runs
     if runs:
         tag = snapshot.raw_tags.get(runs[-1], tag)
+        runs = tuple(run for run in runs if snapshot.raw_tags.get(run, tag) == tag)
     run_processes = processes.of_run(
         snapshot.processes,
         tag,
@@ -55,6 +56,7 @@ def facts_from(
         unseen=visibility.why_unseen(snapshot),
         restarted_from=visibility.restarted_from(snapshot),
         nearest_tags=snapshot.nearest_tags,
+        other_runs=tuple(run for run in snapshot.runs if run not in runs),
     )
 
 

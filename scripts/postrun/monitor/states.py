@@ -67,6 +67,7 @@ class Facts:
     restarted_from: str | None = None  # the boot id it was started under, when that is over
     nearest_tags: str = ""  # when there is no run folder
     at_work: str = ""  # which processes there are, in words
+    other_runs: tuple[str, ...] = ()  # run folders of other tags that become the same name
 
     @property
     def has_result(self) -> bool:
@@ -218,6 +219,9 @@ def _with_facts(previous: MonitorState, facts: Facts, now: float, limits: Limits
         state, message = _going_on(facts, quiet_for, limits)
     if len(facts.runs) > 1:
         message += f"; {len(facts.runs)} folders have this tag, the newest counts"
+    if facts.other_runs:
+        others = ", ".join(facts.other_runs)
+        message += f"; of another tag with the same name, and to be closed by that tag: {others}"
     return replace(
         previous,
         state=state,
