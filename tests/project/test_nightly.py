@@ -80,6 +80,16 @@ def test_a_case_without_an_end_is_ended_with_all_it_started(
     assert not (tmp_path / "left").exists()
 
 
+def test_a_case_that_changes_the_machine_runs_when_it_is_asked_for(
+    cases: Cases, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(nightly, "SKIPPED_CASES", ("adds",))
+    folder = cases("adds\n", adds="exit 1")
+    assert run(folder) == 0
+    assert "skipped" in capfd.readouterr().out
+    assert run(folder, "--every-case") == 1
+
+
 def test_without_cases_beside_the_checkout_there_are_none(cases: Cases, tmp_path: Path) -> None:
     cases("")
     assert run(tmp_path / "nowhere") == 0
