@@ -28,12 +28,14 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.run_names import RunName
 from postrun.core.values import Json
-from postrun.decide import gates
+from postrun.decide import gates, missing_report
 from postrun.store import command_file, configuration, json_files, ledger, page_files
 
 SUMMARY = "production_gates_final_summary"
 _WRITTEN = ("stage_ledger", "stage_audit_log", SUMMARY)
 REPORT = "production_gates_report"
+
+NO_REPORT = "no gate report"
 
 _STAGES = ("wf_stress", "risk_diagnostics", "statistical_gates")
 
@@ -42,6 +44,7 @@ _NEXT_ACTION = {
     "pass": "governance audit, then committee review",
     "fail": "governance audit, then remediation plan",
 }
+_DETECT = 'detect it again; --abandoned "reason" closes the run as a fail'
 _SYNC = (
     "copy the run here first: make sync-run TAG=..., "
     "or close it with --no-sync when it is here already"
@@ -56,13 +59,21 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
     name = run_paths.name
     manifest = json_files.read(run_paths, "evidence_manifest", _SYNC)
     detection = json_files.read_optional(run_paths, "run_detection") or {}
+    abandoned = detection.get("abandoned")
     result, given_reasons = None, []
-    if detection.get("abandoned") is None:
+    if abandoned is not None:
+        given_reasons = [f"abandoned: {abandoned}"]
+    if abandoned is None or detection.get("exit_code") is not None:
         result = json_files.read(run_paths, "result")
-    else:
-        given_reasons = [f"abandoned: {detection['abandoned']}"]
     report = json_files.read(run_paths, REPORT) if run_paths.gate else None
-    all_reasons = [*given_reasons, *reasons(name, result, report)]
+    why_no_report = missing_report.explain(detection)
+    if why_no_report == missing_report.NONE:
+        why_no_report = NO_REPORT
+    all_reasons = [*given_reasons, *reasons(name, result, report, why_no_report)]
+    if report is None and all_reasons == [why_no_report]:
+        # Nothing is known that fails the run: the report may be where nobody looked.
+        expected = "one, as its exit code is 0"
+        raise Missing(f"gate report of {run_paths.run}", expected, why_no_report, _DETECT)
     verdict = "fail" if all_reasons else "pass"
     decision = {
         **_description(run_paths, request.objective, result, report),
@@ -79,17 +90,22 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
     return StepResult(_summary(row, is_new), written)
 
 
-def reasons(name: RunName, result: Json | None, report: Json | None) -> list[str]:
+def reasons(
+    name: RunName,
+    result: Json | None,
+    report: Json | None,
+    why_no_report: str = NO_REPORT,
+) -> list[str]:
     """Return everything in result and report that speaks against a pass.
 
-    An abandoned run has no result (None).
+    An abandoned run may have no result (None).
     """
     against = []
     code = gates.exit_code(result)
     if result is not None and code != 0:
         against.append(f"exit code {code}")
     if report is None:
-        return [*against, "no gate report"]
+        return [*against, why_no_report]
     # Only a real `true` is a pass.
     overall = gates.overall(report)
     if overall is not True:

@@ -1,9 +1,9 @@
 """Copy the evidence of a run from the workstation and prove that the copy equals the original.
 
-Reads the run folder and the gate folder on the workstation, run_detection.json, and
-evidence_manifest.json when there is one. Writes both folders and, last, evidence_manifest.json:
-every file with its size, SHA-256 and source. Files that this project writes are not copied; nothing
-is ever deleted; a second sync copies nothing.
+Reads the run folder and the gate folder (wherever --out-dir led it) on the workstation,
+run_detection.json, and evidence_manifest.json when there is one. Writes both folders and, last,
+evidence_manifest.json: every file with its size, SHA-256 and source.
+Files that this project writes are not copied; nothing is ever deleted; a second sync copies none.
 Exit codes: 0 done; 3 an input is missing, or there is no room for the copy; 4 the evidence is not
 what the manifest says (--accept-changed-evidence "reason" accepts it and keeps the old files);
 6 the workstation did not answer.
@@ -11,6 +11,7 @@ what the manifest says (--accept-changed-evidence "reason" accepts it and keeps 
     python scripts/sync_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
 """
 
+import re
 import shutil
 import sys
 from collections import Counter
@@ -26,7 +27,7 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.remote.workstation import Workstation, open_workstation
-from postrun.store import evidence, json_files
+from postrun.store import evidence, json_files, run_folders
 from postrun.store.evidence import FileDigests
 
 _ENDED = "the run had been given up, and has a result now"
@@ -42,6 +43,11 @@ class Sync:
     run_paths: RunPaths
     manifest: Any  # evidence_manifest.json of the last sync; None before the first
     local: FileDigests
+    gate_home: str = locations.GATES  # where the gate folder is on the workstation
+
+    def source(self, folder: str) -> str:
+        """Return the folder on the workstation that one of ours is copied from."""
+        return re.sub(f"^{locations.GATES}/", f"{self.gate_home}/", folder)
 
 
 def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
@@ -52,8 +58,10 @@ def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
         run_paths=run_paths,
         manifest=json_files.read_optional(run_paths, "evidence_manifest"),
         local=evidence.digest_local(run_paths),
+        gate_home=detection.get("gate_home", locations.GATES),
     )
-    if _is_local(request):
+    # A gate folder elsewhere is copied to where all of them are, also within one root.
+    if _is_local(request) and sync.gate_home == locations.GATES:
         changes = _find_changes(sync, sync.local)
         return _write_manifest(sync, sync.local, changes, copied=[])
     return _copy_evidence(sync, open_workstation(request))
@@ -71,7 +79,7 @@ def _copy_evidence(sync: Sync, workstation: Workstation) -> StepResult:
     """Copy what differs from the workstation, after a check that it may be taken."""
     run_paths = sync.run_paths
     folders = evidence.folders(run_paths)
-    remote = workstation.digests(folders).only_evidence()
+    remote = _digest_remote(sync, workstation, folders)
     changes = _find_changes(sync, remote)
     # Pairs of path and digest, and then only the paths.
     differing = sorted(remote.files.items() - sync.local.files.items())
@@ -82,13 +90,25 @@ def _copy_evidence(sync: Sync, workstation: Workstation) -> StepResult:
         for folder in folders:
             if any(path.startswith(f"{folder}/") for path in outdated):
                 workstation.copy_folder(
-                    folder,
+                    sync.source(folder),
                     run_paths.root / folder,
                     evidence.rsync_patterns(),
                     show_progress=sys.stderr.isatty(),
                 )
         _check_copies(run_paths, remote, outdated)
     return _write_manifest(sync, remote, changes, outdated)
+
+
+def _digest_remote(
+    sync: Sync,
+    workstation: Workstation,
+    folders: Sequence[str],
+) -> FileDigests:
+    """Return the digests of the workstation's files, by the paths that they have here."""
+    digests = workstation.digests([sync.source(folder) for folder in folders])
+    for folder in folders:
+        digests = digests.moved(sync.source(folder), folder)
+    return digests.only_evidence()
 
 
 def _find_changes(sync: Sync, remote: FileDigests) -> list[Json]:
@@ -103,6 +123,7 @@ def _find_changes(sync: Sync, remote: FileDigests) -> list[Json]:
     if sync.manifest is None:
         if not replaced:
             return []
+        _check_no_other_run(sync.run_paths)
         return [_change(sync.run_paths, _FIRST_SYNC, replaced, replaced)]
 
     known = FileDigests.from_manifest(sync.manifest)
@@ -128,6 +149,24 @@ def _find_changes(sync: Sync, remote: FileDigests) -> list[Json]:
             "files aside",
         )
     return [_change(sync.run_paths, reason, here | there, replaced)]
+
+
+def _check_no_other_run(run_paths: RunPaths) -> None:
+    """Raise Invalid when the local gate folder is the evidence of another run.
+
+    Runs that began in the same second have gate folders of one name, in two folders there.
+    """
+    for folder in run_folders.list_folders(run_paths.root):
+        other = RunPaths(run_paths.root, folder, None)
+        manifest = json_files.try_read(other, "evidence_manifest").members
+        is_same = run_paths.gate and manifest.get("gate_folder") == run_paths.gate
+        if folder != run_paths.run and is_same:
+            raise Invalid(
+                f"{locations.GATES}/{run_paths.gate} in this workspace",
+                f"no files, or those of {run_paths.run}",
+                f"the evidence of {folder}",
+                "close one of the two runs in another workspace",
+            )
 
 
 def _change(

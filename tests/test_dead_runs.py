@@ -38,6 +38,7 @@ from postrun.remote import workstation
 
 # of this test process alone: others work on the same machine
 TAG = f"committee_2026-02-21_run1.{os.getpid()}"
+WHY_IN_LEDGER = "abandoned: the power went in the night"
 WHY = ("--abandoned", "the power went in the night")
 NO = {"fail", "error"}
 
@@ -396,7 +397,8 @@ def test_a_run_with_a_result_is_not_to_be_given_up(
     put(flow.remote, lambda made: made.result.update(exit_code=137))
     assert flow.close(*WHY) == 2
     assert (
-        "--abandoned: expected a run without a valid result.json, found" in capsys.readouterr().err
+        "--abandoned: expected a run without a valid result.json or without a report that can be "
+        "read, found both in" in capsys.readouterr().err
     )
     assert flow.bytes() == {}
 
@@ -750,7 +752,8 @@ def test_a_killed_workload_leaves_a_result_and_is_closed_as_usual(
     os.kill(run.workload, signal.SIGKILL)
     assert run.monitor() == 1
     assert run.ledger()[0]["reasons"] == ["exit code 137", "no gate report"]
-    assert run.close(*WHY) == 2
+    assert run.close(*WHY) == 1
+    assert run.ledger()[1]["reasons"] == [WHY_IN_LEDGER, "exit code 137", "no gate report"]
 
 
 def test_a_workload_that_daemonizes_is_waited_for_with_and_without_its_launcher(
@@ -789,10 +792,11 @@ def test_of_two_runs_of_one_factor_side_by_side_each_has_its_own_end(
     assert other.monitor("--once") == 10
     assert other.close(*WHY) == 10
     (other.remote / f"go.{other.tag}").touch()
-    assert other.monitor() == 1, "a gate program that leaves no report"
-    assert other.ledger()[0]["reasons"] == ["no gate report"]
-    assert other.close(*WHY) == 2
-    assert one.ledger()[0]["reasons"][0] == "abandoned: the power went in the night"
+    assert other.monitor() == 3, "a gate program that leaves no report, and says that it ended well"
+    assert other.ledger() == []
+    assert other.close(*WHY) == 1
+    assert one.ledger()[0]["reasons"][0] == WHY_IN_LEDGER
+    assert other.ledger()[0]["reasons"] == [WHY_IN_LEDGER, "no gate report"]
 
 
 def test_the_documented_line_closes_it(flow: Flow) -> None:

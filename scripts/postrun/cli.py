@@ -124,11 +124,11 @@ def add_evidence(parser: argparse.ArgumentParser) -> None:
 
 
 def add_abandoned(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that closes a dead run: it has no result.json, and never will."""
+    """Add the flag that closes a run which has no result, or no report that can be read."""
     parser.add_argument(
         "--abandoned",
         metavar="REASON",
-        help="close a dead run without a valid result as failed, for this reason",
+        help="close a run without a valid result or a readable report as failed, for this reason",
     )
 
 

@@ -13,6 +13,7 @@ import os
 import pty
 import queue
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -24,6 +25,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 STATUS = Path("/proc/self/status")  # where Linux counts the memory of a process
@@ -52,6 +55,21 @@ def run_script(script: str, *flags: str) -> Ended:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(list(flags))
     return Ended(code, out.getvalue(), err.getvalue())
+
+
+def run_without_root_rights(script: str, *flags: str) -> Ended:
+    """Run a script as a program that may read only what modes and owners let it read.
+
+    To root every file is readable, so root's right to that is taken away.
+    """
+    command = [sys.executable, str(SCRIPTS / f"{script}.py"), *flags]
+    if os.getuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("root without setpriv reads everything")
+        command = [setpriv, "--bounding-set=-dac_override,-dac_read_search", *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def peak_memory(script: str, *flags: str) -> tuple[int, int]:

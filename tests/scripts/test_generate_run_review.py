@@ -258,7 +258,7 @@ def test_a_run_without_a_report_is_reviewed_in_the_run_folder(local: Path) -> No
     assert document["walk_forward"] is document["risk"] is document["statistics"] is None
     assert document["factor"] == "momentum_12_1", "from the command"
     text = file(local, made, ".md").read_text()
-    assert "The run left no gate report: no gate was evaluated." in text
+    assert "No gate report of this run could be used: no gate was evaluated." in text
     assert text.count("Not measured") == 5
     assert not re.search(r"\|\s*\|\s*\|", text.replace("| what | |\n|---|---|", ""))
 

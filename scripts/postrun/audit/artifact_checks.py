@@ -4,6 +4,7 @@ from pathlib import Path
 
 from postrun.audit.answers import Answer, by_faults, join
 from postrun.audit.facts import Document, Facts
+from postrun.decide import missing_report
 
 # What the official launcher leaves in every run folder.
 _RUN_FILES = ("preflight", "context", "command", "run_log", "result")
@@ -38,7 +39,8 @@ def report_files_present(facts: Facts) -> Answer:
     """Return whether the gate report is there for programs and for readers."""
     expected = "the gate report as JSON and as Markdown"
     if facts.run_paths.gate is None:
-        return Answer(False, expected, "no gate report belongs to this run", None)
+        observed = facts.report.problem or missing_report.NONE
+        return Answer(False, expected, observed, None)
     report = facts.run_paths.path("production_gates_report")
     return _all_present(facts, expected, [report, report.with_suffix(".md")])
 
@@ -48,7 +50,8 @@ def _all_present(
     expected: str,
     paths: list[Path],
 ) -> Answer:
-    names = list(map(facts.run_paths.relative, paths))
+    relative = facts.run_paths.relative
+    names = list(map(relative, paths))
     present = facts.evidence.present
     missing = [name for name in names if name not in present]
     faults = [f"{name} is {facts.evidence.absence(name)}" for name in missing]

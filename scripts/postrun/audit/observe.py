@@ -7,7 +7,6 @@ fails.
 """
 
 import fnmatch
-from pathlib import Path
 
 from postrun.audit.facts import Document, Evidence, Facts, unread, unreadable_at
 from postrun.audit.recompute import COST_COLUMNS, MEASURES
@@ -15,7 +14,7 @@ from postrun.core import run_names, values
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import PostRunError
 from postrun.core.locations import GATES, RUNS, RunPaths
-from postrun.decide import report_window
+from postrun.decide import missing_report, report_window
 from postrun.store import (
     command_file,
     csv_files,
@@ -55,9 +54,9 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
         context=context,
         result=files.read("result"),
         data_quality=files.read_data_quality(context),
-        preflight_written=_written_at(run_paths.path("preflight")),
-        result_written=_written_at(run_paths.path("result")),
-        report_written=_written_at(run_paths.path("production_gates_report")),
+        preflight_written=_written_at(run_paths, "preflight"),
+        result_written=_written_at(run_paths, "result"),
+        report_written=_written_at(run_paths, "production_gates_report"),
         utc_offset_at_end=report_window.parse_offset(offset_at_end),
         factor_in_command=command_file.option(command, "--factor"),
         report=report,
@@ -94,7 +93,9 @@ class EvidenceReader:
         in_gate_folder = ARTIFACTS[artifact].home is Home.GATE
         # Without a gate folder, its paths would lead into the run folder.
         if in_gate_folder and self.run_paths.gate is None:
-            return unread("no gate report belongs to this run")
+            detection = self.open("run_detection")
+            problem = missing_report.explain(detection.value)
+            return unread(problem)
         path = self.path(artifact)
         return self._read(artifact, path)
 
@@ -105,7 +106,8 @@ class EvidenceReader:
         *member: str,
     ) -> Document:
         """Return an artifact whose path a member of another file names."""
-        home, folder = RUNS, self.run_paths.run
+        home = RUNS
+        folder = self.run_paths.run
         if ARTIFACTS[artifact].home is Home.GATE:
             home = GATES
             folder = str(self.run_paths.gate)
@@ -185,8 +187,9 @@ class EvidenceReader:
         return Evidence(manifest, present, changed, digest, unreadable)
 
 
-def _written_at(path: Path) -> float | None:
+def _written_at(run_paths: RunPaths, artifact: str) -> float | None:
     """Return the file time of a file that the workstation wrote; None when it is not there."""
+    path = run_paths.path(artifact)
     try:
         return path.stat().st_mtime
     except OSError:

@@ -22,7 +22,7 @@ class RunRequest:
     no_sync: bool = False
     accept_changed_evidence: str | None = None
     objective: str | None = None
-    abandoned: str | None = None  # why a dead run is closed without a result
+    abandoned: str | None = None  # why a run is closed without result or report
     mode: str | None = None  # of the candidate queue; None: as its policy says
 
 

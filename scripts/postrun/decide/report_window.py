@@ -16,9 +16,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from postrun.core import run_names
+from postrun.core.clock import RUN_STAMP
 
 SLACK = timedelta(seconds=2)  # file systems and launchers round
 CLOCK_CHANGE = timedelta(hours=1)
+_LONGEST_RUN = timedelta(days=31)
+_FIRST_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,17 @@ def why_not_this_run(
         # The gate program names its folder when it starts: an older one is of an earlier run.
         return f"its folder was {too_early}"
     return _of_another_run(span, folder_made)
+
+
+def gate_folders_between(span: Window) -> tuple[str, str]:
+    """Return names between which those of all gate folders are that may be the run's."""
+    ended = span.ended or span.began + _LONGEST_RUN
+    # File times may be of another clock; a gate folder is made soon after the beginning.
+    ended = max(ended, span.began + _FIRST_DAY)
+    first = span.began - CLOCK_CHANGE
+    last = ended + CLOCK_CHANGE
+    prefix = f"{run_names.WORKFLOW}_"
+    return f"{prefix}{first:{RUN_STAMP}}", f"{prefix}{last:{RUN_STAMP}}"
 
 
 def _is_late(span: Window, made: datetime, written: float | None) -> bool:

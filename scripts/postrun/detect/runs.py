@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from postrun.core import locations, run_names
-from postrun.core.errors import AmbiguousRun, Invalid, Missing, NotFinished, Usage
+from postrun.core.errors import AmbiguousRun, Invalid, Missing, NotFinished
 from postrun.core.run_names import RunName
 from postrun.decide import report_window
 from postrun.decide.report_window import Window
@@ -16,6 +17,14 @@ from postrun.store.json_files import Reading
 
 _WAIT = "make monitor-then-finalize waits for its end"
 _NEVER = 'it will not get one; --abandoned "reason" closes it'
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A valid result.json."""
+
+    modified: float  # its file time, seconds since 1970
+    exit_code: int
 
 
 @dataclass
@@ -69,6 +78,13 @@ def choose(listing: RemoteListing, tag: str, asked_folder: str | None) -> Chosen
         notes.append(f"{run.folder} has this name, but its {names_other}")
         found_instead = found_instead or f"only {run.folder}, whose {names_other}"
     if not candidates:
+        blocked = listing.why_unusable(locations.RUNS)
+        if blocked:
+            raise Invalid(
+                f"run folders on the workstation, for tag {tag}",
+                "a folder that can be read",
+                blocked,
+            )
         found_instead = found_instead or _nearest_tags(tag, all_runs)
         raise AmbiguousRun(f"decision tag {tag}", "a run of exactly this tag", found_instead)
     run_names.check_one_tag(tag, raw_tags)
@@ -109,10 +125,11 @@ def _asked_run(
     name = run_names.parse_run_name(asked_folder)
     assert name is not None, "run_lookup has checked it"
     if asked_folder not in listing.folders:
+        blocked = listing.why_unusable(f"{locations.RUNS}/{asked_folder}")
         raise Missing(
             f"{locations.RUNS}/{asked_folder} on the workstation",
             "a folder",
-            "nothing there",
+            blocked or "nothing there",
             "see --run-dir-remote",
         )
     chosen = _chosen(listing, name, tag, with_name)
@@ -133,9 +150,14 @@ def _nearest_tags(tag: str, runs: Sequence[RunName]) -> str:
     return f"none; nearest: {nearest}"
 
 
+def read_members(listing: RemoteListing, folder: str, name: str) -> dict[str, Any]:
+    """Return the members of a JSON file of a run folder; none when it cannot be read."""
+    return _read(listing.file(folder, name)).members
+
+
 def _tag_in_context(listing: RemoteListing, folder: str) -> object:
     """Return the tag in a run's context; None when it cannot be read: then the name decides."""
-    return _read(listing.file(folder, "context.json")).members.get("decision_tag")
+    return read_members(listing, folder, "context.json").get("decision_tag")
 
 
 def _read(file: RemoteFile | None) -> Reading:
@@ -145,40 +167,35 @@ def _read(file: RemoteFile | None) -> Reading:
     return json_files.try_parse(file.content, file.path)
 
 
-def check_end(
-    listing: RemoteListing, chosen: ChosenRun, reason: str | None, recorded: str | None
-) -> tuple[RemoteFile | None, str | None]:
-    """Return the run's valid result.json; for a dead run None, and why it is given up.
+def find_result(
+    listing: RemoteListing,
+    chosen: ChosenRun,
+    may_be_missing: bool,
+) -> RunResult | None:
+    """Return the run's valid result.json; None for a dead run that a person gives up.
 
-    `reason` is the one that --abandoned gives, `recorded` the one of an earlier detection: it holds
-    until there is a result. Raises Missing, Invalid, and Usage when a run with a result is to be
-    given up.
+    Raises Missing, Invalid.
     """
     try:
-        result = check_result(listing, chosen)
+        return check_result(listing, chosen)
     except (Missing, Invalid) as error:
-        if reason is None and recorded is None:
+        if not may_be_missing:
             raise
         state = "without a" if isinstance(error, Missing) else "with a broken"
         stopped = _stopped_by(listing, chosen.folder)
         chosen.notes.append(f"given up {state} result.json{stopped}")
-        return None, reason or recorded
-    if reason is not None:
-        raise Usage(
-            "--abandoned",
-            "a run without a valid result.json",
-            f"a valid one in {chosen.folder}: nothing to abandon",
-            "close it without this flag",
-        )
-    return result, None
+        return None
 
 
-def check_result(listing: RemoteListing, chosen: ChosenRun) -> RemoteFile:
+def check_result(listing: RemoteListing, chosen: ChosenRun) -> RunResult:
     """Return the run's result.json.
 
-    Raises Missing when there is none, Invalid when it is broken.
+    Raises Missing when there is none, Invalid when it is broken or cannot be read.
     """
     file = listing.file(chosen.folder, "result.json")
+    blocked = listing.why_unusable(f"{locations.RUNS}/{chosen.folder}")
+    if blocked:
+        raise Invalid(f"run folder {chosen.folder}", "a folder that can be read", blocked)
     if file is None:
         stopped = _stopped_by(listing, chosen.folder)
         raise Missing(
@@ -188,13 +205,13 @@ def check_result(listing: RemoteListing, chosen: ChosenRun) -> RemoteFile:
             _NEVER if stopped else _WAIT,
         )
     if file.content is None:
-        size = f"{file.size} bytes that cannot"
+        size = f"{file.size} bytes that cannot, or not by this account"
         raise Invalid(file.path, "a small file that can be read", size)
     result = json_files.parse(file.content, file.path, "result").value
     tag = result["decision_tag"]
     if not chosen.has_tag(tag):
         chosen.contradictions.append(f"result.json names tag {tag!r}, not {chosen.tag}")
-    return file
+    return RunResult(file.modified, int(result["exit_code"]))
 
 
 def note_context(listing: RemoteListing, chosen: ChosenRun) -> None:
@@ -213,7 +230,7 @@ def _stopped_by(listing: RemoteListing, folder: str) -> str:
     """
     if listing.file(folder, "context.json"):
         return ""
-    preflight = _read(listing.file(folder, "preflight.json")).members
+    preflight = read_members(listing, folder, "preflight.json")
     if preflight.get("status") == "fail":
         return f" (its preflight failed: {preflight.get('reasons')})"
     prefix = f"{locations.RUNS}/{folder}/data_"
@@ -233,7 +250,7 @@ def utc_offsets(listing: RemoteListing, folder: str) -> tuple[timedelta | None, 
     The offset at the end is worked out by the workstation today. An hour's difference is the change
     to or from summer time; more means that it answered in another time zone than the run's.
     """
-    preflight = _read(listing.file(folder, "preflight.json")).members
+    preflight = read_members(listing, folder, "preflight.json")
     name = run_names.parse_run_name(folder)
     assert name is not None, "a run folder was chosen"
     at_start = report_window.offset_at_start(name.started, preflight.get("timestamp"))
@@ -249,7 +266,7 @@ def utc_offsets(listing: RemoteListing, folder: str) -> tuple[timedelta | None, 
 def report_window_of(
     listing: RemoteListing,
     chosen: ChosenRun,
-    result: RemoteFile | None,
+    result: RunResult | None,
     at_start: timedelta | None,
     at_end: timedelta | None,
 ) -> Window:

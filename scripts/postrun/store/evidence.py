@@ -49,11 +49,33 @@ class FileDigests:
             listed.links[row["path"]] = row["target"]
         return listed.only_evidence()
 
+    def moved(self, source: str, folder: str) -> "FileDigests":
+        """Return the same with the paths below one folder as paths below another."""
+        return FileDigests(
+            _moved(self.files, source, folder),
+            _moved(self.links, source, folder),
+            _moved(self.sizes, source, folder),
+        )
+
     def only_evidence(self) -> "FileDigests":
         """Return the same without what is no evidence."""
         files = _only_evidence(self.files)
         links = _only_evidence(self.links)
         return FileDigests(files, links, self.sizes)
+
+
+def _moved(
+    paths: dict[str, Any],
+    source: str,
+    folder: str,
+) -> dict[str, Any]:
+    moved = {}
+    for path, value in paths.items():
+        below = path.removeprefix(f"{source}/")
+        if below != path:
+            path = f"{folder}/{below}"
+        moved[path] = value
+    return moved
 
 
 def _only_evidence(paths: dict[str, str]) -> dict[str, str]:

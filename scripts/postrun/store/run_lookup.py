@@ -28,7 +28,8 @@ def requested_run(request: RunRequest) -> str | None:
 def requested_gate(request: RunRequest) -> str | None:
     """Return the gate folder that is asked for; None when none is. Raises Usage, AmbiguousRun."""
     path, flag = request.report_json_remote, "--report-json-remote"
-    remote = _remote_folder(path, locations.GATES, flag, f"/{REPORT}")
+    home = _home_of_gate(path)
+    remote = _remote_folder(path, home, flag, f"/{REPORT}")
     local = request.report_json and request.report_json.resolve().parent
     folder = _agreed(remote, local, "--report-json")
     if folder is not None and run_names.gate_started(folder) is None:
@@ -38,6 +39,26 @@ def requested_gate(request: RunRequest) -> str | None:
             "another",
         )
     return folder
+
+
+def requested_report(request: RunRequest) -> str | None:
+    """Return the report that is asked for, relative to the remote root. Raises as above."""
+    gate = requested_gate(request)
+    if gate is None:
+        return None
+    home = _home_of_gate(request.report_json_remote)
+    return f"{home}/{gate}/{REPORT}"
+
+
+def _home_of_gate(path: str | None) -> str:
+    """Return the folder of a report's gate folder: a run's command may lead it anywhere below."""
+    if path is None:
+        return locations.GATES
+    report = Path(path)
+    home = report.parent.parent.as_posix()
+    if home == "." or report.is_absolute() or ".." in report.parts:
+        return locations.GATES
+    return home
 
 
 def _remote_folder(path: str | None, home: str, flag: str, file: str = "") -> str | None:

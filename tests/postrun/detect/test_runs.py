@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from postrun.core.errors import AmbiguousRun, Invalid, Missing, NotFinished, PostRunError, Usage
+from postrun.core.errors import AmbiguousRun, Invalid, Missing, NotFinished, PostRunError
 from postrun.detect import runs
 from postrun.detect.runs import ChosenRun
 from postrun.remote.answers import FILE_LIMIT, RemoteFile, RemoteListing
@@ -134,26 +134,39 @@ def test_a_broken_result_is_refused_until_a_person_gives_the_run_up(
 ) -> None:
     seen = listing(folder(21), result=content)
     with pytest.raises(Invalid) as caught:
-        runs.check_end(seen, chosen(), None, None)
+        runs.find_result(seen, chosen(), may_be_missing=False)
     assert str(caught.value).startswith(f"{RUNS}/{folder(21)}/result.json: expected ")
     assert words in str(caught.value)
-    for asked, recorded in (("why", None), (None, "why"), ("why", "another")):
-        run = chosen()
-        assert runs.check_end(seen, run, asked, recorded) == (None, "why")
-        assert run.notes == ["given up with a broken result.json"]
+    run = chosen()
+    assert runs.find_result(seen, run, may_be_missing=True) is None
+    assert run.notes == ["given up with a broken result.json"]
 
 
-def test_a_valid_result_ends_a_run_and_is_not_given_up() -> None:
+def test_a_valid_result_ends_a_run() -> None:
     seen = listing(folder(21), result=GOOD)
-    result, abandoned = runs.check_end(seen, chosen(), None, "an earlier reason")
-    assert (result is not None, abandoned) == (True, None)
-    with pytest.raises(Usage, match="--abandoned: expected a run without a valid result"):
-        runs.check_end(seen, chosen(), "why", None)
+    result = runs.find_result(seen, chosen(), may_be_missing=True)
+    assert result is not None
+    assert result.exit_code == 0
+
+
+def test_a_run_folder_that_cannot_be_read_is_no_run_without_a_result() -> None:
+    seen = listing(folder(21))
+    seen.unusable[f"{RUNS}/{folder(21)}"] = "a folder that this account may not list"
+    with pytest.raises(Invalid, match=r"found audit/.*, a folder that this account may not list"):
+        runs.find_result(seen, chosen(), may_be_missing=False)
+
+
+def test_run_folders_that_cannot_be_listed_are_no_missing_tag() -> None:
+    seen = listing()
+    seen.unusable["audit"] = "a folder that this account may not enter"
+    with pytest.raises(Invalid, match="found audit, a folder that this account may not enter"):
+        runs.choose(seen, TAG, None)
 
 
 def test_a_result_of_another_tag_is_for_the_audit() -> None:
     run = chosen()
-    runs.check_end(listing(folder(21), result={**GOOD, "decision_tag": "other"}), run, None, None)
+    seen = listing(folder(21), result={**GOOD, "decision_tag": "other"})
+    runs.find_result(seen, run, may_be_missing=False)
     assert run.contradictions == ["result.json names tag 'other', not run1"]
 
 
@@ -181,10 +194,10 @@ def test_a_run_without_a_result_says_whether_one_may_come(
 ) -> None:
     seen = listing(folder(21), **documents)
     with pytest.raises(Missing) as caught:
-        runs.check_end(seen, chosen(), None, None)
+        runs.find_result(seen, chosen(), may_be_missing=False)
     assert words in str(caught.value)
     run = chosen()
-    runs.check_end(seen, run, "why", None)
+    assert runs.find_result(seen, run, may_be_missing=True) is None
     assert run.notes[0].startswith("given up without a result.json")
 
 
