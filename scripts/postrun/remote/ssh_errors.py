@@ -57,5 +57,5 @@ def _ssh_lines(message: str) -> str:
         return "no words of ssh"
     if len(lines) > _SEVERAL_LINES:
         matches = filter(is_refused, lines)
-        lines = [*matches, lines[-1]]
+        lines = list(dict.fromkeys([*matches, lines[-1]]))
     return " / ".join(lines)[:400]
