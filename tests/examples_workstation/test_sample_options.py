@@ -9,7 +9,7 @@ from make_workstation import lay_out
 
 import run_production_gates
 from harness.sample import PROJECT, gate_words, options
-from production_gates.options import inputs, read_strategy
+from production_gates.options import inputs, multipliers, read_strategy
 from production_gates.panel import FACTORS
 
 TREE = PROJECT / "examples" / "workstation"
@@ -20,6 +20,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_empty_parts_of_the_multipliers_ask_for_nothing() -> None:
+    assert multipliers(options("--cost-multipliers", "1.5, 2.0,")) == [1.5, 2.0]
 
 
 def test_defaults_are_the_documented_ones() -> None:
