@@ -139,6 +139,8 @@ def _not_finite(facts: Facts) -> list[Json]:
         facts.data_quality,
         facts.report,
         facts.statistics,
+        facts.windows,
+        facts.costs,
     )
     places = []
     for document in documents:

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -392,6 +392,19 @@ def test_infinity_is_named_where_a_pass_rests_on_it(close: Callable[..., Closed]
     assert "`$.cost_stress[1].test_ic` is Infinity" in page
     page = (closed.gate / "production_gates_final_summary.md").read_text()
     assert "`$.cost_stress[1].test_ic` is Infinity in the gate report: not measured" in page
+
+
+def test_infinity_in_a_table_is_named(close: Callable[..., Closed]) -> None:
+    def infinite(made: Documents) -> None:
+        made.windows[3]["test_ic"] = float("-inf")
+        made.cost_rows[0]["test_ic"] = float("inf")
+
+    closed = close(Spoil("", infinite))
+    assert closed.audit() == 1
+    seen = {row["where"]: row["value"] for row in closed.document()["not_finite"]}
+    assert seen == {"$[3].test_ic": "-Infinity", "$[0].test_ic": "Infinity"}
+    tables = [PurePosixPath(row["path"]).name for row in closed.document()["not_finite"]]
+    assert tables == ["walk_forward_summary.csv", "cost_stress_results.csv"]
 
 
 def test_a_data_quality_path_of_the_far_side_is_found_at_home(close: Callable[..., Closed]) -> None:

@@ -148,17 +148,19 @@ class EvidenceReader:
         table = self.root / path
         try:
             rows = csv_files.read_external(table, columns, numbers)
+            infinite = csv_files.infinite_cells(table, numbers)
         except PostRunError as error:
             problem = self.run_paths.without_root(error)
             return unread(problem, path)
-        return Document(rows, path=path)
+        return Document(rows, not_finite=infinite, path=path)
 
     def _open_json(
         self,
         schema: str,
         path: str,
     ) -> Document:
-        reading = json_files.try_load(self.root / path, schema)
+        file = self.root / path
+        reading = json_files.try_load(file, schema)
         problem = self.run_paths.without_root(reading.problem)
         not_finite = reading.not_finite  # the JSON paths of NaN and Infinity
         return Document(reading.value, problem, not_finite, path)

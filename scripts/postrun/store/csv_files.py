@@ -77,6 +77,29 @@ def read_external(
     return rows
 
 
+def infinite_cells(path: Path, numbers: Iterable[str]) -> dict[str, str]:
+    """Return where a table of another program holds an infinite number, and which.
+
+    The places are JSON paths into the rows that `read_external` returns; there they are None.
+    """
+    content = _read_bytes(path)
+    header, lines = _parse_cells(content, path, skip_blanks=True)
+    columns = [header.index(name) for name in numbers]
+    places = {}
+    for index, line in enumerate(lines):
+        _, cells = line
+        for column in columns:
+            text = cells[column].strip()
+            if not _INFINITE.fullmatch(text):
+                continue
+            number = "Infinity"
+            if text.startswith("-"):
+                number = "-Infinity"
+            where = f"$[{index}].{header[column]}"
+            places[where] = number
+    return places
+
+
 def read_rows(path: Path, columns: Columns) -> list[Row]:
     """Return copies of the rows of a table of ours; none when there is no file. Raises Invalid."""
     if not path.exists():
