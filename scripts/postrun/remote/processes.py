@@ -8,6 +8,7 @@ proves nothing.
 import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,9 @@ def of_run(
     alive = [process for process in processes if not _is_zombie(process.args)]
     at_work = set()
     left_out = set()
+    ignored = frozenset(ignored_programs)
     for process in alive:
-        if _is_other_program(process.args, ignored_programs):
+        if _is_other_program(process.args, ignored):
             left_out.add(process.pid)
         elif any(regex.search(process.args) for regex in patterns):
             at_work.add(process.pid)
@@ -116,7 +118,9 @@ def _is_zombie(args: str) -> bool:
     return bool(_IN_BRACKETS.fullmatch(args))
 
 
-def _is_other_program(args: str, ignored_programs: Collection[str]) -> bool:
+# The same processes are judged for every run, poll after poll.
+@lru_cache(maxsize=8192)
+def _is_other_program(args: str, ignored_programs: frozenset[str]) -> bool:
     """Return whether a command line does not count, although it may name the run."""
     arguments = args.split()
     if _only_reads(arguments, ignored_programs):
