@@ -38,6 +38,7 @@ _RULES = {
     "own_keys": "AuthorizedKeysFile {folder}/own_keys",
     "certificates": "AuthorizedKeysFile none\n    TrustedUserCAKeys {folder}/user_ca.pub",
     "few_tries": "MaxAuthTries 2",
+    "wrapped": 'ForceCommand exec sh -c "$SSH_ORIGINAL_COMMAND"',
     "no_shell": "ForceCommand echo This account is not available.; exit 1",
     "shell_ends": "ForceCommand exit 0",
     "sftp": "ForceCommand internal-sftp",
@@ -111,10 +112,13 @@ class Client:
     _logins_before: int = 0
     _checks: list[Callable[[], None]] = field(default_factory=list)
 
-    @property
-    def config(self) -> Path:
-        """Return the file that POSTRUN_SSH_CONFIG names."""
-        return self.folder / "config"
+    def __post_init__(self) -> None:
+        self.call_config("config")
+
+    def call_config(self, name: str) -> None:
+        """Give the file that POSTRUN_SSH_CONFIG names a name."""
+        self.config = self.folder / name
+        self.patch.setenv("POSTRUN_SSH_CONFIG", str(self.config))
 
     @property
     def runtime(self) -> Path:
@@ -235,6 +239,11 @@ class Setup:
     has_control: bool = True
     since: tuple[int, int] = (0, 0)  # the first OpenSSH that has it
     needs_ipv6: bool = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Return whether something of it is refused, so that no waiting helps."""
+        return self.ending in (Ending.REFUSED, Ending.COPY_REFUSED)
 
     def skip_where_impossible(self) -> None:
         """Skip the test on a machine that cannot have this set-up."""
@@ -357,10 +366,31 @@ def _canonicalize_hostname(client: Client) -> str:
     return client.write(head, block, f"Match canonical host 127.0.0.1\n    Port {port}\n")
 
 
+@_setup()
+def _configuration_with_a_blank(client: Client) -> str:
+    client.call_config("my own config")
+    return client.write(client.block())
+
+
+@_setup()
+def _configuration_with_a_quote(client: Client) -> str:
+    client.call_config('hui\'s "config"')
+    return client.write(client.block())
+
+
+@_setup(since=(9, 4))
+def _match_tagged(client: Client) -> str:
+    port = client.ground.ports["plain"]
+    return client.write(
+        client.block(Port=None, Tag="desk"), f"Match tagged desk\n    Port {port}\n"
+    )
+
+
 _options("address_family", AddressFamily="inet")
 _options("connect_timeout", ConnectTimeout="20", ConnectionAttempts="2")
 _options("compression", Compression="yes")
 _options("set_env", SetEnv="POSTRUN_TEST=yes", SendEnv="LANG LC_*")
+_options("bind_address", BindAddress="127.0.0.1")
 _options("server_alive", ServerAliveInterval="30", TCPKeepAlive="no")
 _options("log_level_quiet", LogLevel="QUIET")
 _options("log_level_debug", LogLevel="DEBUG3")
@@ -681,6 +711,25 @@ def _open_connection(client: Client) -> str:
 
 
 @_setup()
+def _open_connection_to_the_jump_host(client: Client) -> str:
+    """As where a gate asks for a one-time code."""
+    keys = client.ground.folder / "own_keys"
+    keys.write_text((client.ground.server.folder / "user_key.pub").read_text())
+    hop = client.block("hop", "own_keys", ControlPath=f"{client.folder}/hop")
+    client.write(hop, client.block(ProxyJump="hop"))
+    client.open_master("hop")
+    keys.write_text("")
+    return HOST
+
+
+@_setup()
+def _open_connection_with_one_session(client: Client) -> str:
+    client.write(client.block(port="one_session", ControlPath=f"{client.folder}/open"))
+    client.open_master(HOST)
+    return HOST
+
+
+@_setup()
 def _open_connection_of_config_no(client: Client) -> str:
     client.write(client.block(ControlPath=f"{client.folder}/open", ControlMaster="no"))
     client.open_master(HOST)
@@ -711,6 +760,12 @@ def _control_path_too_long(client: Client) -> str:
 
 
 _options("one_session", "one_session")
+_options("forced_command_that_runs_ours", "wrapped")
+_options(
+    "no_common_algorithm",
+    KexAlgorithms="diffie-hellman-group14-sha256",
+    facts=_refused("Unable to negotiate with"),
+)
 
 
 # --- what a host block does besides
@@ -723,6 +778,11 @@ _options("request_tty", RequestTTY="force")
 _options(
     "session_type_none",
     SessionType="none",
+    facts={"control": ("-o", "SessionType=default"), "since": (8, 7)},
+)
+_options(
+    "session_type_subsystem",
+    SessionType="subsystem",
     facts={"control": ("-o", "SessionType=default"), "since": (8, 7)},
 )
 _options("stdin_null", StdinNull="yes", facts={"since": (8, 7)})
@@ -803,7 +863,6 @@ def client(ground: Ground, patch: pytest.MonkeyPatch) -> Iterator[Client]:
         made.known_hosts.write_text(f"{','.join(names)} {made.host_key()}\n")
         made.runtime.mkdir(mode=0o700)
         patch.setenv("XDG_RUNTIME_DIR", str(made.runtime))
-        patch.setenv("POSTRUN_SSH_CONFIG", str(made.config))
         patch.delenv("SSH_AUTH_SOCK", raising=False)
         yield made
 

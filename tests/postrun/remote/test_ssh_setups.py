@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import factory, ssh_setups
-from harness.programs import run_script
+from harness.programs import Program, run_script
 from harness.ssh_setups import SETUPS, Client, Ending, Ground, Setup
 from harness.workspace import location_flags
 from postrun.core.errors import HostRejected, NotFinished, Unreachable
@@ -129,3 +129,26 @@ def test_every_command_on_every_setup(
         assert TAG in ledger
     else:
         assert not (local / "audit/stage_ledger.jsonl").exists()
+
+
+ENDLESS = {  # without --once: an outage would be waited out
+    "watch_runs": ("--all",),
+    "monitor_then_finalize": ("--tag", TAG),
+}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("script", ENDLESS)
+@pytest.mark.parametrize("name", [name for name in SETUPS if SETUPS[name].is_refused])
+def test_a_monitor_ends_at_once_on_what_no_waiting_mends(
+    name: str, script: str, client: Client, root: Path, local: Path
+) -> None:
+    setup = SETUPS[name]
+    host = setup.build(client)
+    flags = [*ENDLESS[script], *location_flags(root, local, host)]
+    program = Program(f"{script}.py", [*flags, "--interval", "1", "--grace", "0.1"])
+    try:
+        assert program.end(20) not in (0, 1)
+    finally:
+        program.stop()
+    assert re.search(setup.words, program.talk), program.talk
