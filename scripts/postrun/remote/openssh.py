@@ -36,7 +36,8 @@ _OPTIONS = (
     "ForwardX11=no",
     "Tunnel=no",
     "UpdateHostKeys=no",
-    "LogLevel=ERROR",
+    # At ERROR ssh is silent where algorithms do not match or a connection is closed.
+    "LogLevel=INFO",
 )
 # The same for what came with OpenSSH 8.7; before it, an unknown option is an error.
 _OPTIONS_8_7 = ("SessionType=default", "StdinNull=no", "ForkAfterAuthentication=no")
@@ -219,6 +220,7 @@ class _Master:
         self._socket = socket
         # Children of ssh would keep a pipe open; a file can be read whenever it is needed.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the connection)
+        self._logged_in_at = 0  # before it, the file has the words of a banner and a login profile
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -257,8 +259,9 @@ class _Master:
             piece = os.read(output.fileno(), 65536)
             if not piece:
                 self.ends_within(_CONNECTION_ENDS_WITHIN)
-                return self.message() or received.decode(errors="replace").strip()
+                return f"{self.message()}\n{received.decode(errors='replace')}".strip()
             received += piece
+        self._logged_in_at = self._errors.seek(0, os.SEEK_END)
         return None
 
     def is_alive(self) -> bool:
@@ -279,8 +282,8 @@ class _Master:
         return code is not None and 0 <= code < _SSH_FAILED
 
     def message(self) -> str:
-        """Return what ssh said so far."""
-        self._errors.seek(0)
+        """Return what ssh said so far, after the login if there was one."""
+        self._errors.seek(self._logged_in_at)
         return self._errors.read().decode(errors="replace").strip()
 
     def close(self) -> None:

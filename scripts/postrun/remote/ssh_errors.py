@@ -47,15 +47,19 @@ def is_refused(message: str) -> bool:
 
 
 def _ssh_lines(message: str) -> str:
-    """Return what ssh said in one line: all of it when it is short, else the lines that matter."""
-    lines = []
-    for line in message.splitlines():
-        plain = line.strip("@ \r")
+    """Return what ssh said in one line: the last lines, which say most, and the one that matters.
+
+    ssh ends its own lines with a carriage return; a banner and other programs do not.
+    """
+    said = message.strip().splitlines(keepends=True)
+    own = [line for line in said if line.endswith("\r\n")]
+    if own and is_refused(message):
+        said = [*own, said[-1]]
+    lines: list[str] = []
+    for line in said:
+        plain = line.strip("@ \r\n")
         if plain and plain not in lines:
             lines.append(plain)
-    if not lines:
-        return "no words of ssh"
-    if len(lines) > _SEVERAL_LINES:
-        matches = filter(is_refused, lines)
-        lines = list(dict.fromkeys([*matches, lines[-1]]))
-    return " / ".join(lines)[:400]
+    earlier = filter(is_refused, lines[:-_SEVERAL_LINES])
+    shown = [*earlier, *lines[-_SEVERAL_LINES:]]
+    return " / ".join(shown)[:400] or "no words of ssh"

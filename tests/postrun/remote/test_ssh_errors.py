@@ -49,3 +49,24 @@ def test_an_outage_may_pass(message: str, first_contact: bool) -> None:
     error = ssh_errors.login_error("bench", message, first_contact)
     assert type(error) is Unreachable
     assert (message or "no words of ssh") in str(error)
+
+
+def test_a_banner_is_not_shown_beside_a_refusal() -> None:
+    message = '** authorised use only **\nLoad key "k": bad permissions\r\n'
+    message += "hui@bench: Permission denied (publickey).\r\n"
+    error = ssh_errors.login_error("bench", message, first_contact=True)
+    assert 'found Load key "k": bad permissions / hui@bench: Permission denied' in str(error)
+
+
+def test_a_changed_key_comes_with_the_command_that_removes_the_old_one() -> None:
+    lines = [
+        "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @",
+        "IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!",
+        "  remove with:",
+        "  ssh-keygen -f known_hosts -R bench",
+        "Host key for bench has changed and you have requested strict checking.",
+        "Host key verification failed.",
+    ]
+    message = "".join(f"{line}\r\n" for line in lines)
+    said = str(ssh_errors.login_error("bench", message, first_contact=True))
+    assert "HAS CHANGED! / ssh-keygen -f known_hosts -R bench / Host key for bench" in said
