@@ -454,6 +454,27 @@ def test_a_probe_that_ends_with_255_is_not_an_outage_of_the_host(
     opened.close()
 
 
+def test_words_of_a_login_profile_are_no_words_of_ssh(
+    client: Client, remote: Path, tmp_path: Path
+) -> None:
+    """They look like an error in a configuration; the connection that is cut is an outage."""
+    factory.make_run(remote, tag=TAG)
+    flag = tmp_path / "asked"
+    put(tmp_path / "bin/dd", f"#!/bin/sh\ntouch {flag}\nexec sleep 60\n")
+    (tmp_path / "bin/dd").chmod(0o755)
+    client.ground.server.set_profile(
+        f"PATH={tmp_path / 'bin'}:$PATH\necho '/root/.bashrc: line 3: x: not found' >&2"
+    )
+    opened = connect(HOST, remote)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(opened.list_run, TAG)
+        wait_for(flag.exists)
+        client.ground.server.cut()
+        error = asked.exception(20)
+    assert type(error) is Unreachable
+    assert "bashrc" not in str(error)
+
+
 # --- timeouts
 
 
