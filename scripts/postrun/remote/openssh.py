@@ -167,7 +167,7 @@ class OpenSshHost:
             self._control = _DIRECT
             return
         if master.remote_shell_ended():
-            said = " / ".join(message.splitlines()) or "it printed nothing"
+            said = " / ".join(message.strip().splitlines()) or "it printed nothing"
             found = f"one that ends by itself ({said[:400]})"
             raise HostRejected(f"workstation {self.name}", "a POSIX shell", found)
         raise ssh_errors.login_error(self.name, message, not self._answered)
@@ -255,11 +255,13 @@ class _Master:
             patience = max(0, deadline - time.monotonic())
             readable, _, _ = select.select([output], [], [], patience)
             if not readable:
-                return self.message() or f"no login within {timeout:g} s"
+                return f"{self.message()}\nno login within {timeout:g} s"
             piece = os.read(output.fileno(), 65536)
             if not piece:
                 self.ends_within(_CONNECTION_ENDS_WITHIN)
-                return f"{self.message()}\n{received.decode(errors='replace')}".strip()
+                if self.remote_shell_ended():
+                    return received.decode(errors="replace") or self.message()
+                return self.message()
             received += piece
         self._logged_in_at = self._errors.seek(0, os.SEEK_END)
         return None
@@ -284,7 +286,7 @@ class _Master:
     def message(self) -> str:
         """Return what ssh said so far, after the login if there was one."""
         self._errors.seek(self._logged_in_at)
-        return self._errors.read().decode(errors="replace").strip()
+        return self._errors.read().decode(errors="replace")
 
     def close(self) -> None:
         """End the connection; without a network ssh would wait for it, so it is killed then."""

@@ -51,15 +51,18 @@ def _ssh_lines(message: str) -> str:
 
     ssh ends its own lines with a carriage return; a banner and other programs do not.
     """
-    said = message.strip().splitlines(keepends=True)
+    said = message.splitlines(keepends=True)
     own = [line for line in said if line.endswith("\r\n")]
     if own and is_refused(message):
-        said = [*own, said[-1]]
+        said = own
+
     lines: list[str] = []
     for line in said:
         plain = line.strip("@ \r\n")
         if plain and plain not in lines:
             lines.append(plain)
-    earlier = filter(is_refused, lines[:-_SEVERAL_LINES])
-    shown = [*earlier, *lines[-_SEVERAL_LINES:]]
-    return " / ".join(shown)[:400] or "no words of ssh"
+    last = lines[-_SEVERAL_LINES:]
+    earlier = lines[:-_SEVERAL_LINES]
+    reasons = filter(is_refused, earlier)
+    shown = " / ".join([*reasons, *last])
+    return shown[:400] or "no words of ssh"

@@ -12,7 +12,7 @@ UNKNOWN = "ssh: Could not resolve hostname bench: Name or service not known"
     "message",
     [
         "@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@\nIT IS POSSIBLE\nx\ny",
-        "No ED25519 host key is known for bench.\r\nHost key verification failed.",
+        "No ED25519 host key is known for bench.\r\nHost key verification failed.\r\n",
         "The host key for bench is marked as revoked.",
         "hui@bench: Permission denied (publickey).",
         "Received disconnect from 10.0.0.5: Too many authentication failures",
