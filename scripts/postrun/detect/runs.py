@@ -9,6 +9,7 @@ from postrun.core import locations, run_names
 from postrun.core.errors import AmbiguousRun, Invalid, Missing, NotFinished
 from postrun.core.run_names import RunName
 from postrun.decide import report_window
+from postrun.decide.gates import exit_code
 from postrun.decide.report_window import Window
 from postrun.remote import processes
 from postrun.remote.answers import RemoteFile, RemoteListing
@@ -24,7 +25,7 @@ class RunResult:
     """A valid result.json."""
 
     modified: float  # its file time, seconds since 1970
-    exit_code: int
+    exit_code: int | None
 
 
 @dataclass
@@ -211,7 +212,7 @@ def check_result(listing: RemoteListing, chosen: ChosenRun) -> RunResult:
     tag = result["decision_tag"]
     if not chosen.has_tag(tag):
         chosen.contradictions.append(f"result.json names tag {tag!r}, not {chosen.tag}")
-    return RunResult(file.modified, int(result["exit_code"]))
+    return RunResult(file.modified, exit_code(result))
 
 
 def note_context(listing: RemoteListing, chosen: ChosenRun) -> None:
