@@ -19,7 +19,7 @@ from typing import Any
 
 from postrun import cli
 from postrun.core import terminal
-from postrun.core.errors import HostRejected, Locked, PostRunError, Usage
+from postrun.core.errors import HostRejected, Invalid, Locked, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
 from postrun.store import run_lookup
@@ -157,13 +157,15 @@ def choose_steps(first: str | None, last: str | None) -> Sequence[Step]:
 def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_json: bool) -> int:
     """Run the steps, print the results, return the worst exit code.
 
-    Raises Locked, and HostRejected, after the printing: a caller that waits must know.
+    Raises after the printing, for a caller that waits: Locked, HostRejected, and what refused the
+    run itself, Missing or Invalid of its detection.
     """
     reports = conduct(request, chosen_steps, wait)
     code = 0
     written: list[str] = []
     for report in reports:
-        code = max(code, report.exit_code or 0)
+        step_code = report.exit_code or 0
+        code = max(code, step_code)
         written += map(str, report.written)
     if as_json:
         document = {
@@ -176,8 +178,12 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
         for path in written:
             print(path)
     for report in reports:
-        if isinstance(report.error, Locked | HostRejected):
-            raise report.error
+        error = report.error
+        is_detection = report.step is STEPS[0]
+        if is_detection and isinstance(error, Missing | Invalid):
+            raise error
+        if isinstance(error, Locked | HostRejected):
+            raise error
     return code
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness import factory, programs
 from harness.factory import Documents
-from harness.workspace import CLOSING, Workspace
+from harness.workspace import CLOSING, Workspace, location_flags
 
 # A tag of its own: detection looks at the machine's real processes.
 TAG = f"elsewhere_2026-02-21_run1.{os.getpid()}"
@@ -246,3 +246,19 @@ def test_a_monitor_of_a_complete_run_without_a_report_ends_with_its_name(
     shown = capsys.readouterr().err
     assert f"{made.gate_folder}/production_gates_report.json" in shown
     assert shown.count("detect-run         refused") == 1
+
+
+def test_the_last_line_of_a_watch_names_the_report_and_does_not_try_again(
+    workspace: Workspace,
+) -> None:
+    made = make_run(workspace.remote)
+    report_of(made, workspace.remote).write_text('{"generated_at"')
+    flags = [*location_flags(workspace.remote, workspace.local), "--interval", "0.05", "--all"]
+    done = programs.run_script("watch_runs", *flags)
+    assert done.code == 4
+    last = done.out.splitlines()[-1]
+    assert last.startswith(
+        f"4 complete local {made.run_folder}: its closing ended with exit code 4"
+    )
+    assert f"gate_results/{made.gate_folder}/production_gates_report.json" in last
+    assert done.err.count("detect-run         refused") == 1

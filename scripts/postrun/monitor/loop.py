@@ -290,10 +290,12 @@ class MonitorLoop:
         if retries_locks:
             lock_wait = min(lock_wait, _LONGEST_LOCK_WAIT)
         request = host.closing_request(monitor)
+        problem = ""
         try:
             code = self.close(request, wait=lock_wait)
         except PostRunError as error:
-            terminal.error(str(error))
+            problem = str(error)
+            terminal.error(problem)
             code = error.exit_code
             # No waiting mends a shell that rsync refuses: there is no other try.
             is_last_try = is_last_try or isinstance(error, HostRejected)
@@ -305,7 +307,7 @@ class MonitorLoop:
             delay = host.limits.interval
         if delay is None or is_last_try:
             self.notifier.report_closing(monitor.run, monitor.tag, code)
-            row = monitor.report(code, is_closing=True)
+            row = monitor.report(code, is_closing=True, problem=problem)
             self.rows.append(row)
             return
         next_try = f"next attempt in {math.ceil(delay)} s"

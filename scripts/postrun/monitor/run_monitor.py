@@ -105,8 +105,13 @@ class RunMonitor:
         message = str(error)
         self.current = replace(self.current, run=run, message=message, error_class=type(error))
 
-    def report(self, exit_code: int, is_closing: bool = False) -> ReportRow:
-        """Return the row of a run: of its closing the verdict, or that there is none."""
+    def report(
+        self,
+        exit_code: int,
+        is_closing: bool = False,
+        problem: str = "",
+    ) -> ReportRow:
+        """Return the row of a run: of its closing the verdict, or the problem that it met."""
         state = self.state_name
         message = self.current.message
         if is_closing:
@@ -115,7 +120,8 @@ class RunMonitor:
             except PostRunError as error:
                 message = str(error)
             if exit_code > 1:
-                message = f"its closing ended with exit code {exit_code}; {message}"
+                reason = problem or message
+                message = f"its closing ended with exit code {exit_code}; {reason}"
             else:
                 state = CLOSED
         row = ReportRow(self.host, state, message, exit_code, self.tag, self.current.run)
