@@ -209,3 +209,18 @@ def test_the_watch_names_runs_of_another_tag_with_the_same_name(
     assert [row["run"] for row in space.ledger()] == [three[2].run_folder]
     others = f"{three[0].run_folder}, {three[1].run_folder}"
     assert f"with the same name, and to be closed by that tag: {others}" in done.err
+
+
+def test_a_context_that_is_broken_leaves_the_tag_to_the_result(space: Workspace) -> None:
+    made = factory.documents(tag=RAW)
+    made.context = b'{"notes": "a "quote" in it", "decision_tag": "x"'
+    made.write(space.remote)
+    codes = {space.close(IN_FOLDER), space.close(RAW)}
+    assert codes == {1}, "the audit names the context"
+    before = space.bytes()
+    assert space.close(IN_FOLDER) == 1
+    assert space.bytes() == before
+    assert [row["decision_tag"] for row in space.ledger()] == [RAW]
+    other = run_script("detect_run", *space.flags(RAW.replace("/", ":")))
+    assert other.code == 5
+    assert f"only {made.run_folder}, whose context names tag '{RAW}'" in other.err

@@ -69,7 +69,7 @@ def choose(listing: RemoteListing, tag: str, asked_folder: str | None) -> Chosen
     raw_tags = {}
     found_instead = ""  # said when no run is left
     for run in with_name:
-        context_tag = _tag_in_context(listing, run.folder)
+        context_tag = _recorded_tag(listing, run.folder)
         if context_tag is None or run_names.is_tag(tag, context_tag):
             candidates.append(run)
             if context_tag is not None:
@@ -106,13 +106,13 @@ def choose(listing: RemoteListing, tag: str, asked_folder: str | None) -> Chosen
 def _chosen(
     listing: RemoteListing, name: RunName, tag: str, with_name: Sequence[RunName]
 ) -> ChosenRun:
-    context_tag = _tag_in_context(listing, name.folder)
+    context_tag = _recorded_tag(listing, name.folder)
     is_known = context_tag is not None and run_names.is_tag(tag, context_tag)
     if is_known:
         tag = str(context_tag)
     same_tag = []
     for run in with_name:
-        other_tag = _tag_in_context(listing, run.folder)
+        other_tag = _recorded_tag(listing, run.folder)
         # Of another tag that only becomes the same name, and no fault of either run.
         is_other = is_known and run_names.folder_tag(other_tag) == name.tag and other_tag != tag
         if not is_other:
@@ -138,7 +138,7 @@ def _asked_run(
         chosen.contradictions.append(
             f"run folder {asked_folder} was asked for, and its name has another tag than {tag}"
         )
-    context_tag = _tag_in_context(listing, asked_folder)
+    context_tag = _recorded_tag(listing, asked_folder)
     if context_tag is not None and not chosen.knows_tag:
         chosen.contradictions.append(f"context.json names tag {context_tag!r}, not {tag}")
     return chosen
@@ -156,9 +156,17 @@ def read_members(listing: RemoteListing, folder: str, name: str) -> dict[str, An
     return _read(listing.file(folder, name)).members
 
 
-def _tag_in_context(listing: RemoteListing, folder: str) -> object:
-    """Return the tag in a run's context; None when it cannot be read: then the name decides."""
-    return read_members(listing, folder, "context.json").get("decision_tag")
+def _recorded_tag(listing: RemoteListing, folder: str) -> object:
+    """Return a run's tag as its context has it, else its result; None: the name decides."""
+    tag = read_members(listing, folder, "context.json").get("decision_tag")
+    if tag is not None:
+        return tag
+    tag = read_members(listing, folder, "result.json").get("decision_tag")
+    name = run_names.parse_run_name(folder)
+    # A result of another name is a contradiction, not another run.
+    if name and run_names.folder_tag(tag) == name.tag:
+        return tag
+    return None
 
 
 def _read(file: RemoteFile | None) -> Reading:
