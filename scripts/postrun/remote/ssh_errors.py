@@ -8,15 +8,17 @@ import re
 
 from postrun.core.errors import HostRejected, Unreachable
 
-# Words of OpenSSH 8.0 to 9.9 for what no waiting mends. The first that matches is shown.
+# Words of OpenSSH 8.0 to 9.9 for what no waiting mends.
 _LOGIN_REFUSED = re.compile(
     r"HAS CHANGED|Host key verification failed|is marked as revoked|Permission denied \("
     r"|Too many authentication failures|Unable to negotiate with"
 )
 _CONFIGURATION_REFUSED = re.compile(
     r"[Bb]ad configuration option|Bad owner or permissions|invalid characters|usage: ssh"
-    r"|unix_listener|Can't open user config file|\bline \d+: "
+    # ssh has no colon before "line"; a shell that reads its profile has.
+    r"|unix_listener|Can't open user config file|[^:\n] line \d+: "
 )
+_REFUSED = re.compile(f"{_LOGIN_REFUSED.pattern}|{_CONFIGURATION_REFUSED.pattern}")
 _UNKNOWN_NAME = re.compile(r"Could not resolve hostname(?!.*[Tt]emporary failure)")
 _SEVERAL_LINES = 3
 
@@ -41,6 +43,13 @@ def login_error(name: str, message: str, first_contact: bool) -> Unreachable:
     return Unreachable(workstation, "an answer over SSH", said)
 
 
+def control_closed(name: str, message: str) -> Unreachable:
+    """Return the error for a control connection of the user's that was closed."""
+    found = f"a closed one ({_ssh_lines(message)})"
+    hint = f"`ssh {name}` opens it again"
+    return Unreachable(f"workstation {name}", "the control connection that was open", found, hint)
+
+
 def is_refused(message: str) -> bool:
     """Return whether ssh says that a login was refused."""
     return bool(_LOGIN_REFUSED.search(message))
@@ -63,6 +72,6 @@ def _ssh_lines(message: str) -> str:
             lines.append(plain)
     last = lines[-_SEVERAL_LINES:]
     earlier = lines[:-_SEVERAL_LINES]
-    reasons = filter(is_refused, earlier)
+    reasons = filter(_REFUSED.search, earlier)
     shown = " / ".join([*reasons, *last])
     return shown[:400] or "no words of ssh"

@@ -43,12 +43,13 @@ def test_a_refusal_shows_the_words_of_ssh(message: str) -> None:
         ("ssh: connect to host bench port 22: No route to host", True),
         ("kex_exchange_identification: read: Connection reset by peer", True),
         ("", True),
+        ("/home/hui/.bashrc: line 3: module: command not found\nTimeout, server not there", True),
     ],
 )
 def test_an_outage_may_pass(message: str, first_contact: bool) -> None:
     error = ssh_errors.login_error("bench", message, first_contact)
     assert type(error) is Unreachable
-    assert (message or "no words of ssh") in str(error)
+    assert (message or "no words of ssh").splitlines()[-1] in str(error)
 
 
 def test_a_banner_is_not_shown_beside_a_refusal() -> None:
@@ -70,3 +71,9 @@ def test_a_changed_key_comes_with_the_command_that_removes_the_old_one() -> None
     message = "".join(f"{line}\r\n" for line in lines)
     said = str(ssh_errors.login_error("bench", message, first_contact=True))
     assert "HAS CHANGED! / ssh-keygen -f known_hosts -R bench / Host key for bench" in said
+
+
+def test_each_wrong_option_is_shown() -> None:
+    options = [f"/c: line {n}: Bad configuration option: o{n}\n" for n in range(4)]
+    broken = ssh_errors.login_error("bench", f"{''.join(options)}/c: terminating, 4 bad", True)
+    assert "option: o0 / /c: line 1" in str(broken)
