@@ -3,7 +3,6 @@
 The facts behind each option and each step are in docs/ssh.md.
 """
 
-import atexit
 import contextlib
 import functools
 import os
@@ -12,6 +11,7 @@ import secrets
 import select
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -52,7 +52,7 @@ _USERS_MASTER = ("ControlMaster=no",)
 # ssh adds 17 characters to the path while it makes a socket; a path has room for 108 on Linux.
 _LONGEST_SOCKET = 86  # bytes; macOS allows four fewer than Linux
 _PLAIN_PATH = re.compile(r"/[\w./-]+", re.ASCII)
-_LOGIN_TIMEOUTS = 4  # name, connection, key exchange and login have a timeout each
+_LOGIN_TIMEOUTS = 4  # name, connection, key exchange and login may take a timeout each
 _CONNECTION_ENDS_WITHIN = 1.0  # seconds
 _END_TIMEOUT = 5.0  # seconds
 _SSH_FAILED = 255
@@ -79,7 +79,6 @@ class OpenSshHost:
         self._may_share = True
         # Two roots of one host are watched by two threads over one connection.
         self._lock = threading.RLock()
-        atexit.register(self.close)
 
     def run(self, command: str, timeout: float, end_command: str) -> CommandOutput:
         """Return what a command wrote to stdout, and why, if ssh itself failed.
@@ -87,31 +86,30 @@ class OpenSshHost:
         Raises Unreachable when no answer comes within `timeout` seconds; `end_command` is run then.
         Raises HostRejected for a login that is refused.
         """
-        with self._lock:
-            self._connect()
-            ssh = [*self._ssh(), self._target.host]
+        control = self._connect()
+        ssh = [*self._ssh(control), "--", self._target.host]
         try:
             result = commands.run([*ssh, command], timeout)
         except TimeoutError:
-            # What hangs over there would do so for ever. A dead connection does not bring this.
-            with contextlib.suppress(TimeoutError):
+            # What hangs over there would do so for ever. The connection stays when it is well,
+            # since another thread may be using it.
+            try:
                 commands.run([*ssh, end_command], _END_TIMEOUT)
-            self.close()
+            except TimeoutError:
+                self._drop(control)
             raise too_slow(self.name, timeout) from None
-        if "session request failed" in result.stderr:
+        if "session request failed" in result.stderr and control != _USERS_MASTER:
             # The server allows one session in a connection: each command logs in by itself.
-            self.close()
             self._may_share = False
+            self._drop(control)
         if result.code != _SSH_FAILED:
             self._answered = True
             return CommandOutput(result.stdout, None)
-        return CommandOutput(result.stdout, self._connection_error(result.stderr))
+        return CommandOutput(result.stdout, self._connection_error(control, result.stderr))
 
     def rsync_source(self, path: str) -> tuple[str, list[str]]:
         """Return rsync's name for a path, and its flag for an ssh over the same connection."""
-        with self._lock:
-            self._connect()
-            ssh = self._ssh()[:-1]
+        ssh = self._ssh(self._connect())
         return self._target.rsync_source(path), ["-e", shlex.join(ssh)]
 
     def close(self) -> None:
@@ -122,95 +120,108 @@ class OpenSshHost:
                 self._master.close()
                 self._master = None
 
-    def _connect(self) -> None:
-        """Make sure that there is a connection. Raises Unreachable, HostRejected, Missing."""
-        if self._master is not None and not self._master.is_alive():
-            self.close()
-        if self._control is not None:
-            return
-        if self._may_share and self._users_master_is_open():
-            self._control = _USERS_MASTER
-            self._had_users_master = True
-            return
-        try:
-            self._open_master()
-        except HostRejected as error:
-            if not self._had_users_master:
-                raise
-            # A person can open that connection again, so waiting may help.
-            hint = f"the control connection was closed: `ssh {self.name}` opens it again"
-            raise Unreachable(
-                f"workstation {self.name}", "an open control connection", str(error), hint
-            ) from None
+    def _drop(self, control: tuple[str, ...]) -> None:
+        """End a connection, unless another thread has done so and made another."""
+        with self._lock:
+            if self._control == control:
+                self.close()
 
-    def _open_master(self) -> None:
-        """Log in. Without a place for a socket, each command will log in by itself."""
-        self._control = _DIRECT
+    def _connect(self) -> tuple[str, ...]:
+        """Return the options of ssh for a connection; open one first when there is none.
+
+        Raises Unreachable, HostRejected, Missing.
+        """
+        with self._lock:
+            if self._master is not None and not self._master.is_alive():
+                self.close()
+            # The user's own may be closed at any time; ssh would log in by itself then.
+            if self._control is None or self._control == _USERS_MASTER:
+                self._control = self._open()
+            return self._control
+
+    def _open(self) -> tuple[str, ...]:
+        """Return the options for the user's connection, else for a new one of our own.
+
+        Without a place for a socket, each command will log in by itself.
+        """
+        if self._may_share and self._users_master_is_open():
+            self._had_users_master = True
+            return _USERS_MASTER
+        self._control = None
         folder = _socket_folder() if self._may_share else None
         if folder is None:
-            return
+            return _DIRECT
         socket = folder / secrets.token_hex(4)
-        options = (*_MASTER, f"ControlPath={socket}")
-        self._control = None
-        words = [*self._ssh(options), self._target.host, "cat"]
+        path = f"ControlPath={socket}"
+        words = [*self._ssh((*_MASTER, path)), "--", self._target.host, "cat"]
         master = _Master(words, socket)
         message = master.log_in(self._timeout * _LOGIN_TIMEOUTS)
         if message is None:
             self._master = master
-            self._control = ("ControlMaster=no", f"ControlPath={socket}")
             self._answered = True
-            return
+            return ("ControlMaster=no", path)
+        # A login that takes too long is ended by us.
+        shell_ended = master.remote_shell_ended()
         master.close()
         if "unix_listener" in message:
             # The socket could not be made.
             self._may_share = False
-            self._control = _DIRECT
-            return
-        if master.remote_shell_ended():
+            return _DIRECT
+        if shell_ended:
             said = " / ".join(message.strip().splitlines()) or "it printed nothing"
             found = f"one that ends by itself ({said[:400]})"
             raise HostRejected(f"workstation {self.name}", "a POSIX shell", found)
-        raise ssh_errors.login_error(self.name, message, not self._answered)
+        raise self._login_error(message)
 
     def _users_master_is_open(self) -> bool:
-        words = [*self._ssh(_USERS_MASTER)[:-1], "-O", "check", "--", self._target.host]
+        words = [*self._ssh(_USERS_MASTER), "-O", "check", "--", self._target.host]
         try:
             return commands.run(words, self._timeout).code == 0
         except TimeoutError:
             return False
 
-    def _connection_error(self, message: str) -> Unreachable | None:
-        """Return why ssh failed; None when the connection is well and the command itself failed."""
-        master = self._master
-        if master is not None:
-            if not master.ends_within(_CONNECTION_ENDS_WITHIN):
-                return None
-            message = master.message() or message
-        elif self._control == _USERS_MASTER:
-            if self._users_master_is_open():
-                return None
-            self.close()
-            return Unreachable(
-                f"workstation {self.name}",
-                "the control connection that was open",
-                "a closed one",
-                f"`ssh {self.name}` opens it again",
-            )
-        self.close()
-        return ssh_errors.login_error(self.name, message, not self._answered)
+    def _connection_error(self, control: tuple[str, ...], message: str) -> Unreachable | None:
+        """Return why ssh failed; None when the connection is well and the command itself failed.
 
-    def _ssh(self, control: tuple[str, ...] | None = None) -> list[str]:
-        """Return ssh with its options, up to the name of the host."""
-        options = [*_OPTIONS, f"ConnectTimeout={max(1, int(self._timeout))}"]
-        if _version() >= (8, 7):
-            options += _OPTIONS_8_7
-        words = ["ssh"]
-        config = client_config()
-        if config is not None:
-            words += ["-F", config]
-        for option in (*options, *(control or self._control or _DIRECT)):
-            words += ["-o", option]
-        return [*words, *self._target.flags, "--"]
+        `control` are the options that the command had.
+        """
+        with self._lock:
+            if control == _USERS_MASTER:
+                if self._users_master_is_open():
+                    return None
+                return ssh_errors.control_closed(self.name, message)
+            # Another thread may have closed what this command went over.
+            if self._master is not None and self._control == control:
+                if not self._master.ends_within(_CONNECTION_ENDS_WITHIN):
+                    return None
+                message = self._master.message() or message
+            self._drop(control)
+            return self._login_error(message)
+
+    def _login_error(self, message: str) -> Unreachable:
+        """Return the error for an ssh that failed. A person can open a connection of his again."""
+        error = ssh_errors.login_error(self.name, message, not self._answered)
+        if self._had_users_master and isinstance(error, HostRejected):
+            return ssh_errors.control_closed(self.name, message)
+        return error
+
+    def _ssh(self, control: tuple[str, ...]) -> list[str]:
+        return [*ssh_command(self._timeout, control), *self._target.flags]
+
+
+def ssh_command(connect_timeout: float, control: tuple[str, ...] = _DIRECT) -> list[str]:
+    """Return ssh with its options; the flags of a target and `--` come next."""
+    options = [*_OPTIONS, f"ConnectTimeout={max(1, int(connect_timeout))}"]
+    if _version() >= (8, 7):
+        options += _OPTIONS_8_7
+    # The ssh of a jump host knows nothing of BatchMode, and would open a window to ask.
+    words = ["env", "SSH_ASKPASS=false", "ssh"]
+    config = client_config()
+    if config is not None:
+        words += ["-F", config]
+    for option in (*options, *control):
+        words += ["-o", option]
+    return words
 
 
 class _Master:
@@ -263,7 +274,7 @@ class _Master:
                     return received.decode(errors="replace") or self.message()
                 return self.message()
             received += piece
-        self._logged_in_at = self._errors.seek(0, os.SEEK_END)
+        self._logged_in_at = os.fstat(self._errors.fileno()).st_size
         return None
 
     def is_alive(self) -> bool:
@@ -285,17 +296,22 @@ class _Master:
 
     def message(self) -> str:
         """Return what ssh said so far, after the login if there was one."""
-        self._errors.seek(self._logged_in_at)
-        return self._errors.read().decode(errors="replace")
+        file = self._errors.fileno()
+        # ssh writes where the file's position is: it must not move.
+        content = os.pread(file, os.fstat(file).st_size, self._logged_in_at)
+        return content.decode(errors="replace")
 
     def close(self) -> None:
         """End the connection; without a network ssh would wait for it, so it is killed then."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         if not self.ends_within(_CONNECTION_ENDS_WITHIN):
-            self._process.kill()
+            # With it goes the program that a ProxyCommand started.
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        self._process.stdout.close()
         self._guard.kill()
         self._guard.communicate()
         self._socket.unlink(missing_ok=True)

@@ -201,12 +201,13 @@ def test_ctrl_c_does_not_wait_for_a_login(client: Client, remote: Path, local: P
         program = watch(remote, local)
         try:
             silent.settimeout(20)
-            silent.accept()
+            held, _ = silent.accept()
             program.interrupt()
             began = time.monotonic()
             assert program.end(20) == 130
             assert time.monotonic() - began < 3
             wait_for(lambda: left_of(client) == [], ONE_SECOND)
+            held.close()
         finally:
             program.stop()
 

@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.factory import TAG, make_run
+from harness.programs import wait_for
 from harness.sshd import Sshd
 from postrun.core import locations
-from postrun.core.errors import Unreachable
-from postrun.remote import openssh, workstation
+from postrun.core.errors import HostRejected, Unreachable
+from postrun.remote import hosts, openssh, workstation
 from postrun.remote.workstation import Workstation
 
 RUN = f"audit/workstation_runs/2026-02-21_031500_production_gates_{TAG}"
@@ -30,6 +32,7 @@ def sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     yield folder / "postrun"
+    hosts.close_all()
     (folder / "postrun").rmdir() if (folder / "postrun").is_dir() else None
     folder.rmdir()
 
@@ -94,6 +97,24 @@ def test_a_master_of_the_users_is_used_and_left_open(
     with pytest.raises(Unreachable, match="`ssh desk` opens it again") as caught:
         station.list_run(TAG)
     assert type(caught.value) is Unreachable, "a person can open it again, so waiting may help"
+    assert "Permission denied" in str(caught.value)
+
+
+def test_one_login_follows_when_a_master_of_the_users_is_closed(
+    sshd: Sshd, remote: Path, local: Path, tmp_path: Path
+) -> None:
+    make_run(remote)
+    control = tmp_path / "cm"
+    name = sshd.alias("desk", ControlPath=str(control), ControlMaster="auto", ControlPersist="60")
+    ssh = ["ssh", "-F", str(sshd.client_config)]
+    subprocess.run([*ssh, name, "true"], check=True, stderr=subprocess.DEVNULL)
+    station = connect(name, remote)
+    use(station, local)
+    subprocess.run([*ssh, "-O", "exit", name], check=True, stderr=subprocess.DEVNULL)
+    before = logins(sshd)
+    use(station, local)
+    assert logins(sshd) == before + 1
+    station.close()
 
 
 def test_a_server_with_one_session_is_logged_into_each_time(
@@ -166,3 +187,75 @@ def test_a_machine_without_ssh_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(Exception, match="ssh: expected a program on this machine"):
         connect("bench", Path()).list_run(TAG)
     openssh._version.cache_clear()
+
+
+def test_a_login_that_takes_too_long_is_an_outage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program over there ends well when we give up; its shell did not end by itself."""
+    stub = tmp_path / "ssh"
+    stub.write_text("#!/bin/sh\ncase $* in *'-O check'*) exit 255;; esac\ncat >/dev/null\n")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    station = workstation.connect("slow", "/", {"connect_timeout_s": 0.1, "probe_timeout_s": 5})
+    with pytest.raises(Unreachable, match=r"no login within 0\.4 s") as caught:
+        station.list_run(TAG)
+    assert type(caught.value) is Unreachable
+
+
+def run_in_thread(pool: ThreadPoolExecutor, host: str, command: str) -> Any:
+    reached = hosts.host(host, 5)
+    return pool.submit(reached.run, command, 20, "true")
+
+
+def test_a_command_that_takes_too_long_leaves_those_of_other_threads(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    with ThreadPoolExecutor(1) as pool:
+        other = run_in_thread(pool, sshd.host, f"touch {begun}; sleep 1.5; echo here")
+        wait_for(begun.exists)
+        with pytest.raises(Unreachable, match=r"an answer within 0\.3 s"):
+            hosts.host(sshd.host, 5).run("exec sleep 3", 0.3, "true")
+        assert other.result() == (b"here\n", None)
+    assert logins(sshd) == 1
+    hosts.host(sshd.host, 5).close()
+
+
+def test_words_of_a_login_profile_are_not_those_of_ssh(sshd: Sshd, tmp_path: Path) -> None:
+    sshd.set_profile("echo 'Permission denied (publickey)' >&2\n")
+    begun = tmp_path / "begun"
+    with ThreadPoolExecutor(1) as pool:
+        other = run_in_thread(pool, sshd.host, f"exec 2>&-; touch {begun}; sleep 20")
+        wait_for(begun.exists)
+        sshd.drop()
+        failure = other.result().failure
+    assert type(failure) is Unreachable
+    assert "publickey" not in str(failure)
+
+
+def test_a_connection_that_another_thread_closes_is_an_outage(sshd: Sshd, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    with ThreadPoolExecutor(1) as pool:
+        other = run_in_thread(pool, sshd.host, f"touch {begun}; sleep 3; echo here")
+        wait_for(begun.exists)
+        hosts.host(sshd.host, 5).close()
+        failure = other.result().failure
+    assert type(failure) is Unreachable
+
+
+def test_a_jump_host_opens_no_window_to_ask(
+    sshd: Sshd, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "askpass"
+    program.write_text(f"#!/bin/sh\ntouch {asked}\necho no\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("SSH_ASKPASS", str(program))
+    monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "force")
+    monkeypatch.setenv("DISPLAY", ":9")
+    sshd.alias("hop", UserKnownHostsFile="/dev/null", StrictHostKeyChecking="ask")
+    name = sshd.alias("behind", ProxyJump="hop")
+    with pytest.raises(HostRejected, match="Host key verification failed"):
+        connect(name, remote).list_run(TAG)
+    assert not asked.exists()
