@@ -21,7 +21,10 @@ def arrive(local: Path, made: Documents, verified: bool = True) -> RunPaths:
 
 
 def _write_detection(run_paths: RunPaths, made: Documents) -> None:
+    result = json_files.try_read(run_paths, "result").members
     detection = {
+        "exit_code": result.get("exit_code"),
+        "gate_home": "gate_results",
         "decision_tag": made.tag,
         "run_folder": run_paths.run,
         "run_folders": [run_paths.run],

@@ -397,7 +397,8 @@ def test_odd_names_come_home(both: Flow) -> None:
 
 def test_a_run_without_a_report_is_its_run_folder(remote: Path, local: Path) -> None:
     flow = Flow(remote, local, "local")
-    make_run(remote, change=lambda made: setattr(made, "report", None))
+    made = make_run(remote, change=lambda made: made.result.update(exit_code=1))
+    (remote / f"gate_results/{made.gate_folder}/production_gates_report.json").unlink()
     flow.detect()
     assert flow() == 0
     manifest = flow.manifest()
