@@ -7,19 +7,19 @@ It is told what OpenSSH makes of the configuration (`ssh -G`) and of the known h
 import contextlib
 import logging
 import shlex
+import threading
 import time
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
 from postrun.core.errors import HostRejected, Unreachable
-from postrun.remote import commands
-from postrun.remote.openssh import too_slow
-from postrun.remote.ssh_target import CommandOutput, Target, client_config
+from postrun.remote import commands, ssh_target
+from postrun.remote.openssh import ssh_command, too_slow
+from postrun.remote.ssh_target import CommandOutput, Target
 
 _KEEPALIVE = 15  # seconds
 _END_TIMEOUT = 5.0  # seconds
-_SSH = ("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
 
 
 class FabricHost:
@@ -30,6 +30,7 @@ class FabricHost:
         self._target = target
         self._timeout = connect_timeout  # seconds
         self._connection: Any = None
+        self._lock = threading.Lock()  # the connection is opened once, by one of many threads
 
     def run(self, command: str, timeout: float, end_command: str) -> CommandOutput:
         """Return what a command wrote to stdout.
@@ -42,16 +43,17 @@ class FabricHost:
         from paramiko.hostkeys import InvalidHostKey
         from paramiko.ssh_exception import SSHException
 
+        failures = (SSHException, InvalidHostKey, OSError, EOFError, ThreadException)
         try:
             runner = Remote(self._open())
             deadline = time.monotonic() + timeout
             output = _run(runner, command, timeout)
         except Failure:
-            with contextlib.suppress(Failure, SSHException, OSError, EOFError, ThreadException):
+            with contextlib.suppress(Failure, *failures):
                 _run(Remote(self._open()), end_command, _END_TIMEOUT)
             self.close()
             raise too_slow(self.name, timeout) from None
-        except (SSHException, InvalidHostKey, OSError, EOFError, ThreadException) as error:
+        except failures as error:
             self.close()
             raise self._unreachable(error) from None
         if time.monotonic() > deadline:
@@ -61,8 +63,9 @@ class FabricHost:
 
     def rsync_source(self, path: str) -> tuple[str, list[str]]:
         """Return rsync's name for a path, and an ssh that is as strict as our own connection."""
-        ssh = shlex.join([*self._ssh(), *self._target.flags])
-        return self._target.rsync_source(path), ["-e", ssh]
+        ssh = ssh_command(self._timeout)
+        ssh += self._target.flags
+        return self._target.rsync_source(path), ["-e", shlex.join(ssh)]
 
     def close(self) -> None:
         """End the connection, if there is one."""
@@ -73,17 +76,20 @@ class FabricHost:
 
     def _open(self) -> Any:
         """Return the open connection; open it first when there is none."""
+        with self._lock:
+            if self._connection is None or not self._connection.is_connected:
+                self.close()
+                self._connect()
+            return self._connection
+
+    def _connect(self) -> None:
         from fabric import Config, Connection
         from paramiko import SSHConfig
 
-        if self._connection is not None and self._connection.is_connected:
-            return self._connection
-        self.close()
         options = self._read_options()
         lines = ["Host *"]
         for key, values in options.items():
-            for value in values:
-                lines.append(f"{key} {value}")
+            lines += [f"{key} {value}" for value in values]
         configuration = SSHConfig.from_text("\n".join(lines))
         connection = Connection(
             self._target.host,
@@ -99,20 +105,14 @@ class FabricHost:
         self._connection = connection
         connection.open()
         connection.transport.set_keepalive(_KEEPALIVE)
-        return connection
-
-    def _ssh(self) -> list[str]:
-        config = client_config()
-        if config is None:
-            return [*_SSH]
-        return [*_SSH, "-F", config]
 
     def _read_options(self) -> dict[str, list[str]]:
         """Return what OpenSSH makes of the configuration: each option with its values.
 
-        OpenSSH itself goes through jump hosts, since Fabric would read their configuration anew.
+        OpenSSH itself goes through jump hosts, since Fabric would read their configuration itself.
         """
-        command = [*self._ssh(), *self._target.flags, "-G", "--", self._target.host]
+        ssh = ssh_command(self._timeout)
+        command = [*ssh, *self._target.flags, "-G", "--", self._target.host]
         printed = commands.run(command, self._timeout)
         if printed.code != 0:
             found = " ".join(printed.stderr.split())
@@ -129,10 +129,12 @@ class FabricHost:
     def _jump_command(self, hops: str) -> str:
         """Return the ProxyCommand that stands for a ProxyJump: `hops` are separated by commas."""
         hops_before, _, last = hops.rpartition(",")
-        through = self._ssh()
+        hop = ssh_target.parse(last)
+        through = [*ssh_command(self._timeout), *hop.flags]
         if hops_before:
             through += ["-J", hops_before]
-        return shlex.join([*through, "-W", "[%h]:%p", last])
+        through += ["-W", "[%h]:%p", "--", hop.host]
+        return shlex.join(through)
 
     def _accept_known_keys(self, connection: Any, options: dict[str, list[str]]) -> None:
         """Accept only the host keys that OpenSSH finds in the files of known hosts."""

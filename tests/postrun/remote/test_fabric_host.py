@@ -1,6 +1,8 @@
 """Fabric is told what OpenSSH makes of the configuration. See also test_workstation.py."""
 
-import sys
+import os
+import pwd
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,35 @@ def test_an_included_file_and_a_jump_host_are_reached(sshd: Sshd, remote: Path) 
     assert connect("behind", remote).list_run(TAG).folders
 
 
+def test_a_jump_host_with_user_and_port_is_reached(sshd: Sshd, remote: Path) -> None:
+    make_run(remote)
+    sshd.alias("hop", User="nobody", Port="1")
+    user = pwd.getpwuid(os.getuid()).pw_name
+    host = sshd.alias("behind", ProxyJump=f"{user}@hop:{sshd.port}")
+    assert connect(host, remote).list_run(TAG).folders
+
+
+def test_what_a_host_block_has_for_people_does_no_harm(
+    sshd: Sshd, remote: Path, local: Path
+) -> None:
+    make_run(remote)
+    (remote / "prices.csv").write_text("date\n")
+    forward = f"127.0.0.1:{sshd.port} 127.0.0.1:1"
+    options = {"RemoteCommand": "sleep 30", "RequestTTY": "force", "LocalForward": forward}
+    host = sshd.alias("desk", ExitOnForwardFailure="yes", **options)
+    connect(host, remote).copy_folder(".", local, [], show_progress=False)
+    assert (local / "prices.csv").is_file()
+
+
+def test_threads_share_one_login(sshd: Sshd, remote: Path) -> None:
+    make_run(remote)
+    stations = [connect(sshd.host, remote) for _ in range(3)]
+    with ThreadPoolExecutor() as pool:
+        listings = list(pool.map(lambda station: station.list_run(TAG), stations))
+    assert all(listing.folders for listing in listings)
+    assert (sshd.folder / "sshd.log").read_text().count("Accepted publickey") == 1
+
+
 def test_an_unknown_key_is_refused(sshd: Sshd, remote: Path) -> None:
     sshd.forget_host_key()
     with pytest.raises(HostRejected, match="an unknown host"):
@@ -47,7 +78,3 @@ def test_a_broken_configuration_is_refused(sshd: Sshd, remote: Path) -> None:
         config.write("Nonsense yes\n")
     with pytest.raises(HostRejected, match="Bad configuration option: nonsense"):
         connect(sshd.host, remote).list_run(TAG)
-
-
-def test_its_libraries_are_loaded_when_it_is_asked_for() -> None:
-    assert "postrun.remote.fabric_host" in sys.modules
