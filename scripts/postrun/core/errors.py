@@ -48,7 +48,7 @@ class Unreachable(PostRunError):
 
 
 class HostRejected(Unreachable):
-    """The host refused the login, or its key is not the known one. Trying again does not help."""
+    """The host or the configuration of SSH refused the connection. Waiting does not help."""
 
 
 class RunDead(PostRunError):

@@ -43,7 +43,7 @@ def parse(name: str) -> Target:
 
     Raises Usage for a name that ssh could take for another thing.
     """
-    address = name.removeprefix("ssh://") if name.startswith("ssh://") else name
+    address = name.removeprefix("ssh://")
     user, at, host = address.rpartition("@")
     if _is_ipv6(host):
         address = f"{user}{at}[{host}]"

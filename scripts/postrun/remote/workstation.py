@@ -228,14 +228,3 @@ class Workstation:
     def close(self) -> None:
         """End the connection, if there is one."""
         self._host.close()
-
-
-def _generated_files() -> str:
-    """Return the pattern (of `grep -E`) of the lines that are about files this project writes.
-
-    A file of ours that changes does not mean that the run is still at work.
-    """
-    names = "|".join(artifacts.generated(artifacts.Home.RUN, artifacts.Home.GATE))
-    names = names.replace(".", r"\.")
-    home = f"@({locations.RUNS}|{locations.GATES})/[^/]+/+"
-    return rf"{home}({locations.SUPERSEDED}/|({names})$|\.({names})\.[^/]*\.tmp$)"
