@@ -38,6 +38,7 @@ class Yard:
         self.base, self.local = tmp_path, local
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._programs: list[Program] = []
+        self._count = 0
 
     def root(self, name: str = "far") -> Path:
         folder = self.base / name
@@ -50,7 +51,10 @@ class Yard:
         """Put a run on a workstation, begun so many days ago; with a process at work on it if
         wanted.
         """
-        stamp = (datetime.now(UTC) - timedelta(days=ago)).strftime("%Y-%m-%d_%H%M%S")
+        # No two in one second, or they would share a gate folder.
+        self._count += 1
+        began = datetime.now(UTC) - timedelta(days=ago, seconds=600 - 10 * self._count)
+        stamp = began.strftime("%Y-%m-%d_%H%M%S")
         made = factory.documents(tag=f"{MINE}_{name}", stamp=stamp)
         going = factory.documents(tag=made.tag, stamp=stamp)
         going.result = going.report = None
