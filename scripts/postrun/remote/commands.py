@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from typing import IO, NamedTuple
 
 # The program runs beside a `cat` that reads our end of a pipe. When we are gone, however we were
-# killed, the pipe closes, `cat` ends, and the shell ends the whole process group.
+# killed, the pipe closes, `cat` ends, and the shell ends the whole process group. A program in the
+# background would ignore SIGINT, and so would a run that it starts.
 _LIFELINE = """
 exec 3<&0 </dev/null
-"$@" 3<&- &
-program=$!
 (cat <&3; kill -KILL 0) >/dev/null 2>&1 &
 guard=$!
 exec 3<&-
-wait "$program"
+"$@"
 code=$?
 kill -KILL "$guard"
 exit "$code"

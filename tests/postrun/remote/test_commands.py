@@ -22,6 +22,11 @@ def test_a_signal_is_an_exit_code() -> None:
     assert commands.run(["/bin/sh", "-c", "kill -9 $$"], 10).code == 128 + 9
 
 
+def test_no_signal_is_ignored() -> None:
+    words = [sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT))"]
+    assert b"default_int_handler" in commands.run(words, 10).stdout
+
+
 def test_a_program_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
     late = tmp_path / "late"
     with pytest.raises(TimeoutError):
