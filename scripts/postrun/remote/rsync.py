@@ -21,8 +21,10 @@ _SEVERAL_LINES = 3
 _SPOKEN = re.compile(r"rsync|ssh|is your shell clean", re.IGNORECASE)
 _LOCAL_DISK = re.compile(
     r"No space left on device|Disk quota exceeded|Read-only file system|File too large"
-    r"|\[(?:receiver|generator)\].*Permission denied|\bmkdir .*Permission denied"
+    r"|\[(?:[Rr]eceiver|generator)\].*Permission denied|\bmkdir .*Permission denied"
 )
+# sh and bash, csh, fish; a login profile may miss other programs.
+_NOT_FOUND = re.compile(r"rsync: (?:command )?not found|Unknown command: .?rsync", re.IGNORECASE)
 
 
 def copy(
@@ -56,7 +58,7 @@ def copy(
 
 def _error(folder: str, name: str, code: int, message: str) -> PostRunError:
     """Return the error for an rsync that failed, with its own words."""
-    if code == _NO_PROGRAM or "command not found" in message:
+    if code == _NO_PROGRAM or _NOT_FOUND.search(message):
         return missing_program(name)
     thing = f"rsync of {folder} from workstation {name}"
     expected = "a whole copy"
@@ -84,9 +86,9 @@ def missing_program(name: str) -> Missing:
 
 
 def _lines(message: str) -> str:
-    """Return the first line of rsync or ssh, and the explanation that follows it.
+    """Return the first lines of rsync or ssh, which say why.
 
-    The line before the last says why; the last one has the exit code and a source line.
+    The last one has only the exit code and a source line.
     """
     lines = [line for line in message.splitlines() if line.strip()]
     spoken = [line for line in lines if _SPOKEN.search(line)]

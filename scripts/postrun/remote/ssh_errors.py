@@ -10,8 +10,10 @@ from postrun.core.errors import HostRejected, Unreachable
 
 # Words of OpenSSH 8.0 to 9.9 for what no waiting mends.
 _LOGIN_REFUSED = re.compile(
-    r"HAS CHANGED|Host key verification failed|is marked as revoked|Permission denied \("
+    r"HAS CHANGED|Host key verification failed|is marked as revoked"
     r"|Too many authentication failures|Unable to negotiate with"
+    # rsync has the number of the error there.
+    r"|Permission denied \((?!\d)"
 )
 _CONFIGURATION_REFUSED = re.compile(
     r"[Bb]ad configuration option|Bad owner or permissions|invalid characters|usage: ssh"

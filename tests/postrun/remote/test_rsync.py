@@ -10,6 +10,10 @@ from postrun.remote import rsync
     ("code", "message", "kind"),
     [
         (127, "sh: rsync: not found", Missing),
+        (12, "rsync: Command not found.", Missing),
+        (30, "bash: module: command not found", Unreachable),
+        (12, "rsync: [sender] open /x: Permission denied (13)\nConnection reset", Unreachable),
+        (23, "rsync: [Receiver] mkdir /x failed: Permission denied (13)", Missing),
         (11, "rsync: write failed on /x: No space left on device (28)", Missing),
         (23, "rsync: [receiver] mkstemp /x/.a failed: Permission denied (13)", Missing),
         (23, "rsync: [sender] send_files failed to open /x: Permission denied (13)", Invalid),
