@@ -36,7 +36,8 @@ def restarted_from(snapshot: RunSnapshot) -> str | None:
     """Return the boot id of run.pid when a host of the run's name answers, started again since."""
     record = processes.read_pid_file(snapshot.pid_file)
     boot_id = values.text(record.get("boot_id"))
-    if boot_id != snapshot.boot_id and _is_same_host(snapshot):
+    # A host that does not say its boot id may be the same as ever.
+    if snapshot.boot_id and boot_id != snapshot.boot_id and _is_same_host(snapshot):
         return boot_id
     return None
 

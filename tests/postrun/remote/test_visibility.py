@@ -89,4 +89,5 @@ def test_a_host_of_the_runs_name_that_was_started_again_is_known() -> None:
     assert restarted_from(replace(restarted, started_on="other")) is None
     assert restarted_from(replace(restarted, started_on=None)) is None
     assert restarted_from(replace(restarted, pid_file=pid_file(boot_id="boot1"))) is None
+    assert restarted_from(replace(restarted, boot_id=None)) is None
     assert restarted_from(SNAPSHOT) is None
