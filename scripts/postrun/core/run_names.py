@@ -96,7 +96,8 @@ def raw_tag(name: RunName, *documents: Mapping[str, object]) -> str:
 def nearest_tags(tag: str, tags: Iterable[str]) -> str:
     """Return the existing tags that a tag may mean, with commas; empty when there is none.
 
-    First come those that end in it (`run5` is the last part of many), the newest first.
+    First come those that end in it (`run5` is the last part of many), from the end of the alphabet:
+    of tags that begin with a date, the newest.
     """
     wanted = folder_tag(tag)
     in_order = sorted(set(tags), reverse=True)

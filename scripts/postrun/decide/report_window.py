@@ -1,6 +1,7 @@
 """Whether a gate report belongs to a run by time; detection applies the rule, the audit repeats it.
 
-    time in the run folder's name <= the gate folder's <= the report's generated_at
+    time in the run folder's name <= the gate folder's
+    time in the run folder's name <= the report's generated_at
     the report's generated_at <= modification time of result.json
     no other run of the same tag began between this run and the gate folder
 
@@ -98,8 +99,8 @@ def window(
         ended = ended.replace(tzinfo=None)
         if ended + SLACK < began:
             ended = None
-    # Without the offset at the end, the clocks may have been changed during the run. Offsets
-    # further apart than an hour: the second one was asked for in another zone, and says nothing.
+    # Unless both offsets are known and the same, the clocks may have been changed during the run,
+    # by an hour. Offsets further apart do not widen it: the second was asked for in another zone.
     slack = SLACK
     if at_start != at_end:
         slack += CLOCK_CHANGE
@@ -147,12 +148,9 @@ def why_not_this_run(
     if moment.tzinfo and span.offset is not None:
         moment = moment.astimezone(UTC) + span.offset
     made = moment.replace(tzinfo=None)
-    if span.ended and _is_late(span, made, written):
-        ended = span.ended.isoformat()
-        return f"made at {made.isoformat()}, after the run had ended ({ended})"
-    too_early = _before_run(span, made, span.slack)
-    if too_early or folder_made is None:
-        return too_early
+    reason = _after_run(span, made, written) or _before_run(span, made, span.slack)
+    if reason or folder_made is None:
+        return reason
     too_early = _before_run(span, folder_made, span.folder_slack)
     if too_early:
         # The gate program names its folder when it starts: an older one is of an earlier run.
@@ -171,14 +169,16 @@ def gate_folders_between(span: Window) -> tuple[str, str]:
     return f"{prefix}{first:{RUN_STAMP}}", f"{prefix}{last:{RUN_STAMP}}"
 
 
-def _is_late(span: Window, made: datetime, written: float | None) -> bool:
+def _after_run(span: Window, made: datetime, written: float | None) -> str | None:
+    """Return why a report made at that local time is too late for the run; None when it is not."""
     if span.ended is None or made <= span.ended + span.slack:
-        return False
+        return None
     # Where the files say that the report was written before the result, its own time and theirs
     # are of two clocks, and the end by one says nothing about the other.
-    if written is None or span.result_written is None:
-        return True
-    return written > span.result_written
+    result_written = span.result_written
+    if written is not None and result_written is not None and written <= result_written:
+        return None
+    return f"made at {made.isoformat()}, after the run had ended ({span.ended.isoformat()})"
 
 
 def _of_another_run(span: Window, folder_made: datetime) -> str | None:

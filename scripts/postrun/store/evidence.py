@@ -91,7 +91,7 @@ def folders(run_paths: RunPaths) -> list[str]:
 
 
 def rsync_patterns() -> list[str]:
-    """Return what is no evidence as rsync patterns, anchored to the folder that is copied."""
+    """Return what is no evidence as rsync patterns; those of our files begin with a slash."""
     patterns = [f"/{name}" for name in _OURS]
     patterns.append(f"/{locations.SUPERSEDED}/")
     # Litter is files only: whatever a folder is called, what is in it counts.
