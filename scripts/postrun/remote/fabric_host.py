@@ -121,6 +121,19 @@ class FabricHost:
         for line in printed.stdout.decode().splitlines():
             key, _, value = line.partition(" ")
             options.setdefault(key, []).append(value)
+        revoked = options.get("revokedhostkeys", ["none"])
+        if revoked != ["none"]:
+            raise HostRejected(
+                f"workstation {self.name}",
+                "no RevokedHostKeys, which Fabric cannot check",
+                revoked[0],
+            )
+        # ssh goes on to the next key where a file is missing; Fabric would end.
+        keys = options.pop("identityfile", [])
+        options["identityfile"] = existing = []
+        for key in keys:
+            if Path(key).expanduser().is_file():
+                existing.append(key)
         hops = options.pop("proxyjump", None)
         if hops:
             options["proxycommand"] = [self._jump_command(hops[0])]

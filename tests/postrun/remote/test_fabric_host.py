@@ -78,3 +78,17 @@ def test_a_broken_configuration_is_refused(sshd: Sshd, remote: Path) -> None:
         config.write("Nonsense yes\n")
     with pytest.raises(HostRejected, match="Bad configuration option: nonsense"):
         connect(sshd.host, remote).list_run(TAG)
+
+
+def test_a_list_of_revoked_keys_is_not_passed_over(sshd: Sshd, remote: Path) -> None:
+    revoked = (sshd.folder / "host_key.pub").rename(sshd.folder / "revoked")
+    name = sshd.alias("revoked", RevokedHostKeys=str(revoked))
+    with pytest.raises(HostRejected, match="RevokedHostKeys, which Fabric cannot check"):
+        connect(name, remote).list_run(TAG)
+
+
+def test_a_key_file_that_is_missing_is_passed_over(sshd: Sshd, remote: Path) -> None:
+    make_run(remote)
+    key = sshd.folder / "user_key"
+    name = sshd.alias("two-keys", IdentityFile=f"/no/such/key\n    IdentityFile {key}")
+    assert connect(name, remote).list_run(TAG).folders
