@@ -11,7 +11,6 @@ what the manifest says (--accept-changed-evidence "reason" accepts it and keeps 
     python scripts/sync_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
 """
 
-import re
 import shutil
 import sys
 from collections import Counter
@@ -47,7 +46,7 @@ class Sync:
 
     def source(self, folder: str) -> str:
         """Return the folder on the workstation that one of ours is copied from."""
-        return re.sub(f"^{locations.GATES}/", f"{self.gate_home}/", folder)
+        return folder.replace(f"{locations.GATES}/", f"{self.gate_home}/")
 
 
 def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:

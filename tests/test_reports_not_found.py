@@ -57,6 +57,7 @@ def ledger_is_empty(workspace: Workspace) -> bool:
     [
         ("gate_results/desk", "gate_results/desk"),
         ("out/a b", "'out/a b'"),
+        ("out\\1", "'out\\1'"),
         ("out/ä'b", "$'out/\\303\\244\\'b'"),
         ("desk", "{root}/desk"),
         ("desk", "/srv/quant/desk"),  # the root that its preflight names
