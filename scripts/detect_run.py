@@ -107,6 +107,7 @@ def _make_document(detection: Detection) -> Json:
     abandoned = closing.reason_to_give_up(
         chosen,
         result,
+        reports.folders_to_search(listing, chosen),
         rows,
         report is not None,
         detection.request.abandoned,

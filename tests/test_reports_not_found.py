@@ -178,6 +178,19 @@ def test_a_report_that_is_cut_off_is_refused_by_name(
     assert workspace.ledger()[-1]["result"] == ("fail" if code else "pass")
 
 
+def test_a_folder_in_the_reports_place_is_not_called_absent(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = make_run(workspace.remote)
+    report = report_of(made, workspace.remote)
+    report.unlink()
+    report.mkdir()
+    assert workspace.close(TAG) == 4
+    path = f"gate_results/{made.gate_folder}/production_gates_report.json"
+    assert f"{path}: no plain file" in capsys.readouterr().err
+    assert ledger_is_empty(workspace)
+
+
 def test_a_run_that_failed_without_a_report_is_closed_as_ever(workspace: Workspace) -> None:
     made = make_run(workspace.remote, change=lambda made: made.result.update(exit_code=1))
     shutil.rmtree(workspace.remote / "gate_results" / made.gate_folder)

@@ -15,6 +15,7 @@ _GIVE_UP = '--abandoned "reason" closes the run as a fail'
 def reason_to_give_up(
     chosen: ChosenRun,
     result: RunResult | None,
+    searched: Sequence[str],
     rows: Sequence[ReportRow],
     has_report: bool,
     given: str | None,
@@ -22,6 +23,7 @@ def reason_to_give_up(
 ) -> str | None:
     """Return why the run is given up; None for one that its result and its report close.
 
+    `searched` are the folders where reports were looked for, and `rows` are those found there.
     `given` is the reason of --abandoned. The one that an earlier detection recorded holds until
     the run can be closed without it. Raises Usage, Missing, Invalid.
     """
@@ -43,13 +45,14 @@ def reason_to_give_up(
         return given
     reason = given or recorded
     if reason is None:
-        _refuse(chosen, result, rows, unusable)
+        _refuse(chosen, result, searched, rows, unusable)
     return reason
 
 
 def _refuse(
     chosen: ChosenRun,
     result: RunResult,
+    searched: Sequence[str],
     rows: Sequence[ReportRow],
     unusable: Sequence[ReportRow],
 ) -> None:
@@ -60,7 +63,8 @@ def _refuse(
         hint = f"mend it and close again; {_GIVE_UP}"
         raise Invalid(thing, "reports that can be read", problems, hint)
     if result.exit_code == 0:
-        looked_at = "; ".join(["none of this run", *reports.reasons_against(rows)])
+        folders = ", ".join(searched)
+        looked_at = "; ".join([f"none of this run in {folders}", *reports.reasons_against(rows)])
         expected = "one, as its exit code is 0"
         hint = f"name it with --report-json-remote; {_GIVE_UP}"
         raise Missing(thing, expected, looked_at, hint)

@@ -160,6 +160,8 @@ def _candidate(file: RemoteFile, run: ChosenRun, span: Window) -> ReportRow:
     row["generated_at"] = values.text(reading.members.get("generated_at"))
     if tag == "":
         row["objection"] = "its inputs name an empty tag, as before launchers gave one"
+    elif row["decision_tag"] is None:
+        row["objection"] = "its inputs name no tag"
     elif run.has_tag(row["decision_tag"]):
         row["objection"] = report_window.why_not_this_run(
             span,

@@ -25,7 +25,7 @@ def ask(
     result = None if code is None else RunResult(0.0, code)
     has_own = OWN in rows if has_report is None else has_report
     run = ChosenRun(NAME, "run1", [NAME.folder])
-    return reason_to_give_up(run, result, rows, has_own, given, earlier)
+    return reason_to_give_up(run, result, ["out", "gate_results"], rows, has_own, given, earlier)
 
 
 @pytest.mark.parametrize("code", [0, 1])
@@ -40,6 +40,7 @@ def test_a_report_of_the_run_closes_it(code: int) -> None:
 def test_exit_code_zero_without_a_report_is_refused_with_what_was_looked_at(rows: Any) -> None:
     with pytest.raises(Missing) as caught:
         ask(0, *rows)
+    assert "none of this run in out, gate_results" in str(caught.value)
     for row in rows:
         assert f"{row['report']}: {row['objection']}" in str(caught.value)
     assert ask(0, *rows, given="why") == "why"

@@ -112,6 +112,8 @@ send_report() {
         say_unusable "$1/$report" 'a symbolic link, which is not copied'
     elif [ -f "$1/$report" ]; then
         send_file "$1/$report"
+    elif [ -e "$1/$report" ]; then
+        say_unusable "$1/$report" 'no plain file'
     else
         begin_part "without_report $1"
     fi
