@@ -11,14 +11,17 @@ from postrun.core.errors import HostRejected, Unreachable
 # Words of OpenSSH 8.0 to 9.9 for what no waiting mends.
 _LOGIN_REFUSED = re.compile(
     r"HAS CHANGED|Host key verification failed|is marked as revoked"
-    r"|Too many authentication failures|Unable to negotiate with"
+    r"|Too many authentication failures|No supported authentication methods"
+    r"|Unable to negotiate with"
     # rsync has the number of the error there.
     r"|Permission denied \((?!\d)"
 )
 _CONFIGURATION_REFUSED = re.compile(
     r"[Bb]ad configuration option|Bad owner or permissions|invalid characters|usage: ssh"
     # ssh has no colon before "line"; a shell that reads its profile has.
-    r"|unix_listener|Can't open user config file|[^:\n] line \d+: "
+    r"|unix_listener|Can't open user config file|[^:\n] line \d+: (?!Unsupported|Deprecated)"
+    # Names that ssh fills in itself: it knows the names only once it connects.
+    r"|percent_expand|jumphost loop"
 )
 _REFUSED = re.compile(f"{_LOGIN_REFUSED.pattern}|{_CONFIGURATION_REFUSED.pattern}")
 _UNKNOWN_NAME = re.compile(r"Could not resolve hostname(?!.*[Tt]emporary failure)")

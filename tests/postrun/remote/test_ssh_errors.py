@@ -24,6 +24,9 @@ UNKNOWN = "ssh: Could not resolve hostname bench: Name or service not known"
         "usage: ssh [-46AaCfGgKkMNnqsTtVvXxYy]",
         "unix_listener: cannot bind to path /x: Permission denied",
         "Can't open user config file /x: No such file or directory",
+        "Disconnected from 10.0.0.5 port 22: 14: No supported authentication methods available",
+        "vdollar_percent_expand: unknown key %q",
+        "jumphost loop via bench",
         UNKNOWN,
     ],
 )
@@ -43,6 +46,12 @@ def test_a_refusal_shows_the_words_of_ssh(message: str) -> None:
         ("ssh: connect to host bench port 22: No route to host", True),
         ("kex_exchange_identification: read: Connection reset by peer", True),
         ("", True),
+        # ssh goes on without an option that it was built without.
+        (
+            '/etc/ssh/ssh_config line 5: Unsupported option "gssapiauthentication"\r\n'
+            "ssh: connect to host bench port 22: Connection refused",
+            True,
+        ),
         ("/home/hui/.bashrc: line 3: module: command not found\nTimeout, server not there", True),
     ],
 )
