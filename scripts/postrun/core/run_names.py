@@ -99,11 +99,12 @@ def nearest_tags(tag: str, tags: Iterable[str]) -> str:
     First come those that end in it (`run5` is the last part of many), from the end of the alphabet:
     of tags that begin with a date, the newest.
     """
-    wanted = folder_tag(tag)
     in_order = sorted(set(tags), reverse=True)
-    endings = (f"_{wanted}", f"-{wanted}", f".{wanted}")
-    nearest = [existing for existing in in_order if existing.endswith(endings)]
-    close = difflib.get_close_matches(wanted, in_order, n=_NEAREST, cutoff=0.3)
+    plain_tag = folder_tag(tag)
+    lower = plain_tag.casefold()
+    endings = (f"_{lower}", f"-{lower}", f".{lower}")
+    nearest = [existing for existing in in_order if f"_{existing.casefold()}".endswith(endings)]
+    close = difflib.get_close_matches(plain_tag, in_order, n=_NEAREST, cutoff=0.3)
     shown: dict[str, str] = {}
     for existing in [*nearest, *close]:
         if len(shown) == _NEAREST:

@@ -184,6 +184,7 @@ def test_a_name_that_fits_several_tags_is_not_clear() -> None:
          "day8_run5, day7_run5, day6_run5, day5_run5, day4_run5"),
         ("desk run 3", ["desk_run_2"], "desk_run_2"),
         ("a_b", ["a+b"], "a+b (no tag that can be asked for)"),
+        ("RUN5", ["team_x_run5", "Run5"], "team_x_run5, Run5"),
         ("qqq", ["desk_run1"], ""),
     ],
 )  # fmt: skip
