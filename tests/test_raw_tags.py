@@ -35,7 +35,9 @@ def registry_tags(space: Workspace) -> list[str]:
     return [line.split(",")[column] for line in lines[1:]]
 
 
-@pytest.mark.parametrize(("first", "then"), [(RAW, IN_FOLDER), (IN_FOLDER, RAW)])
+@pytest.mark.parametrize(
+    ("first", "then"), [(RAW, IN_FOLDER), (IN_FOLDER, RAW)], ids=["raw", "folder"]
+)
 def test_both_names_close_the_same_run_and_the_second_changes_no_byte(
     space: Workspace, first: str, then: str
 ) -> None:
@@ -53,7 +55,7 @@ def test_both_names_close_the_same_run_and_the_second_changes_no_byte(
     assert run_script("validate_artifacts", *paths).code == 0
 
 
-@pytest.mark.parametrize("tag", [RAW, IN_FOLDER])
+@pytest.mark.parametrize("tag", [RAW, IN_FOLDER], ids=["raw", "folder"])
 def test_every_script_takes_both_names(space: Workspace, tag: str) -> None:
     factory.make_run(space.remote, tag=RAW)
     for script in ("detect_run", "sync_run", "finalize_gate_run", "governance_audit_checker"):
@@ -164,7 +166,7 @@ def worker() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-@pytest.mark.parametrize("tag", [RAW, IN_FOLDER])
+@pytest.mark.parametrize("tag", [RAW, IN_FOLDER], ids=["raw", "folder"])
 def test_a_process_with_the_tag_as_typed_is_the_runs(
     space: Workspace, tag: str, worker: subprocess.Popen[bytes]
 ) -> None:
