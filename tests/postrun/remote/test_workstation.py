@@ -333,7 +333,7 @@ def test_tools_that_tell_nothing_are_no_answer(
         connect("local", remote).take_run_snapshot(TAG)
 
 
-@pytest.mark.parametrize("tool", ["xargs", "ps", "find", "grep"])
+@pytest.mark.parametrize("tool", ["xargs", "ps", "find", "grep", "stat", "dd", "ls"])
 def test_a_tool_that_is_missing_is_named(
     tool: str, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ shift 2
 set -f
 kept=
 for pattern in $litter; do kept="$kept ! -name $pattern"; done
-need find od
+need find od stat tr
 enter_root || { begin_part end; exit 0; }
 begin_part tools
 command -v rsync

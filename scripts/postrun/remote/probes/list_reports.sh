@@ -4,7 +4,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
 blocks=$1 first=$2 last=$3
 shift 3
-need grep awk
+need awk dd grep stat
 enter_root || { begin_part end; exit 0; }
 
 for folder do

@@ -3,7 +3,7 @@
 # folder's name. The run folder and the report that are asked for are paths below the root, or empty.
 # shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
 tag=$1 asked_run=$2 asked_report=$3 blocks=$4
-need ps sed grep xargs
+need dd grep ls ps sed stat xargs
 enter_root || { begin_part end; exit 0; }
 send_machine
 send_runs

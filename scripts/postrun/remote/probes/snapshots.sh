@@ -8,7 +8,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
 ours=$1 blocks=$2 tail=$3 first=$4 asked=$5
 shift 5
-need ps sed grep xargs find sort awk tail
+need awk dd find grep ls ps sed sort stat tail xargs
 enter_root || { begin_part end; exit 0; }
 send_machine
 
