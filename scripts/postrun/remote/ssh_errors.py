@@ -35,6 +35,7 @@ def login_error(name: str, message: str, first_contact: bool) -> Unreachable:
     """
     workstation = f"workstation {name}"
     said = _ssh_lines(message)
+    message = _own_lines(message)
     if is_refused(message):
         hint = f"does `ssh {name}` work without a question?"
         if "HAS CHANGED" in message:
@@ -57,22 +58,25 @@ def control_closed(name: str, message: str) -> Unreachable:
 
 def is_refused(message: str) -> bool:
     """Return whether ssh says that a login was refused."""
-    return bool(_LOGIN_REFUSED.search(message))
+    return bool(_LOGIN_REFUSED.search(_own_lines(message)))
+
+
+def _own_lines(message: str) -> str:
+    """Return the lines of ssh itself, which it ends with a carriage return; all if none is.
+
+    A banner, a login profile and other programs do not.
+    """
+    lines = message.splitlines(keepends=True)
+    return "".join(line for line in lines if line.endswith("\r\n")) or message
 
 
 def _ssh_lines(message: str) -> str:
-    """Return what ssh said in one line: the last lines, which say most, and the one that matters.
-
-    ssh ends its own lines with a carriage return; a banner and other programs do not.
-    """
-    said = message.splitlines(keepends=True)
-    own = [line for line in said if line.endswith("\r\n")]
-    if own and is_refused(message):
-        said = own
-
+    """Return what ssh said in one line: the last lines, which say most, and what matters."""
+    if is_refused(message):
+        message = _own_lines(message)
     lines: list[str] = []
-    for line in said:
-        plain = line.strip("@ \r\n")
+    for line in message.splitlines():
+        plain = line.strip("@ \r")
         if plain and plain not in lines:
             lines.append(plain)
     last = lines[-_SEVERAL_LINES:]

@@ -52,13 +52,14 @@ def test_a_refusal_shows_the_words_of_ssh(message: str) -> None:
             "ssh: connect to host bench port 22: Connection refused",
             True,
         ),
+        ("hui: Permission denied (publickey).\nTimeout, server not there.\r\n", True),
         ("/home/hui/.bashrc: line 3: module: command not found\nTimeout, server not there", True),
     ],
 )
 def test_an_outage_may_pass(message: str, first_contact: bool) -> None:
     error = ssh_errors.login_error("bench", message, first_contact)
     assert type(error) is Unreachable
-    assert (message or "no words of ssh").splitlines()[-1] in str(error)
+    assert (message.strip() or "no words of ssh").splitlines()[-1] in str(error)
 
 
 def test_a_banner_is_not_shown_beside_a_refusal() -> None:
