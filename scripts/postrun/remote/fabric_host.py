@@ -7,6 +7,7 @@ It is told what OpenSSH makes of the configuration (`ssh -G`) and of the known h
 import contextlib
 import logging
 import shlex
+import socket
 import threading
 import time
 import warnings
@@ -30,6 +31,7 @@ class FabricHost:
         self._target = target
         self._timeout = connect_timeout  # seconds
         self._connection: Any = None
+        self._answered = False
         self._lock = threading.Lock()  # the connection is opened once, by one of many threads
 
     def run(self, command: str, timeout: float, end_command: str) -> CommandOutput:
@@ -59,6 +61,7 @@ class FabricHost:
         if time.monotonic() > deadline:
             # Fabric does not always notice that it ended the command itself.
             raise too_slow(self.name, timeout)
+        self._answered = True
         return CommandOutput(output, None)
 
     def rsync_source(self, path: str) -> tuple[str, list[str]]:
@@ -185,10 +188,16 @@ class FabricHost:
             return HostRejected(
                 workstation,
                 "a host key in known_hosts",
-                "an unknown host",
+                "an unknown host, or one whose key is revoked",
                 f"check it by: ssh {self.name}",
             )
-        if isinstance(error, AuthenticationException):
+        unknown_name = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
+        # A name that nobody knows is wrong at first, and an outage of name servers later.
+        if unknown_name and not self._answered:
+            expected = "a host name that is known"
+            return HostRejected(workstation, expected, _message(error), "see --host")
+        no_key = "No authentication methods available" in str(error)
+        if no_key or isinstance(error, AuthenticationException):
             return HostRejected(
                 workstation,
                 "a login by key",

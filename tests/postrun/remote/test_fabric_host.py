@@ -73,6 +73,21 @@ def test_a_revoked_key_is_refused(sshd: Sshd, remote: Path) -> None:
         connect(sshd.host, remote).list_run(TAG)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "found"),
+    [
+        ("HostName", "nobody.knows.invalid", "a host name that is known"),
+        ("IdentityFile", "/no/such/key", "No authentication methods available"),
+    ],
+)
+def test_what_no_waiting_mends_is_refused(
+    option: str, value: str, found: str, sshd: Sshd, remote: Path
+) -> None:
+    host = sshd.alias("mistaken", **{option: value})
+    with pytest.raises(HostRejected, match=found):
+        connect(host, remote).list_run(TAG)
+
+
 def test_a_broken_configuration_is_refused(sshd: Sshd, remote: Path) -> None:
     with sshd.client_config.open("a") as config:
         config.write("Nonsense yes\n")
