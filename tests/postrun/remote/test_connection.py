@@ -464,7 +464,7 @@ def test_words_of_a_login_profile_are_no_words_of_ssh(
     put(tmp_path / "bin/dd", f"#!/bin/sh\ntouch {flag}\nexec sleep 60\n")
     (tmp_path / "bin/dd").chmod(0o755)
     client.ground.server.set_profile(
-        f"PATH={tmp_path / 'bin'}:$PATH\necho '/root/.bashrc: line 3: x: not found' >&2"
+        f"PATH={tmp_path / 'bin'}:$PATH\necho '/home/hui/.bashrc: line 3: x: not found' >&2"
     )
     opened = connect(HOST, remote)
     with ThreadPoolExecutor() as pool:
