@@ -24,6 +24,7 @@ from harness.clean_run import absent_run, clean_facts, clean_run  # noqa: E402, 
 from harness.golden import Golden  # noqa: E402
 from harness.sshd import shared_sshd, ssh_host, sshd  # noqa: E402, F401  (fixtures)
 from postrun.core import disk, terminal  # noqa: E402
+from postrun.remote import openssh  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +55,8 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     # A test's --dry-run, -v and -q end with the test.
     disk.DRY_RUN.set(False)
     terminal.set_level(terminal.Level.NORMAL)
+    # The last test may have had a stand-in for ssh.
+    openssh._version.cache_clear()
 
 
 @pytest.fixture
