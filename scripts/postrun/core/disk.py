@@ -68,14 +68,15 @@ def replace_own(path: Path, content: bytes, is_ours: Callable[[bytes], bool]) ->
 def _keep_foreign(path: Path, content: bytes) -> None:
     """Copy a file to `<name>.foreign-<start of its SHA-256>`; the same content is copied once."""
     digest = hashlib.sha256(content).hexdigest()
-    digits = 8
-    while True:
+    for digits in (8, 16, 32, 64):
         kept = path.with_name(f"{path.stem}.foreign-{digest[:digits]}{path.suffix}")
         # Somebody may have changed the copy.
         if not kept.exists() or read(kept) == content:
             break
-        digits *= 2
-    if replace(kept, content) and not DRY_RUN.get():
+    if DRY_RUN.get():
+        terminal.error(f"{path}: another program wrote it; would keep it as {kept.name}")
+        return
+    if replace(kept, content):
         with suppress(OSError):
             shutil.copystat(path, kept)
     terminal.error(f"{path}: another program wrote it; kept as {kept.name}")
