@@ -3,8 +3,7 @@
 Reads  the run's gate report, context, audit and remediation plan; configs/scoring_policy.json
 Writes audit/factor_registry/factor_experiment_registry.csv and factor_experiment_leaderboard.md
 Every row follows from its run folder and the policy alone. After a change of the policy every row
-is scored again, with a message; --rebuild makes the same table, byte for byte, from the folders. So
-does a run that finds no table of ours.
+is scored again, with a message; --rebuild makes the same table, byte for byte, from the folders.
 Cost: one read and one write of the table, which grow with the runs in it; a rebuild reads every run
 once, on all cores.
 Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is invalid, 9 locked.
@@ -53,13 +52,8 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Add the run's row to the registry, or replace it."""
     policy = _load_policy()
     known = tables.read_table(request.root, REGISTRY)
-    closed = run_folders.list_closed(request.root)
     rows = {}
     rescored = 0
-    if not known and closed != [run_paths.run]:
-        # Another program wrote the table, or it is gone: the run folders have what it held.
-        scored = _score_all(request.root, closed, policy)
-        rows = {row["run"]: row for row in scored}
     for row in known:
         if row["policy_sha256"] != policy.digest:
             row = score_row(row, policy)
@@ -81,29 +75,17 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
 def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     """Write the registry from every closed run folder of the workspace, whatever it held before."""
     policy = _load_policy()
-    closed = run_folders.list_closed(request.root)
-    rows = _score_all(request.root, closed, policy)
+    runs = run_folders.list_closed(request.root)
+    read_run = partial(_read_facts_of, request.root)
+    with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
+        facts = workers.map(read_run, runs, chunksize=64)
+        rows = [score_row(row, policy) for row in facts]
     written = _write(request.root, rows, (), policy)
     runs_read = terminal.counted(len(rows), "run")
     return StepResult(f"{runs_read}, from the run folders alone", written)
 
 
-def _score_all(
-    root: Path,
-    runs: Sequence[str],
-    policy: Policy,
-) -> list[Row]:
-    """Return the rows of these runs, from their folders alone."""
-    read_run = partial(_read_facts_of, root)
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-        facts = workers.map(read_run, runs, chunksize=64)
-        return [score_row(row, policy) for row in facts]
-
-
-def _read_facts_of(
-    root: Path,
-    run: str,
-) -> Row:
+def _read_facts_of(root: Path, run: str) -> Row:
     run_dir = root / locations.RUNS / run
     request = RunRequest(root=root, run_dir=run_dir)
     return read_facts(run_lookup.locate(request))

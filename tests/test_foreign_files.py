@@ -84,23 +84,6 @@ def test_the_same_content_is_kept_once_and_a_changed_copy_stays(workspace: Works
     assert contents == {USERS_REGISTRY, b"noted in it: January is settled\n"}
 
 
-@pytest.mark.parametrize("content", [USERS_REGISTRY, None])
-def test_runs_that_were_closed_before_are_in_the_new_registry(
-    content: bytes | None, workspace: Workspace
-) -> None:
-    other_tag = f"{TAG}.other"
-    make_run(workspace.remote, tag=other_tag, stamp="2026-03-09_031500")
-    path = workspace.local / RUN_PATHS.path(REGISTRY)
-    assert workspace.close(other_tag) == 0
-    workspace.close(TAG)
-    before = path.read_bytes()
-    path.unlink()
-    if content is not None:
-        put(path, content)
-    assert workspace.close(TAG) == 0
-    assert path.read_bytes() == before
-
-
 def test_a_table_that_shares_many_columns_is_still_foreign(workspace: Workspace) -> None:
     path = workspace.local / RUN_PATHS.path("failure_patterns")
     users = b"factor,check,family,severity,state,first_seen,last_seen,mine\nx,y,z,High,open,1,2,3\n"
