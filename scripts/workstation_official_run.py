@@ -86,8 +86,10 @@ def warn(message: str) -> None:
 def print_path(path: Path) -> None:
     """Write a path to stdout, if anybody can still read it."""
     line = terminal.plain(str(path))
-    with suppress(OSError):
+    try:
         print(line, flush=True)
+    except OSError:
+        cli.give_up(sys.stdout)
 
 
 def check_arguments(args: argparse.Namespace, gate_arguments: Sequence[str]) -> None:

@@ -326,6 +326,11 @@ def _run(work: Callable[[], int]) -> int:
         return INTERRUPTED
 
 
+def give_up(stream: TextIO) -> None:
+    """Send nowhere what could not be written, so that Python's last flush does not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _flush() -> int:
     """Write what is left in both streams; return 0, or another code when results found no room."""
     code = 0
@@ -333,8 +338,7 @@ def _flush() -> int:
         try:
             stream.flush()
         except OSError as error:
-            # Python's own last flush must not fail again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            give_up(stream)
             # A broken pipe is a reader who has left (`| head`): what was done is done.
             if stream is sys.stdout and not isinstance(error, BrokenPipeError):
                 expected = "a place that can be written to"

@@ -9,7 +9,8 @@ import pytest
 from postrun.core.locations import PROJECT
 
 PROBES = PROJECT / "scripts/postrun/remote/probes"
-CI_SCRIPTS = [path for path in PROJECT.glob(".ci/*") if path.read_text().startswith("#!")]
+CI_FILES = [path for path in PROJECT.glob(".ci/*") if path.is_file()]
+CI_SCRIPTS = [path for path in CI_FILES if path.read_text().startswith("#!")]
 SCRIPTS = sorted([*PROJECT.glob("scripts/*.sh"), *CI_SCRIPTS])
 # A probe is sent behind common.sh as one script; none uses everything in it.
 UNUSED = "SC2034,SC2154"
