@@ -905,3 +905,14 @@ def _await(condition: Callable[[], bool]) -> None:
 
 def _assert(condition: bool, words: str) -> None:
     assert condition, words
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Yield the servers and keys of all set-ups, which the tests of one module share."""
+    made = Ground(tmp_path_factory.mktemp("ground"))
+    made.server.start()
+    try:
+        yield made
+    finally:
+        made.server.stop()

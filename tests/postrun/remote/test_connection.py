@@ -45,16 +45,6 @@ def no_connections() -> Iterator[None]:
     openssh._version.cache_clear()
 
 
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    made = Ground(tmp_path_factory.mktemp("ground"))
-    made.server.start()
-    try:
-        yield made
-    finally:
-        made.server.stop()
-
-
 @pytest.fixture
 def client(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     with ssh_setups.client(ground, monkeypatch) as made:

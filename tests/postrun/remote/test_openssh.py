@@ -45,6 +45,15 @@ def use(station: Workstation, local: Path) -> None:
     assert (local / RUN / "result.json").is_file()
 
 
+def open_users_master(server: Sshd, folder: Path) -> tuple[str, list[str], Path]:
+    """Open a control connection as a user does; return the host, ssh for it, and the socket."""
+    control = folder / "cm"
+    name = server.alias("desk", ControlPath=str(control), ControlMaster="auto", ControlPersist="60")
+    ssh = ["ssh", "-F", str(server.client_config)]
+    subprocess.run([*ssh, name, "true"], check=True, stderr=subprocess.DEVNULL)
+    return name, ssh, control
+
+
 def logins(server: Sshd) -> int:
     return (server.folder / "sshd.log").read_text().count("Accepted publickey")
 
@@ -67,10 +76,7 @@ def test_a_master_of_the_users_is_used_and_left_open(
     sshd: Sshd, remote: Path, local: Path, sockets: Path, tmp_path: Path
 ) -> None:
     make_run(remote)
-    control = tmp_path / "cm"
-    name = sshd.alias("desk", ControlPath=str(control), ControlMaster="auto", ControlPersist="60")
-    ssh = ["ssh", "-F", str(sshd.client_config)]
-    subprocess.run([*ssh, name, "true"], check=True, stderr=subprocess.DEVNULL)
+    name, ssh, control = open_users_master(sshd, tmp_path)
     try:
         (sshd.folder / "user_key.pub").rename(sshd.folder / "away")  # nobody may log in any more
         station = connect(name, remote)
@@ -90,10 +96,7 @@ def test_one_login_follows_when_a_master_of_the_users_is_closed(
     sshd: Sshd, remote: Path, local: Path, tmp_path: Path
 ) -> None:
     make_run(remote)
-    control = tmp_path / "cm"
-    name = sshd.alias("desk", ControlPath=str(control), ControlMaster="auto", ControlPersist="60")
-    ssh = ["ssh", "-F", str(sshd.client_config)]
-    subprocess.run([*ssh, name, "true"], check=True, stderr=subprocess.DEVNULL)
+    name, ssh, _ = open_users_master(sshd, tmp_path)
     station = connect(name, remote)
     use(station, local)
     subprocess.run([*ssh, "-O", "exit", name], check=True, stderr=subprocess.DEVNULL)

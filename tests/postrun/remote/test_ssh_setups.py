@@ -23,16 +23,6 @@ each_setup = pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS)
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    made = Ground(tmp_path_factory.mktemp("ground"))
-    made.server.start()
-    try:
-        yield made
-    finally:
-        made.server.stop()
-
-
-@pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the root of a workstation with one small run."""
     folder = tmp_path_factory.mktemp("workstation")
