@@ -134,11 +134,11 @@ def _description(
     run_paths: RunPaths, objective: str | None, result: Json | None, report: Json | None
 ) -> Json:
     """Return what the row is about."""
-    context = _read_context(run_paths) or {}
-    described, _ = _owner_and_notes(run_paths, report)
+    context = _read_context(run_paths)
+    described, _ = _owner_and_notes(run_paths, context, report)
     settings = configuration.workstation()
     name = run_paths.name
-    tag = run_names.raw_tag(name, context, result or {}, gates.inputs(report))
+    tag = run_names.raw_tag(name, context or {}, result or {}, gates.inputs(report))
     command = run_paths.path("command")
     artifact = run_paths.folder(Home.RUN)
     if run_paths.gate is not None:
@@ -163,9 +163,12 @@ def _read_context(run_paths: RunPaths) -> Json | None:
     return context
 
 
-def _owner_and_notes(run_paths: RunPaths, report: Json | None) -> tuple[Json, str]:
+def _owner_and_notes(
+    run_paths: RunPaths,
+    context: Json | None,
+    report: Json | None,
+) -> tuple[Json, str]:
     """Return what has owner and notes of the run, and its name when it is not the context."""
-    context = _read_context(run_paths)
     if context is not None:
         return context, ""
     options = gates.inputs(report)
@@ -229,7 +232,7 @@ def _page_content(
     factor = command_file.option(command, "--factor")
     strategy = command_file.option(command, "--strategy")
     sizes = [file["size"] for file in manifest["files"]]
-    _, source = _owner_and_notes(run_paths, report)
+    _, source = _owner_and_notes(run_paths, _read_context(run_paths), report)
     return {
         "row": row,
         "described_by": source,
