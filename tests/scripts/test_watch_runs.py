@@ -464,9 +464,10 @@ def test_a_terminal_gets_a_table(yard: Yard) -> None:
     for number in range(3):
         yard.make(f"n{number}", whole=False, work=True)
     yard.make("over")
-    told = on_a_terminal(
-        "watch_runs.py", yard.flags("--interval", "0.5"), "1 workstation: 1 closed, 3 running"
-    )
+    # The last words of the last table; its heading is written before them.
+    last = "pass, audit passed\r\n"
+    told = on_a_terminal("watch_runs.py", yard.flags("--interval", "0.5"), last)
+    assert "1 workstation: 1 closed, 3 running" in told
     assert "1 workstation: 1 complete, 3 running; Ctrl-C detaches, the runs go on" in told
     assert f"  local  {MINE}_n2    running       0:00:0" in told
     assert re.search(rf"  local  {MINE}_over  complete      0:00:00  its closing is next\r\n", told)
