@@ -3,6 +3,8 @@
 factory    an official run's documents on a workstation, complete and consistent, written to disk
 spoiled    ways to spoil them that more than one test module uses
 workspace  a workstation beside a workspace, and runs closed between them, quickly
+closed_workspace  closed runs of every kind, made by the scripts as programs
+tampering  every way to tamper with them
 clean_run  what the audit knows of a clean run
 archive    closed runs without their evidence, in numbers
 programs   run a script in this process or as a program of its own; wait for something
