@@ -18,12 +18,14 @@ flag_NOTES := --notes
 flag_THREADS := --threads
 flag_DATA := --data
 flag_GATE := --gate
+flag_SHARD := --shard
+flag_RESULTS := --results
 WHERE := TAG HOST REMOTE_ROOT LOCAL_ROOT
 OFFICIAL := OWNER NOTES THREADS DATA GATE
 
 # make expands what it is given, so TAG='$(shell …)' would run: each value is frozen as typed, handed on through the
 # environment and quoted by the shell. The scripts refuse what is no tag.
-GIVEN := $(foreach name,$(WHERE) $(OFFICIAL) TAGS OBJECTIVE ABANDONED INTERVAL RANK,$(if $(filter command,$(origin $(name))),$(name)))
+GIVEN := $(foreach name,$(WHERE) $(OFFICIAL) TAGS OBJECTIVE ABANDONED INTERVAL RANK SHARD RESULTS,$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 flags = $(foreach name,$(filter $(1),$(GIVEN)),$(flag_$(name))="$$$(name)")
@@ -120,7 +122,7 @@ compare: $(RUN) ## show what differs between closed runs, better or worse: TAGS=
 
 ##@ Look after the project
 
-.PHONY: test check check-fast nightly validate docs lock bench
+.PHONY: test check check-fast nightly fault-matrix validate docs lock bench
 test: $(DEV) ## run the tests; installs what they need (openssh-server too)
 	$(PY) -m pytest -q -n 2 -m "not nightly"
 
@@ -133,6 +135,9 @@ check-fast: $(DEV) ## check style, types, docs, schemas and structure only; unde
 
 nightly: $(DEV) ## check, then the slow tests and the cases beside the checkout
 	$(PY) .ci/nightly.py
+
+fault-matrix: $(DEV) ## disturb each file operation of a closing; about an hour; [SHARD=1/4 RESULTS=file]
+	@$(PY) tests/fault_matrix.py $(call flags,SHARD RESULTS)
 
 validate: $(RUN) ## check every JSON artifact against its schema
 	@$(PY) scripts/validate_artifacts.py

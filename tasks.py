@@ -356,6 +356,14 @@ def nightly(ctx: Context) -> None:
 
 
 @task
+def fault_matrix(ctx: Context, shard: Text = None, results: Text = None) -> None:
+    """Disturb each file operation of a closing, in about an hour."""
+    flags = {"--shard": shard, "--results": results}
+    given = [f"{flag}={value}" for flag, value in flags.items() if value is not None]
+    run(ctx, PYTHON, "tests/fault_matrix.py", *given)
+
+
+@task
 def validate(ctx: Context) -> None:
     """Check every JSON artifact against its schema."""
     run(ctx, PYTHON, "scripts/validate_artifacts.py")

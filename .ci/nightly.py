@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -25,10 +26,14 @@ MINUTES_OF_A_CASE = 5
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-n", "2")
 # Measured: 99 %. Programs that tests start are not counted.
 COVERAGE = ("--cov", "--cov-fail-under=98")
+# Another tenth each night; it prints its seed.
+TODAY = str(datetime.now(UTC).toordinal())
+FAULTS = ("tests/fault_matrix.py", "--sample", "0.1", "--seed", TODAY)
 CHECKS = {
     "style, types, docs, schemas": ("sh", ".ci/check"),
     "tests": (*PYTEST, *COVERAGE, "-m", "not nightly"),
     "nightly tests": (*PYTEST, "-m", "nightly"),
+    "a tenth of the fault matrix": (sys.executable, *FAULTS),
 }
 NO_TESTS = 5  # pytest's code when no test has the mark
 # It adds a user to the machine, who stays: only --every-case runs it.

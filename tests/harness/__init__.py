@@ -7,6 +7,7 @@ closed_workspace  closed runs of every kind, made by the scripts as programs
 tampering  every way to tamper with them
 clean_run  what the audit knows of a clean run
 archive    closed runs without their evidence, in numbers
+strace     a program's file operations, listed and disturbed one at a time
 programs   run a script in this process or as a program of its own; wait for something
 sshd       a real sshd on 127.0.0.1
 ssh_setups the ways in which people reach it, each made for real

@@ -59,7 +59,7 @@ def invoked_names() -> list[str]:
 def scripts_of(text: str) -> list[str]:
     """Find the programs of this project that a printed command line would start, in order."""
     return re.findall(
-        r"(?:scripts/\w+\.py|examples/\w+\.py|benchmarks/\w+\.py|\.ci/\w+|-m pytest[\w -]*)", text
+        r"(?:(?:scripts|tests|examples|benchmarks)/\w+\.py|\.ci/\w+|-m pytest[\w -]*)", text
     )
 
 
