@@ -19,10 +19,10 @@ from pathlib import Path
 
 from postrun import cli
 from postrun.core import locations, terminal
-from postrun.core.artifacts import ARTIFACTS, Artifact, Home
+from postrun.core.artifacts import ARTIFACTS, SIGNED_SUFFIX, Artifact, Home
 from postrun.core.errors import Invalid, Missing, PostRunError
 from postrun.core.locations import PROJECT
-from postrun.store import csv_files, json_files
+from postrun.store import csv_files, json_files, signatures
 
 # All but this project's own configs.
 VALIDATED_HOMES = tuple(home for home in Home if home is not Home.PROJECT)
@@ -103,6 +103,9 @@ class Validation:
             schema = json_files.parse(content, f"{path}: $")
             problems = json_files.schema_findings(schema.value)
             self._add(path, problems)
+        elif path.name.endswith(SIGNED_SUFFIX):
+            # Reading it checks envelope and statement.
+            signatures.read(content, f"{path}: $", artifact.name)
         elif path.suffix == ".csv":
             columns = json_files.columns(artifact.name)
             rows = csv_files.read_rows(path, columns)

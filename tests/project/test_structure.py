@@ -42,6 +42,7 @@ IMPORTERS = {
     "paramiko": {"postrun.remote.fabric_host"},
     "subprocess": {
         "postrun.core.version",
+        "postrun.store.ssh_keygen",
         "postrun.remote.commands",
         "postrun.remote.openssh",
         "postrun.launcher.machine",

@@ -11,6 +11,10 @@ from enum import Enum
 _REGISTRY = "audit/factor_registry"
 _PATTERNS = "audit/failure_patterns"
 _HANDOFF = "audit/session_handoff"
+# In the run folder, and in the workspace: what was signed.
+APPROVALS = "approvals"
+SEALS = "audit/seals"
+SIGNED_SUFFIX = ".dsse.json"
 # What network file systems, desktops and editors leave in any folder, as patterns of file names: it
 # is no evidence, and no sign that a run is at work.
 LITTER = (
@@ -120,6 +124,12 @@ _GENERATED = {
     ),
 }
 
+# What a person signs, numbered: name, file, description. Its schema is that of the statement in it.
+_SIGNED = {
+    Home.RUN: ("approval", f"{APPROVALS}/*", "who approved the run, as it was recorded then"),
+    Home.WORKSPACE: ("seal", f"{SEALS}/*", "what ledger and closing records were at that time"),
+}
+
 
 def _all() -> Iterator[Artifact]:
     """Yield every artifact. What a program reads has a schema, but not external CSV and text."""
@@ -132,6 +142,8 @@ def _all() -> Iterator[Artifact]:
             name = file.rpartition("/")[2].lower()
             schema = name if suffixes.startswith((".json", ".csv")) else None
             yield Artifact(name, home, file, tuple(suffixes.split()), schema, True, description)
+    for home, (name, file, description) in _SIGNED.items():
+        yield Artifact(name, home, file, (SIGNED_SUFFIX,), name, True, description)
 
 
 ARTIFACTS = {artifact.name: artifact for artifact in _all()}

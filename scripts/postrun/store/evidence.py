@@ -18,7 +18,11 @@ from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
 
-_GENERATED = artifacts.generated(Home.RUN, Home.GATE)
+# At the top of the run folder: evidence that was replaced, and what people signed.
+_FOLDERS = (locations.SUPERSEDED, artifacts.APPROVALS)
+_GENERATED = tuple(
+    name for name in artifacts.generated(Home.RUN, Home.GATE) if not name.startswith(_FOLDERS)
+)
 # At the top of both folders: what this project writes, has not finished, and keeps beside. The last
 # two have the names that core/disk.py gives them.
 _UNFINISHED = tuple(f".{name}.*.tmp" for name in _GENERATED)
@@ -93,7 +97,7 @@ def folders(run_paths: RunPaths) -> list[str]:
 def rsync_patterns() -> list[str]:
     """Return what is no evidence as rsync patterns; those of our files begin with a slash."""
     patterns = [f"/{name}" for name in _OURS]
-    patterns.append(f"/{locations.SUPERSEDED}/")
+    patterns += [f"/{name}/" for name in _FOLDERS]
     # Litter is files only: whatever a folder is called, what is in it counts.
     patterns.append("+ */")
     patterns.extend(_LITTER)
@@ -104,7 +108,8 @@ def not_evidence() -> str:
     """Return the regular expression (of `grep -E`) of the ends of paths that are no evidence."""
     homes = f"{locations.RUNS}|{locations.GATES}"
     ours = artifacts.as_expression(_OURS)
-    at_top = f"@({homes})/[^/]+/+({locations.SUPERSEDED}/|({ours})$)"
+    named = "|".join(_FOLDERS)
+    at_top = f"@({homes})/[^/]+/+(({named})/|({ours})$)"
     litter = artifacts.as_expression(_LITTER)
     return f"{at_top}|/({litter})$"
 
@@ -124,7 +129,7 @@ def is_evidence(path: str) -> bool:
     if _any_of(_LITTER).match(name):
         return False
     if others:
-        return first != locations.SUPERSEDED
+        return first not in _FOLDERS
     return not _any_of(_OURS).match(first)
 
 
