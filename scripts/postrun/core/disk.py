@@ -123,25 +123,6 @@ def _copy_permissions(path: Path, unfinished: Path) -> None:
         os.utime(unfinished)
 
 
-def append(path: Path, line: bytes) -> None:
-    """Write one whole line at the end of a file, through to the disk. Raises Missing."""
-    if DRY_RUN.get():
-        return
-    with report_write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab", buffering=0) as out:
-            length_before = out.tell()
-            rest = line
-            try:
-                while rest:
-                    rest = rest[out.write(rest) :]
-                os.fsync(out.fileno())
-            except OSError:
-                # Half a line would spoil every later one.
-                out.truncate(length_before)
-                raise
-
-
 def sha256(path: Path) -> str:
     """Return the SHA-256 digest of a file of any size, in hex."""
     with path.open("rb") as source:

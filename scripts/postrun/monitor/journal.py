@@ -7,7 +7,7 @@ from postrun.core import disk
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
 from postrun.monitor.states import FINAL_STATES, MonitorState
-from postrun.store import json_files
+from postrun.store import journals, json_files
 
 
 @dataclass
@@ -23,7 +23,9 @@ class Journal:
     waiting_lines: list[Json] = field(default_factory=list)
 
     def record(self, previous: MonitorState, current: MonitorState, now: float) -> None:
-        """Write a line for a change of state. Raises Missing, and Invalid for a damaged journal.
+        """Write a line for a change of state.
+
+        Raises Missing, Locked, and Invalid for a damaged journal.
 
         A monitor that is resumed repeats nothing: what the last line already says is left out.
         """
@@ -34,21 +36,27 @@ class Journal:
             return
         run_paths = RunPaths(self.root, current.run, None)
         path = run_paths.path("monitor_events")
+        # Another monitor of the same run would write a line with the same digest.
+        with journals.hold_lock(self.root):
+            self._write_waiting(path, current)
+
+    def _write_waiting(self, path: Path, current: MonitorState) -> None:
+        events = journals.read_events(path)
         last_state = None
-        for line in json_files.read_lines(path, "monitor_events"):
-            last_state = line["state"]
+        for event in events:
+            last_state = event["state"]
         if last_state in FINAL_STATES:
             if current.state == last_state:
                 self.waiting_lines.clear()
             elif current.pending and current.pending.state == last_state:
                 return  # this poll only points to that end again: the next one decides
         for line in self.waiting_lines:
-            if line["state"] != last_state:
-                complete_line = {**line, "run": current.run, "before": last_state}
-                json_files.check(complete_line, "monitor_events", path)
-                encoded = json_files.encode_line(complete_line)
-                disk.append(path, encoded)
+            before = last_state
             last_state = line["state"]
+            # A dry run is silent here: the monitor would name this file at every change.
+            if last_state != before and not disk.DRY_RUN.get():
+                line.update(run=current.run, before=before)
+                journals.append_event(path, line)
         self.waiting_lines.clear()
 
     def _line(self, previous: MonitorState, current: MonitorState, now: float) -> Json:

@@ -4,8 +4,8 @@ Addresses are secrets: they are neither written nor shown. Messages leave in a t
 Nothing waits for them, and a failure is one line that changes no exit code.
 
 Each event is reported once, whoever monitors the run and however often. It is recorded in the run's
-notifications.json just before it is sent, and removed when nobody could be reached. A crash in
-between loses a message rather than repeating it.
+notifications.json just before it is sent, and once more as undelivered when nobody could be
+reached. A crash in between loses a message rather than repeating it.
 """
 
 import hashlib
@@ -17,14 +17,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postrun.core import clock, disk, locations, locks
+from postrun.core import clock, disk
 from postrun.core.errors import AmbiguousRun, PostRunError
 from postrun.core.locations import RunPaths
 from postrun.monitor.states import MonitorState, State
-from postrun.store import configuration, json_files, verdict
+from postrun.store import configuration, journals, verdict
 
 SEND_TIMEOUT = 15.0  # seconds for messages that are under way when the script ends
-_LOCK_WAIT = 10.0
 # The states that are reported, and how grave Apprise shows them.
 _SEVERITY = {
     State.COMPLETE: "success",
@@ -162,7 +161,8 @@ class Notifier:
                 new_runs.append(run)
         if event.runs and not new_runs:
             return
-        if not self._send_everywhere(event):
+        was_sent = self._send_everywhere(event)
+        if not was_sent:
             for run in new_runs:
                 self._record(run, event.key, reported=False)
 
@@ -178,27 +178,17 @@ class Notifier:
         end = time.monotonic() + SEND_TIMEOUT
         for thread in threads:
             rest = end - time.monotonic()
-            thread.join(max(0.0, rest))
+            rest = max(0.0, rest)
+            thread.join(rest)
         # A server that is slow to answer may have the message already.
-        return bool(delivered) or any(thread.is_alive() for thread in threads)
+        if delivered:
+            return True
+        return any(thread.is_alive() for thread in threads)
 
     def _record(self, run: str, key: str, reported: bool) -> bool:
-        """Record an event as reported, or remove it. Return whether that changed the record."""
+        """Record that an event is reported, or reached nobody. Return whether that is new."""
         run_paths = RunPaths(self._root, run, None)
-        lock_path = self._root / locations.LOCKS / "notifications.lock"
-        with locks.hold(lock_path, _LOCK_WAIT, "a notification"):
-            document = json_files.read_optional(run_paths, "notifications")
-            keys = []
-            if document is not None:
-                keys = document["told"]
-            if (key in keys) is reported:
-                return False
-            if reported:
-                keys.append(key)
-            else:
-                keys.remove(key)
-            json_files.write(run_paths, "notifications", {"run": run, "told": keys})
-            return True
+        return journals.record_notification(run_paths, key, reported)
 
     def _send(self, number: int, url: str, event: Event, delivered: list[int]) -> None:
         """Send to one address, and add its number to `delivered`, or show that it failed."""

@@ -3,7 +3,14 @@
 import random
 from dataclasses import replace
 
-from postrun.core.errors import AmbiguousRun, Missing, NotFinished, PostRunError, Unreachable
+from postrun.core.errors import (
+    AmbiguousRun,
+    Locked,
+    Missing,
+    NotFinished,
+    PostRunError,
+    Unreachable,
+)
 from postrun.core.request import RunRequest
 from postrun.monitor.facts import facts_from
 from postrun.monitor.journal import Journal
@@ -92,7 +99,7 @@ class RunMonitor:
         self.has_changed = self.current.differs_from(previous)
         try:
             self._journal.record(previous, self.current, now)
-        except Missing as error:
+        except (Missing, Locked) as error:
             # A full disk, say. The journal keeps the line until the next poll, and the run is still
             # being monitored.
             self.problem = str(error)

@@ -27,7 +27,8 @@ _GENERATED = tuple(
 # two have the names that core/disk.py gives them.
 _UNFINISHED = tuple(f".{name}.*.tmp" for name in _GENERATED)
 _KEPT_BESIDE = tuple(name.replace(".", ".foreign-*.") for name in _GENERATED)
-_OURS = _GENERATED + _UNFINISHED + _KEPT_BESIDE
+_EDITED = tuple(name.replace(".", ".edited-*.") for name in _GENERATED)
+_OURS = _GENERATED + _UNFINISHED + _KEPT_BESIDE + _EDITED
 _LITTER = artifacts.LITTER
 
 

@@ -4,7 +4,7 @@ changed.
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -407,22 +407,6 @@ def encode(document: Any, indent: int | None = 2) -> bytes:
 def encode_line(document: Any) -> bytes:
     """Return one line of a `.jsonl` file. ValueError for NaN and Infinity."""
     return encode(document, indent=None)
-
-
-def read_lines(path: Path, schema: str) -> Iterator[Any]:
-    """Yield the rows of a `.jsonl` file, each checked. A missing file has no rows.
-
-    Raises Invalid.
-    """
-    if not path.exists():
-        return
-    content = path.read_bytes()
-    lines = content.splitlines(keepends=True)
-    for number, line in enumerate(lines, start=1):
-        thing = f"{path}:{number}"
-        if not line.endswith(b"\n"):
-            raise Invalid(thing, "a whole line", "half a line at the end of the file")
-        yield parse(line, thing, schema).value
 
 
 def _schema_name(name: str) -> str:

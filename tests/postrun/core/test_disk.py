@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,27 +140,10 @@ def test_a_full_disk_leaves_the_old_bytes_and_no_rest(
     assert (path.read_bytes(), names(tmp_path)) == (b"old", ["x.json"])
 
 
-def test_half_a_line_is_taken_back(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
-    path.write_bytes(b"{}\n")
-    code = "resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))\n"
-    code += "from postrun.core.errors import Missing\n"
-    code += "try: disk.append(Path(sys.argv[2]), b'n' * 99 + b'\\n')\n"
-    code += "except Missing as error: print(error)"
-    full = subprocess.run(
-        program(code, path), capture_output=True, text=True, timeout=30, check=True
-    )
-    assert full.stdout == f"{path}: expected a place that can be written to, found File too large\n"
-    assert path.read_bytes() == b"{}\n"
-
-
-@pytest.mark.parametrize("write", [disk.replace, disk.append])
-def test_where_nothing_can_be_written_is_one_line(
-    tmp_path: Path, write: Callable[[Path, bytes], object]
-) -> None:
+def test_where_nothing_can_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "audit").write_text("a file")
     with pytest.raises(Missing, match="x: expected a place that can be written to, found "):
-        write(tmp_path / "audit/x", b"")
+        disk.replace(tmp_path / "audit/x", b"")
     assert names(tmp_path) == ["audit"]
 
 
@@ -203,26 +185,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == f"would write {path}\n"
     assert not disk.replace(path, b"old")
     assert disk.replace(tmp_path / "deep/y.json", b"new")
-    disk.append(tmp_path / "log/z.jsonl", b"{}\n")
-    disk.append(path, b"more")
     assert (names(tmp_path), path.read_bytes()) == (["x.json"], b"old")
-
-
-def test_append_adds_whole_lines(tmp_path: Path) -> None:
-    path = tmp_path / "log/x.jsonl"
-    disk.append(path, b"one\n")
-    disk.append(path, b"two\n")
-    assert path.read_bytes() == b"one\ntwo\n"
-
-
-def test_lines_of_two_processes_do_not_mix(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
-    code = "line = sys.argv[3].encode() * 2000 + b'\\n'\n"
-    code += "for _ in range(100): disk.append(Path(sys.argv[2]), line)"
-    writers = [subprocess.Popen(program(code, path, letter)) for letter in "ab"]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
-    lines = path.read_text().splitlines()
-    assert sorted(lines) == ["a" * 2000] * 100 + ["b" * 2000] * 100
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 3_000_001])

@@ -337,7 +337,7 @@ def test_a_bug_in_a_poll_is_no_outage(local: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_damaged_journal_ends_the_monitor(local: Path) -> None:
-    put(local / locations.RUNS / run_folder("a") / "monitor_events.jsonl", '{"state": "run')
+    put(local / locations.RUNS / run_folder("a") / "monitor_events.jsonl", '{"state": "run\n')
     monitor = Monitoring(local).monitor({0: [busy("a")]})
     assert isinstance(monitor.error, Invalid)
 
@@ -514,7 +514,7 @@ def test_a_copy_that_comes_later_ends_the_monitors_of_its_run_alone(local: Path)
 
 
 def test_a_damaged_journal_ends_only_its_own_run(local: Path) -> None:
-    put(local / locations.RUNS / run_folder("a") / "monitor_events.jsonl", '{"state": "run')
+    put(local / locations.RUNS / run_folder("a") / "monitor_events.jsonl", '{"state": "run\n')
     monitoring = Monitoring(local)
     rows = monitoring.watch({0: [complete("a"), complete("b")]})
     assert rows == ["4 settling bench0 a", "0 closed bench0 b"]

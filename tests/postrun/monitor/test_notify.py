@@ -100,9 +100,17 @@ def report(
     notifier.close(timeout)
 
 
-def reported(local: Path, run: str = RUN) -> list[str]:
+def recorded(local: Path, run: str = RUN) -> list[str]:
     path = local / f"audit/workstation_runs/{run}/notifications.json"
     return json.loads(path.read_text())["told"] if path.exists() else []
+
+
+def reported(local: Path, run: str = RUN) -> list[str]:
+    """Return the events that somebody may know of: the last entry about each one decides."""
+    is_reported = {}
+    for entry in recorded(local, run):
+        is_reported[entry.removeprefix("undelivered ")] = not entry.startswith("undelivered ")
+    return [event for event, known in is_reported.items() if known]
 
 
 # --- events ---
@@ -220,6 +228,8 @@ def test_what_nobody_received_is_sent_at_the_next_chance(
     inbox.status = 200
     report(local, shown_lines, inbox.url)
     assert len(inbox.messages) == 1
+    (event,) = reported(local)
+    assert recorded(local) == [event, f"undelivered {event}", event], "entries are only added"
 
 
 def test_one_address_that_fails_does_not_keep_it_from_the_other(

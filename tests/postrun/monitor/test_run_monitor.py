@@ -69,8 +69,8 @@ def test_a_journal_that_cannot_be_written_now_is_written_later(local: Path) -> N
 
 
 def test_a_damaged_journal_is_an_error(local: Path) -> None:
-    put(journal(local), '{"state": "run')
-    with pytest.raises(Invalid, match=r"monitor_events\.jsonl:1: expected a whole line"):
+    put(journal(local), '{"state": "run\n')
+    with pytest.raises(Invalid, match=r"monitor_events\.jsonl:1: expected a JSON document"):
         monitor_of(local).take(busy("a"), 0.0)
 
 

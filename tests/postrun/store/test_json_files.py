@@ -26,7 +26,7 @@ READY: dict[str, Any] = {
     "next_command": None,
 }
 EVENT = {
-    "schema_version": 2,
+    "schema_version": 3,
     "program_version": "0.1.0+g1aaf06f",
     "generated_at": "2026-02-21T05:00:00Z",
     "tag": "run1",
@@ -35,6 +35,7 @@ EVENT = {
     "state": "running",
     "lasted_s": None,
     "words": "2 processes of it",
+    "previous_sha256": None,
 }
 LEAVES = (
     st.none()
@@ -315,17 +316,22 @@ def as_version_1(document: dict[str, Any]) -> dict[str, Any]:
     """Return the document as the first version of its schema had it."""
     older = {**document, "schema_version": 1}
     del older["program_version"]
+    older.pop("previous_sha256", None)
     return older
 
 
 @pytest.mark.parametrize(
     ("changes", "finding"),
     [
-        ({"schema_version": 1}, "$: Additional properties are not allowed ('program_version' was"),
-        ({"schema_version": True}, "$: Additional properties are not allowed ('program_version'"),
-        ({"schema_version": 3}, "$.schema_version: 2 was expected"),
-        ({"schema_version": "1"}, "$.schema_version: 2 was expected"),
-        ({"schema_version": [1]}, "$.schema_version: 2 was expected"),
+        (
+            {"schema_version": 1},
+            "$: Additional properties are not allowed ('previous_sha256', 'p",
+        ),
+        ({"schema_version": True}, "$: Additional properties are not allowed ('previous_sha256'"),
+        ({"schema_version": 2}, "$: Additional properties are not allowed ('previous_sha256' was"),
+        ({"schema_version": 4}, "$.schema_version: 3 was expected"),
+        ({"schema_version": "1"}, "$.schema_version: 3 was expected"),
+        ({"schema_version": [1]}, "$.schema_version: 3 was expected"),
         ({"program_version": "new"}, "$.program_version: 'new' does not match"),
     ],
 )
@@ -336,7 +342,7 @@ def test_a_document_is_checked_as_the_version_it_names(
     assert json_files.check(as_version_1(EVENT), "monitor_events", "x") == as_version_1(EVENT)
     lines = json_files.findings({**EVENT, **changes}, "monitor_events")
     assert [line for line in lines if line.startswith(finding)], lines
-    with pytest.raises(Invalid, match=r"fits schemas/(v1/)?monitor_events\.schema\.json"):
+    with pytest.raises(Invalid, match=r"fits schemas/(v[12]/)?monitor_events\.schema\.json"):
         json_files.check({**EVENT, **changes}, "monitor_events", "x")
 
 
@@ -385,36 +391,6 @@ def test_what_does_not_fit_is_never_written(run_paths: RunPaths) -> None:
     with pytest.raises(Invalid, match="Additional properties"):
         json_files.write(run_paths, "handoff_readiness", {**READY, "surplus": 1})
     assert run_paths.path("handoff_readiness").read_bytes() == before
-
-
-def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    assert list(json_files.read_lines(path, "monitor_events")) == []
-    path.write_bytes(b"")
-    assert list(json_files.read_lines(path, "monitor_events")) == []
-    rows = [EVENT, {**EVENT, "before": "running", "state": "dead", "words": "line\u2028one\x85"}]
-    path.write_bytes(b"".join(map(json_files.encode_line, rows)))
-    assert list(json_files.read_lines(path, "monitor_events")) == rows
-
-
-@pytest.mark.parametrize(
-    ("last", "words"),
-    [
-        (b'{"tag": "run1"', "events.jsonl:2: expected a whole line, found half a line"),
-        (json_files.encode_line(EVENT)[:-1], "events.jsonl:2: expected a whole line"),
-        (b"\n", "events.jsonl:2: expected a JSON document, found an empty file"),
-        (b'{"tag": "run1"}\n', "events.jsonl:2: expected a document that fits"),
-        (b"{\n", "events.jsonl:2: expected a JSON document"),
-    ],
-)
-def test_a_line_that_is_wrong_is_named(tmp_path: Path, last: bytes, words: str) -> None:
-    path = tmp_path / "events.jsonl"
-    path.write_bytes(json_files.encode_line(EVENT) + last)
-    rows = json_files.read_lines(path, "monitor_events")
-    assert next(rows) == EVENT, "what stands before it is given"
-    with pytest.raises(Invalid) as caught:
-        next(rows)
-    assert words in str(caught.value)
 
 
 def test_columns_come_from_the_schema_in_its_order() -> None:
