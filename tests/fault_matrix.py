@@ -40,6 +40,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests"), str(PROJECT / "scripts")]
@@ -51,6 +52,12 @@ FAULTS = (KILL, *ERRORS)
 WORKSPACES = ("empty", "filled")
 CLOSING, RSYNC, BOTH = "closing", "rsync", "rsync+closing"  # what is disturbed
 EVIDENCE = ("audit/workstation_runs", "gate_results")
+# The runs that the filled workspace has closed before.
+EARLIER: tuple[dict[str, Any], ...] = (
+    {"tag": "earlier_2026-02-18_run1", "stamp": "2026-02-18_031500", "level": 0.03},
+    {"tag": "earlier_2026-02-19_run1", "stamp": "2026-02-19_031500", "passing": False},
+    {"tag": "other_2026-02-20_run1", "stamp": "2026-02-20_031500", "factor": "reversal_1"},
+)
 MOMENT = "1772000000"  # after the runs; seconds since 1970
 SECONDS = 120  # one closing
 SHOWN = 6  # of what went wrong in one case
@@ -141,30 +148,26 @@ class Ground:
         """Return the file that strace writes."""
         return self.folder / "trace"
 
-    def lay_out(self) -> None:
-        """Write the runs and the wrapper of rsync; close the earlier runs of the filled one."""
-        earlier = (
-            {"tag": "earlier_2026-02-18_run1", "stamp": "2026-02-18_031500", "level": 0.03},
-            {"tag": "earlier_2026-02-19_run1", "stamp": "2026-02-19_031500", "passing": False},
-            {"tag": "other_2026-02-20_run1", "stamp": "2026-02-20_031500", "factor": "reversal_1"},
-        )
-        for options in earlier:
+    def lay_out(self, workspaces: Sequence[str]) -> None:
+        """Write the workstation, the workspaces, and what an undisturbed closing leaves in each."""
+        for options in EARLIER:
             factory.make_run(self.remote, **options)
         factory.make_run(self.remote)
         wrapper = self.folder / "bin/rsync"
         factory.put(wrapper, RSYNC_WRAPPER)
         wrapper.chmod(0o755)
-        (self.folder / "empty").mkdir()
-        self.reset("empty")
-        for options in earlier:
-            done = self.close(tag=str(options["tag"]))
-            assert done.code in (0, 1), done.talk
-        self.local.rename(self.folder / "filled")
-        for name in WORKSPACES:
+        for name in workspaces:
+            self.local.mkdir()
+            if name == "filled":
+                for options in EARLIER:
+                    done = self.close(tag=options["tag"])
+                    assert done.code in (0, 1), done.talk
+            self.local.rename(self.folder / name)
             self.reset(name)
             done = self.close()
-            self.right[name] = self.state(), done
             assert done.code == 0, done.talk
+            self.right[name] = self.state(), done
+            shutil.rmtree(self.local)
 
     def reset(self, name: str) -> None:
         """Make the workspace one of the two again."""
@@ -205,14 +208,14 @@ class Ground:
 
     def _environment(self) -> dict[str, str]:
         """Return variables that make every closing do the same, in the same order."""
-        kept = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "HOME": str(self.folder)}
-        fixed = {"SOURCE_DATE_EPOCH": MOMENT, "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
-        # Written by the first closings, so that no later one writes any.
-        own = {
+        return {
+            "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
+            "HOME": str(self.folder),
             "FAULT_FOLDER": str(self.folder),
-            "PYTHONPYCACHEPREFIX": f"{self.folder.parent}/bytecode",
+            "SOURCE_DATE_EPOCH": MOMENT,
+            "PYTHONHASHSEED": "0",
+            "LC_ALL": "C.UTF-8",
         }
-        return {**kept, **fixed, **own}
 
     def state(self) -> State:
         """Return every file and folder of the workspace but the locks."""
@@ -327,7 +330,7 @@ def differences(right: State, state: State) -> list[str]:
 def find_cases(ground: Ground, rsync: int, seed: int) -> Iterator[Case]:
     """Yield every case: all of the closing's operations, and so many of rsync's."""
     draw = random.Random(seed)
-    for name in WORKSPACES:
+    for name in ground.right:
         copying = []
         for target, call, operations in ground.operations(name):
             if target == RSYNC:
@@ -348,8 +351,7 @@ def choose(cases: Sequence[Case], args: argparse.Namespace) -> list[Case]:
     """Return the cases that were asked for."""
     chosen = []
     for case in cases:
-        is_asked = args.only in (None, case.fault) and args.workspace in (None, case.workspace)
-        if is_asked and fnmatch.fnmatch(case.name, args.case):
+        if args.only in (None, case.fault) and fnmatch.fnmatch(case.name, args.case):
             chosen.append(case)
     count = round(len(chosen) * args.sample)
     drawn = sorted(random.Random(args.seed).sample(range(len(chosen)), count))
@@ -447,7 +449,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="postrun-faults-") as folder:
         grounds = [Ground(Path(folder, str(number))) for number in range(args.jobs)]
         for ground in grounds:
-            ground.lay_out()
+            ground.lay_out([args.workspace] if args.workspace else WORKSPACES)
         cases = choose(list(find_cases(grounds[0], args.rsync, args.seed)), args)
         left = [case for case in cases if case.name not in matrix.found]
         run_cases(grounds, left, matrix, args.verbose)
