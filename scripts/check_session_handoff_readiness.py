@@ -4,7 +4,8 @@ is current. Show the last runs, the best candidates and the next command.
 Reads  configs/handoff.json, its reading list and the docs index; the ledger, registry, queue, plan
        and patterns; which artifacts every run folder has; the newest runs' remediation plans
 Writes audit/session_handoff/handoff_readiness.json and .md
-Exit codes: 0 ready, 1 not ready, 2 usage, 4 the policy is invalid, 9 locked.
+Exit codes: 0 ready, 1 not ready (a closing prints that, too, but its exit code is about its run),
+2 usage, 4 the policy is invalid, 9 locked.
 
     python scripts/check_session_handoff_readiness.py
 """

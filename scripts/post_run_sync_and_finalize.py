@@ -5,6 +5,7 @@ steps write. After a failed check the next steps run all the same; after an erro
 not need what was not written. A dead run has no result: --abandoned "reason" closes it as failed,
 with the files that exist.
 Exit code: the worst of the steps' codes (0 all passed, 1 a check failed; others: docs/steps.md).
+The answer of handoff-readiness is about the whole workspace: it is printed and does not count.
 
     python scripts/post_run_sync_and_finalize.py --tag committee_2026-02-21_run4
 """
@@ -165,7 +166,8 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
     written: list[str] = []
     for report in reports:
         step_code = report.exit_code or 0
-        code = max(code, step_code)
+        if report.step.decides_run or report.error:
+            code = max(code, step_code)
         written += map(str, report.written)
     if as_json:
         document = {

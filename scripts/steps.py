@@ -45,6 +45,7 @@ class Step:
     needs_run: bool = True  # false: works on the workspace, or looks for the run itself
     reads_prior: tuple[str, ...] = ()  # of other runs, as their closings left it
     make_values: tuple[str, ...] = ()  # what its target takes besides TAG and where to work
+    decides_run: bool = True  # false: a no is about the workspace; the closing's code ignores it
 
     @property
     def script(self) -> str:
@@ -187,5 +188,7 @@ STEPS = (
             *("factor_candidate_queue", "next_run_plan"),
             *("failure_patterns", "failure_pattern_summary"),
         ),
+        # Another run that is only half closed changes nothing for this one.
+        decides_run=False,
     ),
 )

@@ -1,14 +1,18 @@
 """The handoff: each question can say no, and says why."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 import check_session_handoff_readiness as handoff
+import monitor_then_finalize
 import post_run_sync_and_finalize as conductor
+import watch_runs
 from harness import factory
 from harness.golden import Golden
 from postrun.core import locations
@@ -137,6 +141,27 @@ def test_each_question_can_say_no(
     assert handoff.main(["--local-root", str(closed)]) == 1
     assert words in missed(closed)[point]
     assert point in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("program", [conductor, monitor_then_finalize, watch_runs])
+def test_a_run_that_is_half_closed_changes_no_other_runs_exit_code(
+    program: ModuleType, remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tag = f"{factory.TAG}.{os.getpid()}"  # of this test alone: processes are looked for by it
+    factory.make_run(remote, tag=tag)
+    (local / locations.RUNS).mkdir(parents=True)
+    half_close(local)
+    flags = ["--remote-root", str(remote), "--local-root", str(local)]
+    if program is not conductor:
+        flags += ["--interval", "0.1", "--grace", "0.1"]
+    if program is watch_runs:
+        flags.append("--all")
+    else:
+        flags += ["--tag", tag]
+    assert program.main(flags) == 0
+    assert "not ready: " in capsys.readouterr().err
+    assert "lacks" in missed(local)["no_run_half_closed"]
+    assert handoff.main(["--local-root", str(local)]) == 1
 
 
 def test_a_pattern_that_is_missing_is_named(remote: Path, local: Path) -> None:

@@ -4,7 +4,7 @@ code.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Table:
         writes: str = "",
         ends: bool | Exception = True,
         prior: str = "",
+        decides_run: bool = True,
     ) -> None:
         def do(request: RunRequest, _: RunPaths) -> StepResult:
             self.ran.append(name)
@@ -50,7 +51,8 @@ class Table:
 
         number = str(len(self.steps) + 1)
         cells = tuple(reads.split()), tuple(writes.split())
-        self.steps.append(Step(number, name, *cells, do, "words", False, tuple(prior.split())))
+        step = Step(number, name, *cells, do, "words", False, tuple(prior.split()))
+        self.steps.append(replace(step, decides_run=decides_run))
 
     def taken(self, scope: str) -> bool:
         try:
@@ -134,6 +136,24 @@ def test_the_worst_code_counts(table: Table, ends: list[bool | PostRunError], co
         table.add(f"step{number}", ends=end)
     assert table.close() == code
     assert len(table.ran) == len(ends)
+
+
+@pytest.mark.parametrize(
+    ("ends", "code", "mark"),
+    [(True, 0, "ok"), (False, 0, "no"), (Invalid("x", "y", "z"), 4, "refused")],
+)
+def test_a_no_about_the_workspace_is_printed_and_does_not_count(
+    table: Table,
+    ends: bool | PostRunError,
+    code: int,
+    mark: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table.add("first")
+    table.add("last", ends=ends, decides_run=False)
+    assert table.close() == code
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "last" in line]
+    assert line.split()[2] == mark
 
 
 def test_a_bug_in_a_step_is_not_hidden(table: Table) -> None:
