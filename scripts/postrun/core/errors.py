@@ -15,6 +15,7 @@ class PostRunError(Exception):
         if hint:
             message += f"; {hint}"
         super().__init__(message)
+        self.expected, self.actual, self.hint = expected, actual, hint
 
 
 class Usage(PostRunError):
