@@ -109,7 +109,7 @@ def _read_checked(root: Path, name: str) -> Rows:
     Raises Missing for one that cannot be read, Invalid.
     """
     # The question which artifacts are there names what is not there.
-    if not locations.workspace_path(root, name).exists():
+    if not disk.is_present(locations.workspace_path(root, name)):
         return []
     rows = tables.read_existing(root, name)
     for row in rows:
@@ -326,7 +326,7 @@ def _next_command(command: Row | None) -> Row | None:
 def _digest(root: Path, name: str) -> str | None:
     path = locations.workspace_path(root, name)
     try:
-        return disk.sha256(path)
+        return disk.digest(path)
     except OSError:
         return None
 

@@ -71,7 +71,7 @@ def _check_current(workspace: RunPaths, plan: Json) -> None:
         raise Invalid(plan_path, "a plan of this release", "an older one", _AGAIN)
     for name, digest in plan["made_from"].items():
         path = workspace.path(name)
-        if path.exists() and disk.sha256(path) == digest:
+        if disk.is_present(path) and disk.sha256(path) == digest:
             continue
         expected = f"a plan made from the present {name}"
         raise Invalid(plan_path, expected, "an older one", _AGAIN)

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any
 
 from postrun import cli
-from postrun.core import run_names, values
+from postrun.core import disk, run_names, values
 from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
@@ -140,6 +140,9 @@ def _description(
     name = run_paths.name
     tag = run_names.raw_tag(name, context or {}, result or {}, gates.inputs(report))
     command = run_paths.path("command")
+    command_ref = None
+    if disk.is_present(command):
+        command_ref = run_paths.relative(command)
     artifact = run_paths.folder(Home.RUN)
     if run_paths.gate is not None:
         artifact = run_paths.path(REPORT)
@@ -150,7 +153,7 @@ def _description(
         "decision_tag": tag,
         "owner": values.text(described.get("owner")),
         "objective": objective or values.text(described.get("notes")),
-        "command_ref": run_paths.relative(command) if command.exists() else None,
+        "command_ref": command_ref,
         "artifact_ref": run_paths.relative(artifact),
     }
 

@@ -4,6 +4,7 @@ code.
 
 import argparse
 import json
+import math
 import os
 import shlex
 import sys
@@ -102,11 +103,23 @@ def add_location(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--dry-run", action="store_true", help="do everything but write nothing")
     how.add_argument(
         "--lock-wait",
-        type=float,
+        type=_wait,
         default=600.0,
         metavar="S",
         help="seconds to wait for a lock that another process holds (default: 600)",
     )
+
+
+def _wait(text: str) -> float:
+    """Return a number of seconds, zero too; a type for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        expected = "expected a number of seconds, 0 or more"
+        raise argparse.ArgumentTypeError(f"{expected}, found {text!r}")
+    return number
 
 
 def add_evidence(parser: argparse.ArgumentParser) -> None:

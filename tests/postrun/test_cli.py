@@ -215,6 +215,16 @@ def refuse(request: RunRequest, _: RunPaths) -> StepResult:
     raise Usage("step", "another", "this one")
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-inf", "-1", "1e999", "", "1 s"])
+def test_a_wait_is_a_number_of_seconds(
+    local: Path, capsys: pytest.CaptureFixture[str], seconds: str
+) -> None:
+    words = ["--tag", "run1", "--local-root", str(local), f"--lock-wait={seconds}"]
+    assert cli.step_main(judge, "doc", words) == 2
+    message = f"expected a number of seconds, 0 or more, found {seconds!r}"
+    assert message in capsys.readouterr().err
+
+
 def test_a_step_that_is_refused_leaves_no_folder(local: Path) -> None:
     words = ["--local-root", str(local), "--tag", "nobody"]
     assert cli.step_main(judge, "doc", words) == 3, "no such run: refused before the lock"

@@ -10,7 +10,7 @@ import fnmatch
 
 from postrun.audit.facts import Document, Evidence, Facts, unread, unreadable_at
 from postrun.audit.recompute import COST_COLUMNS, MEASURES
-from postrun.core import run_names, values
+from postrun.core import disk, run_names, values
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import PostRunError
 from postrun.core.locations import GATES, RUNS, RunPaths
@@ -66,7 +66,7 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
         windows=files.read_named("walk_forward_summary", report, "wf_stress", "summary_csv"),
         costs=files.read("cost_stress_results"),
         summary_path=run_paths.relative(summary_file),
-        has_summary=summary_file.is_file(),
+        has_summary=disk.is_present(summary_file),
         other_runs_of_tag=_other_runs(run_paths, detection),
     )
 

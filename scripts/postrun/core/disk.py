@@ -1,19 +1,43 @@
-"""Files that are written whole or not at all, and their digests."""
+"""Files that are written whole or not at all, and their digests.
 
+Every file that this project reads is opened here, so that nothing waits for a FIFO.
+"""
+
+import errno
 import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from io import BufferedReader, FileIO
 from pathlib import Path
 
 from postrun.core import terminal
 from postrun.core.errors import Missing
 
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# What file systems answer that cannot write a folder's names through to the disk.
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 # --dry-run: everything is computed, nothing is written.
 DRY_RUN: ContextVar[bool] = ContextVar("dry_run", default=False)
+
+
+@contextmanager
+def report_read_errors(path: Path, expected: str = "a file that can be read") -> Iterator[None]:
+    """Raise Missing in place of OSError: what is not there, or cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise Missing(path, expected, str(error.strerror)) from None
 
 
 @contextmanager
@@ -33,15 +57,16 @@ def replace(path: Path, content: bytes) -> bool:
     account may set it.
     """
     path = behind_links(path)
-    if path.is_file() and read(path) == content:
-        return False
+    with report_write_errors(path), suppress(FileNotFoundError):
+        if read_bytes(path) == content:
+            return False
     if DRY_RUN.get():
         terminal.error(f"would write {path}")
         return True
     # Names may have 255 bytes; the suffix needs some of them.
     unfinished = path.with_name(f".{path.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     with report_write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             with unfinished.open("xb") as out:
                 out.write(content)
@@ -52,16 +77,16 @@ def replace(path: Path, content: bytes) -> bool:
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
+        _sync_folder(path.parent)
     terminal.detail(f"wrote {path}")
     return True
 
 
 def replace_own(path: Path, content: bytes, is_ours: Callable[[bytes], bool]) -> bool:
     """Write a file as `replace` does, but keep beside it what another program had put there."""
-    if path.is_file():
-        before = read(path)
-        if before.strip() and not is_ours(before):
-            _keep_foreign(path, before)
+    before = read_optional(path) or b""
+    if before.strip() and not is_ours(before):
+        _keep_foreign(path, before)
     return replace(path, content)
 
 
@@ -71,7 +96,7 @@ def _keep_foreign(path: Path, content: bytes) -> None:
     for digits in (8, 16, 32, 64):
         kept = path.with_name(f"{path.stem}.foreign-{digest[:digits]}{path.suffix}")
         # Somebody may have changed the copy.
-        if not kept.exists() or read(kept) == content:
+        if read_optional(kept) in (None, content):
             break
     if DRY_RUN.get():
         terminal.error(f"{path}: another program wrote it; would keep it as {kept.name}")
@@ -87,7 +112,7 @@ def behind_links(path: Path) -> Path:
 
     Raises Missing for a link that leads nowhere.
     """
-    if not path.is_symlink():
+    if not os.path.islink(path):  # noqa: PTH114  (`is_symlink` may raise PermissionError)
         return path
     try:
         target = os.path.realpath(path, strict=True)
@@ -99,12 +124,87 @@ def behind_links(path: Path) -> Path:
     return Path(target)
 
 
+def open_to_read(path: Path) -> BufferedReader:
+    """Return a regular file, open. Raises OSError for any other.
+
+    To open a FIFO would wait for another program, and to open a device may set it off.
+    """
+    return open(path, "rb", opener=_open)
+
+
+def open_to_append(path: Path) -> FileIO:
+    """Return a regular file, open at its end; made when it is not there. Raises OSError."""
+    return open(path, "ab", buffering=0, opener=_open)
+
+
+def _open(path: str, flags: int) -> int:
+    with suppress(FileNotFoundError):
+        kind = stat.S_IFMT(os.stat(path).st_mode)  # noqa: PTH116
+        if kind == stat.S_IFDIR:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if kind != stat.S_IFREG:
+            found = f"{_KINDS.get(kind, 'something else')}, not a regular file"
+            raise OSError(errno.EINVAL, found, path)
+    # Whoever puts a FIFO there meanwhile does not make us wait either.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a regular file. Raises OSError."""
+    with open_to_read(path) as source:
+        return source.read()
+
+
 def read(path: Path) -> bytes:
-    """Return the bytes of a file that is to be written again. Raises Missing."""
+    """Return the bytes of a file that must be there. Raises Missing."""
+    with report_read_errors(path):
+        return read_bytes(path)
+
+
+def read_optional(path: Path) -> bytes | None:
+    """Return the bytes of a file; None when there is none.
+
+    Raises Missing for a file that cannot be read, and for a link that leads nowhere.
+    """
+    if is_present(path):
+        return read(path)
+    return None
+
+
+def is_present(path: Path) -> bool:
+    """Return whether there is something at a path. Raises Missing when that cannot be known."""
+    with report_read_errors(path):
+        try:
+            path.stat()
+        except FileNotFoundError:
+            for place in (path, *path.parents):
+                behind_links(place)
+            return False
+        return True
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, through to the disk. Raises OSError."""
+    if os.path.isdir(folder):  # noqa: PTH112  (`is_dir` may raise PermissionError)
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the names in a folder through to the disk: a power cut may not take them back."""
     try:
-        return path.read_bytes()
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # names may be added here that this account may not list
+    try:
+        os.fsync(descriptor)
     except OSError as error:
-        raise Missing(path, "a file that can be read", str(error.strerror)) from None
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _copy_permissions(path: Path, unfinished: Path) -> None:
@@ -123,7 +223,13 @@ def _copy_permissions(path: Path, unfinished: Path) -> None:
         os.utime(unfinished)
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 digest of a file of any size, in hex."""
-    with path.open("rb") as source:
+def digest(path: Path) -> str:
+    """Return the SHA-256 digest of a file of any size, in hex. Raises OSError."""
+    with open_to_read(path) as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """Return what `digest` does. Raises Missing."""
+    with report_read_errors(path):
+        return digest(path)

@@ -4,6 +4,8 @@ An error names the thing, what was expected and what was found; `hint` says what
 `cli` catches them. Any other exception is a bug and keeps its traceback.
 """
 
+from typing import Any
+
 
 class PostRunError(Exception):
     """A step cannot go on. `str()` is the one line that a user reads."""
@@ -16,6 +18,14 @@ class PostRunError(Exception):
             message += f"; {hint}"
         super().__init__(message)
         self.expected, self.actual, self.hint = expected, actual, hint
+
+    def __reduce__(self) -> Any:
+        """Return how to make it again: it comes whole out of a process of a pool."""
+        return _restore, (type(self), str(self)), vars(self)
+
+
+def _restore(kind: type[PostRunError], message: str) -> PostRunError:
+    return kind.__new__(kind, message)
 
 
 class Usage(PostRunError):

@@ -1,5 +1,6 @@
 """Kernel locks: they end with the process that holds them."""
 
+import errno
 import fcntl
 import os
 import socket
@@ -9,9 +10,9 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from postrun.core import terminal
+from postrun.core import disk, terminal
 from postrun.core.disk import report_write_errors
-from postrun.core.errors import Locked
+from postrun.core.errors import Locked, Missing
 
 _PAUSE = 0.05  # seconds between two attempts
 _OPEN_ATTEMPTS = 20
@@ -26,7 +27,8 @@ def hold(path: Path, wait: float, purpose: str) -> Iterator[None]:
     `purpose` tells those who wait what holds it. The file stays, but for folders that were made for
     it and that nothing else was written into: a step that was refused leaves nothing behind.
     """
-    new_folders = [folder for folder in path.parents if not folder.exists()]
+    with report_write_errors(path):
+        new_folders = [folder for folder in path.parents if not folder.exists()]
     with _acquire(path, wait) as lock_file:
         holder = f"{purpose}, process {os.getpid()} on {socket.gethostname()}"
         with report_write_errors(path):
@@ -45,7 +47,7 @@ def _acquire(path: Path, wait: float) -> FileIO:
     while True:
         with report_write_errors(path):
             lock_file = _open(path)
-        is_free = _try(lock_file)
+        is_free = _try(path, lock_file)
         # Its holder may have removed the file: who locks that one does not meet who makes another.
         if is_free and _is_at(path, lock_file):
             return lock_file
@@ -63,9 +65,12 @@ def _acquire(path: Path, wait: float) -> FileIO:
 
 
 def _open(path: Path, attempts: int = _OPEN_ATTEMPTS) -> FileIO:
+    # A link would lock, and write, a file that may be another's.
+    if path.is_symlink():
+        raise OSError(errno.EINVAL, "a symbolic link, not a regular file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("ab", buffering=0)
+        return disk.open_to_append(path)
     except (FileNotFoundError, FileExistsError):
         # Another process has just removed its unused folder, between two of these calls.
         if attempts == 1:
@@ -75,8 +80,8 @@ def _open(path: Path, attempts: int = _OPEN_ATTEMPTS) -> FileIO:
 
 def _holder(path: Path) -> str:
     holder = ""
-    with suppress(FileNotFoundError):
-        holder = path.read_text(encoding="utf-8", errors="replace")
+    with suppress(OSError):
+        holder = disk.read_bytes(path).decode(errors="replace")
     return holder or "a process that just started"
 
 
@@ -99,9 +104,18 @@ def _remove_unused(path: Path, new_folders: list[Path]) -> None:
                 folder.rmdir()
 
 
-def _try(lock_file: FileIO) -> bool:
+def _try(path: Path, lock_file: FileIO) -> bool:
+    """Return whether the lock is ours now. Raises Missing where there are no kernel locks.
+
+    That is no lock that another process holds (exit code 9): to try again later would not help. It
+    is a place where nothing can safely be written.
+    """
     try:
         fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError as error:
+        expected = "a file system with kernel locks (flock)"
+        hint = "move the workspace to another file system, or mount this one with locks"
+        raise Missing(path, expected, str(error.strerror), hint) from None
     return True

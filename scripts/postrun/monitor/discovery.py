@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from postrun.core import clock, run_names
+from postrun.core import clock, disk, run_names
 from postrun.core.locations import RunPaths
 from postrun.core.run_names import RunName
 from postrun.remote import processes
@@ -98,7 +98,7 @@ def is_closed(root: Path, folder: str, decided: set[str]) -> bool:
     if folder not in decided:
         return False
     run_paths = RunPaths(root, folder, None)
-    return run_paths.path("governance_audit_check").is_file()
+    return disk.is_present(run_paths.path("governance_audit_check"))
 
 
 def is_at_work(

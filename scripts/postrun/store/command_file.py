@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+from postrun.core import disk
+from postrun.core.errors import Invalid
+
 # The pieces of a word, as bash reads them.
 _PIECES = re.compile(
     rb"""
@@ -25,11 +28,16 @@ _LAST_CHARACTER = 0x10FFFF
 
 
 def option(path: Path, flag: str) -> str | None:
-    """Return the value of one option of a command file; None when it says none."""
+    """Return the value of one option of a command file; None when it says none, or is not there.
+
+    Raises Invalid for a file that cannot be read: what it says may decide.
+    """
     try:
-        content = path.read_bytes()
-    except OSError:
+        content = disk.read_bytes(path)
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise Invalid(path, "evidence that can be read", str(error.strerror)) from None
     return option_in(content, flag)
 
 

@@ -101,8 +101,11 @@ def infinite_cells(path: Path, numbers: Iterable[str]) -> dict[str, str]:
 
 
 def read_rows(path: Path, columns: Columns) -> list[Row]:
-    """Return copies of the rows of a table of ours; none when there is no file. Raises Invalid."""
-    if not path.exists():
+    """Return copies of the rows of a table of ours; none when there is no file.
+
+    Raises Missing for one that cannot be read, Invalid.
+    """
+    if not disk.is_present(path):
         return []
     content = _read_bytes(path)
     known = _parsed.get(path)
@@ -183,7 +186,7 @@ def _as_read(value: Any, kind: type) -> Any:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return disk.read_bytes(path)
     except FileNotFoundError:
         raise Missing(path, "a CSV file", "nothing there") from None
     except OSError as error:

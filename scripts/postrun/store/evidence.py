@@ -163,7 +163,7 @@ def digest_local(
             elif entry.is_file():
                 file = Path(entry.path)
                 try:
-                    local.files[path] = disk.sha256(file)
+                    local.files[path] = disk.digest(file)
                 except OSError as error:
                     problems[path] = str(error.strerror)
     if unreadable is None:
@@ -176,7 +176,7 @@ def digest_local(
 def digest_file(path: Path) -> str:
     """Return the SHA-256 of one piece of evidence. Raises Invalid when it cannot be read."""
     try:
-        return disk.sha256(path)
+        return disk.digest(path)
     except OSError as error:
         raise Invalid(
             path,

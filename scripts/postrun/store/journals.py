@@ -166,9 +166,9 @@ def _is_reported(entries: list[str], key: str) -> bool:
 
 
 def _read_notifications(path: Path) -> list[str]:
-    if not path.exists():
+    content = disk.read_optional(path)
+    if content is None:
         return []
-    content = _content(path)
     document = _parse_notifications(path, content)
     entries: list[str] = document["told"]
     return entries
@@ -217,9 +217,9 @@ def state(root: Path, path: Path) -> Entry | None:
 
     Raises Missing for one that cannot be read.
     """
-    if not path.exists():
+    content = disk.read_optional(path)
+    if content is None:
         return None
-    content = disk.read(path)
     lines, encoded = _first(path, content)
     workspace = RunPaths.of_workspace(root)
     return {
@@ -237,9 +237,9 @@ def changed_since(root: Path, recorded: Entry) -> str:
     path = root / recorded["path"]
     lines = terminal.counted(recorded["lines"], "line")
     expected = f"{path}: expected the {lines} of its closing"
-    if not path.exists():
+    content = disk.read_optional(path)
+    if content is None:
         return f"{expected}, found no file"
-    content = disk.read(path)
     number, encoded = _first(path, content, recorded["lines"])
     if number < recorded["lines"]:
         return f"{expected}, found {number}"
@@ -265,9 +265,7 @@ def _first(path: Path, content: bytes, number: int | None = None) -> tuple[int, 
 
 
 def _content(path: Path) -> bytes:
-    if not path.exists():
-        return b""
-    return disk.read(path)
+    return disk.read_optional(path) or b""
 
 
 def _digest(content: bytes) -> str:

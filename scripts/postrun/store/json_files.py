@@ -142,7 +142,7 @@ def try_parse(content: bytes | str | None, thing: object, schema: str = "") -> R
 def try_load(path: Path, schema: str = "") -> Reading:
     """Return the JSON of a file as `try_parse` does. What cannot be opened is a problem, too."""
     try:
-        content = path.read_bytes()
+        content = disk.read_bytes(path)
     except FileNotFoundError:
         return try_parse(None, path)
     except OSError as error:
@@ -319,7 +319,7 @@ def check(
 def load(path: Path, schema: str, hint: str = "") -> Any:
     """Return one JSON file, checked. Raises Missing with the hint, Invalid."""
     try:
-        content = path.read_bytes()
+        content = disk.read_bytes(path)
     except FileNotFoundError:
         raise Missing(path, "a file", "nothing there", hint) from None
     except OSError as error:
@@ -339,7 +339,7 @@ def read(run_paths: RunPaths, name: str, hint: str = "") -> Any:
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:
     """Return what `read` returns; None when there is no such file."""
-    if not run_paths.path(name).exists():
+    if not disk.is_present(run_paths.path(name)):
         return None
     return read(run_paths, name)
 

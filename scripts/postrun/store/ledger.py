@@ -305,8 +305,7 @@ def _outside_fences(text: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _read_view(root: Path) -> bytes | None:
     """Return the user's document; None when there is none. Raises Missing."""
-    path = disk.behind_links(locations.workspace_path(root, "stage_audit_log"))
-    return disk.read(path) if path.exists() else None
+    return disk.read_optional(locations.workspace_path(root, "stage_audit_log"))
 
 
 def _last_row_in_view(root: Path) -> str | None:
@@ -341,7 +340,7 @@ def _missing_last_row(root: Path, chain: _Chain) -> list[str]:
 def _read_chain(root: Path) -> _Chain:
     """Return the ledger as far as it is in the file now. Raises Invalid for half a line."""
     path = locations.workspace_path(root, "stage_ledger")
-    content = disk.read(path) if path.exists() else b""
+    content = disk.read_optional(path) or b""
     if content and not content.endswith(b"\n"):
         raise Invalid(path, "whole lines", "half a line at the end", _RESTORE)
     chain = _chains.get(path)

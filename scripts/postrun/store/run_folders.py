@@ -2,30 +2,33 @@
 
 import os
 import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from postrun.core import locations, run_names
+from postrun.core import disk, locations, run_names
 from postrun.core.locations import RunPaths
 
 # A folder that is made within one tick of the file system's clock may leave its parent's time as it
 # was.
 _CLOCK_TICK = 50_000_000  # nanoseconds
+_LISTED = "a folder that can be listed"
 
 
 def list_folders(root: Path) -> tuple[str, ...]:
-    """Return the names of all that is where run folders are, in order.
+    """Return the names of all that is where run folders are, in order. Raises Missing.
 
     It is listed again only when a folder was added, renamed or removed since.
     """
     parent = root / locations.RUNS
-    if not parent.is_dir():
-        return ()
-    now = time.time_ns()
-    changed = parent.stat().st_mtime_ns
-    if now - changed <= _CLOCK_TICK:
-        changed = now
-    return _list(parent, changed)
+    with disk.report_read_errors(parent, _LISTED):
+        if not parent.is_dir():
+            return ()
+        now = time.time_ns()
+        changed = parent.stat().st_mtime_ns
+        if now - changed <= _CLOCK_TICK:
+            changed = now
+        return _list(parent, changed)
 
 
 @lru_cache(maxsize=8)
@@ -35,11 +38,15 @@ def _list(parent: Path, _changed: int) -> tuple[str, ...]:
 
 
 def list_files(root: Path, folder: str) -> frozenset[str]:
-    """Return the names of what is directly in a run folder; none when it is no folder."""
-    try:
-        names = os.listdir(root / locations.RUNS / folder)  # noqa: PTH208
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()
+    """Return the names of what is directly in a run folder; none when it is no folder.
+
+    Raises Missing for a folder that cannot be listed.
+    """
+    path = root / locations.RUNS / folder
+    names = []
+    no_folder = suppress(FileNotFoundError, NotADirectoryError)
+    with disk.report_read_errors(path, _LISTED), no_folder:
+        names = os.listdir(path)  # noqa: PTH208
     return frozenset(names)
 
 
@@ -49,6 +56,8 @@ def list_closed(root: Path) -> list[str]:
     for folder in list_folders(root):
         run_paths = RunPaths(root, folder, None)
         plan = run_paths.path("governance_remediation_plan")
-        if run_names.parse_run_name(folder) and plan.exists():
+        if not run_names.parse_run_name(folder):
+            continue
+        if plan.name in list_files(root, folder):
             closed.append(folder)
     return closed

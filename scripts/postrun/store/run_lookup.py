@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from postrun.core import locations, run_names
+from postrun.core import disk, locations, run_names
 from postrun.core.errors import AmbiguousRun, Missing, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
@@ -143,7 +143,7 @@ def _detected_run(request: RunRequest) -> str:
         run_paths = RunPaths(request.root, folder, None)
         if name is None or name.tag != tag:
             continue  # of a tag that only ends like this one
-        if not run_paths.path("run_detection").exists():
+        if not disk.is_present(run_paths.path("run_detection")):
             continue
         detection = json_files.read(run_paths, "run_detection")
         raw_tag = detection["decision_tag"]

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 from pathlib import Path
 
+from postrun.core import disk
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import PROJECT
 from postrun.store import configuration
@@ -110,6 +111,6 @@ def _public_half(key: Path) -> bytes:
 
 def _read(path: Path, expected: str, hint: str = "") -> bytes:
     try:
-        return path.read_bytes()
+        return disk.read_bytes(path)
     except OSError as error:
         raise Missing(path, expected, str(error.strerror), hint) from None

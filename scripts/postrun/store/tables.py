@@ -28,7 +28,7 @@ def read_table(root: Path, name: str) -> Rows:
 def read_existing(root: Path, name: str, hint: str = _CLOSE_FIRST) -> Rows:
     """Return the rows of a table that must be there. Raises Missing with the hint, Invalid."""
     path = locations.workspace_path(root, name)
-    if not path.exists():
+    if not disk.is_present(path):
         expected = "a table"
         raise Missing(path, expected, "nothing there", hint)
     if _is_foreign(path, name):
@@ -40,7 +40,7 @@ def read_existing(root: Path, name: str, hint: str = _CLOSE_FIRST) -> Rows:
 
 def _is_foreign(path: Path, name: str) -> bool:
     """Return whether another program wrote what is at the path of a table."""
-    if not path.is_file():
+    if not disk.is_present(path):
         return False
     content = disk.read(path)
     if not content.strip():

@@ -4,8 +4,11 @@ import errno
 import hashlib
 import os
 import signal
+import socket
+import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -147,7 +150,7 @@ def test_where_nothing_can_be_written_is_one_line(tmp_path: Path) -> None:
     assert names(tmp_path) == ["audit"]
 
 
-def test_content_is_on_the_disk_before_the_name_is(
+def test_content_is_on_the_disk_before_the_name_is_and_then_the_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
@@ -164,7 +167,11 @@ def test_content_is_on_the_disk_before_the_name_is(
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", moved)
     disk.replace(tmp_path / "x.json", b"new")
-    assert calls == ["fsync", "replace"]
+    assert calls == ["fsync", "replace", "fsync"]
+    calls.clear()
+    disk.replace(tmp_path / "a/b/x.json", b"new")
+    # Each of the two new names in its folder, then as before.
+    assert calls == ["fsync", "fsync", "fsync", "replace", "fsync"]
 
 
 @pytest.mark.parametrize(
@@ -193,3 +200,61 @@ def test_the_digest_is_sha256(tmp_path: Path, size: int) -> None:
     content = os.urandom(size)
     (tmp_path / "x").write_bytes(content)
     assert disk.sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def make_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+SPECIAL = [
+    (os.mkfifo, "a FIFO, not a regular file"),
+    (make_socket, "a socket, not a regular file"),
+    (make_device, "a device, not a regular file"),
+    (Path.mkdir, "Is a directory"),
+]
+
+
+@pytest.mark.parametrize(("make", "found"), SPECIAL)
+def test_what_is_no_regular_file_is_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], None], found: str
+) -> None:
+    path = tmp_path / "x.json"
+    make(path)
+    for read in (disk.read, disk.read_optional, disk.sha256):
+        with pytest.raises(Missing, match=f"expected a file that can be read, found {found}"):
+            read(path)
+    with pytest.raises(Missing, match=f"a place that can be written to, found {found}"):
+        disk.replace(path, b"new")
+    assert names(tmp_path) == ["x.json"]
+
+
+def test_a_link_that_leads_nowhere_is_no_missing_file(tmp_path: Path) -> None:
+    (tmp_path / "x.json").symlink_to("nowhere")
+    (tmp_path / "audit").symlink_to("/no/such/disk")
+    (tmp_path / "loop").symlink_to("loop")
+    assert disk.read_optional(tmp_path / "y.json") is None
+    for path in (tmp_path / "x.json", tmp_path / "audit/y.json"):
+        with pytest.raises(Missing, match="expected a symbolic link to a file, found a link to"):
+            disk.read_optional(path)
+    for path in (tmp_path / "loop", tmp_path / "loop/y.json"):
+        with pytest.raises(Missing, match="found Too many levels of symbolic links"):
+            disk.is_present(path)
+
+
+def test_a_folder_that_cannot_be_written_through_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def fail_for_folders(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", fail_for_folders)
+    assert disk.replace(tmp_path / "a/x.json", b"new")

@@ -1,5 +1,7 @@
 """Every error is one line and has its exit code, as README promises."""
 
+import pickle
+
 import pytest
 
 from postrun.core import errors
@@ -27,6 +29,13 @@ KINDS = {
 def test_every_error_has_its_code() -> None:
     assert {name: kind.exit_code for name, kind in KINDS.items()} == CODES
     assert errors.INTERRUPTED not in CODES.values()
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_an_error_comes_whole_out_of_another_process(name: str) -> None:
+    error = KINDS[name]("run.pid", "a number", "'x'", "look there")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.exit_code) == (type(error), str(error), error.exit_code)
 
 
 @pytest.mark.parametrize("name", CODES)

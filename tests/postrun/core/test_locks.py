@@ -1,17 +1,21 @@
 """Locks die with the process that held them, and those who wait learn who holds them."""
 
+import errno
+import fcntl
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
-from postrun.core import locks
+from postrun.core import disk, locks
 from postrun.core.errors import Locked, Missing
 from postrun.core.locations import PROJECT
 
@@ -154,16 +158,65 @@ def test_a_folder_that_another_holder_removes_meanwhile_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "audit/.locks/run.lock"
-    real_open = Path.open
+    real_open = disk.open_to_append
     removed: list[Path] = []
 
-    def open_late(self: Path, *args: object, **options: object) -> object:
+    def open_late(file: Path) -> FileIO:
         if not removed:
-            self.parent.rmdir()
-            removed.append(self)
-        return real_open(self, *args, **options)  # type: ignore[call-overload]
+            file.parent.rmdir()
+            removed.append(file)
+        return real_open(file)
 
-    monkeypatch.setattr(Path, "open", open_late)
+    monkeypatch.setattr(disk, "open_to_append", open_late)
     with locks.hold(path, wait=0, purpose="x"):
         assert path.exists()
     assert removed == [path]
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def make_link(path: Path) -> None:
+    (path.parent / "notes.txt").write_text("a user's")
+    path.symlink_to("notes.txt")
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (make_fifo, "a FIFO, not a regular file"),
+        (make_socket, "a socket, not a regular file"),
+        (make_link, "a symbolic link, not a regular file"),
+        (Path.mkdir, "Is a directory"),
+    ],
+)
+def test_what_is_no_regular_file_is_no_lock(
+    tmp_path: Path, make: Callable[[Path], None], found: str
+) -> None:
+    path = tmp_path / "run.lock"
+    make(path)
+    before = {file.name for file in tmp_path.iterdir()}
+    with pytest.raises(Missing, match=f"that can be written to, found {found}"):  # noqa: SIM117
+        with locks.hold(path, wait=60, purpose="x"):
+            pytest.fail("held")
+    assert {file.name for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_without_locks_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    expected = r"run\.lock: expected a file system with kernel locks \(flock\), found "
+    with pytest.raises(Missing, match=expected + os.strerror(number)):  # noqa: SIM117
+        with locks.hold(tmp_path / "run.lock", wait=600, purpose="x"):
+            pytest.fail("held")

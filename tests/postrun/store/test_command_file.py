@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from postrun.core.errors import Invalid
 from postrun.store import command_file
 
 
@@ -42,9 +43,10 @@ def test_bytes_that_are_no_text_are_read_all_the_same(tmp_path: Path) -> None:
     assert command_file.option(path, "--factor") == "x"
 
 
-def test_an_option_that_may_not_be_read_is_not_known(tmp_path: Path) -> None:
+def test_a_command_that_cannot_be_read_is_no_command_without_options(tmp_path: Path) -> None:
     (tmp_path / "command.sh").mkdir()
-    assert command_file.option(tmp_path / "command.sh", "--factor") is None
+    with pytest.raises(Invalid, match=r"command\.sh: expected evidence .*, found Is a directory"):
+        command_file.option(tmp_path / "command.sh", "--factor")
 
 
 @pytest.mark.parametrize(
