@@ -1,50 +1,99 @@
 """Start one planned run on the workstation: the command of the given rank, unchanged,
 with the variables that the plan sets for it.
 
-Reads  audit/factor_registry/next_run_plan.json, and asks the workstation again
+Reads  audit/factor_registry/next_run_plan.json, and what the plan was made from; and asks the
+       workstation again
 Writes nothing here; the launcher there makes the run folder. It prints the command; what the
 launcher prints goes to stderr. With --json both are in one object on stdout.
-A command is refused when something blocks it according to the plan or the workstation, when a run
-has its tag by now, or when the queue has changed since the plan was made.
+The command is made again from queue, registry and the source run's files. It is refused when the
+plan says anything else, when a file that it needs is not on the workstation, when a run has its tag
+by now, or when the queue has changed since the plan was made.
 Exit codes: 0 started (or, with --dry-run, could be), 1 the launcher refused, 2 usage, 3 no plan, no
-such rank or something is missing, 4 the plan is not current, 5 the tag is taken, 6 the workstation
-did not answer.
+such rank or something is missing, 4 the plan is not current or was edited, 5 the tag is taken, 6
+the workstation did not answer.
 
     python scripts/execute_next_run_plan.py --rank 1 --dry-run
 """
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from postrun import cli
 from postrun.core import disk
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
+from postrun.decide.planning import RemoteFiles
+from postrun.planner import commands
+from postrun.planner.commands import PLAN, QUEUE, REGISTRY
 from postrun.remote import launch
-from postrun.store import json_files
+from postrun.store import json_files, tables
+from postrun.store.tables import Row, Rows
 
-PLAN = "next_run_plan"
 _AGAIN = "plan again: make next-run-plan"
+# What the workstation answered when the plan was made; it is asked again.
+_ANSWERS = ("blocked_by", "unchecked")
+
+
+@dataclass(frozen=True)
+class PlannedCommand:
+    """One command of the plan, and what the plan was made from."""
+
+    root: Path
+    thing: str  # its name in messages
+    command: Row
+    plan_tags: frozenset[str]  # of all commands of the plan
+    queue: Rows
+    registry: Rows
+
+    def make_again(self) -> Row:
+        """Return the command made again. Raises Invalid when the plan says anything else."""
+        rows = {row["rank"]: row for row in self.queue}
+        row = rows.get(self.command["rank"])
+        if row is None:
+            raise Invalid(self.thing, "a rank of the queue", "one that it does not have", _AGAIN)
+        source = commands.read_source(self.root, row)
+        tag = self.command["tag"]
+        command = commands.make_command(row, source, tag, remote_files=None)
+        different = []
+        for name, value in command.items():
+            # As bytes: to Python, true is equal to 1.
+            is_same = json_files.encode(value) == json_files.encode(self.command[name])
+            if name not in _ANSWERS and not is_same:
+                different.append(name)
+        if different:
+            expected = f"what queue, registry and run {source.run} say"
+            found = f"another {', '.join(different)}"
+            raise Invalid(self.thing, expected, found, _AGAIN)
+        return command
+
+    def check_tag(self, remote_files: RemoteFiles) -> None:
+        """Raise Invalid when the command would be given another tag now, AmbiguousRun when a run in
+        this workspace has it.
+
+        Tags of this plan count as free: runs of other ranks may have been started by now.
+        """
+        tag = self.command["tag"]
+        taken_here = commands.taken_tags(self.root, self.registry)
+        launch.check_tag(tag, taken_here, _AGAIN)
+        taken = taken_here | remote_files.tags
+        tags = commands.free_tags(self.registry, taken - self.plan_tags)
+        for row, free_tag in zip(self.queue, tags, strict=False):
+            if row["rank"] == self.command["rank"] and tag != free_tag:
+                raise Invalid(self.thing, f"tag {free_tag}", tag, _AGAIN)
 
 
 def execute(args: argparse.Namespace) -> int:
     """Start the command of this rank when its plan is current; return 0, else 1.
 
-    Raises Missing, Invalid.
+    Raises Missing, Invalid, AmbiguousRun.
     """
     request = cli.parse_request(args, needs_run=False)
-    workspace = RunPaths.of_workspace(request.root)
-    plan = json_files.read(workspace, PLAN)
-    _check_current(workspace, plan)
     rank = f"rank {args.rank}"
-    commands = {command["rank"]: command for command in plan["commands"]}
-    command = commands.get(args.rank)
-    if command is None:
-        ranks = ", ".join(map(str, commands)) or "none"
-        expected = f"a planned command (ranks: {ranks})"
-        raise Missing(rank, expected, "none")
+    planned = _read_planned(request.root, args.rank)
+    command = planned.make_again()
     if command["argv"] is None:
         expected = "a command whose inputs are known"
         reasons = "; ".join(command["blocked_by"])
@@ -58,6 +107,27 @@ def execute(args: argparse.Namespace) -> int:
         _AGAIN,
         args.json,
         command["environment"],
+        planned.check_tag,
+    )
+
+
+def _read_planned(root: Path, rank: int) -> PlannedCommand:
+    """Return the command of a rank. Raises Missing, Invalid."""
+    workspace = RunPaths.of_workspace(root)
+    plan = json_files.read(workspace, PLAN)
+    _check_current(workspace, plan)
+    planned = {command["rank"]: command for command in plan["commands"]}
+    if rank not in planned:
+        ranks = ", ".join(map(str, planned)) or "none"
+        expected = f"a planned command (ranks: {ranks})"
+        raise Missing(f"rank {rank}", expected, "none")
+    return PlannedCommand(
+        root,
+        thing=f"{workspace.path(PLAN)}: rank {rank}",
+        command=planned[rank],
+        plan_tags=frozenset(command["tag"] for command in planned.values()),
+        queue=tables.read_existing(root, QUEUE),
+        registry=tables.read_existing(root, REGISTRY),
     )
 
 

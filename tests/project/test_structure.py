@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("core",),
     ("store", "decide"),
     ("remote",),
-    ("detect", "audit", "review", "monitor", "launcher", "verify"),
+    ("detect", "audit", "review", "planner", "monitor", "launcher", "verify"),
     ("cli",),
     ("scripts",),
     ("steps",),

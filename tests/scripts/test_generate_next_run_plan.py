@@ -292,6 +292,112 @@ def test_a_plan_of_an_earlier_release_is_refused(
     assert "expected a plan of this release" in capsys.readouterr().err
 
 
+def flag_value(flag: str, value: str) -> Callable[[dict[str, Any]], None]:
+    """Return a change of one option's value in the planned command."""
+
+    def change(command: dict[str, Any]) -> None:
+        argv = command["argv"]
+        argv[argv.index(flag) + 1] = value
+
+    return change
+
+
+def other_tag(command: dict[str, Any], tag: str = "committee_2026-02-21_run7") -> None:
+    flag_value("--tag", tag)(command)
+    command["tag"] = tag
+
+
+EDITS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "a shell": (lambda row: row.update(argv=["bash", "-c", "touch launched.txt"]), "scripts/work"),
+    "another program": (lambda row: row["argv"].__setitem__(0, "/tmp/bash"), "'bash'"),
+    "another script": (lambda row: row["argv"].__setitem__(1, "./x.sh"), "workstation_official"),
+    "no launcher": (lambda row: row["argv"].__delitem__(slice(1, None)), "argv"),
+    "a flag's value": (flag_value("--threads", "64"), "another argv"),
+    "another factor": (flag_value("--factor", "x"), "another argv"),
+    "a flag more": (lambda row: row["argv"].append("--skip-costs"), "another argv"),
+    "a flag less": (lambda row: row["argv"].remove("--require-clean"), "another argv"),
+    "unknown inputs": (lambda row: row.update(argv=None), "another argv"),
+    "LD_PRELOAD": (lambda row: row["environment"].update(LD_PRELOAD="x.so"), "'LD_PRELOAD'"),
+    "PATH": (lambda row: row["environment"].update(PATH="/tmp"), "'PATH'"),
+    "a setting": (lambda row: row["environment"].update(DQ_MIN_ROWS="1"), "another environment"),
+    "no settings": (lambda row: row.update(environment={}), "another environment"),
+    "fewer files": (lambda row: row["files"].pop(), "another files"),
+    "more files": (lambda row: row["files"].append("/etc/passwd"), "another files"),
+    "factor": (lambda row: row.update(factor="x"), "another factor"),
+    "source run": (
+        lambda row: row.update(source_run="2026-02-20_010101_production_gates_x"),
+        "another source_run",
+    ),
+    "priority": (lambda row: row.update(priority=0.125), "another priority"),
+    "hypotheses": (lambda row: row.update(hypotheses=[]), "another hypotheses"),
+    "tag": (lambda row: row.update(tag="committee_2026-02-21_run7"), "another argv"),
+    "tag everywhere": (other_tag, "expected tag committee_2026-02-21_run1"),
+}
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """Give a workstation, a workspace with one planned run, and its plan. Nothing starts it."""
+    remote, local = tmp_path_factory.mktemp("remote"), tmp_path_factory.mktemp("local")
+    equip(remote)
+    factory.make_run(remote, passing=False)
+    close(remote, local, factory.TAG)
+    assert execute(remote, local, "--dry-run") == 0
+    return remote, local, locations.workspace_path(local, "next_run_plan").read_text()
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_plan_is_refused(
+    planned: tuple[Path, Path, str], edit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remote, local, text = planned
+    change, words = EDITS[edit]
+    document = json.loads(text)
+    change(document["commands"][0])
+    locations.workspace_path(local, "next_run_plan").write_text(json.dumps(document))
+    assert execute(remote, local) == 4
+    output = capsys.readouterr()
+    (line,) = output.err.splitlines()
+    assert words in line
+    assert (output.out, (remote / "launched.txt").exists()) == ("", False)
+
+
+def test_an_edited_source_is_refused(
+    remote: Path, closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command is made again from the files of the run, not from the plan."""
+    context = next((closed / locations.RUNS).glob("*/context.json"))
+    document = json.loads(context.read_text()) | {"threads": 64}
+    context.write_text(json.dumps(document))
+    assert execute(remote, closed) == 4
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (remote / "launched.txt").exists()
+
+
+def test_the_ranks_of_one_plan_can_be_started_in_any_order(remote: Path, local: Path) -> None:
+    equip(remote)
+    for number, factor in enumerate(("value", "size", "quality"), 1):
+        factory.make_run(remote, tag=f"t{number}", stamp=f"2026-02-2{number}_010101", factor=factor)
+        close(remote, local, f"t{number}")
+    first, second, third = plan(local)["commands"]
+    for command in (second, third, first):
+        assert execute(remote, local, rank=command["rank"]) == 0
+        folder = f"2026-02-24_010101_production_gates_{command['tag']}"
+        # Each is on its way: there, and here, where it is monitored.
+        (remote / locations.RUNS / folder).mkdir()
+        (local / locations.RUNS / folder).mkdir()
+    assert execute(remote, local, rank=1) == 5
+
+
+def test_a_tag_that_only_this_workspace_knows_is_taken(
+    remote: Path, closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = "2026-02-21_090001_production_gates_committee_2026-02-21_run1"
+    (closed / locations.RUNS / folder).mkdir()
+    assert execute(remote, closed) == 5
+    assert "a run that has it" in capsys.readouterr().err
+
+
 def test_hostile_words_reach_the_launcher_as_they_are(
     remote: Path, local: Path, sshd: Sshd
 ) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from postrun.core import disk, terminal
 from postrun.core.errors import AmbiguousRun, Missing, Unreachable
 from postrun.core.request import RunRequest
 from postrun.decide import planning
+from postrun.decide.planning import RemoteFiles
 from postrun.remote.workstation import open_workstation
 
 Words = Sequence[str]
@@ -21,11 +23,13 @@ def start(
     hint: str,
     as_json: bool,
     environment: Mapping[str, str] | None = None,
+    check: Callable[[RemoteFiles], None] = lambda _: None,
 ) -> int:
     """Run the launcher's command for the request's tag; return 0 when it started a run, else 1.
 
     `run` is its name in messages, `files` are needed on the workstation, `hint` says what to do
-    when the tag is taken, `environment` is set for the launcher. With --dry-run nothing is started.
+    when the tag is taken, `environment` is set for the launcher, and `check` raises what speaks
+    against the start once the workstation has answered. With --dry-run nothing is started.
     Raises Missing, AmbiguousRun, Unreachable.
     """
     variables = environment or {}
@@ -37,9 +41,8 @@ def start(
     if absent:
         expected = f"its files on workstation {request.host}"
         raise Missing(run, expected, f"no {', no '.join(absent)}")
-    if request.tag in remote_files.tags:
-        tag = f"decision tag {request.tag}"
-        raise AmbiguousRun(tag, "a free one", "a run that has it", hint)
+    check_tag(request.tag, remote_files.tags, hint)
+    check(remote_files)
     if not as_json:
         print(shlex.join(full_command), flush=True)
     if not disk.DRY_RUN.get():
@@ -62,6 +65,12 @@ def start(
     for message in messages:
         terminal.say(message)
     return exit_code
+
+
+def check_tag(tag: str | None, taken: AbstractSet[str], hint: str) -> None:
+    """Raise AmbiguousRun when a run has the tag."""
+    if tag in taken:
+        raise AmbiguousRun(f"decision tag {tag}", "a free one", "a run that has it", hint)
 
 
 def _answer_lost(request: RunRequest, run: str, error: Unreachable) -> Unreachable:

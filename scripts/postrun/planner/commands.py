@@ -1,0 +1,133 @@
+"""Make planned commands from the queue, the registry and the source runs' files."""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+from postrun.core import locations, run_names, values
+from postrun.core.artifacts import Home
+from postrun.core.locations import RunPaths
+from postrun.decide import data_settings, gates, planning
+from postrun.decide.planning import RemoteFiles, Source
+from postrun.store import check_catalogue, configuration, evidence, json_files, run_folders
+from postrun.store.tables import Row, Rows
+
+PLAN = "next_run_plan"
+QUEUE = "factor_candidate_queue"
+REGISTRY = "factor_experiment_registry"
+
+
+def taken_tags(root: Path, registry: Rows) -> set[str]:
+    """Return the tags that a run in this workspace has."""
+    taken = {row["decision_tag"] for row in registry}
+    for folder in run_folders.list_folders(root):
+        name = run_names.parse_run_name(folder)
+        if name is not None:
+            taken.add(name.tag)
+    return taken
+
+
+def free_tags(registry: Rows, taken: AbstractSet[str]) -> Iterator[str]:
+    """Yield the tags for the rows of the queue, best first: those of the newest run's day."""
+    newest = max((row["started"] for row in registry), default="")
+    return planning.free_tags(newest, taken)
+
+
+def read_source(root: Path, row: Row) -> Source:
+    """Return what the source run left. What cannot be read is None and blocks later, by name."""
+    run_paths = RunPaths(root, row["run"], row["gate_folder"])
+    report = None
+    if row["gate_folder"]:
+        report = _read(run_paths, "production_gates_report")
+    context = _read(run_paths, "context")
+    return Source(
+        run=row["run"],
+        report=report,
+        context=context,
+        preflight=_read(run_paths, "preflight"),
+        remediation=_read(run_paths, "governance_remediation_plan"),
+        data_quality=_read_data_quality(run_paths, context),
+    )
+
+
+def _read_data_quality(run_paths: RunPaths, context: Any) -> Any:
+    """Return the report that the context names; without a context, the newest of the run."""
+    named = values.member(context, "data_quality_report_json")
+    path = evidence.local_path(locations.RUNS, run_paths.run, named)
+    if context is None:
+        # The newest, as the launcher takes it: their folders are named by the time.
+        folder = run_paths.folder(Home.RUN)
+        found = folder.glob("data_quality/*/data_quality_report.json")
+        path = max(map(run_paths.relative, found), default=None)
+    if path is None:
+        return None
+    report = run_paths.root / path
+    return json_files.try_load(report, "data_quality_report").value
+
+
+def _read(run_paths: RunPaths, name: str) -> Any:
+    # The audit of that run names what is wrong with the file; here it is only unknown.
+    return json_files.try_read(run_paths, name).value
+
+
+def make_command(
+    row: Row,
+    source: Source,
+    tag: str,
+    remote_files: RemoteFiles | None,
+) -> Row:
+    """Return one planned run."""
+    notes = f"{row['action']} after {source.run}"
+    argv, unknown = planning.build_command(source, tag, notes)
+    files = planning.needed_files(source)
+    blocked, unchecked = planning.blockers(files, remote_files)
+    failed_gates = list(map(gates.numbers, gates.failed(source.report)))
+    return {
+        "rank": row["rank"],
+        "factor": row["factor"],
+        "slot": row["slot"],
+        "action": row["action"],
+        "priority": row["priority"],
+        "source_run": source.run,
+        "tag": tag,
+        "argv": argv,
+        "environment": data_settings.variables(source.data_quality),
+        "files": files,
+        "blocked_by": [*unknown, *blocked],
+        "unchecked": unchecked,
+        "failed_gates": failed_gates,
+        "high_items": list(_high_items(source)),
+        "hypotheses": list(_hypotheses(source, failed_gates)),
+    }
+
+
+def _items(source: Source) -> Rows:
+    """Return the items of the source run's remediation plan."""
+    if source.remediation is None:
+        return []
+    items: Rows = source.remediation["items"]
+    return items
+
+
+def _high_items(source: Source) -> Iterator[Row]:
+    for item in _items(source):
+        if item["severity"] == "High":
+            yield {"check": item["check"], "remedy": item["remedy"]}
+
+
+def _hypotheses(source: Source, failed_gates: Rows) -> Iterator[Row]:
+    """Yield what the next run could test: for each failed gate, then for each failed check."""
+    of_gates = {}
+    rules = configuration.load("gate_hypotheses")
+    for entry in rules["gates"]:
+        of_gates[entry["gate"]] = entry["hypothesis"]
+    for failed in failed_gates:
+        gate = failed["gate"]
+        if gate in of_gates:
+            yield {"about": gate, "hypothesis": of_gates[gate]}
+    checks = check_catalogue.checks()
+    for item in _items(source):
+        check = item["check"]
+        if check in checks:
+            yield {"about": check, "hypothesis": checks[check].hypothesis}

@@ -1,0 +1,59 @@
+"""Planned commands: which tags are taken and free, and what an unreadable source run leaves."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import factory
+from postrun.core import locations
+from postrun.planner import commands
+
+RUN = "2026-02-21_010101_production_gates_a"
+QUEUED: dict[str, Any] = {
+    "rank": 1,
+    "factor": "value",
+    "slot": "robust",
+    "action": "rerun",
+    "priority": 0.5,
+    "run": RUN,
+    "gate_folder": None,
+}
+
+
+def test_tags_of_registry_and_folders_are_taken(local: Path) -> None:
+    for name in (RUN, "notes"):
+        (local / locations.RUNS / name).mkdir(parents=True)
+    assert commands.taken_tags(local, [{"decision_tag": "b c"}]) == {"a", "b c"}
+
+
+@pytest.mark.parametrize(
+    ("started", "first"),
+    [
+        (["2026-02-21_010101", "2026-02-23_010101"], "committee_2026-02-23_run2"),
+        ([], "committee__run1"),
+    ],
+)
+def test_free_tags_are_those_of_the_newest_day(started: list[str], first: str) -> None:
+    registry: list[dict[str, Any]] = [{"started": stamp} for stamp in started]
+    tags = commands.free_tags(registry, {"committee_2026-02-23_run1"})
+    assert next(tags) == first
+    assert len(set(itertools.islice(tags, 3))) == 3
+
+
+def test_a_source_run_that_is_gone_leaves_no_command(local: Path) -> None:
+    source = commands.read_source(local, QUEUED)
+    assert (source.report, source.context, source.data_quality) == (None, None, None)
+    command = commands.make_command(QUEUED, source, "t", remote_files=None)
+    assert (command["argv"], command["tag"], command["environment"]) == (None, "t", {})
+    assert command["blocked_by"][0].startswith(f"gate report of {RUN} is missing or broken")
+
+
+def test_the_newest_data_quality_report_counts_where_no_context_names_one(local: Path) -> None:
+    made = factory.make_run(local)
+    folder = made.run_dir(local)
+    (folder / "context.json").unlink()
+    row = {**QUEUED, "run": made.run_folder}
+    source = commands.read_source(local, row)
+    assert source.data_file == "data/prices.csv"
