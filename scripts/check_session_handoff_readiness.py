@@ -23,7 +23,15 @@ from postrun.core.errors import PostRunError
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history
-from postrun.store import configuration, json_files, ledger, page_files, run_folders, tables
+from postrun.store import (
+    configuration,
+    documents,
+    json_files,
+    ledger,
+    page_files,
+    run_folders,
+    tables,
+)
 from postrun.store.tables import Row, Rows
 
 READINESS, PLAN = "handoff_readiness", "next_run_plan"
@@ -97,7 +105,7 @@ def _read_workspace(root: Path) -> Workspace:
         registry=attempt(_read_checked, root, REGISTRY) or [],
         queue=attempt(_read_checked, root, QUEUE) or [],
         patterns=attempt(_read_checked, root, PATTERNS) or [],
-        plan=attempt(json_files.read_optional, RunPaths.of_workspace(root), PLAN) or {},
+        plan=attempt(documents.read_optional, RunPaths.of_workspace(root), PLAN) or {},
         artifacts=_list_artifacts(root),
         faults=faults,
     )
@@ -309,7 +317,7 @@ def _next_work(workspace: Workspace) -> Row:
 
 def _high_items(root: Path, run: str) -> Iterator[Row]:
     """Yield the High items of a run's remediation plan; none when it cannot be read."""
-    plan = json_files.try_read(RunPaths(root, run, None), "governance_remediation_plan").value
+    plan = documents.try_read(RunPaths(root, run, None), "governance_remediation_plan").value
     for item in (plan or {"items": []})["items"]:
         if item["severity"] == "High":
             yield {"run": run, "check": item["check"], "remedy": item["remedy"]}
@@ -333,7 +341,7 @@ def _digest(root: Path, name: str) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check the workspace."""
-    return cli.step_main(hand_over, __doc__, argv, needs_run=False)
+    return cli.step_main(hand_over, __doc__, argv, needs_run=False, name="handoff-readiness")
 
 
 if __name__ == "__main__":

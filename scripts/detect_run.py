@@ -32,7 +32,7 @@ from postrun.detect.reports import ReportRow
 from postrun.detect.runs import ChosenRun, RunResult
 from postrun.remote.answers import RemoteListing, ReportListing
 from postrun.remote.workstation import Workstation, open_workstation
-from postrun.store import configuration, json_files, run_lookup
+from postrun.store import configuration, documents, run_lookup
 
 
 def detect(request: RunRequest, _: RunPaths) -> StepResult:
@@ -69,7 +69,7 @@ def detect(request: RunRequest, _: RunPaths) -> StepResult:
         "gate_folder": run_lookup.requested_gate(request),
     }
     run_paths = RunPaths(request.root, chosen.folder, document["gate_folder"])
-    json_files.write(run_paths, "run_detection", document)
+    documents.write(run_paths, "run_detection", document)
     written = run_paths.path("run_detection")
     return StepResult(_summary(document), (written,))
 
@@ -172,8 +172,8 @@ def _utc_offsets(detection: Detection) -> tuple[timedelta | None, timedelta | No
 def _earlier_detection(request: RunRequest, chosen: ChosenRun) -> Json:
     """Return what an earlier detection wrote, such as why the run was given up."""
     run_paths = RunPaths(request.root, chosen.folder, None)
-    # One that cannot be read is written again.
-    return json_files.try_read(run_paths, "run_detection").members
+    # One that cannot be read, or that was changed, is written again.
+    return documents.read_existing(run_paths, "run_detection")
 
 
 def _summary(document: Json) -> str:
@@ -196,6 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         argv,
         *flags,
+        name="detect-run",
         lock=cli.RUN,
         finds_run=True,
     )

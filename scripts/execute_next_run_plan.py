@@ -29,7 +29,7 @@ from postrun.decide.planning import RemoteFiles
 from postrun.planner import commands
 from postrun.planner.commands import PLAN, QUEUE, REGISTRY
 from postrun.remote import launch
-from postrun.store import json_files, tables
+from postrun.store import documents, json_files, tables
 from postrun.store.tables import Row, Rows
 
 _AGAIN = "plan again: make next-run-plan"
@@ -114,7 +114,7 @@ def execute(args: argparse.Namespace) -> int:
 def _read_planned(root: Path, rank: int) -> PlannedCommand:
     """Return the command of a rank. Raises Missing, Invalid."""
     workspace = RunPaths.of_workspace(root)
-    plan = json_files.read(workspace, PLAN)
+    plan = documents.read(workspace, PLAN)
     _check_current(workspace, plan)
     planned = {command["rank"]: command for command in plan["commands"]}
     if rank not in planned:

@@ -16,28 +16,24 @@ Exit code: 0 recorded, whatever the decision; 3 something is missing; 4 somethin
 """
 
 import json
-import shlex
-from contextlib import suppress
 from typing import Any
 
 from postrun import cli
 from postrun.core import disk, run_names, values
 from postrun.core.artifacts import Home
-from postrun.core.errors import Invalid, Missing
+from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.run_names import RunName
 from postrun.core.values import Json
 from postrun.decide import gates, missing_report
-from postrun.store import command_file, configuration, json_files, ledger, page_files
+from postrun.store import configuration, documents, ledger, ledger_view, records
+from postrun.summary import description, page
+from postrun.summary.page import REPORT, SUMMARY
 
-SUMMARY = "production_gates_final_summary"
 _WRITTEN = ("stage_ledger", "stage_audit_log", SUMMARY)
-REPORT = "production_gates_report"
 
 NO_REPORT = "no gate report"
-
-_STAGES = ("wf_stress", "risk_diagnostics", "statistical_gates")
 
 # The audit comes before any promotion.
 _NEXT_ACTION = {
@@ -57,15 +53,15 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
     Raises Missing, Invalid, AmbiguousRun.
     """
     name = run_paths.name
-    manifest = json_files.read(run_paths, "evidence_manifest", _SYNC)
-    detection = json_files.read_optional(run_paths, "run_detection") or {}
+    manifest = documents.read(run_paths, "evidence_manifest", _SYNC)
+    detection = documents.read_optional(run_paths, "run_detection") or {}
     abandoned = detection.get("abandoned")
     result, given_reasons = None, []
     if abandoned is not None:
         given_reasons = [f"abandoned: {abandoned}"]
     if abandoned is None or detection.get("exit_code") is not None:
-        result = json_files.read(run_paths, "result")
-    report = json_files.read(run_paths, REPORT) if run_paths.gate else None
+        result = documents.read(run_paths, "result")
+    report = documents.read(run_paths, REPORT) if run_paths.gate else None
     why_no_report = missing_report.explain(detection)
     if why_no_report == missing_report.NONE:
         why_no_report = NO_REPORT
@@ -76,6 +72,7 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
         raise Missing(f"gate report of {run_paths.run}", expected, why_no_report, _DETECT)
     verdict = "fail" if all_reasons else "pass"
     decision = {
+        "kind": ledger.DECISION,
         **_description(run_paths, request.objective, result, report),
         "result": verdict,
         "next_action": _NEXT_ACTION[verdict],
@@ -84,9 +81,9 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
     }
     # Recorded first: the page names the number of the row.
     row, is_new = _record(run_paths, decision, given_reasons)
-    content = _page_content(run_paths, row, report, manifest)
+    audit = ledger.audit(run_paths.root, run_paths.run) or {}
+    page.write(run_paths, audit.get("passed"))
     written = tuple(map(run_paths.path, _WRITTEN))
-    page_files.write(written[-1], f"{SUMMARY}.md", **content)
     return StepResult(_summary(row, is_new), written)
 
 
@@ -134,8 +131,8 @@ def _description(
     run_paths: RunPaths, objective: str | None, result: Json | None, report: Json | None
 ) -> Json:
     """Return what the row is about."""
-    context = _read_context(run_paths)
-    described, _ = _owner_and_notes(run_paths, context, report)
+    context = description.read_context(run_paths)
+    described, _ = description.owner_and_notes(run_paths, context, report)
     settings = configuration.workstation()
     name = run_paths.name
     tag = run_names.raw_tag(name, context or {}, result or {}, gates.inputs(report))
@@ -158,53 +155,20 @@ def _description(
     }
 
 
-def _read_context(run_paths: RunPaths) -> Json | None:
-    """Return the context; None when it is missing or broken, which the audit names."""
-    context: Json | None = None
-    with suppress(Missing, Invalid):
-        context = json_files.read_optional(run_paths, "context")
-    return context
-
-
-def _owner_and_notes(
-    run_paths: RunPaths,
-    context: Json | None,
-    report: Json | None,
-) -> tuple[Json, str]:
-    """Return what has owner and notes of the run, and its name when it is not the context."""
-    if context is not None:
-        return context, ""
-    options = gates.inputs(report)
-    if options:
-        return options, "the gate report"
-    command = run_paths.path("command")
-    in_command = {
-        "owner": command_file.option(command, "--owner"),
-        "notes": command_file.option(command, "--notes"),
-    }
-    return in_command, "command.sh"
-
-
 def _record(
     run_paths: RunPaths,
     decision: Json,
     given_reasons: list[str],
 ) -> tuple[Json, bool]:
     """Return the ledger's row for this decision, and whether it is new; update the view."""
-    rows = ledger.read_rows(run_paths.root)
-    row = ledger.latest_row(rows, run_paths.run)
+    root, run = run_paths.root, run_paths.run
+    records.check_ledger(root)
+    row = ledger.decision(root, run)
     is_new = row is None or _differs(row, decision, given_reasons)
     if row is None or is_new:
         decision["corrects"] = row["number"] if row else None
-        row = ledger.append(run_paths.root, decision)
-        rows.append(row)
-    view = page_files.page(
-        "stage_audit_log.md",
-        heading=not ledger.has_table(run_paths.root),
-        columns=ledger.COLUMNS,
-        rows=rows,
-    )
-    ledger.publish(run_paths.root, view)
+        row = ledger.append(root, decision)
+    ledger_view.publish(root)
     return row, is_new
 
 
@@ -220,38 +184,6 @@ def _differs(row: Json, decision: Json, given_reasons: list[str]) -> bool:
     return not set(given_reasons) <= set(row["reasons"])
 
 
-def _page_content(
-    run_paths: RunPaths,
-    row: Json,
-    report: Json | None,
-    manifest: Json,
-) -> Json:
-    """Return what the page says.
-
-    Its only time is the row's, so writing it again changes nothing.
-    """
-    options = gates.inputs(report)
-    command = run_paths.path("command")
-    factor = command_file.option(command, "--factor")
-    strategy = command_file.option(command, "--strategy")
-    sizes = [file["size"] for file in manifest["files"]]
-    _, source = _owner_and_notes(run_paths, _read_context(run_paths), report)
-    return {
-        "row": row,
-        "described_by": source,
-        "tag_in_shell": shlex.quote(row["decision_tag"]),
-        "report": report is not None,
-        "factor": options.get("factor") or factor,
-        "strategy": options.get("strategy") or strategy,
-        "readings": gates.readings(report),
-        "cost_rows": gates.cost_rows(report),
-        **{stage: gates.section(report, stage) for stage in _STAGES},
-        "not_finite": json_files.try_read(run_paths, REPORT).not_finite,
-        "manifest": manifest,
-        "size": sum(sizes),
-    }
-
-
 def _summary(row: Json, is_new: bool) -> str:
     decision = row["result"]
     if row["reasons"]:
@@ -261,7 +193,7 @@ def _summary(row: Json, is_new: bool) -> str:
 
 def main(argv: cli.Argv = None) -> int:
     """Run this step alone."""
-    return cli.step_main(finalize, __doc__, argv, cli.add_decision)
+    return cli.step_main(finalize, __doc__, argv, cli.add_decision, name="finalize-gate-run")
 
 
 if __name__ == "__main__":

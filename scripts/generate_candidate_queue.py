@@ -81,6 +81,7 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
     """Write the queue from the registry. Raises Missing, Invalid."""
     hint = "register a run first: make factor-registry TAG=..."
     rows = tables.read_existing(request.root, REGISTRY, hint)
+    tables.note_rows(request.root, REGISTRY, rows)
     rules = configuration.load(POLICY)
     mode = request.mode or rules["mode"]
     policy = Policy(rules, mode, check_catalogue.checks())
@@ -104,14 +105,14 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
         row.update(sources)
         del row["qualifies"]
     path = tables.write_table(request.root, QUEUE, queue)
-    page = locations.workspace_path(request.root, QUEUE, ".md")
     facts = {
         "left_out": left_out[:_MOST_LEFT_OUT],
         "more": len(left_out[_MOST_LEFT_OUT:]),
         "slots": policy.slots,
         "nameless": sum(row["factor"] is None for row in rows),
     }
-    page_files.write(page, f"{QUEUE}.md", rows=queue, parts=PARTS, **sources, **facts)
+    content = {"rows": queue, "parts": PARTS, **sources, **facts}
+    page = page_files.write(RunPaths.of_workspace(request.root), QUEUE, ".md", content)
     factors = terminal.counted(len(candidates), "factor")
     summary = f"{len(queue)} of {factors} queued, mode {policy.mode}"
     return StepResult(summary, (path, page))
@@ -259,7 +260,7 @@ def add_mode(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the queue."""
-    return cli.step_main(rank, __doc__, argv, add_mode, needs_run=False)
+    return cli.step_main(rank, __doc__, argv, add_mode, needs_run=False, name="candidate-queue")
 
 
 if __name__ == "__main__":

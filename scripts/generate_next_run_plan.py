@@ -27,7 +27,7 @@ from postrun.decide.planning import RemoteFiles, Source
 from postrun.planner import commands
 from postrun.planner.commands import PLAN, QUEUE, REGISTRY
 from postrun.remote.workstation import open_workstation
-from postrun.store import json_files, page_files, tables
+from postrun.store import documents, page_files, tables
 from postrun.store.tables import Row, Rows
 
 # In words when one or two commands are all blocked.
@@ -41,7 +41,9 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
     """
     queue = tables.read_existing(request.root, QUEUE)
     registry = tables.read_existing(request.root, REGISTRY)
-    sources = [commands.read_source(request.root, row) for row in queue]
+    tables.note_rows(request.root, QUEUE, queue)
+    tables.note_rows(request.root, REGISTRY, registry)
+    sources = [_read_source(request, row) for row in queue]
     remote_files = _ask_workstation(request, sources)
     taken = commands.taken_tags(request.root, registry)
     if remote_files is not None:
@@ -64,11 +66,24 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
     return StepResult(_summary(planned), paths)
 
 
+def _read_source(request: RunRequest, row: Row) -> Source:
+    """Return what the source run left. Raises Invalid when that was changed since.
+
+    In the closing of another run, which goes on, it blocks the command.
+    """
+    try:
+        return commands.read_source(request.root, row)
+    except Invalid as error:
+        if request.tag is None and request.run_dir is None and request.run_dir_remote is None:
+            raise
+        problem = RunPaths.of_workspace(request.root).without_root(error)
+        return Source(row["run"], None, None, None, None, None, problem)
+
+
 def _write(root: Path, document: Row) -> tuple[Path, Path]:
     """Write the plan and its page; return their paths."""
     workspace = RunPaths.of_workspace(root)
-    written = json_files.write(workspace, PLAN, document)
-    page = workspace.path(PLAN, ".md")
+    written = documents.write(workspace, PLAN, document)
     lines, settings = {}, {}
     for command in written["commands"]:
         rank = command["rank"]
@@ -78,7 +93,8 @@ def _write(root: Path, document: Row) -> tuple[Path, Path]:
         lines[rank] = shlex.join(full_command)
         variables = planning.assignments(environment)
         settings[rank] = shlex.join(variables)
-    page_files.write(page, f"{PLAN}.md", lines=lines, settings=settings, **written)
+    content = {"lines": lines, "settings": settings, **written}
+    page = page_files.write(workspace, PLAN, ".md", content)
     return workspace.path(PLAN), page
 
 
@@ -111,7 +127,7 @@ def _ask_workstation(request: RunRequest, sources: Iterable[Source]) -> RemoteFi
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the plan of the workspace's queue."""
-    return cli.step_main(plan, __doc__, argv, needs_run=False)
+    return cli.step_main(plan, __doc__, argv, needs_run=False, name="next-run-plan")
 
 
 if __name__ == "__main__":

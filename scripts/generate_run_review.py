@@ -24,18 +24,21 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.decide import gates, scoring
+from postrun.registry import rows as registry_rows
 from postrun.review import comparison, stages, standing
 from postrun.store import (
+    checked_files,
     command_file,
     configuration,
     csv_files,
+    documents,
     evidence,
-    json_files,
     ledger,
     page_files,
     tables,
 )
 from postrun.store.evidence import FileDigests
+from postrun.summary import page
 
 ARTIFACT, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
 _CLOSE = "close the run first: make finalize TAG=..."
@@ -46,12 +49,12 @@ def review(_: RunRequest, run_paths: RunPaths) -> StepResult:
 
     Raises Missing, Invalid.
     """
-    manifest = json_files.read(run_paths, "evidence_manifest", _CLOSE)
-    audit = json_files.read(run_paths, "governance_audit_check", _CLOSE)
-    plan = json_files.read(run_paths, "governance_remediation_plan", _CLOSE)
+    manifest = documents.read(run_paths, "evidence_manifest", _CLOSE)
+    audit = documents.read(run_paths, "governance_audit_check", _CLOSE)
+    plan = documents.read(run_paths, "governance_remediation_plan", _CLOSE)
     report = None
     if run_paths.gate is not None:
-        report = json_files.read_optional(run_paths, "production_gates_report")
+        report = documents.read_optional(run_paths, "production_gates_report")
     gathered = gather(run_paths, report, manifest, audit, plan)
     document, written = page_files.write_formats(run_paths, ARTIFACT, gathered)
     return StepResult(_summary(document), written)
@@ -99,19 +102,19 @@ def gather(
 
 
 def _ledger_row(run_paths: RunPaths) -> Json:
-    rows = ledger.read_rows(run_paths.root)
-    row = ledger.latest_row(rows, run_paths.run)
+    row = ledger.decision(run_paths.root, run_paths.run)
     if row is None:
         path = run_paths.path("stage_ledger")
         raise Missing(path, f"a row for {run_paths.run}", "none", _CLOSE)
+    page.note_decision(run_paths, row)
     return row
 
 
 def _strategy(run_paths: RunPaths, report: Any) -> str | None:
     options = gates.inputs(report)
     in_report = values.text(options.get("strategy"))
-    command = run_paths.path("command")
-    return in_report or command_file.option(command, "--strategy")
+    command = checked_files.read_if_there(run_paths, "command")
+    return in_report or command_file.option_in(command, "--strategy")
 
 
 def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
@@ -127,8 +130,11 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
     listed = FileDigests.from_manifest(manifest).files
     if path is None or path not in listed:
         return _no_windows(path, "the table that the report names is not among the evidence")
+    table = run_paths.root / path
+    if table.is_file():
+        # Raises for a table that was changed since.
+        checked_files.read_evidence(run_paths, table)
     try:
-        table = run_paths.root / path
         rows = csv_files.read_external(table, [stages.WINDOW_START], stages.MEASURES)
     except PostRunError as error:
         return _no_windows(path, run_paths.without_root(error))
@@ -142,8 +148,9 @@ def _no_windows(path: str | None, problem: str) -> Json:
 
 def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Json:
     """Return the run beside the one before it. Without a report (None), nothing was measured."""
-    rows = tables.read_table(run_paths.root, REGISTRY)
+    rows = registry_rows.read(run_paths.root, registry_rows.load_policy()).rows
     before = comparison.previous(rows, run_paths.run, audit["factor"])
+    tables.note_rows(run_paths.root, REGISTRY, [before] if before else [])
     if before is None:
         reason = "the factor is not known"
         if audit["factor"]:
@@ -222,7 +229,7 @@ def _summary(document: Json) -> str:
 
 def main(argv: cli.Argv = None) -> int:
     """Run this step alone."""
-    return cli.step_main(review, __doc__, argv)
+    return cli.step_main(review, __doc__, argv, name="run-review")
 
 
 if __name__ == "__main__":

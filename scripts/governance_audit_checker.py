@@ -3,9 +3,10 @@
 Reads configs/governance_checks.json, the run folder, the gate folder and the stage ledger, and only
 files that the evidence manifest lists. Whether the gates passed is recorded and does not matter
 here: the record of a factor that fails can be complete and true.
-Writes governance_audit_check.json and .md into the run folder.
-Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 the catalogue is broken;
-5 it is not clear which run is meant.
+Writes governance_audit_check.json and .md into the run folder, and the final summary again, with
+the answer; the ledger gets a row with it when the step is signed off.
+Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 the catalogue is broken, or
+a file is not as it was recorded; 5 it is not clear which run is meant.
 
     python scripts/governance_audit_checker.py --run-dir audit/workstation_runs/<run> \\
         --report-json gate_results/<gate>/production_gates_report.json
@@ -28,6 +29,7 @@ from postrun.decide import check_results, gates
 from postrun.decide.check_results import ERROR, FAIL, PASS, SKIPPED
 from postrun.store import check_catalogue, page_files
 from postrun.store.check_catalogue import Check
+from postrun.summary import page
 
 ARTIFACT = "governance_audit_check"
 _SYNC = "sync the run first: make sync-run TAG=..."
@@ -51,6 +53,9 @@ def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     catalogue = check_catalogue.checks()
     answers = record(facts, catalogue)
     document, written = page_files.write_formats(run_paths, ARTIFACT, answers)
+    if facts.has_summary and facts.ledger.value:
+        page.write(run_paths, document["passed"])
+        written += (run_paths.path(page.SUMMARY),)
     summary = _summary(document["checks"])
     return StepResult(summary, written, document["passed"])
 
@@ -160,7 +165,7 @@ def _summary(checks: list[Json]) -> str:
 
 def main(argv: cli.Argv = None) -> int:
     """Run this step alone."""
-    return cli.step_main(audit, __doc__, argv)
+    return cli.step_main(audit, __doc__, argv, name="governance-audit")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.decide import check_results
 from postrun.decide.check_results import SKIPPED
-from postrun.store import check_catalogue, json_files, page_files
+from postrun.store import check_catalogue, documents, page_files
 from postrun.store.check_catalogue import SEVERITIES, Check
 
 ARTIFACT = "governance_remediation_plan"
@@ -29,7 +29,7 @@ _AUDIT_FIRST = "audit the run first: make governance-audit TAG=..."
 
 def remediate(_: RunRequest, run_paths: RunPaths) -> StepResult:
     """Write the plan for one run; return how many items it has. Raises Missing, Invalid."""
-    audit = json_files.read(run_paths, _AUDIT, _AUDIT_FIRST)
+    audit = documents.read(run_paths, _AUDIT, _AUDIT_FIRST)
     items = plan(audit, check_catalogue.checks())
     document, written = page_files.write_formats(run_paths, ARTIFACT, items)
     return StepResult(_summary(document["items"]), written)
@@ -91,7 +91,7 @@ def _summary(items: Sequence[Json]) -> str:
 
 def main(argv: cli.Argv = None) -> int:
     """Run this step alone."""
-    return cli.step_main(remediate, __doc__, argv)
+    return cli.step_main(remediate, __doc__, argv, name="remediation-plan")
 
 
 if __name__ == "__main__":

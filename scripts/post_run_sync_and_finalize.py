@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import terminal
+from postrun.core import step_notes, terminal
+from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import HostRejected, Invalid, Locked, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
@@ -37,6 +38,7 @@ class StepReport:
     exit_code: int | None = None  # None: the step was skipped
     written: tuple[Path, ...] = ()
     error: PostRunError | None = None
+    caution: str = ""  # what is said once more at the very end
 
     def show(self, reason: str) -> None:
         """Print one line to stderr; with --quiet only when the step did not pass."""
@@ -60,6 +62,7 @@ class Closing:
     """One closing under way: what was asked, where the run is, what could not be written."""
 
     request: RunRequest
+    last_of_run: Step | None = None
     # Known once the run was detected.
     run_paths: RunPaths | None = None
     # By artifact, the step that failed to write it.
@@ -79,6 +82,17 @@ class Closing:
             for name in step.writes:
                 self.unwritten[name] = cause or step.name
         self.reports.append(report)
+        if step is self.last_of_run and self.run_paths is not None:
+            self._sign_off(step, self.run_paths)
+
+    def _sign_off(self, step: Step, run_paths: RunPaths) -> None:
+        """Close the run's record after its last step, whatever became of that."""
+        try:
+            cli.sign_off(self.request, run_paths)
+        except PostRunError as error:
+            refusal = _refuse(step, error)
+            refusal.show(refusal.summary)
+            self.reports.append(refusal)
 
     def _missing_input(self, step: Step) -> str:
         """Return the step that failed to write what this one reads.
@@ -94,13 +108,16 @@ class Closing:
         """Return what came of one step. After an error, what does not need this step goes on."""
         try:
             run_paths = self._paths_for(step)
-            result = step.run(self.request, run_paths)
+            with step_notes.performing(step.name):
+                result = step.run(self.request, run_paths)
         except PostRunError as error:
             return _refuse(step, error)
         mark = "ok"
         if not result.passed:
             mark = "no"
-        return StepReport(step, mark, result.summary, result.exit_code, result.written)
+        return StepReport(
+            step, mark, result.summary, result.exit_code, result.written, caution=result.caution
+        )
 
     def _paths_for(self, step: Step) -> RunPaths:
         """Return where the run is; it is looked up once, by the first step after its detection."""
@@ -116,7 +133,7 @@ def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> l
 
     A lock that another process holds is the error of the first step that needs it.
     """
-    closing = Closing(request)
+    closing = Closing(request, _last_of_run(chosen_steps))
     try:
         for scope, steps in groupby(chosen_steps, key=_scope):
             with cli.locked(request, scope, wait=wait):
@@ -133,6 +150,19 @@ def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> l
 
 def _refuse(step: Step, error: PostRunError) -> StepReport:
     return StepReport(step, "refused", str(error), error.exit_code, error=error)
+
+
+def _last_of_run(chosen_steps: Sequence[Step]) -> Step | None:
+    """Return the last step after which the run's record is closed: what follows is of all runs.
+
+    None when the chosen steps only bring the evidence here.
+    """
+    last = None
+    for step in chosen_steps:
+        homes = {ARTIFACTS[name].home for name in step.writes}
+        if homes & {Home.RUN, Home.GATE} and _scope(step) == cli.WORKSPACE:
+            last = step
+    return last
 
 
 def _scope(step: Step) -> str:
@@ -164,11 +194,14 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
     reports = conduct(request, chosen_steps, wait)
     code = 0
     written: list[str] = []
+    cautions = []
     for report in reports:
         step_code = report.exit_code or 0
         if report.step.decides_run or report.error:
             code = max(code, step_code)
         written += map(str, report.written)
+        if report.caution:
+            cautions.append(report.caution)
     if as_json:
         document = {
             "exit_code": code,
@@ -179,6 +212,8 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
     else:
         for path in written:
             print(path)
+    for caution in cautions:
+        terminal.error(caution)
     for report in reports:
         error = report.error
         is_detection = report.step is STEPS[0]

@@ -26,11 +26,16 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.remote.workstation import Workstation, open_workstation
-from postrun.store import evidence, json_files, run_folders
+from postrun.store import documents, evidence, json_files, ledger, run_folders
 from postrun.store.evidence import FileDigests
 
 _ENDED = "the run had been given up, and has a result now"
 _FIRST_SYNC = "differed from the workstation's files before the first sync"
+_AGAIN = "differed from the workstation's files when the manifest was made again"
+_ACCEPT = (
+    '--accept-changed-evidence "reason" takes what the workstation has, and keeps the old files '
+    "aside"
+)
 _NAMED_FILES = 5  # in one message
 
 
@@ -51,11 +56,11 @@ class Sync:
 
 def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Sync one run. Raises Missing, Invalid, Unreachable, AmbiguousRun."""
-    detection = json_files.read(run_paths, "run_detection")
+    detection = documents.read(run_paths, "run_detection")
     sync = Sync(
         request=replace(request, abandoned=detection.get("abandoned")),
         run_paths=run_paths,
-        manifest=json_files.read_optional(run_paths, "evidence_manifest"),
+        manifest=documents.read_existing(run_paths, "evidence_manifest") or None,
         local=evidence.digest_local(run_paths),
         gate_home=detection.get("gate_home", locations.GATES),
     )
@@ -123,7 +128,10 @@ def _find_changes(sync: Sync, remote: FileDigests) -> list[Json]:
         if not replaced:
             return []
         _check_no_other_run(sync.run_paths)
-        return [_change(sync.run_paths, _FIRST_SYNC, replaced, replaced)]
+        reason_given = _FIRST_SYNC
+        if ledger.decision(sync.run_paths.root, sync.run_paths.run) is not None:
+            reason_given = _AGAIN
+        return [_change(sync.run_paths, reason_given, replaced, replaced)]
 
     known = FileDigests.from_manifest(sync.manifest)
     here = evidence.compare(known, local, copied=True)
@@ -144,8 +152,7 @@ def _find_changes(sync: Sync, remote: FileDigests) -> list[Json]:
             f"evidence of {sync.run_paths.run}",
             "what evidence_manifest.json records",
             _some(changed),
-            '--accept-changed-evidence "reason" takes what the workstation has and keeps the old '
-            "files aside",
+            _ACCEPT,
         )
     return [_change(sync.run_paths, reason, here | there, replaced)]
 
@@ -157,7 +164,7 @@ def _check_no_other_run(run_paths: RunPaths) -> None:
     """
     for folder in run_folders.list_folders(run_paths.root):
         other = RunPaths(run_paths.root, folder, None)
-        manifest = json_files.try_read(other, "evidence_manifest").members
+        manifest = json_files.try_load(other.path("evidence_manifest")).members
         is_same = run_paths.gate and manifest.get("gate_folder") == run_paths.gate
         if folder != run_paths.run and is_same:
             raise Invalid(
@@ -272,9 +279,25 @@ def _write_manifest(
         "abandoned": sync.request.abandoned,
         "changes": earlier["changes"] + changes,
     }
-    json_files.write(run_paths, "evidence_manifest", manifest)
+    _check_decision(sync, manifest)
+    documents.write(run_paths, "evidence_manifest", manifest)
     written = run_paths.path("evidence_manifest")
     return StepResult(_summary(manifest, len(copied)), (written,))
+
+
+def _check_decision(sync: Sync, manifest: Json) -> None:
+    """Raise Invalid for evidence other than that of the decision, unless that was accepted.
+
+    The manifest may have been changed together with a file.
+    """
+    decision = ledger.decision(sync.run_paths.root, sync.run_paths.run)
+    was_accepted = any(change["reason"] != _AGAIN for change in manifest["changes"])
+    if decision is None or was_accepted:
+        return
+    if ledger.evidence_digest(manifest) != decision["evidence_sha256"]:
+        expected = f"the evidence that row {decision['number']} of the ledger names"
+        found = "other evidence, and no change that was accepted"
+        raise Invalid(f"evidence of {sync.run_paths.run}", expected, found, _ACCEPT)
 
 
 def _file_rows(
@@ -321,6 +344,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         __doc__,
         argv,
         cli.add_evidence,
+        name="sync-run",
         lock=cli.RUN,
     )
 

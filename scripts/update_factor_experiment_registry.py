@@ -4,138 +4,84 @@ Reads  the run's gate report, context, audit and remediation plan; configs/scori
 Writes audit/factor_registry/factor_experiment_registry.csv and factor_experiment_leaderboard.md
 Every row follows from its run folder and the policy alone. After a change of the policy every row
 is scored again, with a message; --rebuild makes the same table, byte for byte, from the folders.
-Cost: one read and one write of the table, which grow with the runs in it; a rebuild reads every run
-once, on all cores.
+A table that is not what was recorded is made again from the run folders, and the rows that had been
+changed are named; so are closed runs that are no longer as they were recorded. A rebuild that meets
+one names all of them and writes nothing.
+Cost: one read and one write of the table, and six file times a run; a rebuild reads every run once,
+on all cores.
 Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is invalid, 9 locked.
 
     python scripts/update_factor_experiment_registry.py --tag committee_2026-02-21_run4
     python scripts/update_factor_experiment_registry.py --rebuild
 """
 
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from postrun import cli
-from postrun.core import locations, terminal, values
+from postrun.core import step_notes, terminal
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.decide import gates, scoring
-from postrun.decide.check_results import ERROR, FAIL, PASS, SKIPPED
-from postrun.store import (
-    configuration,
-    json_files,
-    page_files,
-    run_folders,
-    run_lookup,
-    tables,
-)
+from postrun.decide import gates
+from postrun.registry import closed_runs, rows
+from postrun.registry.rows import REGISTRY, Policy, load_policy, score_row
+from postrun.store import page_files, run_folders, tables
 from postrun.store.tables import Row
 
-REGISTRY = "factor_experiment_registry"
 LEADERBOARD = "factor_experiment_leaderboard"
 TOP = 20  # rows of the leaderboard
 
 
-@dataclass(frozen=True)
-class Policy:
-    """The scoring policy and the digest by which a row names it."""
-
-    rules: Row
-    digest: str
-
-
 def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Add the run's row to the registry, or replace it."""
-    policy = _load_policy()
-    known = tables.read_table(request.root, REGISTRY)
-    rows = {}
+    root = request.root
+    policy = load_policy()
+    registered = rows.read(root, policy)
+    by_run = {}
     rescored = 0
-    for row in known:
+    for row in registered.rows:
         if row["policy_sha256"] != policy.digest:
             row = score_row(row, policy)
             rescored += 1
         # Registries of earlier releases count the overall verdict as a gate.
         failed_gates = _without_overall(row["failed_gates"])
-        rows[row["run"]] = {**row, "failed_gates": failed_gates}
-    row = score_row(read_facts(run_paths), policy)
-    rows[run_paths.run] = row
-    written = _write(request.root, rows.values(), known, policy)
-    runs = terminal.counted(len(rows), "run")
+        by_run[row["run"]] = {**row, "failed_gates": failed_gates}
+    with step_notes.unnoted():
+        facts = rows.read_facts(run_paths)
+    row = score_row(facts, policy)
+    by_run[run_paths.run] = row
+    known = registered.rows if registered.was_recorded else ()
+    written = _write(root, by_run.values(), known, policy, run_paths.run)
+    runs = terminal.counted(len(by_run), "run")
     summary = f"{row['decision']}, score {row['total']:.1f}; {runs}"
     if rescored:
         again = terminal.counted(rescored, "row")
         summary += f"; the policy changed, {again} scored again"
-    return StepResult(summary, written)
+    changed = closed_runs.find_changed(root, by_run, run_paths.run) | registered.refusals
+    changed.pop(run_paths.run, None)
+    return StepResult(summary, written, caution=_caution(changed))
+
+
+def _caution(changed: dict[str, str]) -> str:
+    """Return what to say of runs that are no longer as they were recorded."""
+    if not changed:
+        return ""
+    reasons = "; ".join(changed.values())
+    runs = terminal.counted(len(changed), "closed run")
+    return f"the number of trials is not sure: {runs} cannot be read: {reasons}"
 
 
 def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
-    """Write the registry from every closed run folder of the workspace, whatever it held before."""
-    policy = _load_policy()
-    runs = run_folders.list_closed(request.root)
-    read_run = partial(_read_facts_of, request.root)
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-        facts = workers.map(read_run, runs, chunksize=64)
-        rows = [score_row(row, policy) for row in facts]
-    written = _write(request.root, rows, (), policy)
-    runs_read = terminal.counted(len(rows), "run")
+    """Write the registry from every closed run folder of the workspace, whatever it held before.
+
+    Raises Invalid, and writes nothing, when a run is not as it was recorded.
+    """
+    policy = load_policy()
+    made = rows.make_all(request.root, policy)
+    run_folders.check_all_read(made.refusals)
+    written = _write(request.root, made.rows, (), policy)
+    runs_read = terminal.counted(len(made.rows), "run")
     return StepResult(f"{runs_read}, from the run folders alone", written)
-
-
-def _read_facts_of(root: Path, run: str) -> Row:
-    run_dir = root / locations.RUNS / run
-    request = RunRequest(root=root, run_dir=run_dir)
-    return read_facts(run_lookup.locate(request))
-
-
-def read_facts(run_paths: RunPaths) -> Row:
-    """Return what follows from a run's folders alone. Raises Missing, Invalid."""
-    name = run_paths.name
-    report = None
-    if run_paths.gate:
-        report = json_files.read_optional(run_paths, "production_gates_report")
-    audit = json_files.read(run_paths, "governance_audit_check")
-    plan = json_files.read(run_paths, "governance_remediation_plan")
-    detection = json_files.read_optional(run_paths, "run_detection") or {}
-    # The report of an abandoned run may cover a part only: the run counts as a trial, and measures
-    # nothing.
-    counted = report
-    if detection.get("abandoned"):
-        counted = None
-    overall = gates.overall(counted)
-    inputs = gates.inputs(report)
-    answers = {check["id"]: check["answer"] for check in audit["checks"]}
-    severities = [item["severity"] for item in plan["items"]]
-    failed_gates = [reading.gate for reading in gates.failed(counted)]
-    return {
-        "run": run_paths.run,
-        "decision_tag": audit["decision_tag"],
-        "started": name.stamp,
-        "factor": audit["factor"],
-        "strategy": values.text(inputs.get("strategy")),
-        "owner": audit["owner"],
-        "gate_folder": run_paths.gate,
-        "overall_pass": values.boolean(overall),
-        "audit_passed": audit["passed"],
-        "data_quality_passed": answers["data_quality_passed"] == PASS,
-        "ledger_row_present": answers["ledger_row_present"] == PASS,
-        "high_items": severities.count("High"),
-        **scoring.measure(counted),
-        "failed_gates": ";".join(failed_gates) or None,
-        "failed_checks": _join_checks(answers, FAIL, ERROR),
-        "skipped_checks": _join_checks(answers, SKIPPED),
-    }
-
-
-def _join_checks(answers: Row, *kinds: str) -> str | None:
-    checks = []
-    for check, answer in answers.items():
-        if answer in kinds:
-            checks.append(check)
-    return ";".join(checks) or None
 
 
 def _without_overall(failed_gates: str | None) -> str | None:
@@ -146,26 +92,16 @@ def _without_overall(failed_gates: str | None) -> str | None:
     return names.removesuffix(";") or None
 
 
-def score_row(row: Row, policy: Policy) -> Row:
-    """Return a row with its score. Only the row itself is used, never its run folder."""
-    return {
-        **row,
-        **scoring.score(row, policy.rules),
-        "policy_version": policy.rules["policy_version"],
-        "policy_sha256": policy.digest,
-    }
-
-
 def _write(
     root: Path,
-    rows: Iterable[Row],
+    unordered: Iterable[Row],
     known: Iterable[Row],
     policy: Policy,
+    own_run: str = "",
 ) -> tuple[Path, ...]:
     """Write table and leaderboard."""
-    ordered = sorted(rows, key=lambda row: row["run"])
-    path = tables.write_table(root, REGISTRY, ordered, known)
-    page = locations.workspace_path(root, LEADERBOARD)
+    ordered = sorted(unordered, key=lambda row: row["run"])
+    path = tables.write_table(root, REGISTRY, ordered, known, own_run)
     best = sorted(ordered, key=lambda row: (-row["total"], row["run"]))
     facts = {
         "rows": best[:TOP],
@@ -173,18 +109,13 @@ def _write(
         "top": TOP,
         "version": policy.rules["policy_version"],
     }
-    page_files.write(page, f"{LEADERBOARD}.md", **facts)
+    page = page_files.write(RunPaths.of_workspace(root), LEADERBOARD, ".md", facts)
     return path, page
-
-
-def _load_policy() -> Policy:
-    rules = configuration.load("scoring_policy")
-    return Policy(rules, configuration.digest(rules))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Register one run, or with --rebuild all of them."""
-    return cli.step_main(register, __doc__, argv, rebuild=rebuild)
+    return cli.step_main(register, __doc__, argv, rebuild=rebuild, name="factor-registry")
 
 
 if __name__ == "__main__":

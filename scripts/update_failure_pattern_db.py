@@ -17,24 +17,22 @@ Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is inval
     python scripts/update_failure_pattern_db.py --rebuild
 """
 
-import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
 from postrun import cli
-from postrun.core import locations, terminal
-from postrun.core.errors import Missing
+from postrun.core import locations, step_notes, terminal
+from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history as history
 from postrun.decide.check_results import ERROR, FAIL, SKIPPED
-from postrun.store import check_catalogue, json_files, page_files, run_folders, tables
+from postrun.store import check_catalogue, documents, page_files, run_folders, tables
 from postrun.store.check_catalogue import Check
 from postrun.store.tables import Row, Rows
 
@@ -71,10 +69,11 @@ def tally(
     A run whose rows do not agree with the registry is read again, too: it was registered, but not
     entered here since.
     """
-    known = tables.read_table(request.root, TABLE)
+    known = tables.read_recorded(request.root, TABLE) or []
     registry_rows = tables.read_table(request.root, REGISTRY)
     rows_of = _group(known, "run")
     failures = []
+    refusals = {}
     is_registered = False
     for registry_row in registry_rows:
         answers = history.from_registry(registry_row)
@@ -83,26 +82,37 @@ def tally(
         is_this_run = answers.run == run_paths.run
         is_registered = is_registered or is_this_run
         if is_this_run or not of_run.are_current:
-            of_run = read_failures(request.root, answers.run)
+            try:
+                of_run = read_failures(request.root, answers.run)
+            except PostRunError as error:
+                # Another run that cannot be read stops no closing of this one.
+                if is_this_run:
+                    raise
+                refusals[answers.run] = str(error)
+                continue
         failures.append(of_run)
     if not is_registered:
         registry = locations.workspace_path(request.root, REGISTRY)
         hint = f"register it first: make factor-registry TAG={shlex.quote(request.tag or '...')}"
         raise Missing(registry, f"a row for {run_paths.run}", "none", hint)
     rows = make_rows(failures)
-    written = _write(request.root, rows, known)
+    written = _write(request.root, rows, known, run_paths.run)
     summary = _summary(rows, run_paths.run)
-    return StepResult(summary, written)
+    caution = ""
+    if refusals:
+        caution = (
+            f"failures are missing of runs that cannot be read: {'; '.join(refusals.values())}"
+        )
+    return StepResult(summary, written, caution=caution)
 
 
 def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     """Write the table from every closed run folder of the workspace, whatever it held before."""
     runs = run_folders.list_closed(request.root)
     read_run = partial(read_failures, request.root)
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-        results = workers.map(read_run, runs, chunksize=64)
-        failures = list(results)
-    rows = make_rows(failures)
+    failures, refusals = run_folders.read_all(request.root, runs, read_run)
+    run_folders.check_all_read(refusals)
+    rows = make_rows(list(failures.values()))
     written = _write(request.root, rows, [])
     number = terminal.counted(len(rows), "failure")
     total = terminal.counted(len(runs), "run")
@@ -121,7 +131,8 @@ def _group(rows: Rows, column: str) -> dict[str, Rows]:
 def read_failures(root: Path, run: str) -> RunFailures:
     """Return what one run's audit says failed. Raises Missing, Invalid."""
     run_paths = RunPaths(root, run, None)
-    audit = json_files.read(run_paths, "governance_audit_check")
+    with step_notes.unnoted():
+        audit = documents.read(run_paths, "governance_audit_check")
     name = run_paths.name
     factor = audit["factor"]
     rows: Rows = []
@@ -245,17 +256,16 @@ def _summarise_check(failures: Rows, check: Check | None) -> Row:
     }
 
 
-def _write(root: Path, rows: Rows, known: Rows) -> tuple[Path, ...]:
+def _write(root: Path, rows: Rows, known: Rows, own_run: str = "") -> tuple[Path, ...]:
     """Write table and summary."""
-    path = tables.write_table(root, TABLE, rows, known)
-    page = locations.workspace_path(root, SUMMARY)
+    path = tables.write_table(root, TABLE, rows, known, own_run)
     runs = {row["run"] for row in rows}
     facts = {
         "lines": summarise(rows),
         "failures": len(rows),
         "runs": len(runs),
     }
-    page_files.write(page, f"{SUMMARY}.md", **facts)
+    page = page_files.write(RunPaths.of_workspace(root), SUMMARY, ".md", facts)
     return path, page
 
 
@@ -269,7 +279,7 @@ def _summary(rows: Rows, run: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Enter one run, or with --rebuild all of them."""
-    return cli.step_main(tally, __doc__, argv, rebuild=rebuild)
+    return cli.step_main(tally, __doc__, argv, rebuild=rebuild, name="failure-patterns")
 
 
 if __name__ == "__main__":

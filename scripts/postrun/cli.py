@@ -14,11 +14,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from postrun.core import disk, locations, locks, run_names, terminal, version
+from postrun.core import artifacts, disk, locations, locks, run_names, step_notes, terminal, version
 from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepFunction, StepResult
-from postrun.store import configuration, run_lookup
+from postrun.store import configuration, journals, ledger_view, records, run_lookup
 
 Arguments = argparse.Namespace
 AddFlags = Callable[[argparse.ArgumentParser], None]
@@ -236,6 +236,27 @@ def locked(request: RunRequest, scope: str, wait: float) -> Iterator[None]:
         yield
 
 
+def sign_off(request: RunRequest, run_paths: RunPaths) -> None:
+    """Close the record of a run after its last step, and show the answer in the ledger's view.
+
+    The caller holds the workspace's lock. Raises Missing, Invalid.
+    """
+    state = None
+    if records.is_whole(run_paths):
+        state = _journal_states(run_paths)
+    if records.sign_off(run_paths, state):
+        ledger_view.publish(request.root)
+
+
+def _journal_states(run_paths: RunPaths) -> list[Any]:
+    """Return the files of a run that only grow, as they are now."""
+    folder = run_paths.path("monitor_events").parent
+    paths = [run_paths.path("monitor_events"), run_paths.path("notifications")]
+    paths += sorted((folder / artifacts.APPROVALS).glob("*"))
+    states = [journals.state(run_paths.root, path) for path in paths]
+    return [state for state in states if state is not None]
+
+
 def show(result: StepResult, step: str, as_json: bool) -> None:
     """Print what came of a step: its summary to stderr, paths or JSON to stdout."""
     paths = [str(path) for path in result.written]
@@ -255,6 +276,7 @@ def step_main(
     doc: str | None,
     argv: Argv,
     *flags: AddFlags,
+    name: str,
     lock: str = WORKSPACE,
     needs_run: bool = True,
     finds_run: bool = False,
@@ -262,9 +284,9 @@ def step_main(
 ) -> int:
     """Run a step as its script's `main`: parse, lock, run, print; return the exit code.
 
-    `needs_run` is false for a step that works on the workspace alone, `finds_run` is true for the
-    detection, which runs before anybody knows where the run is; `rebuild` runs with --rebuild
-    instead.
+    `name` is the step's in the table of steps. `needs_run` is false for a step that works on the
+    workspace alone, `finds_run` is true for the detection, which runs before anybody knows where
+    the run is; `rebuild` runs with --rebuild instead.
     """
 
     def work(args: Arguments) -> int:
@@ -278,9 +300,15 @@ def step_main(
         # Before the lock, too: a step for a run that is not here leaves no folder. Under the lock
         # again, because who held it may have detected another run.
         locate(request)
-        with locked(request, lock, wait=args.lock_wait):
-            result = function(request, locate(request))
+        with locked(request, lock, wait=args.lock_wait), step_notes.performing(name):
+            run_paths = locate(request)
+            result = function(request, run_paths)
+            # What brings the evidence here has no decision to record yet.
+            if run_paths.run and lock == WORKSPACE:
+                sign_off(request, run_paths)
         show(result, function.__name__, args.json)
+        if result.caution:
+            terminal.error(result.caution)
         return result.exit_code
 
     all_flags = [add_target, *flags]

@@ -132,9 +132,9 @@ class Archive:
         self.rows |= {row["run"]: row for row in rows}
         ordered = [self.rows[run] for run in sorted(self.rows)]
         path = locations.workspace_path(self.root, REGISTRY)
-        csv_files.write_rows(
-            path, ordered, json_files.columns(REGISTRY), bool
-        )  # any check of rows: these need none
+        # Any check of rows: these need none.
+        content = csv_files.encode_rows(path, ordered, json_files.columns(REGISTRY), bool)
+        disk.replace(path, content)
 
     def read(self, artifact: str, suffix: str = "") -> bytes:
         return locations.workspace_path(self.root, artifact, suffix).read_bytes()

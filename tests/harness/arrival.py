@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.factory import Documents
 from postrun.core.locations import RunPaths
-from postrun.store import evidence, json_files
+from postrun.store import documents, evidence
 
 
 def arrive(local: Path, made: Documents, verified: bool = True) -> RunPaths:
@@ -21,7 +21,7 @@ def arrive(local: Path, made: Documents, verified: bool = True) -> RunPaths:
 
 
 def _write_detection(run_paths: RunPaths, made: Documents) -> None:
-    result = json_files.try_read(run_paths, "result").members
+    result = documents.try_read(run_paths, "result").members
     detection = {
         "exit_code": result.get("exit_code"),
         "gate_home": "gate_results",
@@ -39,7 +39,7 @@ def _write_detection(run_paths: RunPaths, made: Documents) -> None:
         "abandoned": None,
         "overrides": {"run_folder": None, "gate_folder": None},
     }
-    json_files.write(run_paths, "run_detection", detection)
+    documents.write(run_paths, "run_detection", detection)
 
 
 def _write_manifest(run_paths: RunPaths, verified: bool) -> None:
@@ -58,4 +58,4 @@ def _write_manifest(run_paths: RunPaths, verified: bool) -> None:
         "abandoned": None,
         "changes": [],
     }
-    json_files.write(run_paths, "evidence_manifest", manifest)
+    documents.write(run_paths, "evidence_manifest", manifest)

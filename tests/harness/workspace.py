@@ -44,9 +44,10 @@ class Workspace:
         return self.run(CLOSING, tag, *more)
 
     def ledger(self) -> list[dict[str, Any]]:
-        """Return the rows of the stage ledger."""
+        """Return the decisions of the stage ledger."""
         lines = (self.local / "audit/stage_ledger.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        rows = [json.loads(line) for line in lines]
+        return [row for row in rows if row.get("kind", "decision") == "decision"]
 
     def audit(self, made: Documents) -> dict[str, Any]:
         """Return the answers of a run's audit by check."""
@@ -55,9 +56,9 @@ class Workspace:
         return {row["id"]: row for row in document["checks"]}
 
     def bytes(self) -> dict[str, bytes]:
-        """Return every file of the workspace but its locks, by its path from the root."""
+        """Return every file of the workspace but locks and caches, by its path from the root."""
         content = {}
         for path in self.local.rglob("*"):
-            if path.is_file() and ".locks" not in path.parts:
+            if path.is_file() and not {".locks", ".cache"} & set(path.parts):
                 content[str(path.relative_to(self.local))] = path.read_bytes()
         return content

@@ -220,20 +220,20 @@ def test_a_wait_is_a_number_of_seconds(
     local: Path, capsys: pytest.CaptureFixture[str], seconds: str
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local), f"--lock-wait={seconds}"]
-    assert cli.step_main(judge, "doc", words) == 2
+    assert cli.step_main(judge, "doc", words, name="x") == 2
     message = f"expected a number of seconds, 0 or more, found {seconds!r}"
     assert message in capsys.readouterr().err
 
 
 def test_a_step_that_is_refused_leaves_no_folder(local: Path) -> None:
     words = ["--local-root", str(local), "--tag", "nobody"]
-    assert cli.step_main(judge, "doc", words) == 3, "no such run: refused before the lock"
-    assert cli.step_main(refuse, "doc", words, needs_run=False) == 2
+    assert cli.step_main(judge, "doc", words, name="x") == 3, "no such run: refused before the lock"
+    assert cli.step_main(refuse, "doc", words, needs_run=False, name="x") == 2
     assert list(local.iterdir()) == []
     beside = local / "audit/kept.txt"
     beside.parent.mkdir()
     beside.touch()
-    assert cli.step_main(refuse, "doc", words, needs_run=False) == 2
+    assert cli.step_main(refuse, "doc", words, needs_run=False, name="x") == 2
     assert [path.name for path in beside.parent.iterdir()] == ["kept.txt"]
 
 
@@ -260,9 +260,9 @@ def test_a_script_tells_on_stderr_and_gives_on_stdout(
     local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local)]
-    assert cli.step_main(judge, "doc", words, needs_run=False) == 1
+    assert cli.step_main(judge, "doc", words, needs_run=False, name="x") == 1
     assert capsys.readouterr() == (f"{local / 'audit/x.txt'}\n", "judge: it is so\n")
-    assert cli.step_main(judge, "doc", [*words, "--json"], needs_run=False) == 1
+    assert cli.step_main(judge, "doc", [*words, "--json"], needs_run=False, name="x") == 1
     told = capsys.readouterr()
     assert told.err == ""
     assert json.loads(told.out) == {
@@ -279,17 +279,17 @@ def test_a_dry_run_of_a_script_writes_nothing(
     local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local), "--dry-run"]
-    assert cli.step_main(judge, "doc", words, needs_run=False) == 1
+    assert cli.step_main(judge, "doc", words, needs_run=False, name="x") == 1
     assert f"would write {local / 'audit/x.txt'}" in capsys.readouterr().err
     assert list(local.iterdir()) == []
 
 
 def test_a_rebuild_names_no_run(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = ["--local-root", str(local)]
-    assert cli.step_main(judge, "doc", ["--rebuild", *root], rebuild=rebuild) == 0
+    assert cli.step_main(judge, "doc", ["--rebuild", *root], rebuild=rebuild, name="x") == 0
     assert capsys.readouterr().err == "rebuild: anew, tag None\n"
-    assert cli.step_main(judge, "doc", root, rebuild=rebuild) == 2
-    assert cli.step_main(judge, "doc", ["--rebuild", *root]) == 2
+    assert cli.step_main(judge, "doc", root, rebuild=rebuild, name="x") == 2
+    assert cli.step_main(judge, "doc", ["--rebuild", *root], name="x") == 2
     assert list(local.glob("audit/x.txt")) == []
 
 
@@ -298,8 +298,8 @@ def test_a_script_that_finds_the_lock_taken_ends_with_its_code(
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local), "--lock-wait", "0"]
     with cli.locked(RunRequest(local, tag="run1"), cli.WORKSPACE, wait=0):
-        assert cli.step_main(judge, "doc", words, needs_run=False) == Locked.exit_code
-        assert cli.step_main(judge, "doc", words, lock=cli.RUN, needs_run=False) == 1
+        assert cli.step_main(judge, "doc", words, needs_run=False, name="x") == Locked.exit_code
+        assert cli.step_main(judge, "doc", words, lock=cli.RUN, needs_run=False, name="x") == 1
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
@@ -314,10 +314,10 @@ def test_a_step_is_told_where_its_run_is(local: Path, capsys: pytest.CaptureFixt
     folder.mkdir(parents=True)
     words = ["--local-root", str(local), "--run-dir", str(folder), "--report-json"]
     report = local / "gate_results/production_gates_2026-02-21_031700/production_gates_report.json"
-    assert cli.step_main(look, "doc", [*words, str(report)]) == 0
-    assert cli.step_main(look, "doc", ["--local-root", str(local)], needs_run=False) == 0
+    assert cli.step_main(look, "doc", [*words, str(report)], name="x") == 0
+    assert cli.step_main(look, "doc", ["--local-root", str(local)], needs_run=False, name="x") == 0
     assert told == [RunPaths(local, RUN, report.parent.name), RunPaths.of_workspace(local)]
-    assert cli.step_main(look, "doc", ["--local-root", str(local), "--tag", "run1"]) == 3
+    assert cli.step_main(look, "doc", ["--local-root", str(local), "--tag", "run1"], name="x") == 3
     assert "a detected run" in capsys.readouterr().err
 
 
@@ -332,13 +332,13 @@ def test_more_flags_can_be_added(local: Path, capsys: pytest.CaptureFixture[str]
         return StepResult("seen")
 
     words = ["--local-root", str(local), "--mode", "mixed"]
-    assert cli.step_main(look, "doc", words, add, needs_run=False) == 0
+    assert cli.step_main(look, "doc", words, add, needs_run=False, name="x") == 0
     assert seen == ["mixed"]
     assert "seen" in capsys.readouterr().err
 
 
 def test_help_is_the_docstring_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.step_main(judge, "One line.\n\n    python x.py --tag 100%", ["--help"])
+        cli.step_main(judge, "One line.\n\n    python x.py --tag 100%", ["--help"], name="x")
     assert caught.value.code == 0
     assert "One line.\n\n    python x.py --tag 100%\n" in capsys.readouterr().out

@@ -23,7 +23,7 @@ from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.errors import PostRunError
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
-from postrun.store import json_files
+from postrun.store import documents
 from steps import STEPS, Step
 
 # The four runs are closed in one worker.
@@ -137,7 +137,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     for tag in CHANGES:
         reason = ["--abandoned", "the machine was rebuilt"] if tag == "abandoned" else []
         assert post_run_sync_and_finalize.main(["--tag", tag, *where, *reason]) in (0, 1)
-        gate = json_files.read(workspace.runs[tag], "run_detection")["gate_folder"]
+        gate = documents.read(workspace.runs[tag], "run_detection")["gate_folder"]
         runs[tag] = replace(runs[tag], gate=gate)
     return Workspace(folder, runs)
 

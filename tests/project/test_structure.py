@@ -22,19 +22,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("core",),
     ("store", "decide"),
     ("remote",),
+    ("summary", "registry"),
     ("detect", "audit", "review", "planner", "monitor", "launcher", "verify"),
     ("cli",),
     ("scripts",),
     ("steps",),
     ("conductors",),
 )
-CONDUCTORS = (
-    "post_run_sync_and_finalize",
-    "monitor_then_finalize",
-    "watch_runs",
-    "generate_docs",
-    "verify_workspace",
-)
+CONDUCTORS = ("post_run_sync_and_finalize", "monitor_then_finalize", "watch_runs", "generate_docs")
 # Each third-party package is imported in one place; the launcher starts programs, that is its work.
 IMPORTERS = {
     "jsonschema": {"postrun.store.json_files"},

@@ -24,7 +24,7 @@ from harness.sshd import Sshd
 from harness.workspace import location_flags
 from postrun.core.locations import RunPaths
 from postrun.remote import workstation
-from postrun.store import json_files
+from postrun.store import documents
 from sync_run import main
 
 # tests side by side must not see each other's processes
@@ -54,7 +54,7 @@ class Flow:
         assert detect_run.main(self.flags(*more)) == 0
 
     def manifest(self) -> dict[str, Any]:
-        document: dict[str, Any] = json_files.read(
+        document: dict[str, Any] = documents.read(
             RunPaths(self.local, RUN, GATE), "evidence_manifest"
         )
         return document

@@ -10,12 +10,13 @@ import fnmatch
 
 from postrun.audit.facts import Document, Evidence, Facts, unread, unreadable_at
 from postrun.audit.recompute import COST_COLUMNS, MEASURES
-from postrun.core import disk, run_names, values
+from postrun.core import disk, run_names, step_notes, values
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import PostRunError
 from postrun.core.locations import GATES, RUNS, RunPaths
 from postrun.decide import missing_report, report_window
 from postrun.store import (
+    checked_files,
     command_file,
     csv_files,
     evidence,
@@ -40,7 +41,7 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
     detection = files.open("run_detection")
     context = files.read("context")
     report = files.read("production_gates_report")
-    command = run_paths.path("command")
+    command = checked_files.read_if_there(run_paths, "command")
     summary_file = run_paths.path("production_gates_final_summary")
     offset_at_end = detection.members.get("utc_offset_at_end")
     return Facts(
@@ -58,7 +59,7 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
         result_written=_written_at(run_paths, "result"),
         report_written=_written_at(run_paths, "production_gates_report"),
         utc_offset_at_end=report_window.parse_offset(offset_at_end),
-        factor_in_command=command_file.option(command, "--factor"),
+        factor_in_command=command_file.option_in(command, "--factor"),
         report=report,
         statistics=files.read_named(
             "statistical_gates_report", report, "statistical_gates", "report_json"
@@ -132,7 +133,8 @@ class EvidenceReader:
     def open(self, artifact: str) -> Document:
         """Return a JSON file that this project wrote, which is no evidence."""
         path = self.path(artifact)
-        return self._open_json(artifact, path)
+        content = checked_files.read_if_there(self.run_paths, artifact)
+        return self._parse_json(artifact, path, content or None)
 
     def _read(
         self,
@@ -142,10 +144,12 @@ class EvidenceReader:
         if path not in self.evidence.present:
             problem = self.evidence.absence(path)
             return unread(problem, path)
-        if artifact not in _TABLES:
-            return self._open_json(artifact, path)
-        columns, numbers = _TABLES[artifact]
         table = self.root / path
+        # Raises for a file that was changed: no answer may rest on it.
+        content = checked_files.read_evidence(self.run_paths, table)
+        if artifact not in _TABLES:
+            return self._parse_json(artifact, path, content)
+        columns, numbers = _TABLES[artifact]
         try:
             rows = csv_files.read_external(table, columns, numbers)
             infinite = csv_files.infinite_cells(table, numbers)
@@ -154,13 +158,14 @@ class EvidenceReader:
             return unread(problem, path)
         return Document(rows, not_finite=infinite, path=path)
 
-    def _open_json(
+    def _parse_json(
         self,
         schema: str,
         path: str,
+        content: bytes | None,
     ) -> Document:
         file = self.root / path
-        reading = json_files.try_load(file, schema)
+        reading = json_files.try_parse(content, file, schema)
         problem = self.run_paths.without_root(reading.problem)
         not_finite = reading.not_finite  # the JSON paths of NaN and Infinity
         return Document(reading.value, problem, not_finite, path)
@@ -206,8 +211,12 @@ def _ledger(files: EvidenceReader) -> Document:
         problem = "; ".join(problems[:3])
         return unread(files.run_paths.without_root(problem), path)
     run = files.run_paths.run
-    all_rows = ledger.read_rows(files.root)
-    rows = [row for row in all_rows if row["run"] == run]
+    rows = []
+    for row in ledger.rows_of(files.root, run):
+        if ledger.kind(row) == ledger.DECISION:
+            rows.append(row)
+    for row in rows[-1:]:
+        step_notes.note(path, ledger.row_digest(row), rows=1)
     return Document(rows, path=path)
 
 

@@ -89,6 +89,7 @@ _EXTERNAL = {
 # What this project writes, and configurations: file, suffixes, description. The name is the file's.
 _GENERATED = {
     Home.RUN: (
+        ("closing_record", ".json", "what each file of ours must be, and what it was made from"),
         ("run_detection", ".json", "which run and which report, and why"),
         ("evidence_manifest", ".json", "every file of the evidence with its digest"),
         ("monitor_events", ".jsonl", "every change of state that the monitor saw"),
@@ -109,6 +110,7 @@ _GENERATED = {
         (f"{_REGISTRY}/next_run_plan", ".json .md", "the commands to run next"),
         (f"{_PATTERNS}/failure_patterns", ".csv", "every failed check of every run"),
         (f"{_PATTERNS}/failure_pattern_summary", ".md", "which failures come back"),
+        ("audit/workspace_record", ".json", "what each table and page must be"),
         (f"{_HANDOFF}/handoff_readiness", ".json .md", "whether the work can be handed over"),
     ),
     Home.PROJECT: (

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from io import BufferedReader, FileIO
@@ -29,6 +29,24 @@ _KINDS = {
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 # --dry-run: everything is computed, nothing is written.
 DRY_RUN: ContextVar[bool] = ContextVar("dry_run", default=False)
+# What would be written, by path, while somebody only wants to know that.
+_CAPTURED: ContextVar[dict[Path, bytes] | None] = ContextVar("captured", default=None)
+
+
+@contextmanager
+def captured() -> Iterator[dict[Path, bytes]]:
+    """Write nothing inside the block: what would be written is in the dictionary."""
+    contents: dict[Path, bytes] = {}
+    token = _CAPTURED.set(contents)
+    try:
+        yield contents
+    finally:
+        _CAPTURED.reset(token)
+
+
+def writes_nothing() -> bool:
+    """Return whether nothing is to be written."""
+    return DRY_RUN.get() or _CAPTURED.get() is not None
 
 
 @contextmanager
@@ -56,6 +74,10 @@ def replace(path: Path, content: bytes) -> bool:
     is written. Mode, group and extended attributes stay as they are, too, and the owner where this
     account may set it.
     """
+    contents = _CAPTURED.get()
+    if contents is not None:
+        contents[path] = content
+        return True
     path = behind_links(path)
     with report_write_errors(path), suppress(FileNotFoundError):
         if read_bytes(path) == content:
@@ -82,29 +104,25 @@ def replace(path: Path, content: bytes) -> bool:
     return True
 
 
-def replace_own(path: Path, content: bytes, is_ours: Callable[[bytes], bool]) -> bool:
-    """Write a file as `replace` does, but keep beside it what another program had put there."""
-    before = read_optional(path) or b""
-    if before.strip() and not is_ours(before):
-        _keep_foreign(path, before)
-    return replace(path, content)
+def keep_beside(path: Path, content: bytes, mark: str, reason: str) -> Path:
+    """Copy a file to `<name>.<mark>-<start of its SHA-256>`, and say why; return the copy's path.
 
-
-def _keep_foreign(path: Path, content: bytes) -> None:
-    """Copy a file to `<name>.foreign-<start of its SHA-256>`; the same content is copied once."""
+    The same content is copied once.
+    """
     digest = hashlib.sha256(content).hexdigest()
     for digits in (8, 16, 32, 64):
-        kept = path.with_name(f"{path.stem}.foreign-{digest[:digits]}{path.suffix}")
+        kept = path.with_name(f"{path.stem}.{mark}-{digest[:digits]}{path.suffix}")
         # Somebody may have changed the copy.
         if read_optional(kept) in (None, content):
             break
-    if DRY_RUN.get():
-        terminal.error(f"{path}: another program wrote it; would keep it as {kept.name}")
-        return
+    if writes_nothing():
+        terminal.error(f"{path}: {reason}; would keep it as {kept.name}")
+        return kept
     if replace(kept, content):
         with suppress(OSError):
             shutil.copystat(path, kept)
-    terminal.error(f"{path}: another program wrote it; kept as {kept.name}")
+    terminal.error(f"{path}: {reason}; kept as {kept.name}")
+    return kept
 
 
 def behind_links(path: Path) -> Path:

@@ -12,6 +12,7 @@ PROJECT = _THIS_FILE.parents[3]
 RUNS = "audit/workstation_runs"
 GATES = "gate_results"
 LOCKS = "audit/.locks"
+CACHES = "audit/.cache"  # may be deleted at any time
 # In the run folder: evidence that was replaced when changed evidence was accepted.
 SUPERSEDED = "superseded_evidence"
 

@@ -33,6 +33,9 @@ class StepResult:
     summary: str
     written: tuple[Path, ...] = ()
     passed: bool = True
+    caution: str = (
+        ""  # what to say at the very end: something beside this step is not as it should be
+    )
 
     @property
     def exit_code(self) -> int:

@@ -36,6 +36,7 @@ class Source:
     preflight: Any
     remediation: Any
     data_quality: Any
+    problem: str = ""  # why nothing that it left can be used
 
     @property
     def data_file(self) -> str | None:

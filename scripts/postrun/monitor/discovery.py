@@ -84,8 +84,7 @@ class RunDiscovery:
         """Return the runs that this workspace has not closed. The ledger is read only for some."""
         if not runs:
             return []
-        rows = ledger.read_rows(self.root)
-        decided = {row["run"] for row in rows}
+        decided = set(ledger.decisions(self.root))
         open_runs = []
         for run in runs:
             if not is_closed(self.root, run.folder, decided):

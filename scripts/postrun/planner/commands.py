@@ -5,12 +5,20 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from postrun.core import locations, run_names, values
+from postrun.core import disk, locations, run_names, values
 from postrun.core.artifacts import Home
 from postrun.core.locations import RunPaths
 from postrun.decide import data_settings, gates, planning
 from postrun.decide.planning import RemoteFiles, Source
-from postrun.store import check_catalogue, configuration, evidence, json_files, run_folders
+from postrun.store import (
+    check_catalogue,
+    checked_files,
+    configuration,
+    documents,
+    evidence,
+    json_files,
+    run_folders,
+)
 from postrun.store.tables import Row, Rows
 
 PLAN = "next_run_plan"
@@ -35,7 +43,10 @@ def free_tags(registry: Rows, taken: AbstractSet[str]) -> Iterator[str]:
 
 
 def read_source(root: Path, row: Row) -> Source:
-    """Return what the source run left. What cannot be read is None and blocks later, by name."""
+    """Return what the source run left. What cannot be read is None and blocks later, by name.
+
+    Raises Invalid for a file that was changed since it was recorded.
+    """
     run_paths = RunPaths(root, row["run"], row["gate_folder"])
     report = None
     if row["gate_folder"]:
@@ -63,12 +74,15 @@ def _read_data_quality(run_paths: RunPaths, context: Any) -> Any:
     if path is None:
         return None
     report = run_paths.root / path
-    return json_files.try_load(report, "data_quality_report").value
+    if not disk.is_present(report):
+        return None
+    content = checked_files.read_evidence(run_paths, report)
+    return json_files.try_parse(content, report, "data_quality_report").value
 
 
 def _read(run_paths: RunPaths, name: str) -> Any:
     # The audit of that run names what is wrong with the file; here it is only unknown.
-    return json_files.try_read(run_paths, name).value
+    return documents.try_read(run_paths, name).value
 
 
 def make_command(
@@ -94,7 +108,7 @@ def make_command(
         "argv": argv,
         "environment": data_settings.variables(source.data_quality),
         "files": files,
-        "blocked_by": [*unknown, *blocked],
+        "blocked_by": [source.problem] if source.problem else [*unknown, *blocked],
         "unchecked": unchecked,
         "failed_gates": failed_gates,
         "high_items": list(_high_items(source)),

@@ -7,7 +7,7 @@ import os
 import re
 from typing import Any
 
-from postrun.core import locations
+from postrun.core import locations, step_notes
 from postrun.core.errors import Usage
 from postrun.store import json_files
 
@@ -22,8 +22,17 @@ _PROJECT = locations.RunPaths(locations.PROJECT, "", None)
 
 
 def load(name: str) -> Any:
-    """Return one policy from `configs/`. Raises Missing, Invalid."""
-    return json_files.read(_PROJECT, name)
+    """Return one policy from `configs/`, an input of the step at work. Raises Missing, Invalid."""
+    path = _PROJECT.path(name)
+    policy = json_files.load(path, name)
+    step_notes.note(_PROJECT.relative(path), digest(policy))
+    return policy
+
+
+def _load_own(name: str) -> Any | None:
+    """Return a file of the user's own; None when there is none. Raises Missing, Invalid."""
+    path = _PROJECT.path(name)
+    return json_files.load(path, name) if path.exists() else None
 
 
 def digest(policy: Any) -> str:
@@ -37,8 +46,8 @@ def workstation() -> dict[str, Any]:
 
     The user's own file goes before `workstation.json`, and the environment before both.
     """
-    settings = dict(load("workstation"))
-    users_own = json_files.read_optional(_PROJECT, "workstation.local")
+    settings = dict(json_files.load(_PROJECT.path("workstation"), "workstation"))
+    users_own = _load_own("workstation.local")
     settings.update(users_own or {})
     settings.update(_environment())
     return settings
@@ -98,7 +107,7 @@ def notify_urls() -> list[str]:
     urls = os.environ.get("POSTRUN_NOTIFY_URLS")
     if urls is not None:
         return [url for url in _SEPARATOR.split(urls) if url]
-    users_own = json_files.read_optional(_PROJECT, "notify.local")
+    users_own = _load_own("notify.local")
     if users_own is None:
         return []
     return list(users_own["urls"])

@@ -10,7 +10,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,17 +116,17 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     return [row.copy() for row in rows]
 
 
-def write_rows(
+def encode_rows(
     path: Path,
     rows: Iterable[Row],
     columns: Columns,
     check: Callable[[Row], object],
-) -> bool:
-    """Write a table of ours, rows in the order given. Return whether that changes the file.
+) -> bytes:
+    """Return the bytes of a table of ours, rows in the order given. `path` is where it will be.
 
-    `check` is called with every row before anything is written, and raises when the row does not
-    fit its schema. A table without rows keeps its header. Raises ValueError for a row with other
-    columns or a value of another type, Invalid for a cell that is too long to be read again.
+    `check` is called with every row, and raises when the row does not fit its schema. A table
+    without rows keeps its header. Raises ValueError for a row with other columns or a value of
+    another type, Invalid for a cell that is too long to be read again.
     """
     lines = [_join(columns)]
     as_read = []
@@ -152,9 +151,7 @@ def write_rows(
     # are never met again, and the table is parsed.
     known_content = text.encode(errors="surrogatepass")
     _parsed[path] = known_content, columns, as_read
-    content = text.encode(errors="backslashreplace")
-    recognise = partial(is_ours, columns=columns)
-    return disk.replace_own(path, content, recognise)
+    return text.encode(errors="backslashreplace")
 
 
 def is_ours(content: bytes, columns: Columns) -> bool:

@@ -1,20 +1,17 @@
-"""Read and write JSON: strict, checked against its schema; written sorted, whole, only when it
-changed.
-"""
+"""Read and encode JSON: strict, checked against its schema, encoded sorted."""
 
 import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from postrun.core import clock, disk, values, version
-from postrun.core.artifacts import ARTIFACTS
 from postrun.core.errors import Invalid, Missing
-from postrun.core.locations import PROJECT, RunPaths
+from postrun.core.locations import PROJECT
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -148,12 +145,6 @@ def try_load(path: Path, schema: str = "") -> Reading:
     except OSError as error:
         return Reading(problem=f"{path}: {error.strerror}")
     return try_parse(content, path, schema)
-
-
-def try_read(run_paths: RunPaths, name: str) -> Reading:
-    """Return an artifact of a run or of the workspace, as `try_load` does."""
-    path = run_paths.path(name)
-    return try_load(path, _schema_name(name))
 
 
 def findings(
@@ -328,45 +319,7 @@ def load(path: Path, schema: str, hint: str = "") -> Any:
     return parse(content, path, schema).value
 
 
-def read(run_paths: RunPaths, name: str, hint: str = "") -> Any:
-    """Return an artifact of a run or of the workspace, checked.
-
-    Raises Missing with the hint, which says how it is made; Invalid.
-    """
-    path = run_paths.path(name)
-    return load(path, _schema_name(name), hint)
-
-
-def read_optional(run_paths: RunPaths, name: str) -> Any | None:
-    """Return what `read` returns; None when there is no such file."""
-    if not disk.is_present(run_paths.path(name)):
-        return None
-    return read(run_paths, name)
-
-
-def write(run_paths: RunPaths, name: str, document: Document) -> Document:
-    """Check and write an artifact of ours; return the document as it now is on disk.
-
-    When nothing but the stamp changed, the file keeps its bytes, its old stamp included, so that
-    closing a run twice changes nothing.
-    """
-    path = run_paths.path(name)
-    schema = _schema_name(name)
-    stamp = stamped({}, schema)
-    complete = {**document, **stamp}
-    existing = try_load(path).members
-    # A new time or version alone is no new content.
-    restamped = {**existing, **stamp}
-    if restamped == complete:
-        complete = existing
-    check(complete, schema, path)
-    is_ours = partial(_is_ours, schema=schema)
-    content = encode(complete)
-    disk.replace_own(path, content, is_ours)
-    return complete
-
-
-def _is_ours(content: bytes, schema: str) -> bool:
+def is_ours(content: bytes, schema: str) -> bool:
     """Return whether a document is of this project, whole or broken."""
     properties = _schema_file(schema)["properties"]
     reading = try_parse(content, schema)
@@ -407,9 +360,3 @@ def encode(document: Any, indent: int | None = 2) -> bytes:
 def encode_line(document: Any) -> bytes:
     """Return one line of a `.jsonl` file. ValueError for NaN and Infinity."""
     return encode(document, indent=None)
-
-
-def _schema_name(name: str) -> str:
-    schema = ARTIFACTS[name].schema
-    assert schema is not None, f"{name} is not JSON"
-    return schema

@@ -1,23 +1,23 @@
-"""Read and write the stage ledger: an append-only chain of decisions, and its readable view.
+"""Read and write the stage ledger: an append-only chain of rows, and the marks of its view.
 
 Each row of `audit/stage_ledger.jsonl` holds the SHA-256 of the line before it (its bytes without
 the line end; null in the first row). The last row has no row after it: its digest is written into
-the view. So no row can be changed or removed without `verify` finding it. A decision is corrected
-by a later row about the same run: its `corrects` is the number of the row that it replaces. The
-callers hold the workspace lock.
+the view. So no row can be changed or removed without `verify` finding it. A row is a decision, the
+answer of an audit, an approval or a seal. A decision is corrected by a later one about the same
+run: its `corrects` is the number of the row that it replaces. The callers hold the workspace lock.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from postrun.core import clock, disk, locations, terminal
+from postrun.core import clock, disk, locations, terminal, version
 from postrun.core.errors import Invalid, PostRunError
-from postrun.store import json_files
+from postrun.store import json_files, signing_keys
 
 # The columns of the view, in the user's order.
 COLUMNS = [
@@ -31,16 +31,8 @@ COLUMNS = [
     "result",
     "next_action",
 ]
-_FIELDS = {
-    *COLUMNS,
-    "number",
-    "run",
-    "evidence_sha256",
-    "reasons",
-    "corrects",
-    "recorded_at",
-    "previous_sha256",
-}
+_FIELDS = {"schema_version", "number", "recorded_at", "previous_sha256"}
+DECISION, AUDIT, APPROVAL, SEAL = "decision", "audit", "approval", "seal"
 BEGIN = (
     b"<!-- stage-ledger:begin (made from audit/stage_ledger.jsonl:"
     b" what is written between these marks is lost) -->"
@@ -54,11 +46,8 @@ _UPDATE_RULE = re.compile(rb"## Update Rule[ \t]*#*[ \t]*")
 _SEPARATORS = re.compile(r"[ -]+")
 _FENCE = re.compile(rb" {0,3}(```|~~~)")
 # Rows are never written again in another version: this is the one that `append` writes.
-_SCHEMA_VERSION = 1
-_RESTORE = (
-    "restore it from version control or a backup, delete the block with its marks from "
-    "STAGE_AUDIT_LOG.md, and close the later runs again"
-)
+_SCHEMA_VERSION = 2
+RESTORE = "put it together again: make restore-ledger, or restore it from a backup"
 _DELETE_BLOCK = "delete the block with its marks; the next closing writes it again"
 
 Row = dict[str, Any]
@@ -69,6 +58,9 @@ class _Chain:
     """What was read from the ledger's file so far, line by line."""
 
     content: bytes = b""
+    # The newest decision of each run, and the newest audit after it.
+    decisions: dict[str, Row] = field(default_factory=dict)
+    audits: dict[str, Row] = field(default_factory=dict)
     digests: list[str] = field(default_factory=list)  # SHA-256 of each line
     rows: list[Row] = field(default_factory=list)  # the lines that could be read as a row
     errors: list[Invalid] = field(default_factory=list)  # why each of the other lines could not
@@ -99,6 +91,7 @@ class _Chain:
             self.faults.append(str(error))
             return
         self.rows.append(row)
+        self._index(row)
         stated = row["previous_sha256"]
         if stated != before:
             expected = f"expected {before} as digest of the row before"
@@ -106,6 +99,14 @@ class _Chain:
         if row["number"] != number:
             expected = f"expected the number {number}"
             self.faults.append(f"row {number}: {expected}, found {row['number']}")
+
+    def _index(self, row: Row) -> None:
+        run = row.get("run", "")
+        if kind(row) == DECISION:
+            self.decisions[run] = row
+            self.audits.pop(run, None)
+        elif kind(row) == AUDIT:
+            self.audits[run] = row
 
 
 # The ledgers that this process has read: the steps that close a run read the same one again and
@@ -116,19 +117,62 @@ _chains: dict[Path, _Chain] = {}
 
 def read_rows(root: Path) -> list[Row]:
     """Return every row, oldest first. Raises Invalid for a line that cannot be read as a row."""
+    return [row.copy() for row in _read_whole_chain(root).rows]
+
+
+def _read_whole_chain(root: Path) -> _Chain:
+    """Return the ledger. Raises Invalid for a line that cannot be read as a row."""
     chain = _read_chain(root)
     if chain.errors:
         path = locations.workspace_path(root, "stage_ledger")
-        raise Invalid(path, "whole rows", str(chain.errors[0]), _RESTORE)
-    return [row.copy() for row in chain.rows]
+        raise Invalid(path, "whole rows", str(chain.errors[0]), RESTORE)
+    return chain
 
 
-def latest_row(rows: Sequence[Row], run: str) -> Row | None:
-    """Return the last row about a run, which replaces those before it; None without one."""
-    for row in reversed(rows):
-        if row["run"] == run:
-            return row
-    return None
+def kind(row: Row) -> str:
+    """Return what a row records. Rows of schema version 1 do not say it: they are decisions."""
+    return str(row.get("kind", DECISION))
+
+
+def decision(root: Path, run: str) -> Row | None:
+    """Return the decision on a run that holds, its last; None without one."""
+    row = _read_whole_chain(root).decisions.get(run)
+    return row and row.copy()
+
+
+def decisions(root: Path) -> dict[str, Row]:
+    """Return the decision that holds for each run."""
+    return dict(_read_whole_chain(root).decisions)
+
+
+def audit(root: Path, run: str) -> Row | None:
+    """Return the newest audit row of the decision that holds; None without one."""
+    row = _read_whole_chain(root).audits.get(run)
+    return row and row.copy()
+
+
+def rows_of(root: Path, run: str) -> list[Row]:
+    """Return every row about a run, oldest first."""
+    return [row.copy() for row in _read_whole_chain(root).rows if row.get("run") == run]
+
+
+def head(root: Path) -> tuple[int, str | None]:
+    """Return the number of rows, and the digest of the last; None without rows."""
+    chain = _read_chain(root)
+    return len(chain.digests), chain.last_digest
+
+
+def has_row(root: Path, number: int, digest: str | None) -> bool:
+    """Return whether the row of this number has this digest. Every ledger has row 0."""
+    if number == 0:
+        return True
+    digests = _read_chain(root).digests
+    return number <= len(digests) and digests[number - 1] == digest
+
+
+def row_digest(row: Row) -> str:
+    """Return the digest of a row, as the row after it holds it."""
+    return _digest(json_files.encode_line(row).removesuffix(b"\n"))
 
 
 def evidence_digest(manifest: Row) -> str:
@@ -139,8 +183,8 @@ def evidence_digest(manifest: Row) -> str:
     return _digest(json_files.encode(sorted(files)))
 
 
-def append(root: Path, row: Row) -> Row:
-    """Add a decision; return its row, with number, time and the digest of the row before.
+def append(root: Path, row: Row, recorded_at: str | None = None) -> Row:
+    """Add a row; return it with number, time (now when none is given), and the digest before it.
 
     Raises Invalid for a row that does not fit its schema, and for a ledger with faults.
     """
@@ -148,13 +192,15 @@ def append(root: Path, row: Row) -> Row:
     chain = _read_chain(root)
     faults = [*chain.faults, *_missing_last_row(root, chain)]
     if faults:
-        raise Invalid(path, "an unbroken chain of rows", faults[0], _RESTORE)
+        raise Invalid(path, "an unbroken chain of rows", faults[0], RESTORE)
     number = len(chain.digests) + 1
     recorded = {
         **row,
         "schema_version": _SCHEMA_VERSION,
+        "program_version": version.program_version(),
+        "writer": signing_keys.configured_fingerprint(),
         "number": number,
-        "recorded_at": clock.stamp(clock.now()),
+        "recorded_at": recorded_at or clock.stamp(clock.now()),
         "previous_sha256": chain.last_digest,
     }
     json_files.check(recorded, "stage_ledger", f"{path}:{number}")
@@ -342,7 +388,7 @@ def _read_chain(root: Path) -> _Chain:
     path = locations.workspace_path(root, "stage_ledger")
     content = disk.read_optional(path) or b""
     if content and not content.endswith(b"\n"):
-        raise Invalid(path, "whole lines", "half a line at the end", _RESTORE)
+        raise Invalid(path, "whole lines", "half a line at the end", RESTORE)
     chain = _chains.get(path)
     if chain is None or not content.startswith(chain.content):
         chain = _chains[path] = _Chain()

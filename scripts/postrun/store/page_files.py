@@ -15,11 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postrun.core import disk, values
+from postrun.core import values
 from postrun.core.artifacts import ARTIFACTS
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.values import Json
-from postrun.store import json_files
+from postrun.store import documents, records
+from postrun.store.records import Output
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -64,15 +65,22 @@ def page(template: str, /, **content: Any) -> str:
     return environment.get_template(f"{template}.j2").render(content)
 
 
-def write(path: Path, template: str, /, **content: Any) -> bool:
-    """Write a page; return whether that changed the file."""
-    text = page(template, **content)
+def write(run_paths: RunPaths, name: str, suffix: str, content: Json) -> Path:
+    """Write a page, one format of an artifact; return its path."""
+    output = _prepare(run_paths, name, suffix, content)
+    records.write(run_paths, name, [output])
+    return output.path
+
+
+def _prepare(run_paths: RunPaths, name: str, suffix: str, content: Json) -> Output:
+    """Return a page as a file to be written."""
+    text = page(f"{name}{suffix}", **content)
     heading = _heading(text)
 
     def is_ours(before: bytes) -> bool:
         return _heading(before.decode(errors="replace")) == heading
 
-    return disk.replace_own(path, text.encode(), is_ours)
+    return Output(run_paths.path(name, suffix), text.encode(), is_ours)
 
 
 def _heading(text: str) -> str:
@@ -86,13 +94,12 @@ def write_formats(run_paths: RunPaths, name: str, content: Json) -> tuple[Json, 
 
     Return the document as it is on disk, and the files.
     """
-    document = json_files.write(run_paths, name, content)
-    written = [run_paths.path(name)]
+    document, output = documents.prepare(run_paths, name, content)
+    outputs = [output]
     for suffix in ARTIFACTS[name].suffixes[1:]:
-        path = run_paths.path(name, suffix)
-        write(path, f"{name}{suffix}", **document)
-        written.append(path)
-    return document, tuple(written)
+        outputs.append(_prepare(run_paths, name, suffix, document))
+    records.write(run_paths, name, outputs)
+    return document, tuple(output.path for output in outputs)
 
 
 def visible(text: str) -> str:

@@ -1,18 +1,27 @@
-"""List the run folders of a workspace: which there are, and which files each has."""
+"""List the run folders of a workspace: which there are, which files each has; and read them all."""
 
 import os
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypeVar
 
-from postrun.core import disk, locations, run_names
+from postrun.core import disk, locations, run_names, terminal
+from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import RunPaths
+from postrun.store import ledger
+
+Value = TypeVar("Value")
 
 # A folder that is made within one tick of the file system's clock may leave its parent's time as it
 # was.
 _CLOCK_TICK = 50_000_000  # nanoseconds
 _LISTED = "a folder that can be listed"
+# For fewer runs than this, other processes cost more than they save.
+_RUNS_FOR_A_POOL = 32
 
 
 def list_folders(root: Path) -> tuple[str, ...]:
@@ -61,3 +70,47 @@ def list_closed(root: Path) -> list[str]:
         if plan.name in list_files(root, folder):
             closed.append(folder)
     return closed
+
+
+def read_all(
+    root: Path,
+    runs: Sequence[str],
+    read: Callable[[str], Value],
+) -> tuple[dict[str, Value], dict[str, str]]:
+    """Return what a function reads of each run, and of those that it refuses why.
+
+    Many runs are read on all cores.
+    """
+    attempt = partial(_attempt, read)
+    if len(runs) < _RUNS_FOR_A_POOL:
+        results = list(map(attempt, runs))
+    else:
+        # Once here, and not once in each process.
+        ledger.head(root)
+        with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
+            results = list(workers.map(attempt, runs, chunksize=64))
+    values, refusals = {}, {}
+    for run, (value, refusal) in zip(runs, results, strict=True):
+        if value is None:
+            refusals[run] = refusal
+        else:
+            values[run] = value
+    return values, refusals
+
+
+def _attempt(read: Callable[[str], Value], run: str) -> tuple[Value | None, str]:
+    try:
+        return read(run), ""
+    except PostRunError as error:
+        return None, str(error)
+
+
+def check_all_read(refusals: dict[str, str]) -> None:
+    """Say which runs could not be read as they were recorded. Raises Invalid when there are any."""
+    for refusal in refusals.values():
+        terminal.error(refusal)
+    if refusals:
+        expected = "every closed run as it was recorded"
+        runs = terminal.counted(len(refusals), "run")
+        hint = "nothing was written; mend them as said above, then rebuild again"
+        raise Invalid("run folders", expected, f"{runs} that cannot be read so", hint)

@@ -6,7 +6,7 @@ from postrun.core import disk, locations, run_names
 from postrun.core.errors import AmbiguousRun, Missing, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
-from postrun.store import json_files, run_folders
+from postrun.store import documents, run_folders
 
 REPORT = "production_gates_report.json"
 
@@ -110,7 +110,7 @@ def locate(request: RunRequest) -> RunPaths:
         gate_folder = request.report_json.parent
         gate = _folder_below(gate_folder, root / locations.GATES, "--report-json")
     else:
-        detection = json_files.read(RunPaths(root, run, None), "run_detection")
+        detection = documents.read(RunPaths(root, run, None), "run_detection")
         gate = detection["gate_folder"]
     return RunPaths(root, run, gate)
 
@@ -145,7 +145,7 @@ def _detected_run(request: RunRequest) -> str:
             continue  # of a tag that only ends like this one
         if not disk.is_present(run_paths.path("run_detection")):
             continue
-        detection = json_files.read(run_paths, "run_detection")
+        detection = documents.read(run_paths, "run_detection")
         raw_tag = detection["decision_tag"]
         if request.tag not in (tag, raw_tag):
             continue
@@ -169,6 +169,6 @@ def _detected_run(request: RunRequest) -> str:
 
 def _has_context(root: Path, folder: str) -> bool:
     run_paths = RunPaths(root, folder, None)
-    detection = json_files.read(run_paths, "run_detection")
+    detection = documents.read(run_paths, "run_detection")
     # Detections of earlier versions lack it.
     return detection.get("has_context") is not False

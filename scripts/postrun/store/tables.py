@@ -1,28 +1,65 @@
 """The workspace's tables by their artifact's name: where each is, and which columns it has."""
 
+import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from postrun.core import disk, locations
+from postrun.core import disk, locations, step_notes, terminal
 from postrun.core.errors import Invalid, Missing
-from postrun.store import csv_files, json_files
+from postrun.core.locations import RunPaths
+from postrun.store import csv_files, json_files, records
+from postrun.store.records import Output
 
 Row = csv_files.Row
 Rows = list[Row]
 
+# What a closing changes in the rows of other runs.
+_STANDING = ("state", "recurrence", "first_seen", "last_seen")
 _CLOSE_FIRST = "close a run first: make finalize TAG=..."
 
 
 def read_table(root: Path, name: str) -> Rows:
     """Return the rows of a table; none when there is no such file, or another program's.
 
-    Raises Missing for a file that cannot be read, Invalid.
+    Raises Missing for a file that cannot be read, Invalid for one that is not as it was recorded.
     """
     path = locations.workspace_path(root, name)
-    if _is_foreign(path, name):
+    if not path.exists() or _is_foreign(path, name):
         return []
+    records.check(RunPaths.of_workspace(root), name, path, disk.read(path))
     columns = json_files.columns(name)
     return csv_files.read_rows(path, columns)
+
+
+def read_recorded(root: Path, name: str) -> Rows | None:
+    """Return the rows of a table that is what its record says; None for any other."""
+    workspace = RunPaths.of_workspace(root)
+    path = workspace.path(name)
+    record = records.load_for(workspace, name)
+    if record is None or record.file(workspace.relative(path)) is None:
+        return None
+    with suppress(Invalid, Missing):
+        if path.is_file():
+            return read_table(root, name)
+    return None
+
+
+def read_unproven(root: Path, name: str) -> Rows:
+    """Return the rows of a table, whoever changed it; none when it cannot be read."""
+    path = locations.workspace_path(root, name)
+    with suppress(Invalid, Missing):
+        return csv_files.read_rows(path, json_files.columns(name))
+    return []
+
+
+def note_rows(root: Path, name: str, rows: Rows) -> None:
+    """Note rows of a table as an input of the step at work."""
+    workspace = RunPaths.of_workspace(root)
+    content = json_files.encode(rows, indent=None)
+    path = workspace.relative(workspace.path(name))
+    step_notes.note(path, hashlib.sha256(content).hexdigest(), len(rows))
 
 
 def read_existing(root: Path, name: str, hint: str = _CLOSE_FIRST) -> Rows:
@@ -54,14 +91,18 @@ def write_table(
     name: str,
     rows: Iterable[Row],
     known: Iterable[Row] = (),
+    own_run: str = "",
 ) -> Path:
     """Write a table of rows that have exactly its columns. Return its path. Raises Invalid.
 
     Each row is checked against the table's schema, but for those that are among the `known`: they
-    were checked when they were written.
+    were checked when they were written. Says which rows had been changed by others; those of
+    `own_run` change with its closing.
     """
-    path = locations.workspace_path(root, name)
+    workspace = RunPaths.of_workspace(root)
+    path = workspace.path(name)
     columns = json_files.columns(name)
+    all_rows = list(rows)
     # A table grows with the archive; one more run must not check all the others again.
     checked = set()
     for row in known:
@@ -74,8 +115,33 @@ def write_table(
             thing = f"{path}: {row['run']}"
             json_files.check(row, name, thing)
 
-    csv_files.write_rows(path, rows, columns, check)
+    _report_changed_rows(workspace, name, all_rows, own_run)
+    content = csv_files.encode_rows(path, all_rows, columns, check)
+    is_ours = partial(csv_files.is_ours, columns=columns)
+    records.write(workspace, name, [Output(path, content, is_ours)])
     return path
+
+
+def _report_changed_rows(workspace: RunPaths, name: str, rows: Rows, own_run: str) -> None:
+    """Say which rows of a table on disk were changed since it was written."""
+    path = workspace.path(name)
+    record = records.load_for(workspace, name)
+    is_recorded = record is not None and record.file(workspace.relative(path)) is not None
+    if not is_recorded or not path.is_file():
+        return
+    if records.is_as_written(workspace, name, path, disk.read(path)):
+        return
+    present = list(map(_without_standing, read_unproven(workspace.root, name)))
+    expected = list(map(_without_standing, rows))
+    differing = [row for row in present if row not in expected]
+    differing += [row for row in expected if row not in present]
+    runs = sorted({str(row["run"]) for row in differing} - {own_run})
+    if runs:
+        terminal.error(f"{path}: rows that had been changed: {', '.join(runs)}")
+
+
+def _without_standing(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name not in _STANDING}
 
 
 def select(rows: Iterable[Row], columns: Iterable[str]) -> Rows:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postrun.core.locations import RunPaths
-from postrun.store import json_files, ledger
+from postrun.store import documents, ledger
 
 _AUDIT = {True: "passed", False: "failed", None: "not made"}
 
@@ -35,9 +35,8 @@ class Verdict:
 def of_run(root: Path, run: str) -> Verdict:
     """Return what ledger and audit of this workspace say about a run folder. Raises Invalid."""
     run_paths = RunPaths(root, run, None)
-    rows = ledger.read_rows(root)
-    row = ledger.latest_row(rows, run) or {}
-    audit = json_files.read_optional(run_paths, "governance_audit_check") or {}
+    row = ledger.decision(root, run) or {}
+    audit = documents.read_optional(run_paths, "governance_audit_check") or {}
     return Verdict(
         row.get("result"),
         row.get("next_action"),

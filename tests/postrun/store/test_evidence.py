@@ -11,7 +11,7 @@ from postrun.core import artifacts, locations
 from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
-from postrun.store import evidence, json_files
+from postrun.store import documents, evidence
 from postrun.store.evidence import FileDigests
 
 RUN = f"2026-02-21_031500_production_gates_{TAG}"
@@ -38,7 +38,7 @@ def run_paths(local: Path) -> RunPaths:
         "verified": True,
         "changes": [],
     }
-    json_files.write(made, "evidence_manifest", document)
+    documents.write(made, "evidence_manifest", document)
     return made
 
 
@@ -103,7 +103,7 @@ def test_paths_that_are_no_evidence_are_matched_by_grep_too() -> None:
 
 
 def test_litter_in_an_early_manifest_does_not_count(run_paths: RunPaths) -> None:
-    manifest = json_files.read(run_paths, "evidence_manifest")
+    manifest = documents.read(run_paths, "evidence_manifest")
     litter = {**manifest["files"][0], "path": f"{RUN_PATH}/.run.log.swp"}
     manifest["files"].append(litter)
     listed = FileDigests.from_manifest(manifest)
@@ -143,7 +143,7 @@ def test_the_gate_folder_is_left_out_when_there_is_none(local: Path) -> None:
 
 def differences(run_paths: RunPaths) -> dict[str, str]:
     """Return how the local evidence differs from its manifest."""
-    manifest = json_files.read(run_paths, "evidence_manifest")
+    manifest = documents.read(run_paths, "evidence_manifest")
     listed = FileDigests.from_manifest(manifest)
     return evidence.compare(listed, evidence.digest_local(run_paths), copied=True)
 
@@ -231,9 +231,9 @@ def test_odd_names_come_back_as_they_were(local: Path) -> None:
         "verified": True,
         "changes": [],
     }
-    json_files.write(run_paths, "evidence_manifest", document)
+    documents.write(run_paths, "evidence_manifest", document)
     assert (
-        evidence.FileDigests.from_manifest(json_files.read(run_paths, "evidence_manifest")) == found
+        evidence.FileDigests.from_manifest(documents.read(run_paths, "evidence_manifest")) == found
     )
     assert differences(run_paths) == {}
 

@@ -1,0 +1,76 @@
+"""Which closed runs are no longer as they were recorded: the number of trials rests on all of them.
+
+Files whose size and times are as they were when they were last read are not read again. What is
+kept for that is a cache: without it every run is read.
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+from postrun.core import disk, locations, step_notes
+from postrun.core.locations import RunPaths
+from postrun.registry import rows
+from postrun.store import json_files, run_folders
+from postrun.store.tables import Row
+
+_CACHE = f"{locations.CACHES}/unchanged_runs.json"
+# What a row of the registry is made from.
+_FILES = (
+    "closing_record",
+    "run_detection",
+    "evidence_manifest",
+    "governance_audit_check",
+    "governance_remediation_plan",
+    "production_gates_report",
+)
+
+
+def find_changed(root: Path, registered: Mapping[str, Row], just_read: str) -> dict[str, str]:
+    """Return the runs of the registry that are not as they were recorded, and why.
+
+    The caller has just read one of them.
+    """
+    known = json_files.try_load(root / _CACHE).members
+    present = {}
+    to_read = []
+    for run, row in registered.items():
+        run_paths = RunPaths(root, run, row["gate_folder"])
+        # Folders of runs that an earlier release closed could be moved away.
+        if not run_paths.path("run_detection").parent.is_dir():
+            continue
+        present[run] = _fingerprint(run_paths)
+        if known.get(run) != present[run] and run != just_read:
+            to_read.append(run)
+    with step_notes.unnoted():
+        _, refusals = run_folders.read_all(root, to_read, partial(rows.read_run, root))
+    unchanged = {run: value for run, value in present.items() if run not in refusals}
+    if unchanged != known and not disk.writes_nothing():
+        # Whoever cannot write it reads the runs again.
+        with suppress(OSError):
+            _write(root / _CACHE, json_files.encode(unchanged, indent=None))
+    return refusals
+
+
+def _fingerprint(run_paths: RunPaths) -> str:
+    """Return a digest of sizes and times; no program sets the time of the last change (ctime)."""
+    facts: list[object] = []
+    for name in _FILES:
+        try:
+            found = os.stat(run_paths.path(name))  # noqa: PTH116  (called six times a run)
+        except OSError:
+            facts.append(name)
+        else:
+            facts += [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write the cache in one move. It need not survive a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

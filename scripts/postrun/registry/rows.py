@@ -1,0 +1,130 @@
+"""Rows of the registry: each follows from its run folder and the policy alone."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from postrun.core import locations, step_notes, values
+from postrun.core.locations import RunPaths
+from postrun.core.request import RunRequest
+from postrun.decide import gates, scoring
+from postrun.decide.check_results import ERROR, FAIL, PASS, SKIPPED
+from postrun.store import configuration, documents, ledger, run_folders, run_lookup, tables
+from postrun.store.tables import Row, Rows
+
+REGISTRY = "factor_experiment_registry"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The scoring policy and the digest by which a row names it."""
+
+    rules: Row
+    digest: str
+
+
+@dataclass
+class Registered:
+    """The rows of the registry, and the runs that it lacks."""
+
+    rows: Rows
+    refusals: dict[str, str] = field(default_factory=dict)  # by run: why it could not be read
+    was_recorded: bool = True  # false: made again from the run folders
+
+
+def load_policy() -> Policy:
+    """Return the scoring policy. Raises Missing, Invalid."""
+    rules = configuration.load("scoring_policy")
+    return Policy(rules, configuration.digest(rules))
+
+
+def read(root: Path, policy: Policy) -> Registered:
+    """Return the registry as it was recorded; else made again from the run folders.
+
+    Then a row without a run folder stays where the ledger's first version has its decision: such
+    folders could be moved away.
+    """
+    rows = tables.read_recorded(root, REGISTRY)
+    if rows is not None:
+        return Registered(rows)
+    made = make_all(root, policy)
+    made.was_recorded = False
+    here = {row["run"] for row in made.rows} | made.refusals.keys()
+    for row in tables.read_unproven(root, REGISTRY):
+        decision = ledger.decision(root, row["run"]) or {}
+        if row["run"] not in here and decision.get("schema_version") == 1:
+            made.rows.append(row)
+    return made
+
+
+def make_all(root: Path, policy: Policy) -> Registered:
+    """Return the row of every closed run folder. The runs that cannot be read are named."""
+    runs = run_folders.list_closed(root)
+    with step_notes.unnoted():
+        facts, refusals = run_folders.read_all(root, runs, partial(read_run, root))
+    rows = [score_row(row, policy) for row in facts.values()]
+    return Registered(rows, refusals)
+
+
+def read_run(root: Path, run: str) -> Row:
+    """Return what follows from the folders of one run. Raises PostRunError."""
+    run_dir = root / locations.RUNS / run
+    request = RunRequest(root=root, run_dir=run_dir)
+    return read_facts(run_lookup.locate(request))
+
+
+def read_facts(run_paths: RunPaths) -> Row:
+    """Return what follows from a run's folders alone. Raises Missing, Invalid."""
+    name = run_paths.name
+    report = None
+    if run_paths.gate:
+        report = documents.read_optional(run_paths, "production_gates_report")
+    audit = documents.read(run_paths, "governance_audit_check")
+    plan = documents.read(run_paths, "governance_remediation_plan")
+    detection = documents.read_optional(run_paths, "run_detection") or {}
+    # The report of an abandoned run may cover a part only: the run counts as a trial, and measures
+    # nothing.
+    counted = report
+    if detection.get("abandoned"):
+        counted = None
+    overall = gates.overall(counted)
+    inputs = gates.inputs(report)
+    answers = {check["id"]: check["answer"] for check in audit["checks"]}
+    severities = [item["severity"] for item in plan["items"]]
+    failed_gates = [reading.gate for reading in gates.failed(counted)]
+    return {
+        "run": run_paths.run,
+        "decision_tag": audit["decision_tag"],
+        "started": name.stamp,
+        "factor": audit["factor"],
+        "strategy": values.text(inputs.get("strategy")),
+        "owner": audit["owner"],
+        "gate_folder": run_paths.gate,
+        "overall_pass": values.boolean(overall),
+        "audit_passed": audit["passed"],
+        "data_quality_passed": answers["data_quality_passed"] == PASS,
+        "ledger_row_present": answers["ledger_row_present"] == PASS,
+        "high_items": severities.count("High"),
+        **scoring.measure(counted),
+        "failed_gates": ";".join(failed_gates) or None,
+        "failed_checks": _join_checks(answers, FAIL, ERROR),
+        "skipped_checks": _join_checks(answers, SKIPPED),
+    }
+
+
+def _join_checks(answers: Row, *kinds: str) -> str | None:
+    checks = []
+    for check, answer in answers.items():
+        if answer in kinds:
+            checks.append(check)
+    return ";".join(checks) or None
+
+
+def score_row(row: Row, policy: Policy) -> Row:
+    """Return a row with its score. Only the row itself is used, never its run folder."""
+    return {
+        **row,
+        **scoring.score(row, policy.rules),
+        "policy_version": policy.rules["policy_version"],
+        "policy_sha256": policy.digest,
+    }

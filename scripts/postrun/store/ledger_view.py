@@ -1,0 +1,34 @@
+"""The readable view of the ledger: one line a decision, with the answer of its audit."""
+
+from pathlib import Path
+
+from postrun.store import ledger, page_files
+
+# The user's own columns, and then what the audit said.
+COLUMNS = [*ledger.COLUMNS, "audit"]
+
+
+def publish(root: Path) -> None:
+    """Write the view into STAGE_AUDIT_LOG.md. It is a function of the ledger alone.
+
+    Raises Missing, Invalid.
+    """
+    ledger.publish(root, render(root))
+
+
+def render(root: Path) -> str:
+    """Return the table of decisions as it stands between the marks."""
+    audits = {}
+    decisions = []
+    for row in ledger.read_rows(root):
+        if ledger.kind(row) == ledger.DECISION:
+            decisions.append(row)
+        elif ledger.kind(row) == ledger.AUDIT:
+            audits[row["decision_row"]] = row["passed"]
+    return page_files.page(
+        "stage_audit_log.md",
+        heading=not ledger.has_table(root),
+        columns=COLUMNS,
+        rows=decisions,
+        audits=audits,
+    )

@@ -1,0 +1,421 @@
+"""Closing records: what every file of ours must be, and from what it was made.
+
+The record of a run is `closing_record.json` in its folder; that of the workspace's tables and pages
+is `audit/workspace_record.json`. The record is written before the file it speaks of: a process that
+is killed in between leaves the file as it was `before`, which is no edit. While a step works the
+record is `open`; `sign_off` closes it, when an audit row of the ledger holds its digest. The ledger
+and what only grows (journals, approvals) are not in it. The callers hold the lock.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from postrun.core import disk, step_notes, terminal, version
+from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.core.errors import Invalid
+from postrun.core.locations import RunPaths
+from postrun.store import json_files, ledger, run_folders
+
+Json = dict[str, Any]
+
+CLOSING, WORKSPACE = "closing_record", "workspace_record"
+# What is in no record: they have a chain of their own, or only grow.
+_UNRECORDED = {
+    CLOSING,
+    WORKSPACE,
+    "stage_ledger",
+    "stage_audit_log",
+    "monitor_events",
+    "notifications",
+    "approval",
+    "seal",
+}
+CLOSE_AGAIN = "close the run again: make finalize TAG=..."
+CHANGED = "it was changed since it was written"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file to be written; `is_ours` tells whether bytes are such a file, whole or broken."""
+
+    path: Path
+    content: bytes
+    is_ours: Callable[[bytes], bool]
+
+
+@dataclass
+class Record:
+    """One record as it is on disk."""
+
+    run_paths: RunPaths
+    name: str
+    document: Json | None  # None: there is none that can be read
+    content: bytes = b""
+    problem: str = ""  # why it cannot be read
+    has_begun: bool = False  # this process has written something that it lists
+    is_lost: bool = False  # the record of a closed run was changed or removed
+    # What this process has written, or found to be what it would write: it needs no other proof.
+    proven: set[str] = field(default_factory=set)
+
+    @property
+    def path(self) -> Path:
+        """Return where the record is."""
+        return self.run_paths.path(self.name)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether a step is at work, or was interrupted."""
+        return self.document is not None and bool(self.document.get("open"))
+
+    def file(self, path: str) -> Json | None:
+        """Return what is recorded of a file; None when nothing is."""
+        for recorded in (self.document or {"files": []})["files"]:
+            if recorded["path"] == path:
+                row: Json = recorded
+                return row
+        return None
+
+    def put(self, files: Mapping[str, Json]) -> None:
+        """Write the record with these files. It is open from now on."""
+        document = self.document or self._empty()
+        by_path = {row["path"]: row for row in document["files"]} | dict(files)
+        changed = {**document, "files": [by_path[path] for path in sorted(by_path)]}
+        if self.name == CLOSING:
+            changed |= {"open": True, "gate_folder": self.run_paths.gate}
+        else:
+            rows, digest = ledger.head(self.run_paths.root)
+            changed["ledger"] = {"rows": rows, "sha256": digest}
+        self.save(json_files.stamped(changed, self.name))
+
+    def save(self, document: Json) -> None:
+        """Write the record as it is given, with its stamp."""
+        json_files.check(document, self.name, self.path)
+        self.document, self.problem = document, ""
+        self.content = json_files.encode(document)
+        disk.replace(self.path, self.content)
+
+    def _empty(self) -> Json:
+        if self.name == WORKSPACE:
+            return {"files": [], "kept": []}
+        return {
+            "run_folder": self.run_paths.run,
+            "gate_folder": None,
+            "files": [],
+            "complete": None,
+            "ledger_rows": [],
+        }
+
+
+# The records that this process has read; the bytes are compared every time.
+_records: dict[Path, Record] = {}
+
+
+def load(run_paths: RunPaths, name: str = CLOSING) -> Record:
+    """Return the record of a run, or of the workspace."""
+    path = run_paths.path(name)
+    content = disk.read_optional(path) or b""
+    known = _records.get(path)
+    if known is not None and known.content == content:
+        known.run_paths = run_paths
+        return known
+    record = Record(run_paths, name, None, content)
+    if content:
+        try:
+            record.document = json_files.parse(content, path, name).value
+        except Invalid as error:
+            record.problem = str(error)
+    _records[path] = record
+    return record
+
+
+def load_for(run_paths: RunPaths, artifact: str) -> Record | None:
+    """Return the record that an artifact belongs to; None for one that is in no record."""
+    row = ARTIFACTS[artifact]
+    if not row.generated or artifact in _UNRECORDED:
+        return None
+    if row.home is Home.WORKSPACE:
+        return load(RunPaths.of_workspace(run_paths.root), WORKSPACE)
+    if row.home in (Home.RUN, Home.GATE):
+        return load(run_paths)
+    return None
+
+
+def digest(document: Json) -> str:
+    """Return the digest of a closing record: of all but the ledger's rows, which name it."""
+    own = {name: value for name, value in document.items() if name != "ledger_rows"}
+    return _sha256(json_files.encode(own))
+
+
+def prove(record: Record) -> None:
+    """Raise Invalid when a record cannot be believed.
+
+    The newest audit row of the ledger holds the digest of a run's record. Before the first audit
+    there is nothing to compare with.
+    """
+    if record.problem:
+        raise Invalid(record.path, "a record that can be read", record.problem, CLOSE_AGAIN)
+    expected, found = _doubt_of_workspace(record)
+    if record.name == CLOSING:
+        expected, found = _doubt_of_run(record)
+    if expected:
+        hint = CLOSE_AGAIN if record.name == CLOSING else ledger.RESTORE
+        raise Invalid(record.path, expected, found, hint)
+
+
+def is_believed(record: Record) -> bool:
+    """Return whether a record can be believed."""
+    try:
+        prove(record)
+    except Invalid:
+        return False
+    return True
+
+
+def _doubt_of_workspace(record: Record) -> tuple[str, str]:
+    """Return what was expected and what was found instead; two empty texts without a doubt."""
+    known = (record.document or {}).get("ledger", {"rows": 0, "sha256": None})
+    if ledger.has_row(record.run_paths.root, known["rows"], known["sha256"]):
+        return "", ""
+    return f"the {known['rows']} rows of the ledger that it knows", "fewer or other rows"
+
+
+def _doubt_of_run(record: Record) -> tuple[str, str]:
+    root, run = record.run_paths.root, record.run_paths.run
+    audit = ledger.audit(root, run)
+    document = record.document
+    if document is None:
+        decision = ledger.decision(root, run) or {"schema_version": 1}
+        # Decisions of the first version of the ledger were made before there were records.
+        if audit is None and decision["schema_version"] == 1:
+            return "", ""
+        return "the record of a run that was closed", "nothing there"
+    for line in document["ledger_rows"][-1:]:
+        number = json.loads(line)["number"]
+        if not ledger.has_row(root, number, _sha256(line.encode())):
+            return f"row {number} in the ledger as it is held here", "none or another"
+    if audit is None:
+        return "", ""
+    if document["open"]:
+        return "a closing that was finished", "one that was interrupted"
+    found = digest(document)
+    if found != audit["closing_record_sha256"]:
+        expected = f"the record with the digest {audit['closing_record_sha256'][:12]}"
+        return (
+            f"{expected} that row {audit['number']} of the ledger names",
+            f"another ({found[:12]})",
+        )
+    return "", ""
+
+
+def check_ledger(root: Path) -> None:
+    """Raise Invalid when the ledger lacks rows of which a record knows."""
+    prove(load(RunPaths.of_workspace(root), WORKSPACE))
+    decided = ledger.decisions(root)
+    for folder in run_folders.list_folders(root):
+        run_paths = RunPaths(root, folder, None)
+        if folder in decided or not run_paths.path(CLOSING).is_file():
+            continue
+        record = load(run_paths)
+        if record.document is not None and record.document["ledger_rows"]:
+            path = run_paths.path("stage_ledger")
+            expected = f"the decision on {folder}, which its {CLOSING}.json holds"
+            raise Invalid(path, expected, "none", ledger.RESTORE)
+
+
+def check(run_paths: RunPaths, artifact: str, path: Path, content: bytes) -> None:
+    """Raise Invalid when a file of ours is not what its record says."""
+    record = load_for(run_paths, artifact)
+    if record is None:
+        return
+    name = run_paths.relative(path)
+    # With these two an interrupted closing goes on; the others are made again.
+    goes_on = record.is_open and artifact in ("run_detection", "evidence_manifest")
+    if name not in record.proven and not goes_on:
+        prove(record)
+    row = record.file(name)
+    found = _sha256(content)
+    if row is None or found == row["sha256"]:
+        return
+    expected = f"the file that {record.path.name} lists ({row['sha256'][:12]})"
+    what = f"another ({found[:12]})"
+    if found == row["before"]:
+        what = "the one before it: a step was interrupted"
+    hint = f"make it again: make {row['step'] or 'finalize'}"
+    if record.name == CLOSING:
+        hint += f" TAG={run_paths.name.tag}"
+    raise Invalid(path, expected, what, hint)
+
+
+def is_as_written(run_paths: RunPaths, artifact: str, path: Path, content: bytes) -> bool:
+    """Return whether a file is the one that was last recorded, or the one before it."""
+    record = load_for(run_paths, artifact)
+    if record is None:
+        return True
+    row = record.file(run_paths.relative(path))
+    if row is None:
+        return not record.is_lost
+    if not record.is_open and not is_believed(record):
+        return False
+    return _sha256(content) in (row["sha256"], row["before"])
+
+
+def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None:
+    """Write the files of one artifact, after their record. Raises Missing.
+
+    A file that was changed since it was written is kept beside, and so is another program's.
+    """
+    record = load_for(run_paths, artifact)
+    if record is not None:
+        _begin(record)
+    for output in outputs:
+        _keep_changed(record, run_paths, output)
+    if record is not None and not disk.writes_nothing():
+        changed = dict(_changed_rows(record, run_paths, outputs))
+        if changed:
+            record.put(changed)
+        record.proven.update(run_paths.relative(output.path) for output in outputs)
+    for output in outputs:
+        disk.replace(output.path, output.content)
+
+
+def _begin(record: Record) -> None:
+    """Keep a record beside that was changed since it was closed, and begin a new one.
+
+    One that is open was interrupted: it is gone on with.
+    """
+    if record.has_begun:
+        return
+    record.has_begun = True
+    if record.is_open or is_believed(record):
+        return
+    record.is_lost = True
+    if not record.content:
+        terminal.error(f"{record.path}: expected a record, found it gone; made again")
+        return
+    disk.keep_beside(record.path, record.content, "edited", CHANGED)
+    record.document, record.problem = None, ""
+
+
+def _keep_changed(record: Record | None, run_paths: RunPaths, output: Output) -> None:
+    """Keep a file beside that is neither what its record says nor what will be written."""
+    path = output.path
+    row: Json = {}
+    if record is not None:
+        row = record.file(run_paths.relative(path)) or {}
+    if not path.is_file():
+        if row and record is not None and not record.is_open:
+            terminal.error(f"{path}: expected a file, found it gone; made again")
+        return
+    before = disk.read(path)
+    if before == output.content or not before.strip():
+        return
+    if not output.is_ours(before):
+        disk.keep_beside(path, before, "foreign", "another program wrote it")
+    elif record is None or _sha256(before) in (row.get("sha256"), row.get("before")):
+        return
+    # What an earlier release wrote is in no record.
+    elif row or record.is_lost:
+        disk.keep_beside(path, before, "edited", CHANGED)
+
+
+def _changed_rows(
+    record: Record,
+    run_paths: RunPaths,
+    outputs: Sequence[Output],
+) -> Iterator[tuple[str, Json]]:
+    """Yield what has to be recorded of the files, where that is not on record yet."""
+    notes = step_notes.current()
+    inputs = [notes.inputs[name] for name in sorted(notes.inputs)]
+    for output in outputs:
+        name = run_paths.relative(output.path)
+        known = record.file(name) or {}
+        row = {"sha256": _sha256(output.content), "inputs": inputs, "step": notes.step}
+        # Another version of the program alone is no new content.
+        if row.items() <= known.items():
+            continue
+        before = None
+        if output.path.is_file():
+            before = _sha256(disk.read(output.path))
+        if before == row["sha256"]:
+            before = known.get("before")
+        program = version.program_version()
+        yield name, {"path": name, **row, "before": before, "program_version": program}
+
+
+def is_whole(run_paths: RunPaths) -> bool:
+    """Return whether every file of a closing is on record."""
+    recorded = load(run_paths)
+    for name in ARTIFACTS:
+        path = run_paths.path(name)
+        if load_for(run_paths, name) is recorded and not recorded.file(run_paths.relative(path)):
+            return False
+    return True
+
+
+def sign_off(run_paths: RunPaths, journals: list[Json] | None) -> bool:
+    """Close a run's record; return whether that added an audit row to the ledger.
+
+    `journals` are the files that only grow, as they are when all the others are there; None before.
+    Raises Missing, Invalid.
+    """
+    record = load(run_paths)
+    if record.document is None or not record.has_begun or disk.writes_nothing():
+        return False
+    document = {**record.document, "open": False}
+    if journals is not None and document["complete"] is None:
+        document["complete"] = {"journals": journals}
+    # The ledger names the record as it will be, with its own time.
+    if document != record.document:
+        document = json_files.stamped(document, CLOSING)
+    row = _audit_row(record, document)
+    if row is not None:
+        # First the row: a closed record that no row names would pass for an edited one.
+        ledger.append(run_paths.root, row)
+    held = []
+    for row_about in ledger.rows_of(run_paths.root, run_paths.run):
+        if ledger.kind(row_about) in (ledger.DECISION, ledger.AUDIT):
+            held.append(json_files.encode_line(row_about).decode().removesuffix("\n"))
+    document["ledger_rows"] = held
+    if document != record.document:
+        record.save(document)
+    return row is not None
+
+
+def _audit_row(record: Record, document: Json) -> Json | None:
+    """Return the audit row that the ledger lacks; None when it has it, or without an audit.
+
+    An audit of an earlier decision says nothing of this one.
+    """
+    run_paths = record.run_paths
+    decision = ledger.decision(run_paths.root, run_paths.run)
+    path = run_paths.path("governance_audit_check")
+    recorded = record.file(run_paths.relative(path))
+    if decision is None or recorded is None or not path.is_file():
+        return None
+    content = disk.read(path)
+    audit = json_files.try_parse(content, path).members
+    audited = {row["path"]: row["sha256"] for row in recorded["inputs"]}
+    ledger_path = run_paths.relative(run_paths.path("stage_ledger"))
+    is_current = audited.get(ledger_path) == ledger.row_digest(decision)
+    if not is_current or _sha256(content) != recorded["sha256"]:
+        return None
+    row = {
+        "kind": ledger.AUDIT,
+        "run": run_paths.run,
+        "decision_row": decision["number"],
+        "passed": audit["passed"],
+        "audit_sha256": recorded["sha256"],
+        "closing_record_sha256": digest(document),
+    }
+    known = ledger.audit(run_paths.root, run_paths.run) or {}
+    if row.items() <= known.items():
+        return None
+    return row
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,141 @@
+"""Closing records: what was written is recorded first, and what was changed since is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import factory
+from harness.workspace import Workspace
+from postrun.core import disk
+from postrun.core.errors import Invalid
+from postrun.core.locations import RunPaths
+from postrun.store import ledger, records
+from postrun.store.records import Output
+
+
+@pytest.fixture
+def closed(remote: Path, local: Path) -> tuple[Workspace, RunPaths]:
+    """Return a workspace with one closed run, and where that run is."""
+    workspace = Workspace(remote, local)
+    made = factory.make_run(remote)
+    assert workspace.close() == 0
+    return workspace, RunPaths(local, made.run_folder, made.gate_folder)
+
+
+AUDIT = "governance_audit_check"
+
+
+def check(run_paths: RunPaths, name: str = AUDIT) -> None:
+    path = run_paths.path(name)
+    records.check(run_paths, name, path, path.read_bytes())
+
+
+def test_every_file_of_a_closing_is_recorded(closed: tuple[Workspace, RunPaths]) -> None:
+    _, run_paths = closed
+    document = json.loads(run_paths.path(records.CLOSING).read_bytes())
+    recorded = {row["path"]: row for row in document["files"]}
+    for path, row in recorded.items():
+        assert row["sha256"] == disk.sha256(run_paths.root / path)
+        assert row["step"]
+    assert records.is_whole(run_paths)
+    assert (document["open"], document["complete"]) == (False, {"journals": []})
+    audit = recorded[run_paths.relative(run_paths.path(AUDIT))]
+    inputs = {entry["path"] for entry in audit["inputs"]}
+    assert run_paths.relative(run_paths.path("production_gates_report")) in inputs
+    assert "configs/governance_checks.json" in inputs
+
+
+def test_the_newest_audit_row_names_the_record(closed: tuple[Workspace, RunPaths]) -> None:
+    _, run_paths = closed
+    document = json.loads(run_paths.path(records.CLOSING).read_bytes())
+    row = ledger.audit(run_paths.root, run_paths.run)
+    assert row is not None
+    assert row["closing_record_sha256"] == records.digest(document)
+    assert row["audit_sha256"] == disk.sha256(run_paths.path(AUDIT))
+    lines = (run_paths.path("stage_ledger")).read_text().splitlines()
+    assert document["ledger_rows"] == lines
+
+
+@pytest.mark.parametrize("change", ["a byte", "the record too", "no record", "older record"])
+def test_a_changed_file_is_refused(closed: tuple[Workspace, RunPaths], change: str) -> None:
+    _, run_paths = closed
+    audit, record = run_paths.path(AUDIT), run_paths.path(records.CLOSING)
+    before = disk.sha256(audit)
+    audit.write_bytes(audit.read_bytes().replace(b"true", b"false", 1))
+    if change == "the record too":
+        content = record.read_text().replace(before, disk.sha256(audit))
+        record.write_text(content)
+    elif change == "no record":
+        record.unlink()
+    elif change == "older record":
+        record.write_text(record.read_text().replace('"open": false', '"open": true'))
+    with pytest.raises(Invalid):
+        check(run_paths)
+
+
+def test_what_was_not_changed_is_read(closed: tuple[Workspace, RunPaths]) -> None:
+    _, run_paths = closed
+    for name in ("run_detection", "evidence_manifest", AUDIT, "production_gates_run_review"):
+        check(run_paths, name)
+
+
+def test_a_changed_file_is_kept_and_made_again(
+    closed: tuple[Workspace, RunPaths], capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace, run_paths = closed
+    before = workspace.bytes()
+    page = run_paths.path("production_gates_run_review", ".md")
+    page.write_text("# Run review: promoted\n")
+    kept = page.with_name(f"{page.stem}.edited-{disk.sha256(page)[:8]}.md")
+    assert workspace.close() == 0
+    assert f"changed since it was written; kept as {kept.name}" in capsys.readouterr().err
+    assert kept.read_text() == "# Run review: promoted\n"
+    kept.unlink()
+    assert workspace.bytes() == before
+
+
+def test_a_record_is_written_before_its_file(
+    closed: tuple[Workspace, RunPaths], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies in between leaves an interrupted writing, and no edit."""
+    workspace, run_paths = closed
+    before = workspace.bytes()
+    replace = disk.replace
+    path = run_paths.path(AUDIT)
+
+    def interrupted(written: Path, content: bytes) -> bool:
+        if written == path:
+            raise KeyboardInterrupt
+        return replace(written, content)
+
+    monkeypatch.setattr(disk, "replace", interrupted)
+    content = path.read_bytes() + b" "
+    with pytest.raises(KeyboardInterrupt):
+        records.write(run_paths, AUDIT, [Output(path, content, bool)])
+    monkeypatch.undo()
+    records._records.clear()
+    with pytest.raises(Invalid, match="a closing that was finished, found one that was interr"):
+        check(run_paths)
+    assert workspace.close() == 0
+    after = workspace.bytes()
+    assert after.keys() == before.keys(), "no copy is kept beside"
+    check(run_paths)
+
+
+def test_a_step_alone_is_signed_off(closed: tuple[Workspace, RunPaths]) -> None:
+    workspace, run_paths = closed
+    run_paths.path("governance_remediation_plan").unlink()
+    records._records.clear()
+    assert workspace.run("governance_remediation_plan", factory.TAG) == 0
+    check(run_paths, "governance_remediation_plan")
+
+
+def test_a_ledger_that_lacks_rows_is_refused(closed: tuple[Workspace, RunPaths]) -> None:
+    workspace, run_paths = closed
+    for name in ("stage_ledger", "stage_audit_log", records.WORKSPACE):
+        run_paths.path(name).unlink()
+    with pytest.raises(Invalid, match="make restore-ledger"):
+        records.check_ledger(run_paths.root)
+    assert workspace.close() == 4
+    assert not run_paths.path("stage_ledger").exists()
