@@ -27,6 +27,7 @@ import hashlib
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import stat
@@ -49,6 +50,7 @@ from harness import factory, strace, workspace  # noqa: E402
 from harness.strace import ERRORS, KILL, Operation  # noqa: E402
 
 FAULTS = (KILL, *ERRORS)
+RSYNC_PROGRAM = shutil.which("rsync") or "rsync"
 WORKSPACES = ("empty", "filled")
 CLOSING, RSYNC, BOTH = "closing", "rsync", "rsync+closing"  # what is disturbed
 EVIDENCE = ("audit/workstation_runs", "gate_results")
@@ -69,8 +71,16 @@ TRACEBACK = "Traceback (most recent call last)"
 RSYNC_WRAPPER = """#!/bin/sh
 call=$(($(cat "$FAULT_FOLDER/calls") + 1))
 echo $call >"$FAULT_FOLDER/calls"
-. "$FAULT_FOLDER/call-$call"
+. "$FAULT_FOLDER/before-rsync"
+exec {rsync} "$@"
 """
+# Lines of shell before that: rsync is traced, or in one call disturbed. There the parent is the
+# shell of a lifeline, and its parent the closing.
+TRACE_RSYNC = '{strace} -f {rsync} "$@"\nexit\n'
+DISTURB_RSYNC = (
+    '[ $call != {call} ] || {{ {strace} -f {rsync} "$@"; code=$?; {kill}exit $code; }}\n'
+)
+KILL_CLOSING = "kill -KILL $(ps -o ppid= -p $PPID); "
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,7 @@ class Ground:
             factory.make_run(self.remote, **options)
         factory.make_run(self.remote)
         wrapper = self.folder / "bin/rsync"
-        factory.put(wrapper, RSYNC_WRAPPER)
+        factory.put(wrapper, RSYNC_WRAPPER.format(rsync=RSYNC_PROGRAM))
         wrapper.chmod(0o755)
         for name in workspaces:
             self.local.mkdir()
@@ -177,13 +187,11 @@ class Ground:
     def close(
         self,
         before: Sequence[str] = (),
-        rsync: dict[int, str] | None = None,
+        before_rsync: str = "",
         tag: str = factory.TAG,
     ) -> Ended:
-        """Close a run: behind a program that traces it, with lines of shell for calls of rsync."""
-        real = f'exec {shutil.which("rsync")} "$@"\n'
-        for call in (1, 2):
-            factory.put(self.folder / f"call-{call}", (rsync or {}).get(call, real))
+        """Close a run, behind another program, and with lines of shell before each rsync."""
+        factory.put(self.folder / "before-rsync", before_rsync)
         factory.put(self.folder / "calls", "0")
         script = PROJECT / "scripts/post_run_sync_and_finalize.py"
         flags = workspace.location_flags(self.remote, self.local)
@@ -242,34 +250,31 @@ class Ground:
         The closing is traced alone, rsync with all of its processes.
         """
         self.reset(name)
-        rsync = {call: self._rsync(self.folder / f"trace-{call}") for call in (1, 2)}
-        done = self.close(strace.command(self.trace), rsync)
+        # Its last word is the file: each call gets one of its own.
+        words = f"{shlex.join(strace.command(self.folder / 'rsync-trace'))}-$call"
+        lines = TRACE_RSYNC.format(strace=words, rsync=RSYNC_PROGRAM)
+        done = self.close(strace.command(self.trace), lines)
         assert done.code == 0, done.talk
         yield CLOSING, 0, strace.read_trace(self.trace, self.local)
-        for call in rsync:
-            yield RSYNC, call, strace.read_trace(self.folder / f"trace-{call}", self.local)
+        for trace in sorted(self.folder.glob("rsync-trace-*")):
+            call = int(trace.name.rpartition("-")[2])
+            yield RSYNC, call, strace.read_trace(trace, self.local)
 
-    def _rsync(self, trace: Path, case: Case | None = None) -> str:
-        """Return the lines of shell that trace one call of rsync, and disturb it."""
-        command = strace.command(trace)
-        end = ""
-        if case is not None:
-            command = strace.command(trace, case.operation, case.fault)
-            if case.target == BOTH:
-                # The parent is the shell of the lifeline, and its parent the closing.
-                end = 'kill -KILL "$(ps -o ppid= -p "$PPID" | tr -d " ")"\n'
-        words = " ".join([*command, "-f", shutil.which("rsync") or "rsync"])
-        return f'{words} "$@"\ncode=$?\n{end}exit $code\n'
+    def _disturb(self, case: Case) -> Ended:
+        """Return how a closing ended in which one operation was disturbed."""
+        self.trace.unlink(missing_ok=True)
+        before = strace.command(self.trace, case.operation, case.fault)
+        if case.target == CLOSING:
+            return self.close(before)
+        kill = KILL_CLOSING if case.target == BOTH else ""
+        words = shlex.join(before)
+        lines = DISTURB_RSYNC.format(call=case.call, strace=words, rsync=RSYNC_PROGRAM, kill=kill)
+        return self.close(before_rsync=lines)
 
     def run(self, case: Case, verbose: bool = False) -> list[str]:
         """Return what went wrong in one case."""
         self.reset(case.workspace)
-        self.trace.unlink(missing_ok=True)
-        if case.target == CLOSING:
-            before = strace.command(self.trace, case.operation, case.fault)
-            done = self.close(before)
-        else:
-            done = self.close(rsync={case.call: self._rsync(self.trace, case)})
+        done = self._disturb(case)
         state = self.state()
         found = [f"disturbed: {fault}" for fault in self._judge(case, done, state)]
         key = hashlib.sha256(repr((case.workspace, state)).encode()).hexdigest()

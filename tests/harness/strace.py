@@ -71,11 +71,11 @@ def why_not() -> str:
 
 def command(trace: Path, operation: Operation | None = None, fault: str = "") -> list[str]:
     """Return what stands before a program to trace it and to disturb one of its operations."""
-    words = ["strace", "-y", "-s", "0", "-o", str(trace), "-e", _TRACED]
+    words = ["strace", "-y", "-s", "0", "-e", _TRACED]
     if operation is not None:
         kind = f"signal={fault}" if fault == KILL else f"error={fault}"
         words += ["-e", f"inject={operation.call}:{kind}:when={operation.ordinal}"]
-    return words
+    return [*words, "-o", str(trace)]
 
 
 def read_trace(trace: Path, root: Path) -> list[Operation]:

@@ -29,7 +29,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("steps",),
     ("conductors",),
 )
-CONDUCTORS = ("post_run_sync_and_finalize", "monitor_then_finalize", "watch_runs", "generate_docs")
+CONDUCTORS = (
+    "post_run_sync_and_finalize",
+    "monitor_then_finalize",
+    "watch_runs",
+    "generate_docs",
+    "verify_workspace",
+)
 # Each third-party package is imported in one place; the launcher starts programs, that is its work.
 IMPORTERS = {
     "jsonschema": {"postrun.store.json_files"},

@@ -17,6 +17,7 @@ class PostRunError(Exception):
         if hint:
             message += f"; {hint}"
         super().__init__(message)
+        self.expected, self.actual, self.hint = expected, actual, hint
 
     def __reduce__(self) -> Any:
         """Return how to make it again: it comes whole out of a process of a pool."""
