@@ -57,7 +57,7 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     if rescored:
         again = terminal.counted(rescored, "row")
         summary += f"; the policy changed, {again} scored again"
-    changed = closed_runs.find_changed(root, by_run, run_paths.run) | registered.refusals
+    changed = closed_runs.find_changed(root, by_run, run_paths.run) | registered.errors
     changed.pop(run_paths.run, None)
     return StepResult(summary, written, caution=_caution(changed))
 
@@ -78,7 +78,7 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     """
     policy = load_policy()
     made = rows.make_all(request.root, policy)
-    run_folders.check_all_read(made.refusals)
+    run_folders.check_all_read(made.errors)
     written = _write(request.root, made.rows, (), policy)
     runs_read = terminal.counted(len(made.rows), "run")
     return StepResult(f"{runs_read}, from the run folders alone", written)

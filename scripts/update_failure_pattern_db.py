@@ -73,7 +73,7 @@ def tally(
     registry_rows = tables.read_table(request.root, REGISTRY)
     rows_of = _group(known, "run")
     failures = []
-    refusals = {}
+    errors = {}
     is_registered = False
     for registry_row in registry_rows:
         answers = history.from_registry(registry_row)
@@ -88,7 +88,7 @@ def tally(
                 # Another run that cannot be read stops no closing of this one.
                 if is_this_run:
                     raise
-                refusals[answers.run] = str(error)
+                errors[answers.run] = str(error)
                 continue
         failures.append(of_run)
     if not is_registered:
@@ -99,10 +99,8 @@ def tally(
     written = _write(request.root, rows, known, run_paths.run)
     summary = _summary(rows, run_paths.run)
     caution = ""
-    if refusals:
-        caution = (
-            f"failures are missing of runs that cannot be read: {'; '.join(refusals.values())}"
-        )
+    if errors:
+        caution = f"failures are missing of runs that cannot be read: {'; '.join(errors.values())}"
     return StepResult(summary, written, caution=caution)
 
 
@@ -110,8 +108,8 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     """Write the table from every closed run folder of the workspace, whatever it held before."""
     runs = run_folders.list_closed(request.root)
     read_run = partial(read_failures, request.root)
-    failures, refusals = run_folders.read_all(request.root, runs, read_run)
-    run_folders.check_all_read(refusals)
+    failures, errors = run_folders.read_all(request.root, runs, read_run)
+    run_folders.check_all_read(errors)
     rows = make_rows(list(failures.values()))
     written = _write(request.root, rows, [])
     number = terminal.counted(len(rows), "failure")

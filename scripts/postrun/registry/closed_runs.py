@@ -46,13 +46,13 @@ def find_changed(root: Path, registered: Mapping[str, Row], just_read: str) -> d
         if known.get(run) != present[run] and run != just_read:
             to_read.append(run)
     with step_notes.unnoted():
-        _, refusals = run_folders.read_all(root, to_read, partial(rows.read_run, root))
-    unchanged = {run: value for run, value in present.items() if run not in refusals}
+        _, errors = run_folders.read_all(root, to_read, partial(rows.read_run, root))
+    unchanged = {run: value for run, value in present.items() if run not in errors}
     if unchanged != known and not disk.writes_nothing():
         # Whoever cannot write it reads the runs again.
         with suppress(OSError):
             _write(root / _CACHE, json_files.encode(unchanged, indent=None))
-    return refusals
+    return errors
 
 
 def _fingerprint(run_paths: RunPaths) -> str:

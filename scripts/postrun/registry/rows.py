@@ -28,7 +28,7 @@ class Registered:
     """The rows of the registry, and the runs that it lacks."""
 
     rows: Rows
-    refusals: dict[str, str] = field(default_factory=dict)  # by run: why it could not be read
+    errors: dict[str, str] = field(default_factory=dict)  # by run: why it could not be read
     was_recorded: bool = True  # false: made again from the run folders
 
 
@@ -49,7 +49,7 @@ def read(root: Path, policy: Policy) -> Registered:
         return Registered(rows)
     made = make_all(root, policy)
     made.was_recorded = False
-    here = {row["run"] for row in made.rows} | made.refusals.keys()
+    here = {row["run"] for row in made.rows} | made.errors.keys()
     for row in tables.read_unproven(root, REGISTRY):
         decision = ledger.decision(root, row["run"]) or {}
         if row["run"] not in here and decision.get("schema_version") == 1:
@@ -61,9 +61,9 @@ def make_all(root: Path, policy: Policy) -> Registered:
     """Return the row of every closed run folder. The runs that cannot be read are named."""
     runs = run_folders.list_closed(root)
     with step_notes.unnoted():
-        facts, refusals = run_folders.read_all(root, runs, partial(read_run, root))
+        facts, errors = run_folders.read_all(root, runs, partial(read_run, root))
     rows = [score_row(row, policy) for row in facts.values()]
-    return Registered(rows, refusals)
+    return Registered(rows, errors)
 
 
 def read_run(root: Path, run: str) -> Row:

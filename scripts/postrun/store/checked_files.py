@@ -64,14 +64,14 @@ def check_evidence(run_paths: RunPaths, path: Path, content: bytes) -> None:
     if listed is None:
         return
     expected = listed.files.get(run_paths.relative(path))
-    found = hashlib.sha256(content).hexdigest()
+    actual = hashlib.sha256(content).hexdigest()
     if expected is None:
         raise Invalid(
             path, "a file that evidence_manifest.json lists", "one that it does not", _SYNC
         )
-    if found != expected:
+    if actual != expected:
         what = f"the file that evidence_manifest.json lists ({expected[:12]})"
-        raise Invalid(path, what, f"another ({found[:12]})", _SYNC)
+        raise Invalid(path, what, f"another ({actual[:12]})", _SYNC)
 
 
 def manifest_digests(run_paths: RunPaths) -> evidence.FileDigests | None:

@@ -89,13 +89,13 @@ def read_all(
         ledger.head(root)
         with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
             results = list(workers.map(attempt, runs, chunksize=64))
-    values, refusals = {}, {}
-    for run, (value, refusal) in zip(runs, results, strict=True):
+    values, errors = {}, {}
+    for run, (value, error) in zip(runs, results, strict=True):
         if value is None:
-            refusals[run] = refusal
+            errors[run] = error
         else:
             values[run] = value
-    return values, refusals
+    return values, errors
 
 
 def _attempt(read: Callable[[str], Value], run: str) -> tuple[Value | None, str]:
@@ -105,12 +105,12 @@ def _attempt(read: Callable[[str], Value], run: str) -> tuple[Value | None, str]
         return None, str(error)
 
 
-def check_all_read(refusals: dict[str, str]) -> None:
-    """Say which runs could not be read as they were recorded. Raises Invalid when there are any."""
-    for refusal in refusals.values():
-        terminal.error(refusal)
-    if refusals:
+def check_all_read(errors: dict[str, str]) -> None:
+    """Show which runs could not be read as they were recorded. Raises Invalid for any."""
+    for error in errors.values():
+        terminal.error(error)
+    if errors:
         expected = "every closed run as it was recorded"
-        runs = terminal.counted(len(refusals), "run")
+        runs = terminal.counted(len(errors), "run")
         hint = "nothing was written; mend them as said above, then rebuild again"
         raise Invalid("run folders", expected, f"{runs} that cannot be read so", hint)

@@ -123,7 +123,7 @@ def write_table(
 
 
 def _report_changed_rows(workspace: RunPaths, name: str, rows: Rows, own_run: str) -> None:
-    """Say which rows of a table on disk were changed since it was written."""
+    """Show which rows of a table on disk were changed since it was written."""
     path = workspace.path(name)
     record = records.load_for(workspace, name)
     is_recorded = record is not None and record.file(workspace.relative(path)) is not None

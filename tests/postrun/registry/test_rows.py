@@ -58,4 +58,4 @@ def test_runs_that_cannot_be_read_are_named(closed: Workspace) -> None:
     ).write_text("{}")
     made = rows.make_all(closed.local, rows.load_policy())
     assert [row["decision_tag"] for row in made.rows] == ["one"]
-    assert list(made.refusals) == ["2026-02-21_031500_production_gates_two"]
+    assert list(made.errors) == ["2026-02-21_031500_production_gates_two"]
