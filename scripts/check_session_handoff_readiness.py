@@ -12,7 +12,7 @@ Exit codes: 0 ready, 1 not ready (a closing prints that, too, but its exit code 
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from postrun.core.errors import PostRunError
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history
+from postrun.registry import closed_runs
 from postrun.store import (
     configuration,
     documents,
@@ -59,6 +60,7 @@ class Workspace:
     """The workspace on disk. What cannot be read is empty, and `faults` says why."""
 
     root: Path
+    decisions: Mapping[str, Row]  # by run folder, the one that holds
     rules: Row
     registry: Rows
     queue: Rows
@@ -98,9 +100,9 @@ def _read_workspace(root: Path) -> Workspace:
             faults.append(str(error))
             return None
 
-    attempt(ledger.read_rows, root)
     return Workspace(
         root=root,
+        decisions=attempt(ledger.decisions, root) or {},
         rules=configuration.load("handoff"),
         registry=attempt(_read_checked, root, REGISTRY) or [],
         queue=attempt(_read_checked, root, QUEUE) or [],
@@ -232,6 +234,26 @@ def _unknown_command(workspace: Workspace) -> Iterator[str]:
         yield "a command that cannot run, and no reason"
 
 
+def _decisions_without_folder(workspace: Workspace) -> Iterator[str]:
+    """Yield what decisions and run folders do not agree on.
+
+    Folders of the ledger's first version could be moved away.
+    """
+    for run, decision in sorted(workspace.decisions.items()):
+        if decision["schema_version"] > 1 and run not in workspace.artifacts:
+            yield f"row {decision['number']} decides on {run}, which has no folder"
+    for folder, artifacts in workspace.artifacts.items():
+        if "governance_remediation_plan" in artifacts and folder not in workspace.decisions:
+            yield f"{folder} was closed, and no row decides on it"
+
+
+def _changed_runs(workspace: Workspace) -> Iterable[str]:
+    rows = {row["run"]: row for row in workspace.registry}
+    refusals = closed_runs.find_changed(workspace.root, rows)
+    paths = RunPaths.of_workspace(workspace.root)
+    return map(paths.without_root, refusals.values())
+
+
 Find = Callable[[Workspace], Iterable[str]]
 # Id, question, what is expected, and what finds all that speaks against it.
 QUESTIONS: tuple[tuple[str, str, str, Find], ...] = (
@@ -289,6 +311,18 @@ QUESTIONS: tuple[tuple[str, str, str, Find], ...] = (
         "Is the ledger's chain intact, and its view current?",
         "intact",
         lambda workspace: ledger.verify(workspace.root),
+    ),
+    (
+        "decisions_and_folders_agree",
+        "Has every decision its run folder, and every closed run its decision?",
+        "the same runs",
+        _decisions_without_folder,
+    ),
+    (
+        "runs_as_recorded",
+        "Is every run of the registry as it was recorded when it was closed?",
+        "as recorded",
+        _changed_runs,
     ),
     (
         "next_command_known",

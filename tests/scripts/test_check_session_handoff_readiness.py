@@ -51,6 +51,7 @@ def missed(local: Path) -> dict[str, str]:
 def add_line(local: Path, name: str) -> None:
     path = locations.workspace_path(local, name)
     path.write_bytes(path.read_bytes() + b"\n")
+    forget_record(local)
 
 
 def take_away(local: Path, name: str) -> None:
@@ -63,6 +64,28 @@ def change_text(local: Path, name: str, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+    forget_record(local)
+
+
+def forget_record(local: Path) -> None:
+    """Leave a workspace as earlier releases did: no record says what its tables must be."""
+    locations.workspace_path(local, "workspace_record").unlink(missing_ok=True)
+
+
+def edit(local: Path) -> None:
+    """Change a table of which a record says what it must be."""
+    path = locations.workspace_path(local, "factor_experiment_registry")
+    path.write_text(path.read_text().replace(",promote_", ",watchlist_"))
+
+
+def remove_run(local: Path) -> None:
+    (run,) = (local / locations.RUNS).iterdir()
+    run.rename(local / "elsewhere")
+
+
+def change_report(local: Path) -> None:
+    for report in local.glob("gate_results/*/production_gates_report.json"):
+        report.write_bytes(report.read_bytes() + b" ")
 
 
 def other_policy(local: Path, name: str) -> None:
@@ -117,6 +140,10 @@ def unregistered(local: Path) -> None:
             "plan_current",
             "factor_experiment_registry",
         ),
+        (edit, "state_valid", "expected the file that workspace_record.json lists"),
+        (remove_run, "decisions_and_folders_agree", "row 1 decides on "),
+        (unregistered, "decisions_and_folders_agree", "was closed, and no row decides on it"),
+        (change_report, "runs_as_recorded", "expected the file that evidence_manifest.json lists"),
         (half_close, "no_run_half_closed", "half lacks governance_audit_check"),
         (
             lambda local: change_text(local, "stage_ledger", '"owner": "hui"', '"owner": "bo"'),
@@ -169,6 +196,7 @@ def test_a_pattern_that_is_missing_is_named(remote: Path, local: Path) -> None:
     close(remote, local, factory.TAG)
     path = locations.workspace_path(local, "failure_patterns")
     path.write_text(path.read_text().splitlines()[0] + "\n")
+    forget_record(local)
     assert handoff.main(["--local-root", str(local)]) == 1
     assert "exit_code_zero of" in missed(local)["patterns_current"]
 

@@ -29,10 +29,14 @@ _FILES = (
 )
 
 
-def find_changed(root: Path, registered: Mapping[str, Row], just_read: str) -> dict[str, str]:
+def find_changed(
+    root: Path,
+    registered: Mapping[str, Row],
+    just_read: str = "",
+) -> dict[str, str]:
     """Return the runs of the registry that are not as they were recorded, and why.
 
-    The caller has just read one of them.
+    The caller may have just read one of them.
     """
     known = json_files.try_load(root / _CACHE).members
     present = {}
