@@ -8,11 +8,15 @@ without a filter is "not measured". Markdown templates have no `safe`, and do no
 """
 
 import math
+import os
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from postrun.core import values
@@ -23,10 +27,12 @@ from postrun.store import documents, records
 from postrun.store.records import Output
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, FileSystemBytecodeCache
     from markupsafe import Markup
 
 Paths = tuple[Path, ...]
+
+_TEMPLATES = PROJECT / "templates"
 
 UNMEASURED = "not measured"
 UNEVALUATED = "not evaluated"
@@ -262,13 +268,47 @@ def _final_html(value: Any) -> Any:
     return visible(_plain(value))
 
 
+def _bytecode_cache() -> "FileSystemBytecodeCache | None":
+    """Return where compiled templates are kept, as Python keeps modules; None where it may not.
+
+    To compile them takes a third of a closing.
+    """
+    from jinja2 import FileSystemBytecodeCache
+    from jinja2.bccache import Bucket
+
+    class Cache(FileSystemBytecodeCache):
+        """Compile again what cannot be read, and keep nothing where there is no room."""
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            """Read a compiled template, when there is a whole one."""
+            try:
+                super().load_bytecode(bucket)
+            except (OSError, EOFError, ValueError, TypeError, UnpicklingError):
+                bucket.reset()
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            """Keep a compiled template."""
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+    folder = _TEMPLATES / "__pycache__"
+    if sys.dont_write_bytecode:
+        return None
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        return None
+    return Cache(str(folder))
+
+
 @cache
 def _environment(kind: str) -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     is_html = kind == "html"
     environment = Environment(
-        loader=FileSystemLoader(PROJECT / "templates"),
+        loader=FileSystemLoader(_TEMPLATES),
+        bytecode_cache=_bytecode_cache(),
         undefined=StrictUndefined,
         autoescape=True,  # in Markdown too: macros then give text that is not escaped twice
         finalize=_final_html if is_html else _final_markdown,

@@ -1,5 +1,6 @@
 """Pages: whatever stands in an owner, a note or a factor is shown as it is and does nothing."""
 
+import sys
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -79,7 +80,7 @@ def one_line(text: str) -> str:
 def fill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fill]:
     """Fill a template given as text, through the public door."""
     (tmp_path / "templates").mkdir()
-    monkeypatch.setattr(page_files, "PROJECT", tmp_path)
+    monkeypatch.setattr(page_files, "_TEMPLATES", tmp_path / "templates")
     page_files._environment.cache_clear()
 
     def filled(source: str, kind: str = "md", **facts: Any) -> str:
@@ -307,3 +308,21 @@ def test_templates_leave_no_way_around_the_escaping(path: Path) -> None:
         "backticks around an expression are no code span: use the filter `code`"
     )
     assert "<!--" not in source or path.name.endswith(".html.j2")
+
+
+def test_a_broken_cache_of_templates_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(page_files, "_TEMPLATES", tmp_path)
+    (tmp_path / "page.md.j2").write_text("{{ x }}")
+    for content in (b"", b"j2", b"not a cache", None):
+        page_files._environment.cache_clear()
+        assert page_files.page("page.md", x="one") == "one"
+        (kept,) = (tmp_path / "__pycache__").iterdir()
+        if content is not None:
+            kept.write_bytes(content)
+    page_files._environment.cache_clear()
+    (tmp_path / "page.md.j2").write_text("new {{ x }}")
+    assert page_files.page("page.md", x="one") == "new one"
+    page_files._environment.cache_clear()
