@@ -114,7 +114,7 @@ def execute(args: argparse.Namespace) -> int:
 def _read_planned(root: Path, rank: int) -> PlannedCommand:
     """Return the command of a rank. Raises Missing, Invalid."""
     workspace = RunPaths.of_workspace(root)
-    plan = documents.read(workspace, PLAN)
+    plan = documents.read(workspace, PLAN, _AGAIN)
     _check_current(workspace, plan)
     planned = {command["rank"]: command for command in plan["commands"]}
     if rank not in planned:

@@ -16,8 +16,9 @@ from harness.factory import Documents
 from harness.golden import Golden
 from harness.sshd import Sshd
 from harness.workspace import location_flags
-from postrun.core import locations
+from postrun.core import disk, locations
 from postrun.decide import planning
+from postrun.store import json_files
 
 LAUNCHER = """#!/usr/bin/env bash
 env | grep '^DQ_' | sort > variables.txt
@@ -48,6 +49,20 @@ def plan(local: Path) -> dict[str, Any]:
         locations.workspace_path(local, "next_run_plan").read_text()
     )
     return document
+
+
+def put_plan(local: Path, text: str, with_record: bool) -> None:
+    """Replace the plan; also in the workspace's record, as somebody would who knows of it."""
+    path = locations.workspace_path(local, "next_run_plan")
+    path.write_text(text)
+    if not with_record:
+        return
+    record = local / "audit/workspace_record.json"
+    document = json.loads(record.read_bytes())
+    for row in document["files"]:
+        if row["path"] == path.relative_to(local).as_posix():
+            row["sha256"] = disk.sha256(path)
+    record.write_bytes(json_files.encode(document))
 
 
 def execute(remote: Path, local: Path, *flags: str, rank: int = 1, host: str = "local") -> int:
@@ -283,11 +298,10 @@ def test_a_broken_context_blocks_in_one_line(remote: Path, local: Path) -> None:
 def test_a_plan_of_an_earlier_release_is_refused(
     remote: Path, closed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = locations.workspace_path(closed, "next_run_plan")
     document = plan(closed) | {"schema_version": 2}
     for command in document["commands"]:
         del command["environment"]
-    path.write_text(json.dumps(document))
+    put_plan(closed, json.dumps(document), with_record=True)
     assert execute(remote, closed) == 4
     assert "expected a plan of this release" in capsys.readouterr().err
 
@@ -354,12 +368,16 @@ def test_an_edited_plan_is_refused(
     change, words = EDITS[edit]
     document = json.loads(text)
     change(document["commands"][0])
-    locations.workspace_path(local, "next_run_plan").write_text(json.dumps(document))
-    assert execute(remote, local) == 4
-    output = capsys.readouterr()
-    (line,) = output.err.splitlines()
-    assert words in line
-    assert (output.out, (remote / "launched.txt").exists()) == ("", False)
+    for with_record in (False, True):
+        put_plan(local, json.dumps(document), with_record)
+        assert execute(remote, local) == 4
+        output = capsys.readouterr()
+        (line,) = output.err.splitlines()
+        assert "make next-run-plan" in line
+        assert (words in line) is with_record
+        assert (output.out, (remote / "launched.txt").exists()) == ("", False)
+    put_plan(local, text, with_record=True)
+    assert execute(remote, local, "--dry-run") == 0
 
 
 def test_an_edited_source_is_refused(

@@ -19,6 +19,11 @@ class PostRunError(Exception):
         super().__init__(message)
         self.expected, self.actual, self.hint = expected, actual, hint
 
+    def add_hint(self, hint: str) -> None:
+        """Say what to do next, where only the caller knows it."""
+        if hint:
+            self.args = (f"{self}; {hint}",)
+
     def __reduce__(self) -> Any:
         """Return how to make it again: it comes whole out of a process of a pool."""
         return _restore, (type(self), str(self)), vars(self)

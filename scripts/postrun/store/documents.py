@@ -9,7 +9,7 @@ from typing import Any
 
 from postrun.core import disk
 from postrun.core.artifacts import ARTIFACTS
-from postrun.core.errors import Missing
+from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
 from postrun.store import checked_files, json_files, records
 from postrun.store.json_files import Document, Reading
@@ -28,7 +28,11 @@ def read_with_places(run_paths: RunPaths, name: str, hint: str = "") -> Reading:
     """Return an artifact as `read` does, with the places of its NaN and Infinity."""
     path = run_paths.path(name)
     content = checked_files.read(run_paths, path, name, hint)
-    return json_files.parse(content, path, _schema_name(name))
+    try:
+        return json_files.parse(content, path, _schema_name(name))
+    except Invalid as error:
+        error.add_hint(hint)
+        raise
 
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:

@@ -33,7 +33,10 @@ def test_every_error_has_its_code() -> None:
 
 @pytest.mark.parametrize("name", CODES)
 def test_an_error_comes_whole_out_of_another_process(name: str) -> None:
-    error = KINDS[name]("run.pid", "a number", "'x'", "look there")
+    error = KINDS[name]("run.pid", "a number", "'x'")
+    error.add_hint("")
+    error.add_hint("look there")
+    assert str(error) == "run.pid: expected a number, found 'x'; look there"
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.exit_code) == (type(error), str(error), error.exit_code)
 
