@@ -34,6 +34,7 @@ CHECKS = {
     "tests": (*PYTEST, *COVERAGE, "-m", "not nightly"),
     "nightly tests": (*PYTEST, "-m", "nightly"),
     "a tenth of the fault matrix": (sys.executable, *FAULTS),
+    "100 closings, 16 at a time": (sys.executable, "tests/closing_stress.py"),
 }
 NO_TESTS = 5  # pytest's code when no test has the mark
 # It adds a user to the machine, who stays: only --every-case runs it.
