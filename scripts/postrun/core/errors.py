@@ -20,7 +20,7 @@ class PostRunError(Exception):
         self.expected, self.actual, self.hint = expected, actual, hint
 
     def add_hint(self, hint: str) -> None:
-        """Say what to do next, where only the caller knows it."""
+        """Add what to do next, where only the caller knows it."""
         if hint:
             self.args = (f"{self}; {hint}",)
 
