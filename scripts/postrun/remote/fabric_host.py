@@ -51,15 +51,15 @@ class FabricHost:
             deadline = time.monotonic() + timeout
             output = _run(runner, command, timeout)
         except Failure:
-            with contextlib.suppress(Failure, *failures):
-                _run(Remote(self._open()), end_command, _END_TIMEOUT)
-            self.close()
-            raise too_slow(self.name, timeout) from None
+            output = None
         except failures as error:
             self.close()
             raise self._unreachable(error) from None
-        if time.monotonic() > deadline:
-            # Fabric does not always notice that it ended the command itself.
+        # Fabric does not always notice that it ended the command itself.
+        if output is None or time.monotonic() > deadline:
+            with contextlib.suppress(Failure, *failures):
+                _run(Remote(self._open()), end_command, _END_TIMEOUT)
+            self.close()
             raise too_slow(self.name, timeout)
         self._answered = True
         return CommandOutput(output, None)

@@ -140,6 +140,30 @@ def test_links_and_fifos_are_no_files_of_the_run(remote: Path) -> None:
     assert seen.file(RUN, "preflight.json") is None
 
 
+def test_no_probe_waits_for_a_fifo(host: str, remote: Path) -> None:
+    make_run(remote, tag="other", stamp="2026-02-22_010000")
+    make_run(remote, change=lambda made: setattr(made, "result", None))
+    other_gate = remote / "gate_results/production_gates_2026-02-22_010200"
+    run_files = ("context.json", "preflight.json", "command.sh", "run.log", "result.json")
+    files = [remote / RUN_PATH / name for name in (*run_files, "run.pid", "pipe")]
+    files += [remote / GATE_PATH / "production_gates_report.json", remote / GATE_PATH / "pipe"]
+    files += [other_gate / "production_gates_report.json"]
+    for file in files:
+        file.unlink(missing_ok=True)
+        os.mkfifo(file)
+    station = connect(host, remote, probe_timeout_s=20)
+    assert [path for path in station.list_run(TAG).files if path.startswith("gate")] == []
+    asked = station.list_run(TAG, RUN_PATH, f"{GATE_PATH}/production_gates_report.json")
+    assert asked.unusable[f"{GATE_PATH}/production_gates_report.json"] == "no plain file"
+    assert station.take_run_snapshot(TAG).runs == (RUN,)
+    assert station.take_host_snapshot([TAG]).run_snapshots[TAG].runs == (RUN,)
+    reports = station.list_reports(["gate_results"], "production_gates_2", "production_gates_3")
+    assert set(reports.unusable.values()) == {"no plain file"}
+    digests = station.digests([RUN_PATH, GATE_PATH])
+    assert not {str(file.relative_to(remote)) for file in files} & digests.files.keys()
+    station.close()
+
+
 def test_a_huge_report_is_known_by_its_size(remote: Path) -> None:
     station = connect("local", remote)
     put(
@@ -889,7 +913,7 @@ def test_an_answer_that_takes_too_long(
 ) -> None:
     make_run(remote)
     hanging = f"sleep 60.{os.getpid()}"
-    stand_in(tmp_path / "bin", "date", f"exec {hanging}")
+    stand_in(tmp_path / "bin", "date", f"({hanging} & {hanging}) &\nexec {hanging}")
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
     if host == "local":
         request.getfixturevalue("monkeypatch").setenv("PATH", path)

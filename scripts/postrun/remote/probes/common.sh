@@ -68,6 +68,9 @@ else
     stat_all='stat -f %z@%m@%i@%N'
 fi
 
+# Of some paths, one a line: those of regular files. To open a FIFO would wait for ever.
+only_files() { while IFS= read -r path; do [ -f "$path" ] && printf '%s\n' "$path"; done; }
+
 # Size and time of a regular file of the run, then its first bytes. A link is not the run's own.
 send_file() {
     [ -f "$1" ] && [ ! -L "$1" ] || return 0

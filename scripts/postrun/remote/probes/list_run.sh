@@ -28,7 +28,7 @@ for run in "$runs"/${moment}_production_gates_"$tag"; do send_run "$run"; done
 # names of harmless characters, which xargs does not change.
 typed=$(printf '%s\n' "$tag" | sed 's|_|[_ /:]|g; s|[.]|\\.|g')
 printf '%s\n' gate_results/production_gates_*/"$report" |
-    grep -E "^gate_results/production_gates_[0-9_-]+/$report\$" |
+    grep -E "^gate_results/production_gates_[0-9_-]+/$report\$" | only_files |
     xargs grep -l -e "\"$typed\"" /dev/null 2>/dev/null |
     while read -r path; do send_file "$path"; done
 [ -n "$asked_report" ] && send_report "${asked_report%/*}"
