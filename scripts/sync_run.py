@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.remote.workstation import Workstation, open_workstation
-from postrun.store import documents, evidence, json_files, ledger, run_folders
+from postrun.store import documents, evidence, incoming, json_files, ledger, run_folders
 from postrun.store.evidence import FileDigests
 
 _ENDED = "the run had been given up, and has a result now"
@@ -57,6 +58,7 @@ class Sync:
 def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Sync one run. Raises Missing, Invalid, Unreachable, AmbiguousRun."""
     detection = documents.read(run_paths, "run_detection")
+    _finish_interrupted(run_paths)
     sync = Sync(
         request=replace(request, abandoned=detection.get("abandoned")),
         run_paths=run_paths,
@@ -67,8 +69,22 @@ def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
     # A gate folder elsewhere is copied to where all of them are, also within one root.
     if _is_local(request) and sync.gate_home == locations.GATES:
         changes = _find_changes(sync, sync.local)
-        return _write_manifest(sync, sync.local, changes, copied=[])
-    return _copy_evidence(sync, open_workstation(request))
+        result = _write_manifest(sync, sync.local, changes, copied=[])
+    else:
+        result = _copy_evidence(sync, open_workstation(request))
+    if not disk.DRY_RUN.get():
+        incoming.clear(run_paths)
+    return result
+
+
+def _finish_interrupted(run_paths: RunPaths) -> None:
+    """Finish a copy of which all had come when its process was killed. Raises Missing, Invalid."""
+    if disk.DRY_RUN.get():
+        return
+    manifest = incoming.finish(run_paths)
+    if manifest is not None:
+        documents.write(run_paths, "evidence_manifest", manifest)
+        incoming.clear(run_paths)
 
 
 def _is_local(request: RunRequest) -> bool:
@@ -90,13 +106,14 @@ def _copy_evidence(sync: Sync, workstation: Workstation) -> StepResult:
     outdated = [path for path, _ in differing]
     _check_room(run_paths, remote, outdated)
     if not disk.DRY_RUN.get():
-        _keep_old_files(run_paths, changes)
         for folder in folders:
-            if any(path.startswith(f"{folder}/") for path in outdated):
-                workstation.copy_folder(
+            start = f"{folder}/"
+            names = [path[len(start) :] for path in outdated if path.startswith(start)]
+            if names:
+                workstation.copy_files(
                     sync.source(folder),
-                    run_paths.root / folder,
-                    evidence.rsync_patterns(),
+                    names,
+                    incoming.folder_for(run_paths, folder),
                     show_progress=sys.stderr.isatty(),
                 )
         _check_copies(run_paths, remote, outdated)
@@ -201,17 +218,6 @@ def _next_number(run_paths: RunPaths) -> int:
     return max(numbers, default=0) + 1
 
 
-def _keep_old_files(run_paths: RunPaths, changes: list[Json]) -> None:
-    """Move the files that are to be replaced into the run folder's own archive."""
-    run_folder = run_paths.folder(artifacts.Home.RUN)
-    for change in changes:
-        for path in change["kept"]:
-            kept = run_folder / change["in"] / path
-            with disk.report_write_errors(kept):
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(run_paths.root / path, kept)
-
-
 def _check_room(run_paths: RunPaths, remote: FileDigests, outdated: list[str]) -> None:
     """Raise Missing when the files still to be copied have more bytes than a disk has free."""
     needed: Counter[int] = Counter()  # by device
@@ -224,7 +230,8 @@ def _check_room(run_paths: RunPaths, remote: FileDigests, outdated: list[str]) -
             usage = shutil.disk_usage(place)
         for path in outdated:
             if path.startswith(f"{folder}/"):
-                needed[device] += remote.sizes.get(path, 0)
+                size = remote.sizes.get(path, 0)
+                needed[device] += size - _size_of_incoming(run_paths, path)
         # Some network file systems do not say how large they are.
         if usage.total and usage.free < needed[device]:
             raise Missing(
@@ -235,6 +242,13 @@ def _check_room(run_paths: RunPaths, remote: FileDigests, outdated: list[str]) -
             )
 
 
+def _size_of_incoming(run_paths: RunPaths, path: str) -> int:
+    """Return the bytes of a file that came before a copy was interrupted."""
+    with suppress(OSError):
+        return incoming.path_of(run_paths, path).stat().st_size
+    return 0
+
+
 def _check_copies(
     run_paths: RunPaths,
     remote: FileDigests,
@@ -243,9 +257,11 @@ def _check_copies(
     """Raise Invalid when a copy has another digest than the workstation's file."""
     wrong = []
     for path in copied:
-        copy = run_paths.root / path
+        copy = incoming.path_of(run_paths, path)
         if not copy.is_file() or evidence.digest_file(copy) != remote.files[path]:
             wrong.append(path)
+            # The next sync fetches it again, even if size and time are right.
+            copy.unlink(missing_ok=True)
     if wrong:
         raise Invalid(
             f"copy of {run_paths.run}",
@@ -273,13 +289,16 @@ def _write_manifest(
     manifest = {
         "run_folder": run_paths.run,
         "gate_folder": run_paths.gate,
-        "files": _file_rows(sync, present, known_rows),
+        "files": _file_rows(sync, present, known_rows, set(copied)),
         "links": [{"path": path, "target": target} for path, target in links],
         "verified": stays_verified or not _is_local(sync.request),
         "abandoned": sync.request.abandoned,
         "changes": earlier["changes"] + changes,
     }
     _check_decision(sync, manifest)
+    if copied or any(change["kept"] for change in changes):
+        incoming.commit(run_paths, manifest, copied, changes)
+        incoming.finish(run_paths)
     documents.write(run_paths, "evidence_manifest", manifest)
     written = run_paths.path("evidence_manifest")
     return StepResult(_summary(manifest, len(copied)), (written,))
@@ -304,14 +323,18 @@ def _file_rows(
     sync: Sync,
     present: FileDigests,
     known_rows: list[Json],
+    copied: Collection[str],
 ) -> list[Json]:
     """Return a row for each file. A known row stays, whatever name the host is called by now."""
     known = {(row["path"], row["sha256"]): row for row in known_rows}
     rows = []
     for path, digest in sorted(present.files.items()):
+        file = sync.run_paths.root / path
+        if path in copied:
+            file = incoming.path_of(sync.run_paths, path)
         row = {
             "path": path,
-            "size": (sync.run_paths.root / path).stat().st_size,
+            "size": file.stat().st_size,
             "sha256": digest,
             "source": sync.request.host,
         }

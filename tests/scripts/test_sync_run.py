@@ -130,7 +130,7 @@ def test_a_second_sync_moves_nothing_and_changes_no_byte(
     before = tree(flow.local)
     moved: list[object] = []
     monkeypatch.setattr(
-        workstation.Workstation, "copy_folder", lambda *given, **_: moved.append(given)
+        workstation.Workstation, "copy_files", lambda *given, **_: moved.append(given)
     )
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "4000000000")
     assert flow() == 0
@@ -473,14 +473,14 @@ def test_a_gate_folder_that_vanished(both: Flow, capsys: pytest.CaptureFixture[s
 def test_a_file_that_changes_while_it_is_copied(
     flow: Flow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy_folder = workstation.Workstation.copy_folder
+    copy_files = workstation.Workstation.copy_files
 
     def late(asked: workstation.Workstation, *arguments: Any, **options: Any) -> None:
         put(flow.remote / RUN_PATH / "run.log", b"one line more")
-        copy_folder(asked, *arguments, **options)
+        copy_files(asked, *arguments, **options)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(workstation.Workstation, "copy_folder", late)
+        meanwhile.setattr(workstation.Workstation, "copy_files", late)
         assert flow() == 4
     assert f"found others for {RUN_PATH}/run.log" in last_line_of(capsys)
     assert not (flow.local / RUN_PATH / "evidence_manifest.json").exists()
@@ -520,8 +520,16 @@ def test_a_sync_that_was_killed_goes_on(
     os.killpg(process.pid, 9)
     process.wait()
     assert not (local / RUN_PATH / "evidence_manifest.json").exists()
-    arrived = tree(local / RUN_PATH)
+    arrived = {
+        name.removeprefix(".postrun-copy/files/"): file
+        for name, file in tree(local / RUN_PATH).items()
+        if name.startswith(".postrun-copy/files/")
+    }
+    assert "result.json" in arrived
+    assert not (local / RUN_PATH / "result.json").exists(), "not before all of them are here"
     assert flow() == 0
+    assert not list(local.rglob(".postrun-copy"))
+    assert flow.manifest()["changes"] == []
     assert {row["path"]: row["sha256"] for row in flow.manifest()["files"]} == contents(remote)
     assert {path: it for path, it in tree(local / RUN_PATH).items() if path in arrived} == arrived
 

@@ -99,7 +99,7 @@ def replace(path: Path, content: bytes) -> bool:
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync(path.parent)
     terminal.detail(f"wrote {path}")
     return True
 
@@ -201,19 +201,26 @@ def is_present(path: Path) -> bool:
         return True
 
 
+def kind(path: Path) -> str:
+    """Return what is at a path, in words; links are followed."""
+    with suppress(OSError):
+        return _KINDS.get(stat.S_IFMT(path.stat().st_mode), "a file")
+    return "a link that leads nowhere"
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, through to the disk. Raises OSError."""
     if os.path.isdir(folder):  # noqa: PTH112  (`is_dir` may raise PermissionError)
         return
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    sync(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Write the names in a folder through to the disk: a power cut may not take them back."""
+def sync(path: Path) -> None:
+    """Write a file, or the names in a folder, through to the disk. Raises OSError."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except PermissionError:
         return  # names may be added here that this account may not list
     try:

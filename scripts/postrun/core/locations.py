@@ -15,6 +15,8 @@ LOCKS = "audit/.locks"
 CACHES = "audit/.cache"  # may be deleted at any time
 # In the run folder: evidence that was replaced when changed evidence was accepted.
 SUPERSEDED = "superseded_evidence"
+# In the run folder and in the gate folder: a copy that is under way.
+INCOMING = ".postrun-copy"
 
 
 @dataclass(frozen=True)

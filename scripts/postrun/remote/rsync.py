@@ -1,5 +1,6 @@
 """Copy a folder from a workstation with rsync, and say in rsync's own words why it failed."""
 
+import os
 import re
 import shutil
 import sys
@@ -30,11 +31,12 @@ _NOT_FOUND = re.compile(r"rsync: (?:command )?not found|Unknown command: .?rsync
 def copy(
     host: Any,
     folder: str,
+    names: Sequence[str],
     destination: Path,
-    options: Sequence[str],
+    timeout: float,
     show_progress: bool,
 ) -> None:
-    """Copy what is in a folder of a host. Links are skipped, and nothing is deleted.
+    """Copy files of a folder of a host, named from there. Links are skipped, nothing is deleted.
 
     `folder` is absolute. Raises Missing for an rsync that is not there and for a disk that is full
     here, Invalid for a file that may not be read there, Unreachable for an outage, HostRejected for
@@ -43,13 +45,18 @@ def copy(
     if shutil.which("rsync") is None:
         raise Missing("rsync", "a program on this machine", "nothing on PATH", "install it")
     source, connection = host.rsync_source(f"{folder}/")
-    command = ["rsync", "-rt", *options, *connection]
+    listed = destination.with_name(f"{destination.name}.names")
+    # Without the dot, a name that begins with # would be a comment.
+    content = b"".join(b"./" + os.fsencode(name) + b"\0" for name in names)
+    with disk.report_write_errors(destination):
+        disk.make_folder(destination)
+        listed.write_bytes(content)
+    command = ["rsync", "-t", "--from0", f"--files-from={listed.absolute()}"]
+    command += [f"--timeout={max(1, int(timeout))}", *connection]
     progress = None
     if show_progress:
         command.append(_progress_flag())
         progress = sys.stderr
-    with disk.report_write_errors(destination):
-        destination.mkdir(parents=True, exist_ok=True)
     command += [source, f"{destination.absolute()}/"]
     result = commands.run(command, timeout=None, stdout=progress)
     if result.code != 0:

@@ -167,24 +167,18 @@ class Workstation:
         answer = self._run_probe("digests", locations.SUPERSEDED, litter, *folders)
         return answers.read_digests(answer, folders, self._host.name)
 
-    def copy_folder(
+    def copy_files(
         self,
         folder: str,
+        names: Sequence[str],
         destination: Path,
-        exclude: Sequence[str],
         show_progress: bool,
     ) -> None:
-        """Copy what is in a folder with rsync, and delete nothing; see `rsync.copy`.
-
-        `exclude` holds rsync patterns.
-        """
+        """Copy files of a folder, named from there, with rsync; see `rsync.copy`."""
         if self._absolute_root is None:
             self.digests([])
         path = f"{self._absolute_root}/{folder}"
-        timeout = max(1, int(self._timeout))
-        options = [f"--timeout={timeout}"]
-        options += [f"--exclude={pattern}" for pattern in exclude]
-        rsync.copy(self._host, path, destination, options, show_progress)
+        rsync.copy(self._host, path, names, destination, self._timeout, show_progress)
 
     def _run_probe(self, probe: str, *arguments: object) -> Answer:
         """Return the answer to a probe. Everything that is asked of a workstation passes here."""

@@ -18,8 +18,9 @@ from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
 
-# At the top of the run folder: evidence that was replaced, and what people signed.
-_FOLDERS = (locations.SUPERSEDED, artifacts.APPROVALS)
+# At the top of both folders: evidence that was replaced, what people signed, and what has not come
+# whole yet.
+_FOLDERS = (locations.SUPERSEDED, artifacts.APPROVALS, locations.INCOMING)
 _GENERATED = tuple(
     name for name in artifacts.generated(Home.RUN, Home.GATE) if not name.startswith(_FOLDERS)
 )
@@ -95,21 +96,11 @@ def folders(run_paths: RunPaths) -> list[str]:
     return evidence_folders
 
 
-def rsync_patterns() -> list[str]:
-    """Return what is no evidence as rsync patterns; those of our files begin with a slash."""
-    patterns = [f"/{name}" for name in _OURS]
-    patterns += [f"/{name}/" for name in _FOLDERS]
-    # Litter is files only: whatever a folder is called, what is in it counts.
-    patterns.append("+ */")
-    patterns.extend(_LITTER)
-    return patterns
-
-
 def not_evidence() -> str:
     """Return the regular expression (of `grep -E`) of the ends of paths that are no evidence."""
     homes = f"{locations.RUNS}|{locations.GATES}"
     ours = artifacts.as_expression(_OURS)
-    named = "|".join(_FOLDERS)
+    named = artifacts.as_expression(_FOLDERS)
     at_top = f"@({homes})/[^/]+/+(({named})/|({ours})$)"
     litter = artifacts.as_expression(_LITTER)
     return f"{at_top}|/({litter})$"

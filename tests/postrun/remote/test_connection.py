@@ -102,7 +102,9 @@ def test_the_users_open_connection_is_used_and_stays(client: Client, remote: Pat
     before = client.logins()
     opened = connect(HOST, remote)
     assert opened.list_run(TAG).folders
-    opened.copy_folder(RUN_PATH, client.folder / "copy", [], show_progress=False)
+    copy = client.folder / "copy"
+    opened.copy_files(RUN_PATH, ["context.json"], copy, show_progress=False)
+    assert (copy / "context.json").is_file()
     opened.close()
     assert client.logins() == before
     assert client.is_open(HOST)

@@ -47,7 +47,7 @@ def test_what_a_host_block_has_for_people_does_no_harm(
     forward = f"127.0.0.1:{sshd.port} 127.0.0.1:1"
     options = {"RemoteCommand": "sleep 30", "RequestTTY": "force", "LocalForward": forward}
     host = sshd.alias("desk", ExitOnForwardFailure="yes", **options)
-    connect(host, remote).copy_folder(".", local, [], show_progress=False)
+    connect(host, remote).copy_files(".", ["prices.csv"], local, show_progress=False)
     assert (local / "prices.csv").is_file()
 
 

@@ -683,23 +683,18 @@ def test_a_digest_that_fails_is_not_left_out(
 # --- the copy
 
 
-def test_a_copy_is_whole_and_leaves_out_links_and_what_is_excluded(
+def test_a_copy_is_what_was_asked_for_but_links(
     station: Workstation, remote: Path, local: Path
 ) -> None:
     expected = fill(remote)
     (remote / RUN_PATH / "out").symlink_to("/etc/passwd")
-    put(remote / RUN_PATH / "run_detection.json", b"ours")
-    put(remote / RUN_PATH / "sub/run_detection.json", b"theirs: not at the top")
-    station.copy_folder(
-        RUN_PATH,
-        local / RUN_PATH,
-        ["/run_detection.json", f"/{locations.SUPERSEDED}/"],
-        show_progress=False,
-    )
+    put(remote / RUN_PATH / "run_detection.json", b"not asked for")
+    for name in ("# no comment", "sub/;x", "sub/./y"):
+        put(remote / RUN_PATH / name, b"1")
+        expected[f"{RUN_PATH}/{name.replace('./', '')}"] = sha(remote / RUN_PATH / name)
+    names = [path.removeprefix(f"{RUN_PATH}/") for path in expected]
+    station.copy_files(RUN_PATH, [*names, "out"], local / RUN_PATH, show_progress=False)
     copied = connect("local", local).digests([RUN_PATH])
-    expected[f"{RUN_PATH}/sub/run_detection.json"] = sha(
-        remote / RUN_PATH / "sub/run_detection.json"
-    )
     assert copied.files == expected
     assert copied.links == {}
     modified = [(root / RUN_PATH / "plain.csv").stat().st_mtime for root in (remote, local)]
@@ -711,9 +706,9 @@ def test_a_copy_shows_progress_only_when_asked(
 ) -> None:
     for name in ("a.csv", "b.csv"):
         put(remote / RUN_PATH / name, b"a" * 1000)
-    station.copy_folder(RUN_PATH, tmp_path / "one", [], show_progress=False)
+    station.copy_files(RUN_PATH, ["a.csv", "b.csv"], tmp_path / "one", show_progress=False)
     assert capfd.readouterr() == ("", "")
-    station.copy_folder(RUN_PATH, tmp_path / "two", [], show_progress=True)
+    station.copy_files(RUN_PATH, ["a.csv", "b.csv"], tmp_path / "two", show_progress=True)
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "100%" in shown.err
@@ -730,7 +725,7 @@ def test_an_rsync_without_a_total_tells_file_by_file(
         f'case "$*" in *--info*) exit 1;; esac; exec {shutil.which("rsync")} "$@"',
     )
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    connect("local", remote).copy_folder(RUN_PATH, tmp_path / "near", [], show_progress=True)
+    connect("local", remote).copy_files(RUN_PATH, ["a.csv"], tmp_path / "near", show_progress=True)
     assert "a.csv" in capfd.readouterr().err
 
 
@@ -740,7 +735,7 @@ def test_no_rsync_here(
     put(remote / RUN_PATH / "a", b"a")
     monkeypatch.setenv("PATH", narrow_path(tmp_path / "bin", {"rsync"}))
     with pytest.raises(Missing, match="rsync: expected a program on this machine"):
-        connect(ssh_host, remote).copy_folder(RUN_PATH, local / RUN_PATH, [], show_progress=False)
+        connect(ssh_host, remote).copy_files(RUN_PATH, ["a"], local / RUN_PATH, show_progress=False)
 
 
 def test_no_rsync_there(sshd: Sshd, remote: Path, local: Path, tmp_path: Path) -> None:
@@ -750,7 +745,7 @@ def test_no_rsync_there(sshd: Sshd, remote: Path, local: Path, tmp_path: Path) -
     station = connect(sshd.host, remote)
     for ask in (
         lambda: station.digests([RUN_PATH]),
-        lambda: station.copy_folder(RUN_PATH, local, [], show_progress=False),
+        lambda: station.copy_files(RUN_PATH, ["a"], local, show_progress=False),
     ):
         with pytest.raises(
             Missing,
@@ -763,7 +758,7 @@ def test_a_folder_that_vanished_is_one_line(station: Workstation, local: Path) -
     with pytest.raises(
         Unreachable, match=r"rsync of .*/audit/.* expected a whole copy, found exit code 23"
     ) as caught:
-        station.copy_folder(RUN_PATH, local / RUN_PATH, [], show_progress=False)
+        station.copy_files(RUN_PATH, ["a"], local / RUN_PATH, show_progress=False)
     assert "\n" not in str(caught.value)
 
 
@@ -771,7 +766,7 @@ def test_a_path_that_rsync_could_misread_is_refused(ssh_host: str, tmp_path: Pat
     root = tmp_path / "two words"
     put(root / RUN_PATH / "a", b"a")
     with pytest.raises(Usage, match="remote root: expected a path of letters"):
-        connect(ssh_host, root).copy_folder(RUN_PATH, tmp_path / "x", [], show_progress=False)
+        connect(ssh_host, root).copy_files(RUN_PATH, ["a"], tmp_path / "x", show_progress=False)
 
 
 # --- the connection
@@ -954,7 +949,7 @@ def test_a_profile_that_talks_into_rsync_is_one_line(sshd: Sshd, remote: Path, l
     sshd.set_profile("echo Welcome")
     station = connect(sshd.host, remote)
     with pytest.raises(Unreachable, match="expected a whole copy") as caught:
-        station.copy_folder(RUN_PATH, local / RUN_PATH, [], show_progress=False)
+        station.copy_files(RUN_PATH, ["a"], local / RUN_PATH, show_progress=False)
     assert "\n" not in str(caught.value)
     station.close()
 

@@ -1,0 +1,158 @@
+"""A copy of evidence that is under way: nothing of it counts before all of it is here.
+
+Files come into a folder of ours in the run folder, and in the gate folder, where they are no
+evidence. When each is whole, `copy.json` is written: what the manifest will say, and what has to be
+moved. From then on a process that is killed leaves all that the next one needs to go on. Before,
+nothing of the evidence has changed; what has come need not come again.
+"""
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from postrun.core import disk, locations
+from postrun.core.artifacts import Home
+from postrun.core.disk import report_write_errors
+from postrun.core.errors import Invalid
+from postrun.core.locations import RunPaths
+from postrun.store import evidence, json_files
+
+Json = dict[str, Any]
+
+
+def folder_for(run_paths: RunPaths, folder: str) -> Path:
+    """Return where the files of an evidence folder come to."""
+    return run_paths.root / folder / locations.INCOMING / "files"
+
+
+def path_of(run_paths: RunPaths, path: str) -> Path:
+    """Return where one file comes to, by its path relative to the workspace root."""
+    for folder in evidence.folders(run_paths):
+        below = path.removeprefix(f"{folder}/")
+        if below != path:
+            return folder_for(run_paths, folder) / below
+    raise ValueError(path)
+
+
+def _record(run_paths: RunPaths) -> Path:
+    return run_paths.folder(Home.RUN) / locations.INCOMING / "copy.json"
+
+
+def commit(
+    run_paths: RunPaths,
+    manifest: Json,
+    copied: Sequence[str],
+    changes: Sequence[Json],
+) -> None:
+    """Write down that every file has come, and what is left to do. Raises Missing."""
+    kept = []
+    for change in changes:
+        for path in change["kept"]:
+            archive = f"{locations.RUNS}/{run_paths.run}/{change['in']}/{path}"
+            kept.append([path, archive])
+    folders = set()
+    for path in copied:
+        file = path_of(run_paths, path)
+        with report_write_errors(file):
+            disk.sync(file)
+        folders.add(file.parent)
+    for folder in folders:
+        with report_write_errors(folder):
+            disk.sync(folder)
+    document = {"manifest": manifest, "copied": list(copied), "kept": kept}
+    disk.replace(_record(run_paths), json_files.encode(document))
+
+
+def finish(run_paths: RunPaths) -> Json | None:
+    """Move what has come to its place; return what the manifest has to say.
+
+    None when no copy is under way, or when not all of it has come. Doing it again does no harm.
+    Raises Missing, Invalid.
+    """
+    content = disk.read_optional(_record(run_paths))
+    if content is None:
+        return None
+    document = json_files.parse(content, _record(run_paths)).value
+    for path, archive in document["kept"]:
+        _keep(run_paths.root / path, run_paths.root / archive)
+    for path in document["copied"]:
+        _place(path_of(run_paths, path), run_paths.root / path)
+    manifest: Json = document["manifest"]
+    return manifest
+
+
+def _keep(path: Path, archive: Path) -> None:
+    """Move a file that is to be replaced to the archive, which may be on another disk."""
+    with report_write_errors(archive):
+        if not os.path.lexists(path):
+            return
+        if os.path.lexists(archive):
+            # Its copy is whole; or the new file is at its place already.
+            if _is_same(path, archive):
+                path.unlink()
+            return
+        disk.make_folder(archive.parent)
+        try:
+            path.rename(archive)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            unfinished = archive.with_name(f".{archive.name[:200]}.tmp")
+            shutil.copy2(path, unfinished, follow_symlinks=False)
+            unfinished.rename(archive)
+            path.unlink()
+        disk.sync(archive.parent)
+
+
+def _is_same(path: Path, archive: Path) -> bool:
+    if path.is_symlink() or archive.is_symlink():
+        return path.is_symlink() and archive.is_symlink() and path.readlink() == archive.readlink()
+    return disk.digest(path) == disk.digest(archive)
+
+
+def _place(come: Path, path: Path) -> None:
+    """Move a file that has come to its place, where nothing is now. Raises Missing, Invalid."""
+    with report_write_errors(path):
+        if not os.path.lexists(come):
+            return
+        if os.path.lexists(path):
+            expected = "nothing where a copied file belongs"
+            raise Invalid(path, expected, disk.kind(path), "move it away and sync again")
+        _make_folder(come.parent, path.parent)
+        come.rename(path)
+        disk.sync(path.parent)
+
+
+def _make_folder(come: Path, folder: Path) -> None:
+    """Make a folder with the mode that rsync gave its like, but so that we may write in it."""
+    mode = stat.S_IMODE(come.stat().st_mode)
+    if mode & 0o700 != 0o700:
+        mode |= 0o700
+        come.chmod(mode)
+    if folder.is_dir():
+        return
+    _make_folder(come.parent, folder.parent)
+    folder.mkdir(mode)
+    disk.sync(folder.parent)
+
+
+def clear(run_paths: RunPaths) -> None:
+    """Remove what is left of a copy that is done, or that is not wanted any more."""
+    # The record goes last: without it, what it names would be forgotten.
+    for folder in reversed(evidence.folders(run_paths)):
+        incoming = run_paths.root / folder / locations.INCOMING
+        with report_write_errors(incoming):
+            if incoming.is_dir():
+                _remove(incoming)
+
+
+def _remove(incoming: Path) -> None:
+    for parent, names, _ in os.walk(incoming):
+        for name in names:
+            # A folder that may not be written in cannot be emptied.
+            Path(parent, name).chmod(0o700)
+    shutil.rmtree(incoming)
