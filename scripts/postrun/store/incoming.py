@@ -49,22 +49,27 @@ def commit(
     changes: Sequence[Json],
 ) -> None:
     """Write down that every file has come, and what is left to do. Raises Missing."""
-    kept = []
+    run_folder = f"{locations.RUNS}/{run_paths.run}"
+    kept = {}
     for change in changes:
         for path in change["kept"]:
-            archive = f"{locations.RUNS}/{run_paths.run}/{change['in']}/{path}"
-            kept.append([path, archive])
+            kept[path] = f"{run_folder}/{change['in']}/{path}"
     folders = set()
     for path in copied:
-        file = path_of(run_paths, path)
-        with report_write_errors(file):
-            disk.sync(file)
-        folders.add(file.parent)
+        come = path_of(run_paths, path)
+        folders.add(come.parent)
+        with report_write_errors(come):
+            disk.sync(come)
     for folder in folders:
         with report_write_errors(folder):
             disk.sync(folder)
-    document = {"manifest": manifest, "copied": list(copied), "kept": kept}
-    disk.replace(_record(run_paths), json_files.encode(document))
+    document = {
+        "manifest": manifest,
+        "copied": list(copied),
+        "kept": kept,
+    }
+    content = json_files.encode(document)
+    disk.replace(_record(run_paths), content)
 
 
 def finish(run_paths: RunPaths) -> Json | None:
@@ -73,14 +78,17 @@ def finish(run_paths: RunPaths) -> Json | None:
     None when no copy is under way, or when not all of it has come. Doing it again does no harm.
     Raises Missing, Invalid.
     """
-    content = disk.read_optional(_record(run_paths))
+    record = _record(run_paths)
+    content = disk.read_optional(record)
     if content is None:
         return None
-    document = json_files.parse(content, _record(run_paths)).value
-    for path, archive in document["kept"]:
-        _keep(run_paths.root / path, run_paths.root / archive)
+    document = json_files.parse(content, record).value
+    root = run_paths.root
+    for path, archive in document["kept"].items():
+        _keep(root / path, root / archive)
     for path in document["copied"]:
-        _place(path_of(run_paths, path), run_paths.root / path)
+        come = path_of(run_paths, path)
+        _place(come, root / path)
     manifest: Json = document["manifest"]
     return manifest
 
@@ -91,7 +99,7 @@ def _keep(path: Path, archive: Path) -> None:
         if not os.path.lexists(path):
             return
         if os.path.lexists(archive):
-            # Its copy is whole; or the new file is at its place already.
+            # Another file at the path is the new one, which has come to its place.
             if _is_same(path, archive):
                 path.unlink()
             return
@@ -101,16 +109,26 @@ def _keep(path: Path, archive: Path) -> None:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            unfinished = archive.with_name(f".{archive.name[:200]}.tmp")
-            shutil.copy2(path, unfinished, follow_symlinks=False)
-            unfinished.rename(archive)
+            _copy_whole(path, archive)
             path.unlink()
         disk.sync(archive.parent)
 
 
+def _copy_whole(path: Path, archive: Path) -> None:
+    """Copy a file or a link to another disk, whole or not at all. Raises OSError."""
+    unfinished = archive.with_name(f".{archive.name[:200]}.tmp")
+    unfinished.unlink(missing_ok=True)
+    shutil.copy2(path, unfinished, follow_symlinks=False)
+    if not path.is_symlink():
+        disk.sync(unfinished)
+    unfinished.rename(archive)
+
+
 def _is_same(path: Path, archive: Path) -> bool:
-    if path.is_symlink() or archive.is_symlink():
-        return path.is_symlink() and archive.is_symlink() and path.readlink() == archive.readlink()
+    if path.is_symlink() != archive.is_symlink():
+        return False
+    if path.is_symlink():
+        return path.readlink() == archive.readlink()
     return disk.digest(path) == disk.digest(archive)
 
 
