@@ -41,19 +41,21 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     rescored = 0
     for row in registered.rows:
         if row["policy_sha256"] != policy.digest:
-            row = score_row(row, policy)
+            row = score_row(root, row, policy)
             rescored += 1
         # Registries of earlier releases count the overall verdict as a gate.
         failed_gates = _without_overall(row["failed_gates"])
         by_run[row["run"]] = {**row, "failed_gates": failed_gates}
     with step_notes.unnoted():
         facts = rows.read_facts(run_paths)
-    row = score_row(facts, policy)
+    row = score_row(root, facts, policy)
     by_run[run_paths.run] = row
     known = registered.rows if registered.was_recorded else ()
     written = _write(root, by_run.values(), known, policy, run_paths.run)
     runs = terminal.counted(len(by_run), "run")
     summary = f"{row['decision']}, score {row['total']:.1f}; {runs}"
+    if row["approval"]:
+        summary += f"; {row['approval']}"
     if rescored:
         again = terminal.counted(rescored, "row")
         summary += f"; the policy changed, {again} scored again"

@@ -88,10 +88,16 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def add_location(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of every script: where from, where to, and how."""
-    where = parser.add_argument_group("where")
+    """Add the flags of every script that may ask a workstation: where from, where to, and how."""
+    where = parser.add_argument_group("workstation")
     where.add_argument("--host", help="the SSH host, or `local` for a folder on this machine")
     where.add_argument("--remote-root", help="the workstation's root folder on that host")
+    add_workspace(parser)
+
+
+def add_workspace(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of every script that writes: where to, and how."""
+    where = parser.add_argument_group("where")
     where.add_argument(
         "--local-root",
         type=Path,
@@ -120,6 +126,16 @@ def _wait(text: str) -> float:
         expected = "expected a number of seconds, 0 or more"
         raise argparse.ArgumentTypeError(f"{expected}, found {text!r}")
     return number
+
+
+def add_key(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that chooses the key of a person who signs."""
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="the SSH key that signs, or its public half (default: signing_key of the settings)",
+    )
 
 
 def add_evidence(parser: argparse.ArgumentParser) -> None:

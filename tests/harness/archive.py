@@ -52,6 +52,7 @@ def registry_row(run: str, factor: str | None = "momentum", **changes: Any) -> d
         "owner": "hui",
         "gate_folder": None,
         "decision": "watchlist_rerun",
+        "approval": None,
         "total": 70.0,
         "quality": 50.0,
         "cost": 10.0,

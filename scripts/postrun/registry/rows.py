@@ -2,14 +2,24 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from postrun.core import locations, step_notes, values
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
-from postrun.decide import gates, scoring
+from postrun.decide import approval, gates, scoring
 from postrun.decide.check_results import ERROR, FAIL, PASS, SKIPPED
-from postrun.store import configuration, documents, ledger, run_folders, run_lookup, tables
+from postrun.store import (
+    approvals,
+    configuration,
+    documents,
+    ledger,
+    run_folders,
+    run_lookup,
+    signing_keys,
+    tables,
+)
 from postrun.store.tables import Row, Rows
 
 REGISTRY = "factor_experiment_registry"
@@ -33,9 +43,16 @@ class Registered:
 
 
 def load_policy() -> Policy:
-    """Return the scoring policy. Raises Missing, Invalid."""
+    """Return the scoring policy. Raises Missing, Invalid.
+
+    Where it asks for approvals, those whose approval counts belong to it.
+    """
     rules = configuration.load("scoring_policy")
-    return Policy(rules, configuration.digest(rules))
+    digest = configuration.digest(rules)
+    if rules["approval"]["asked"]:
+        signers = signing_keys.allowed_signers()
+        digest = configuration.digest([rules, sha256(signers).hexdigest()])
+    return Policy(rules, digest)
 
 
 def read(root: Path, policy: Policy) -> Registered:
@@ -62,7 +79,7 @@ def make_all(root: Path, policy: Policy) -> Registered:
     runs = run_folders.list_closed(root)
     with step_notes.unnoted():
         facts, errors = run_folders.read_all(root, runs, partial(read_run, root))
-    rows = [score_row(row, policy) for row in facts.values()]
+    rows = [score_row(root, row, policy) for row in facts.values()]
     return Registered(rows, errors)
 
 
@@ -120,11 +137,27 @@ def _join_checks(answers: Row, *kinds: str) -> str | None:
     return ";".join(checks) or None
 
 
-def score_row(row: Row, policy: Policy) -> Row:
-    """Return a row with its score. Only the row itself is used, never its run folder."""
+def score_row(root: Path, row: Row, policy: Policy) -> Row:
+    """Return a row with its score. Only the row itself is used, and approvals where asked for.
+
+    Raises Missing where approvals cannot be checked.
+    """
+    scored = {**row, **scoring.score(row, policy.rules)}
     return {
-        **row,
-        **scoring.score(row, policy.rules),
+        **scored,
+        **_approved(root, scored, policy.rules["approval"]),
         "policy_version": policy.rules["policy_version"],
         "policy_sha256": policy.digest,
     }
+
+
+def _approved(root: Path, row: Row, rule: Row) -> Row:
+    """Return the decision on a run after its approvals, and what there is to say of these."""
+    decision, explanation = row["decision"], None
+    if approval.is_asked(decision, rule):
+        run_paths = RunPaths(root, row["run"], row["gate_folder"])
+        with step_notes.unnoted():
+            owner = approvals.find_owner(row["owner"])
+            signed = approvals.read(run_paths, row["owner"])
+        decision, explanation = approval.decide(rule, owner, signed)
+    return {"decision": decision, "approval": explanation}

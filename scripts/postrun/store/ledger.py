@@ -183,16 +183,23 @@ def evidence_digest(manifest: Row) -> str:
     return _digest(json_files.encode(sorted(files)))
 
 
-def append(root: Path, row: Row, recorded_at: str | None = None) -> Row:
-    """Add a row; return it with number, time (now when none is given), and the digest before it.
-
-    Raises Invalid for a row that does not fit its schema, and for a ledger with faults.
-    """
+def check(root: Path) -> None:
+    """Raise Invalid for a ledger with faults, to which no row can be added."""
     path = locations.workspace_path(root, "stage_ledger")
     chain = _read_chain(root)
     faults = [*chain.faults, *_missing_last_row(root, chain)]
     if faults:
         raise Invalid(path, "an unbroken chain of rows", faults[0], RESTORE)
+
+
+def append(root: Path, row: Row, recorded_at: str | None = None) -> Row:
+    """Add a row; return it with number, time (now when none is given), and the digest before it.
+
+    Raises Invalid for a row that does not fit its schema, and for a ledger with faults.
+    """
+    check(root)
+    path = locations.workspace_path(root, "stage_ledger")
+    chain = _read_chain(root)
     number = len(chain.digests) + 1
     recorded = {
         **row,

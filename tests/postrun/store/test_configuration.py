@@ -41,11 +41,11 @@ def put(configs: Path, name: str, document: Any) -> None:
     [
         (
             "scoring_policy",
-            "ae8c37b52ecbcb062a6d1a090ff45ecb95ead487ff3a1a1adbe953325e2ed973",
+            "ce6b2aa87a4074980b0189e5a2b42e98a4f976d69633f303cb4e60ee92189863",
         ),
         (
             "candidate_queue_policy",
-            "dfd5cf2f3f436e23c9f1466349ca2a05a277602650b2ce96ba32ed6d227d2b87",
+            "49642b181849a52b6dd93ca996fb154b9b7de1ece08b02be70e5123684831e3d",
         ),
     ],
 )

@@ -1,0 +1,139 @@
+"""The signed files of a workspace and their rows in the ledger: approvals and seals.
+
+Files of one folder are numbered from 1. Each has a row in the ledger that follows from the file
+alone, so that a lost ledger can be put together again. The file is written first: its row is added
+by the next one when a process was killed in between. The callers hold the workspace lock.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from postrun.core import disk
+from postrun.core.artifacts import SIGNED_SUFFIX
+from postrun.store import ledger, ledger_view, signatures
+from postrun.store.signatures import Signed
+
+_NUMBERED = re.compile(rf"([1-9][0-9]{{0,8}}){re.escape(SIGNED_SUFFIX)}")
+# What a row says besides the file, where the statement says it.
+_STATED = ("run", "decision_row", "principal")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What there is to say of a file: good, or only worth knowing, or broken."""
+
+    path: str  # relative to the root
+    summary: str
+    is_broken: bool = False
+
+
+def list_numbered(folder: Path) -> dict[int, Path]:
+    """Return the signed files of a folder by their numbers, in order."""
+    numbered = {}
+    for path in folder.glob("*"):
+        name = _NUMBERED.fullmatch(path.name)
+        if name:
+            number = int(name[1])
+            numbered[number] = path
+    return dict(sorted(numbered.items()))
+
+
+def read(path: Path, kind: str) -> Signed:
+    """Return what a signed file states. Raises Missing, Invalid."""
+    return signatures.read(disk.read(path), path, kind)
+
+
+def add(
+    root: Path,
+    folder: Path,
+    content: bytes,
+    kind: str,
+) -> Path:
+    """Write the next file of a folder, and the rows that the ledger lacks; return its path.
+
+    Raises Invalid for a ledger that takes no row.
+    """
+    ledger.check(root)
+    numbers = list_numbered(folder)
+    number = max(numbers, default=0) + 1
+    path = folder / f"{number}{SIGNED_SUFFIX}"
+    disk.replace(path, content)
+    files = list_numbered(folder)
+    for file in files.values():
+        row = row_of(root, file, kind)
+        if not is_recorded(root, row):
+            signed = read(file, kind)
+            ledger.append(root, row, signed.predicate["recorded_at"])
+    ledger_view.publish(root)
+    return path
+
+
+def row_of(root: Path, path: Path, kind: str) -> Json:
+    """Return the row of the ledger that follows from a signed file. Raises Missing, Invalid."""
+    content = disk.read(path)
+    signed = signatures.read(content, path, kind)
+    digest = hashlib.sha256(content)
+    row = {
+        "kind": kind,
+        "file": _relative(root, path),
+        "file_sha256": digest.hexdigest(),
+        "keyid": signed.keyid,
+    }
+    for name in _STATED:
+        if name in signed.predicate:
+            row[name] = signed.predicate[name]
+    return row
+
+
+def is_recorded(root: Path, row: Json) -> bool:
+    """Return whether the ledger has the row of a signed file. Raises Invalid."""
+    rows = ledger.read_rows(root)
+    return any(row.items() <= known.items() for known in rows)
+
+
+def compare_with_ledger(
+    root: Path,
+    folder: Path,
+    kind: str,
+) -> Iterator[Finding]:
+    """Yield what is missing or other among the files of a folder and their rows. Raises Invalid."""
+    present = {}
+    for path in list_numbered(folder).values():
+        name = _relative(root, path)
+        present[name] = disk.sha256(path)
+    rows = _rows_of(root, folder, kind)
+    for name, row in rows.items():
+        by_row = f"row {row['number']} of the ledger"
+        if name not in present:
+            summary = f"gone, and {by_row} names it"
+            yield Finding(name, summary, is_broken=True)
+        elif present[name] != row["file_sha256"]:
+            summary = f"not the file that {by_row} names"
+            yield Finding(name, summary, is_broken=True)
+    for name in present:
+        if name not in rows:
+            # Its writer was killed before the row, or the row is gone.
+            summary = f"no row of the ledger names it; the next {kind} adds it"
+            yield Finding(name, summary, is_broken=True)
+
+
+def _rows_of(root: Path, folder: Path, kind: str) -> dict[str, Json]:
+    """Return the rows about the files of a folder, by file."""
+    rows = {}
+    for row in ledger.read_rows(root):
+        if ledger.kind(row) != kind:
+            continue
+        file = root / row["file"]
+        if file.parent == folder:
+            rows[row["file"]] = row
+    return rows
+
+
+def _relative(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
