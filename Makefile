@@ -18,6 +18,7 @@ flag_NOTES := --notes
 flag_THREADS := --threads
 flag_DATA := --data
 flag_GATE := --gate
+flag_KEY := --key
 flag_SHARD := --shard
 flag_RESULTS := --results
 WHERE := TAG HOST REMOTE_ROOT LOCAL_ROOT
@@ -119,6 +120,15 @@ next-run: $(RUN) ## start a planned run on the workstation: RANK=…
 .PHONY: compare
 compare: $(RUN) ## show what differs between closed runs, better or worse: TAGS="a b c"
 	@$(PY) scripts/compare_runs.py $(call flags,TAGS LOCAL_ROOT)
+
+##@ Sign what was closed, with your SSH key: [KEY=…] [LOCAL_ROOT=…]
+
+.PHONY: approve seal
+approve: $(RUN) ## approve a closed run, and decide on it again: TAG=… [NOTES=…]
+	@$(PY) scripts/approve_run.py $(call flags,$(WHERE) NOTES KEY)
+
+seal: $(RUN) ## seal the ledger and every closing record
+	@$(PY) scripts/seal_ledger.py $(call flags,LOCAL_ROOT KEY)
 
 ##@ Look after the project
 

@@ -33,6 +33,9 @@ COMPARED = {
     "local_root": WORKSPACE["local_root"],
     "json": WORKSPACE["json"],
 }
+SEALED = {name: WORKSPACE[name] for name in ("local_root", "json", "dry_run")}
+KEY = {"key": "the SSH key that signs, or its public half (default: signing_key of the settings)"}
+SIGNED_NOTES = {"notes": "what is signed with the approval, in your words"}
 RANK = {"rank": "rank of the planned run"}
 OFFICIAL = {
     "owner": "who is responsible for the run (default: the user there)",
@@ -44,16 +47,29 @@ OFFICIAL = {
 Text = str | None
 
 
-def run(ctx: Context, *command: str, accepted: tuple[int, ...] = (0,)) -> None:
-    """Run a command in the project's folder; end with its exit code unless that is accepted."""
-    terminal = sys.stdout.isatty() and sys.stderr.isatty()
+def run(
+    ctx: Context,
+    *command: str,
+    accepted: tuple[int, ...] = (0,),
+    asks: bool = False,
+) -> None:
+    """Run a command in the project's folder; end with its exit code unless that is accepted.
+
+    One that asks a person gets the terminal itself, not one of Invoke's, where nobody can type.
+    """
+    terminal = sys.stdout.isatty() and sys.stderr.isatty() and not asks
     with ctx.cd(str(PROJECT)):
         result = ctx.run(shlex.join(command), pty=terminal, in_stream=False, warn=True)
     if result is not None and result.exited not in accepted:
         raise SystemExit(result.exited)
 
 
-def run_script(ctx: Context, script: str, arguments: dict[str, Any]) -> None:
+def run_script(
+    ctx: Context,
+    script: str,
+    arguments: dict[str, Any],
+    asks: bool = False,
+) -> None:
     """Run a script with what its task was given, as flags; what was not given is left out."""
     command = [PYTHON, str(PROJECT / "scripts" / script)]
     for name, value in arguments.items():
@@ -62,7 +78,7 @@ def run_script(ctx: Context, script: str, arguments: dict[str, Any]) -> None:
             command.append(f"{flag}={value}")
         elif value is True:
             command.append(flag)
-    run(ctx, *command)
+    run(ctx, *command, asks=asks)
 
 
 # Close a run.
@@ -308,6 +324,35 @@ def next_run(
 def compare(ctx: Context, tags: Text = None, local_root: Text = None, json: bool = False) -> None:
     """Show what differs between closed runs, better or worse."""
     run_script(ctx, "compare_runs.py", locals())
+
+
+# Sign what was closed.
+@task(help=ONE_RUN | SIGNED_NOTES | KEY, auto_shortflags=False)
+def approve(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    notes: Text = None,
+    key: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Approve a closed run, and decide on it again."""
+    run_script(ctx, "approve_run.py", locals(), asks=True)
+
+
+@task(help=SEALED | KEY, auto_shortflags=False)
+def seal(
+    ctx: Context,
+    local_root: Text = None,
+    key: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Seal the ledger and every closing record."""
+    run_script(ctx, "seal_ledger.py", locals(), asks=True)
 
 
 # Look after the project.

@@ -21,7 +21,9 @@ sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "tests")]
 
 from harness import golden as golden_pages  # noqa: E402
 from harness.clean_run import absent_run, clean_facts, clean_run  # noqa: E402, F401  (fixtures)
+from harness.committee import approvable_run, committee  # noqa: E402, F401  (fixtures)
 from harness.golden import Golden  # noqa: E402
+from harness.sealed import sealed, sealed_runs  # noqa: E402, F401  (fixtures)
 from harness.ssh_setups import ground  # noqa: E402, F401  (fixture)
 from harness.sshd import shared_sshd, ssh_host, sshd  # noqa: E402, F401  (fixtures)
 from postrun.core import disk, terminal  # noqa: E402

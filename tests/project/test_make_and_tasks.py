@@ -199,7 +199,7 @@ def test_invoke_gives_the_exit_code_on(code: int) -> None:
 
 def test_invoke_leaves_out_what_was_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[tuple[str, ...]] = []
-    monkeypatch.setattr(tasks, "run", lambda _, *command: commands.append(command))
+    monkeypatch.setattr(tasks, "run", lambda _, *command, **_how: commands.append(command))
     tasks.detect_run(Context(), tag="run1", remote_root="a b", json=True)
     (command,) = commands
     script = str(PROJECT / "scripts" / "detect_run.py")

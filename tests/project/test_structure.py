@@ -33,6 +33,7 @@ CONDUCTORS = (
     "post_run_sync_and_finalize",
     "monitor_then_finalize",
     "watch_runs",
+    "approve_run",
     "generate_docs",
     "verify_workspace",
 )
@@ -106,7 +107,7 @@ def test_imports_go_down_only(path: Path) -> None:
     for name in used(path):
         there = part_of(name)
         inside = there == here and here not in ("scripts", "conductors")
-        # The monitor's two scripts close a run as `make finalize` does: by the conductor itself.
+        # Monitor, watch and approval close a run as `make finalize` does: by the conductor itself.
         closes = here == "conductors" and name == "post_run_sync_and_finalize"
         if not (inside or closes or layer(there) < layer(here)):
             wrong.append(name)

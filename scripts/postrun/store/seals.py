@@ -1,0 +1,233 @@
+"""Seals of a workspace: signed heads of the ledger, and signed digests of every closing record.
+
+`audit/seals/<n>.dsse.json` signs the head of the ledger, the heads that earlier seals named, the
+digest of every closing record, of the workspace record, and of the seal before. So whoever has an
+earlier seal sees that the ledger was rewritten since. A seal's own row in the ledger comes after
+the head that it signs.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from postrun.core import clock, disk, locations, version
+from postrun.core.artifacts import SEALS
+from postrun.core.errors import Invalid, PostRunError
+from postrun.core.locations import RunPaths
+from postrun.store import (
+    json_files,
+    ledger,
+    records,
+    run_folders,
+    signatures,
+    signed_files,
+    signing_keys,
+)
+from postrun.store.signatures import Signed
+from postrun.store.signed_files import Finding
+
+_LEDGER = "audit/stage_ledger.jsonl"
+_HEAD = re.compile(rf"{re.escape(_LEDGER)}#([1-9][0-9]{{0,8}})")
+_RECORD = re.compile(rf"{locations.RUNS}/([^/]+)/closing_record\.json")
+_WORKSPACE = "audit/workspace_record.json"
+_VERIFY = "see what else differs: make verify"
+_AGAIN = "seal it again: make seal"
+
+Json = dict[str, Any]
+
+
+def make_statement(root: Path) -> Json | None:
+    """Return what a person signs to seal a workspace; None when nothing is new since the last seal.
+
+    Raises Invalid for a workspace that is not as its ledger and its last seal say.
+    """
+    ledger.check(root)
+    rows, head = ledger.head(root)
+    if head is None:
+        return None
+    subjects = _find_records(root)
+    earlier = signed_files.list_numbered(root / SEALS)
+    if earlier:
+        last = earlier[max(earlier)]
+        signed = signed_files.read(last, ledger.SEAL)
+        _check_last(root, signed)
+        if _is_sealed(root, last, signed, subjects):
+            return None
+        subjects[_relative(root, last)] = disk.sha256(last)
+        for name, digest in signed.subjects.items():
+            if _HEAD.fullmatch(name):
+                subjects[name] = digest
+    records.check_ledger(root)
+    subjects[f"{_LEDGER}#{rows}"] = head
+    now = clock.now()
+    predicate = {
+        "number": max(earlier, default=0) + 1,
+        "ledger_rows": rows,
+        "recorded_at": clock.stamp(now),
+        "program_version": version.program_version(),
+    }
+    return signatures.make_statement(ledger.SEAL, subjects, predicate)
+
+
+def _check_last(root: Path, signed: Signed) -> None:
+    """Raise Invalid when the workspace is not what the last seal and later rows say."""
+    for finding in _compare(root, signed):
+        if finding.is_broken:
+            thing = root / finding.path
+            raise Invalid(thing, "what was sealed", finding.summary, _VERIFY)
+
+
+def _is_sealed(
+    root: Path,
+    last: Path,
+    signed: Signed,
+    subjects: dict[str, str],
+) -> bool:
+    """Return whether the last seal's own row is all that came after it."""
+    row = signed_files.row_of(root, last, ledger.SEAL)
+    *_, last_row = ledger.read_rows(root)
+    is_last = row.items() <= last_row.items()
+    return is_last and subjects.items() <= signed.subjects.items()
+
+
+def add(root: Path, content: bytes) -> Path:
+    """Write a seal that was signed, and its row in the ledger; return its path.
+
+    Raises Invalid when the workspace has changed since.
+    """
+    signed = signatures.read(content, root / SEALS, ledger.SEAL)
+    present = make_statement(root) or {}
+    if present.get("subject") != signed.statement["subject"]:
+        raise Invalid(root, "what you signed", "changes since", _AGAIN)
+    return signed_files.add(root, root / SEALS, content, ledger.SEAL)
+
+
+def verify(root: Path) -> Iterator[Finding]:
+    """Yield what there is to say of every seal, the newest first, and of what was sealed.
+
+    Raises Missing without ssh-keygen, Invalid for a ledger that cannot be read.
+    """
+    folder = root / SEALS
+    yield from signed_files.compare_with_ledger(root, folder, ledger.SEAL)
+    # A seal of an unknown signer is vouched for by a later one of a known signer, which names it.
+    # As long as nobody is allowed to sign, nobody is known.
+    is_vouched = not signing_keys.allowed_signers()
+    compared: set[str] = set()
+    files = signed_files.list_numbered(folder)
+    for path in reversed(files.values()):
+        name = _relative(root, path)
+        try:
+            signed = signed_files.read(path, ledger.SEAL)
+        except PostRunError as error:
+            problem = str(error).replace(f"{root}/", "")
+            yield Finding(name, problem, is_broken=True)
+            continue
+        answer = signatures.check(signed)
+        is_vouched = is_vouched or bool(answer.principals)
+        signers = ", ".join(answer.principals)
+        summary = answer.problem or f"sealed by {signers}"
+        is_broken = answer.is_broken or not is_vouched
+        yield Finding(name, summary, is_broken)
+        for finding in _compare(root, signed):
+            # What changed since an earlier seal has been said of the later one.
+            if finding.is_broken or finding.path not in compared:
+                yield finding
+        compared.update(signed.subjects)
+
+
+def _compare(root: Path, signed: Signed) -> Iterator[Finding]:
+    """Yield what of the subjects of a seal is not as it was."""
+    for name, digest in signed.subjects.items():
+        head = _HEAD.fullmatch(name)
+        if head is None:
+            yield from _compare_file(root, signed, name, digest)
+            continue
+        number = int(head[1])
+        if not ledger.has_row(root, number, digest):
+            seal = signed.predicate["number"]
+            summary = f"row {number} is not the one that seal {seal} signed"
+            yield Finding(_LEDGER, summary, is_broken=True)
+
+
+def _compare_file(
+    root: Path,
+    signed: Signed,
+    name: str,
+    digest: str,
+) -> Iterator[Finding]:
+    """Yield what there is to say of a file that is not as it was sealed."""
+    seal = signed.predicate["number"]
+    present = _digest(root, name)
+    if present == digest:
+        return
+    summary = f"changed since seal {seal}"
+    if present is None:
+        summary = f"gone, or cannot be read any more, since seal {seal}"
+    elif _is_recorded(root, name, present, signed):
+        yield Finding(name, summary)
+        return
+    elif _RECORD.fullmatch(name):
+        summary += ", and no later row of the ledger says so"
+    yield Finding(name, summary, is_broken=True)
+
+
+def _is_recorded(
+    root: Path,
+    name: str,
+    present: str,
+    signed: Signed,
+) -> bool:
+    """Return whether a change since a seal is one that closings make."""
+    if name == _WORKSPACE:
+        return True
+    record = _RECORD.fullmatch(name)
+    if record is None:
+        return False
+    newest = {}
+    for row in ledger.rows_of(root, record[1]):
+        if ledger.kind(row) == ledger.AUDIT:
+            newest = row
+    is_later = newest.get("number", 0) > signed.predicate["ledger_rows"]
+    return is_later and bool(newest["closing_record_sha256"] == present)
+
+
+def _find_records(root: Path) -> dict[str, str]:
+    """Return the digest of every record of the workspace, by path. Raises Invalid."""
+    names = [_WORKSPACE]
+    for folder in run_folders.list_folders(root):
+        run_paths = RunPaths(root, folder, None)
+        path = run_paths.path(records.CLOSING)
+        names.append(_relative(root, path))
+    digests = {}
+    for name in names:
+        path = root / name
+        if not path.exists():
+            continue
+        digest = _digest(root, name)
+        if digest is None:
+            expected = "a record that can be read"
+            raise Invalid(path, expected, "another file", _VERIFY)
+        digests[name] = digest
+    return digests
+
+
+def _digest(root: Path, name: str) -> str | None:
+    """Return the present digest of a subject; None when it cannot be read.
+
+    What of a record follows from the ledger is not in its digest.
+    """
+    path = root / name
+    if name == _WORKSPACE or _RECORD.fullmatch(name):
+        reading = json_files.try_load(path)
+        document = reading.members
+        # Every row of the ledger changes it.
+        document.pop("ledger", None)
+        return records.digest(document) if document else None
+    if path.is_file():
+        return disk.sha256(path)
+    return None
+
+
+def _relative(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,31 @@
+"""Signed files by their numbers, and the rows of the ledger that follow from them."""
+
+from pathlib import Path
+
+from harness.sealed import Sealed
+from postrun.store import signed_files
+
+
+def test_files_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = ("10", "2", "1", "01", "0", "x", "1.edited-01234567")
+    for name in names:
+        (tmp_path / f"{name}.dsse.json").touch()
+    (tmp_path / "3.json").touch()
+    numbered = signed_files.list_numbered(tmp_path)
+    assert list(numbered) == [1, 2, 10]
+    assert [path.name for path in numbered.values()][-1] == "10.dsse.json"
+    assert signed_files.list_numbered(tmp_path / "nothing") == {}
+
+
+def test_a_row_follows_from_its_file_alone(sealed: Sealed) -> None:
+    """So a lost ledger can be put together again."""
+    sealed.must_seal()
+    *_, row = sealed.rows()
+    made = signed_files.row_of(sealed.root, sealed.seal_file(1), "seal")
+    assert made.items() <= row.items()
+    stated = signed_files.read(sealed.seal_file(1), "seal").predicate
+    assert row["recorded_at"] == stated["recorded_at"]
+    assert set(row) - set(made) == {
+        *("schema_version", "program_version", "writer"),
+        *("number", "recorded_at", "previous_sha256"),
+    }
