@@ -109,7 +109,7 @@ def keep_beside(path: Path, content: bytes, mark: str, reason: str) -> Path:
 
     The same content is copied once.
     """
-    digest = hashlib.sha256(content).hexdigest()
+    digest = content_digest(content)
     for digits in (8, 16, 32, 64):
         kept = path.with_name(f"{path.stem}.{mark}-{digest[:digits]}{path.suffix}")
         # Somebody may have changed the copy.
@@ -246,6 +246,11 @@ def _copy_permissions(path: Path, unfinished: Path) -> None:
     with suppress(OSError):
         shutil.copystat(path, unfinished)
         os.utime(unfinished)
+
+
+def content_digest(content: bytes) -> str:
+    """Return the SHA-256 digest of bytes, in hex."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def digest(path: Path) -> str:

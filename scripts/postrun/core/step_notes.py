@@ -1,4 +1,4 @@
-"""What the step at work has read: these inputs are recorded with everything that it writes."""
+"""What the running step has read: these inputs are recorded with everything that it writes."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -6,20 +6,22 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+Input = dict[str, Any]  # path, sha256 and rows of one file
+
 
 @dataclass
 class StepNotes:
-    """One step at work: its name, and the digest of what it has read, by path."""
+    """One running step: its name, and what it has read, by path."""
 
     step: str = ""
-    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inputs: dict[str, Input] = field(default_factory=dict)
 
 
 _NOTES: ContextVar[StepNotes | None] = ContextVar("step_notes", default=None)
 
 
 def current() -> StepNotes:
-    """Return the notes of the step at work; empty ones outside of a step."""
+    """Return the notes of the running step; empty ones outside of a step."""
     return _NOTES.get() or StepNotes()
 
 
@@ -36,8 +38,7 @@ def performing(step: str) -> Iterator[None]:
 def unnoted() -> AbstractContextManager[None]:
     """Return a block inside which nothing that is read is noted.
 
-    For tables that follow from all run folders: which of them were read differs from closing to
-    closing.
+    For tables that are made from all run folders: each closing reads others of them.
     """
     return performing("")
 

@@ -2,12 +2,11 @@
 default.
 """
 
-import hashlib
 import os
 import re
 from typing import Any
 
-from postrun.core import locations, step_notes
+from postrun.core import disk, locations, step_notes
 from postrun.core.errors import Usage
 from postrun.store import json_files
 
@@ -22,7 +21,7 @@ _PROJECT = locations.RunPaths(locations.PROJECT, "", None)
 
 
 def load(name: str) -> Any:
-    """Return one policy from `configs/`, an input of the step at work. Raises Missing, Invalid."""
+    """Return one policy from `configs/`, an input of the running step. Raises Missing, Invalid."""
     path = _PROJECT.path(name)
     policy = json_files.load(path, name)
     step_notes.note(_PROJECT.relative(path), digest(policy))
@@ -32,13 +31,15 @@ def load(name: str) -> Any:
 def _load_own(name: str) -> Any | None:
     """Return a file of the user's own; None when there is none. Raises Missing, Invalid."""
     path = _PROJECT.path(name)
-    return json_files.load(path, name) if path.exists() else None
+    if not path.exists():
+        return None
+    return json_files.load(path, name)
 
 
 def digest(policy: Any) -> str:
     """Return the SHA-256 of what a policy says, however its file is laid out."""
     content = json_files.encode(policy)
-    return hashlib.sha256(content).hexdigest()
+    return disk.content_digest(content)
 
 
 def workstation() -> dict[str, Any]:
@@ -46,11 +47,10 @@ def workstation() -> dict[str, Any]:
 
     The user's own file goes before `workstation.json`, and the environment before both.
     """
-    settings = dict(json_files.load(_PROJECT.path("workstation"), "workstation"))
-    users_own = _load_own("workstation.local")
-    settings.update(users_own or {})
-    settings.update(_environment())
-    return settings
+    path = _PROJECT.path("workstation")
+    shipped = json_files.load(path, "workstation")
+    users_own = _load_own("workstation.local") or {}
+    return {**shipped, **users_own, **_environment()}
 
 
 def _environment() -> dict[str, str]:
@@ -82,7 +82,9 @@ def choose_workstation(host: str | None, remote_root: str | None) -> tuple[str, 
     if len(roots) > 1:
         expected = f"one of the roots of {host}: {', '.join(roots)}"
         raise Usage("--remote-root", expected, "none")
-    return host, roots[0] if roots else usual_root
+    if not roots:
+        return host, usual_root
+    return host, roots[0]
 
 
 def workstations() -> list[tuple[str, str]]:
@@ -94,15 +96,18 @@ def workstations() -> list[tuple[str, str]]:
     entries = settings.get("workstations")
     if not entries or _environment():
         entries = [settings]
-    return [(entry["host"], entry["remote_root"]) for entry in entries]
+    hosts_and_roots = []
+    for entry in entries:
+        host = entry["host"]
+        remote_root = entry["remote_root"]
+        hosts_and_roots.append((host, remote_root))
+    return hosts_and_roots
 
 
 def notify_urls() -> list[str]:
     """Return where messages go: POSTRUN_NOTIFY_URLS, else the user's own file.
 
-    Raises Missing, Invalid.
-
-    In the variable, addresses are separated by spaces or commas.
+    In the variable, addresses are separated by spaces or commas. Raises Missing, Invalid.
     """
     urls = os.environ.get("POSTRUN_NOTIFY_URLS")
     if urls is not None:
