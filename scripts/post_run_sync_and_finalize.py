@@ -24,7 +24,7 @@ from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import HostRejected, Invalid, Locked, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
-from postrun.store import run_lookup
+from postrun.store import run_lookup, strays
 from steps import STEPS, Step
 
 
@@ -125,6 +125,7 @@ class Closing:
             return RunPaths.of_workspace(self.request.root)
         if self.run_paths is None:
             self.run_paths = run_lookup.locate(self.request)
+            strays.clear(self.run_paths)
         return self.run_paths
 
 

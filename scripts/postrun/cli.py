@@ -18,7 +18,7 @@ from postrun.core import artifacts, disk, locations, locks, run_names, step_note
 from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepFunction, StepResult
-from postrun.store import configuration, journals, ledger_view, records, run_lookup
+from postrun.store import configuration, journals, ledger_view, records, run_lookup, strays
 
 Arguments = argparse.Namespace
 AddFlags = Callable[[argparse.ArgumentParser], None]
@@ -318,6 +318,7 @@ def step_main(
         locate(request)
         with locked(request, lock, wait=args.lock_wait), step_notes.performing(name):
             run_paths = locate(request)
+            strays.clear(run_paths)
             result = function(request, run_paths)
             # What brings the evidence here has no decision to record yet.
             if run_paths.run and lock == WORKSPACE:

@@ -6,6 +6,7 @@ Every file that this project reads is opened here, so that nothing waits for a F
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -27,6 +28,8 @@ _KINDS = {
 }
 # What file systems answer that cannot write a folder's names through to the disk.
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
+# The name of a file that is not finished yet: in it, that of the file it will be.
+UNFINISHED = re.compile(r"\.(?P<name>.+)\.(?P<process>[0-9]+)\.[0-9a-f]{8}\.tmp")
 # --dry-run: everything is computed, nothing is written.
 DRY_RUN: ContextVar[bool] = ContextVar("dry_run", default=False)
 # What would be written, by path, while somebody only wants to know that.
@@ -85,8 +88,7 @@ def replace(path: Path, content: bytes) -> bool:
     if DRY_RUN.get():
         terminal.error(f"would write {path}")
         return True
-    # Names may have 255 bytes; the suffix needs some of them.
-    unfinished = path.with_name(f".{path.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    unfinished = unfinished_name(path)
     with report_write_errors(path):
         make_folder(path.parent)
         try:
@@ -123,6 +125,12 @@ def keep_beside(path: Path, content: bytes, mark: str, reason: str) -> Path:
             shutil.copystat(path, kept)
     terminal.error(f"{path}: {reason}; kept as {kept.name}")
     return kept
+
+
+def unfinished_name(path: Path) -> Path:
+    """Return a new name for a file as long as it is not finished."""
+    # Names may have 255 bytes; the suffix needs some of them.
+    return path.with_name(f".{path.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
 
 
 def behind_links(path: Path) -> Path:

@@ -75,6 +75,9 @@ def _fingerprint(run_paths: RunPaths) -> str:
 def _write(path: Path, content: bytes) -> None:
     """Write the cache in one move. It need not survive a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    unfinished = disk.unfinished_name(path)
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

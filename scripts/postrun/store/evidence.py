@@ -24,12 +24,12 @@ _FOLDERS = (locations.SUPERSEDED, artifacts.APPROVALS, locations.INCOMING)
 _GENERATED = tuple(
     name for name in artifacts.generated(Home.RUN, Home.GATE) if not name.startswith(_FOLDERS)
 )
-# At the top of both folders: what this project writes, has not finished, and keeps beside. The last
-# two have the names that core/disk.py gives them.
-_UNFINISHED = tuple(f".{name}.*.tmp" for name in _GENERATED)
+# At the top of both folders: what this project writes, keeps beside, and has not finished. The last
+# three have the names that core/disk.py gives them.
 _KEPT_BESIDE = tuple(name.replace(".", ".foreign-*.") for name in _GENERATED)
 _EDITED = tuple(name.replace(".", ".edited-*.") for name in _GENERATED)
-_OURS = _GENERATED + _UNFINISHED + _KEPT_BESIDE + _EDITED
+_WHOLE = _GENERATED + _KEPT_BESIDE + _EDITED
+_OURS = _WHOLE + tuple(f".{name}.*.tmp" for name in _WHOLE)
 _LITTER = artifacts.LITTER
 
 
