@@ -202,10 +202,11 @@ def append(root: Path, row: Row, recorded_at: str | None = None) -> Row:
     chain = _read_chain(root)
     number = len(chain.digests) + 1
     recorded = {
-        **row,
-        "schema_version": _SCHEMA_VERSION,
         "program_version": version.program_version(),
         "writer": signing_keys.configured_fingerprint(),
+        # The row of a signed file says both: it follows from that file.
+        **row,
+        "schema_version": _SCHEMA_VERSION,
         "number": number,
         "recorded_at": recorded_at or clock.stamp(clock.now()),
         "previous_sha256": chain.last_digest,

@@ -19,7 +19,7 @@ from postrun.store.signatures import Signed
 
 _NUMBERED = re.compile(rf"([1-9][0-9]{{0,8}}){re.escape(SIGNED_SUFFIX)}")
 # What a row says besides the file, where the statement says it.
-_STATED = ("run", "decision_row", "principal")
+_STATED = ("run", "decision_row", "principal", "program_version")
 
 Json = dict[str, Any]
 
@@ -84,6 +84,7 @@ def row_of(root: Path, path: Path, kind: str) -> Json:
         "file": _relative(root, path),
         "file_sha256": digest.hexdigest(),
         "keyid": signed.keyid,
+        "writer": signed.keyid,
     }
     for name in _STATED:
         if name in signed.predicate:
