@@ -1,9 +1,9 @@
-"""Read files of a run as they were recorded: evidence by its manifest, what is ours by its record.
+"""Read files of a run and compare them with what was recorded.
 
-Whatever is read here is an input of what the step at work writes.
+Evidence is compared with its manifest, a file of ours with its record. Whatever is read here is an
+input of what the running step writes.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +19,33 @@ _SYNC = "copy the run again: make sync-run TAG=..."
 _manifests: dict[Path, tuple[bytes, evidence.FileDigests]] = {}
 
 
-def read(run_paths: RunPaths, path: Path, artifact: str, hint: str = "") -> bytes:
+def read(
+    run_paths: RunPaths,
+    path: Path,
+    artifact: str,
+    hint: str = "",
+) -> bytes:
     """Return the bytes of an artifact, as they were recorded. Raises Missing, Invalid."""
+    if not ARTIFACTS[artifact].generated:
+        return read_evidence(run_paths, path, hint)
     content = _read(path, hint)
-    if ARTIFACTS[artifact].generated:
-        records.check(run_paths, artifact, path, content)
-    else:
-        check_evidence(run_paths, path, content)
-    step_notes.note(run_paths.relative(path), hashlib.sha256(content).hexdigest())
+    records.check(run_paths, artifact, path, content)
+    _note(run_paths, path, content)
     return content
 
 
-def read_evidence(run_paths: RunPaths, path: Path) -> bytes:
+def read_evidence(
+    run_paths: RunPaths,
+    path: Path,
+    hint: str = "",
+) -> bytes:
     """Return the bytes of a file of the evidence, as the manifest lists it.
 
     Raises Missing, Invalid.
     """
-    content = _read(path)
+    content = _read(path, hint)
     check_evidence(run_paths, path, content)
-    step_notes.note(run_paths.relative(path), hashlib.sha256(content).hexdigest())
+    _note(run_paths, path, content)
     return content
 
 
@@ -46,16 +54,23 @@ def read_if_there(run_paths: RunPaths, artifact: str) -> bytes:
 
     Raises Invalid for one that was changed.
     """
+    path = run_paths.path(artifact)
     try:
-        return read(run_paths, run_paths.path(artifact), artifact)
+        return read(run_paths, path, artifact)
     except Missing:
         return b""
 
 
-def _read(path: Path, hint: str = "") -> bytes:
+def _read(path: Path, hint: str) -> bytes:
     if not path.exists() and not path.is_symlink():
         raise Missing(path, "a file", "nothing there", hint)
     return disk.read(path)
+
+
+def _note(run_paths: RunPaths, path: Path, content: bytes) -> None:
+    name = run_paths.relative(path)
+    digest = disk.content_digest(content)
+    step_notes.note(name, digest)
 
 
 def check_evidence(run_paths: RunPaths, path: Path, content: bytes) -> None:
@@ -63,15 +78,16 @@ def check_evidence(run_paths: RunPaths, path: Path, content: bytes) -> None:
     listed = manifest_digests(run_paths)
     if listed is None:
         return
-    expected = listed.files.get(run_paths.relative(path))
-    actual = hashlib.sha256(content).hexdigest()
-    if expected is None:
-        raise Invalid(
-            path, "a file that evidence_manifest.json lists", "one that it does not", _SYNC
-        )
-    if actual != expected:
-        what = f"the file that evidence_manifest.json lists ({expected[:12]})"
-        raise Invalid(path, what, f"another ({actual[:12]})", _SYNC)
+    name = run_paths.relative(path)
+    digest = listed.files.get(name)
+    if digest is None:
+        expected = "a file that evidence_manifest.json lists"
+        raise Invalid(path, expected, "one that it does not", _SYNC)
+    actual = disk.content_digest(content)
+    if actual != digest:
+        expected = f"the file that evidence_manifest.json lists ({digest[:12]})"
+        found = f"another ({actual[:12]})"
+        raise Invalid(path, expected, found, _SYNC)
 
 
 def manifest_digests(run_paths: RunPaths) -> evidence.FileDigests | None:
@@ -80,24 +96,26 @@ def manifest_digests(run_paths: RunPaths) -> evidence.FileDigests | None:
     if not path.exists():
         return None
     content = disk.read(path)
-    known = _manifests.get(path)
-    if known is None or known[0] != content:
-        records.check(run_paths, "evidence_manifest", path, content)
-        manifest = json_files.parse(content, path, "evidence_manifest").value
-        _check_decision(run_paths, path, manifest)
-        known = content, evidence.FileDigests.from_manifest(manifest)
-        _manifests[path] = known
-    return known[1]
+    known_content, listed = _manifests.get(path, (None, None))
+    if content == known_content:
+        return listed
+    records.check(run_paths, "evidence_manifest", path, content)
+    manifest = json_files.parse(content, path, "evidence_manifest").value
+    _check_decision(run_paths, path, manifest)
+    listed = evidence.FileDigests.from_manifest(manifest)
+    _manifests[path] = content, listed
+    return listed
 
 
 def _check_decision(run_paths: RunPaths, path: Path, manifest: Any) -> None:
-    """Raise Invalid for a manifest other than that on which the decision rests.
+    """Raise Invalid when the decision was made on another manifest.
 
-    One that names a change which was accepted since waits for its decision.
+    A manifest that names an accepted change has no decision yet.
     """
     decision = ledger.decision(run_paths.root, run_paths.run)
     if decision is None or manifest["changes"]:
         return
-    if ledger.evidence_digest(manifest) != decision["evidence_sha256"]:
+    digest = ledger.evidence_digest(manifest)
+    if digest != decision["evidence_sha256"]:
         expected = f"the evidence that row {decision['number']} of the ledger names"
         raise Invalid(path, expected, "other evidence", _SYNC)

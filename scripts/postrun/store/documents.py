@@ -1,6 +1,6 @@
 """Read and write the JSON artifacts of a run and of the workspace, by name.
 
-Every reader meets what was recorded, or is refused.
+What is read is compared with what was recorded.
 """
 
 from contextlib import suppress
@@ -24,12 +24,17 @@ def read(run_paths: RunPaths, name: str, hint: str = "") -> Any:
     return read_with_places(run_paths, name, hint).value
 
 
-def read_with_places(run_paths: RunPaths, name: str, hint: str = "") -> Reading:
+def read_with_places(
+    run_paths: RunPaths,
+    name: str,
+    hint: str = "",
+) -> Reading:
     """Return an artifact as `read` does, with the places of its NaN and Infinity."""
     path = run_paths.path(name)
+    schema = _schema_name(name)
     content = checked_files.read(run_paths, path, name, hint)
     try:
-        return json_files.parse(content, path, _schema_name(name))
+        return json_files.parse(content, path, schema)
     except Invalid as error:
         error.add_hint(hint)
         raise
@@ -37,7 +42,8 @@ def read_with_places(run_paths: RunPaths, name: str, hint: str = "") -> Reading:
 
 def read_optional(run_paths: RunPaths, name: str) -> Any | None:
     """Return what `read` returns; None when there is no such file."""
-    if not disk.is_present(run_paths.path(name)):
+    path = run_paths.path(name)
+    if not disk.is_present(path):
         return None
     return read(run_paths, name)
 
@@ -48,25 +54,35 @@ def try_read(run_paths: RunPaths, name: str) -> Reading:
     Raises Invalid for one that was changed since it was recorded.
     """
     path = run_paths.path(name)
+    schema = _schema_name(name)
     try:
         content = checked_files.read(run_paths, path, name)
     except Missing as error:
-        return Reading(problem=str(error))
-    return json_files.try_parse(content, path, _schema_name(name))
+        problem = str(error)
+        return Reading(problem=problem)
+    return json_files.try_parse(content, path, schema)
 
 
-def write(run_paths: RunPaths, name: str, document: Document) -> Document:
+def write(
+    run_paths: RunPaths,
+    name: str,
+    document: Document,
+) -> Document:
     """Check and write an artifact of ours; return the document as it now is on disk."""
     complete, output = prepare(run_paths, name, document)
     records.write(run_paths, name, [output])
     return complete
 
 
-def prepare(run_paths: RunPaths, name: str, document: Document) -> tuple[Document, Output]:
+def prepare(
+    run_paths: RunPaths,
+    name: str,
+    document: Document,
+) -> tuple[Document, Output]:
     """Return an artifact of ours as it is to be written, and its file. Raises Invalid.
 
-    When nothing but the stamp changed, the file keeps its bytes, its old stamp included, so that
-    closing a run twice changes nothing.
+    When nothing but the stamp changed, the file keeps its bytes, with its old stamp: closing a run
+    twice changes nothing.
     """
     path = run_paths.path(name)
     schema = _schema_name(name)
@@ -77,22 +93,27 @@ def prepare(run_paths: RunPaths, name: str, document: Document) -> tuple[Documen
     if {**existing, **stamp} == complete:
         complete = existing
     json_files.check(complete, schema, path)
+    content = json_files.encode(complete)
     is_ours = partial(json_files.is_ours, schema=schema)
-    return complete, Output(path, json_files.encode(complete), is_ours)
+    output = Output(path, content, is_ours)
+    return complete, output
 
 
 def read_existing(run_paths: RunPaths, name: str) -> Document:
     """Return what a step wrote the last time, also when it was interrupted then.
 
-    An empty document when there is none, or another than was written.
+    An empty document when there is none, or another one than was written.
     """
     path = run_paths.path(name)
     content = None
     with suppress(Missing):
         content = disk.read_optional(path)
-    if content is None or not records.is_as_written(run_paths, name, path, content):
+    if content is None:
         return {}
-    return json_files.try_parse(content, path).members
+    if not records.is_as_written(run_paths, name, path, content):
+        return {}
+    reading = json_files.try_parse(content, path)
+    return reading.members
 
 
 def _schema_name(name: str) -> str:

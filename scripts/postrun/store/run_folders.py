@@ -1,4 +1,4 @@
-"""List the run folders of a workspace: which there are, which files each has; and read them all."""
+"""List the run folders of a workspace and the files in each of them, and read them all."""
 
 import os
 import time
@@ -61,13 +61,13 @@ def list_files(root: Path, folder: str) -> frozenset[str]:
 
 def list_closed(root: Path) -> list[str]:
     """Return the run folders that were closed as far as the remediation plan, oldest first."""
+    plan = RunPaths.of_workspace(root).path("governance_remediation_plan")
     closed = []
     for folder in list_folders(root):
-        run_paths = RunPaths(root, folder, None)
-        plan = run_paths.path("governance_remediation_plan")
         if not run_names.parse_run_name(folder):
             continue
-        if plan.name in list_files(root, folder):
+        files = list_files(root, folder)
+        if plan.name in files:
             closed.append(folder)
     return closed
 
@@ -77,7 +77,7 @@ def read_all(
     runs: Sequence[str],
     read: Callable[[str], Value],
 ) -> tuple[dict[str, Value], dict[str, str]]:
-    """Return what a function reads of each run, and of those that it refuses why.
+    """Return what a function reads of each run, and the error of each run that it refuses.
 
     Many runs are read on all cores.
     """
@@ -87,9 +87,12 @@ def read_all(
     else:
         # Once here, and not once in each process.
         ledger.head(root)
-        with ProcessPoolExecutor(max_workers=os.cpu_count()) as workers:
-            results = list(workers.map(attempt, runs, chunksize=64))
-    values, errors = {}, {}
+        cores = os.cpu_count()
+        with ProcessPoolExecutor(max_workers=cores) as workers:
+            answers = workers.map(attempt, runs, chunksize=64)
+            results = list(answers)
+    values = {}
+    errors = {}
     for run, (value, error) in zip(runs, results, strict=True):
         if value is None:
             errors[run] = error
@@ -98,7 +101,10 @@ def read_all(
     return values, errors
 
 
-def _attempt(read: Callable[[str], Value], run: str) -> tuple[Value | None, str]:
+def _attempt(
+    read: Callable[[str], Value],
+    run: str,
+) -> tuple[Value | None, str]:
     try:
         return read(run), ""
     except PostRunError as error:
@@ -107,10 +113,12 @@ def _attempt(read: Callable[[str], Value], run: str) -> tuple[Value | None, str]
 
 def check_all_read(errors: dict[str, str]) -> None:
     """Show which runs could not be read as they were recorded. Raises Invalid for any."""
+    if not errors:
+        return
     for error in errors.values():
         terminal.error(error)
-    if errors:
-        expected = "every closed run as it was recorded"
-        runs = terminal.counted(len(errors), "run")
-        hint = "nothing was written; mend them as said above, then rebuild again"
-        raise Invalid("run folders", expected, f"{runs} that cannot be read so", hint)
+    runs = terminal.counted(len(errors), "run")
+    expected = "every closed run as it was recorded"
+    found = f"{runs} that cannot be read so"
+    hint = "nothing was written; mend them as said above, then rebuild again"
+    raise Invalid("run folders", expected, found, hint)

@@ -1,6 +1,5 @@
 """Gather what the final summary says, and write it."""
 
-import hashlib
 import shlex
 
 from postrun.core import disk, step_notes
@@ -20,24 +19,31 @@ def write(run_paths: RunPaths, audit_passed: bool | None) -> None:
     """Write the page on the decision that holds; `audit_passed` is None before the audit.
 
     Its only time is that of the ledger's row, so writing it again changes nothing. Two steps write
-    it: what it is made from is the same for both. Raises Missing, Invalid.
+    it, from the same inputs. Raises Missing, Invalid.
     """
     with step_notes.performing("finalize-gate-run"):
         decision = ledger.decision(run_paths.root, run_paths.run)
         assert decision is not None, "the decision is recorded before its page is written"
         note_decision(run_paths, decision)
-        audit = run_paths.path(_AUDIT)
-        if audit_passed is not None and audit.is_file():
-            content = disk.read(audit)
-            step_notes.note(run_paths.relative(audit), hashlib.sha256(content).hexdigest())
-        content_of_page = {"audit_passed": audit_passed, **_content(run_paths, decision)}
-        page_files.write(run_paths, SUMMARY, ".md", content_of_page)
+        if audit_passed is not None:
+            _note_audit(run_paths)
+        content = _content(run_paths, decision)
+        content["audit_passed"] = audit_passed
+        page_files.write(run_paths, SUMMARY, ".md", content)
 
 
 def note_decision(run_paths: RunPaths, decision: Json) -> None:
-    """Note a row of the ledger as an input of the step at work."""
-    path = run_paths.relative(run_paths.path("stage_ledger"))
-    step_notes.note(path, ledger.row_digest(decision), rows=1)
+    """Note a row of the ledger as an input of the running step."""
+    path = run_paths.path("stage_ledger")
+    digest = ledger.row_digest(decision)
+    step_notes.note(run_paths.relative(path), digest, rows=1)
+
+
+def _note_audit(run_paths: RunPaths) -> None:
+    path = run_paths.path(_AUDIT)
+    if path.is_file():
+        digest = disk.sha256(path)
+        step_notes.note(run_paths.relative(path), digest)
 
 
 def _content(run_paths: RunPaths, row: Json) -> Json:
@@ -51,7 +57,12 @@ def _content(run_paths: RunPaths, row: Json) -> Json:
     command = checked_files.read_if_there(run_paths, "command")
     factor = command_file.option_in(command, "--factor")
     strategy = command_file.option_in(command, "--strategy")
-    sizes = [file["size"] for file in manifest["files"]]
+    size = 0
+    for file in manifest["files"]:
+        size += file["size"]
+    stages = {}
+    for stage in _STAGES:
+        stages[stage] = gates.section(report, stage)
     context = description.read_context(run_paths)
     _, source = description.owner_and_notes(run_paths, context, report)
     return {
@@ -63,8 +74,8 @@ def _content(run_paths: RunPaths, row: Json) -> Json:
         "strategy": options.get("strategy") or strategy,
         "readings": gates.readings(report),
         "cost_rows": gates.cost_rows(report),
-        **{stage: gates.section(report, stage) for stage in _STAGES},
+        **stages,
         "not_finite": reading.not_finite,
         "manifest": manifest,
-        "size": sum(sizes),
+        "size": size,
     }
