@@ -11,6 +11,7 @@ number, how many of them were named; then what was not. Exit codes: 0 all named,
 import argparse
 import json
 import os
+import queue
 import shutil
 import sys
 import tempfile
@@ -19,10 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 from harness import closed_workspace, tampering
 from harness.closed_workspace import Ended, Made
@@ -71,31 +69,73 @@ def verify(root: Path) -> Ended:
     return closed_workspace.run_script(VERIFY, "--local-root", str(root), "--json")
 
 
-def ask(made: Made, numbers: "count[int]", tampered: Tampering) -> Answer:
-    """Tamper with a copy of the workspace and return what verify says."""
-    copy = made.folder / "copies" / str(next(numbers))
-    # Links instead of copies: files are only ever replaced.
-    shutil.copytree(made.root, copy, symlinks=True, copy_function=_link)
-    tampered.change(copy)
-    before = snapshot(copy)
-    ended = verify(copy)
-    if snapshot(copy) != before:
-        ended = Ended(-1, ended.out, "verify has written into the workspace")
-    shutil.rmtree(copy)
-    return Answer(tampered, ended)
+class Copy:
+    """A copy of a workspace, to be tampered with and mended again. Unchanged files are links."""
+
+    def __init__(self, base: Path, root: Path) -> None:
+        self.base, self.root = base, root
+        root.mkdir(parents=True)
+        self.mend()
+
+    def mend(self) -> None:
+        """Make it the same as the workspace again."""
+        right, present = contents(self.base), contents(self.root)
+        for name in sorted(present, reverse=True):
+            path = self.root / name
+            if name in right and present[name] == right[name]:
+                continue
+            if present[name] is None:
+                path.rmdir()
+            else:
+                path.unlink()
+            del present[name]
+        for name in sorted(right.keys() - present.keys()):
+            if right[name] is None:
+                (self.root / name).mkdir()
+            else:
+                os.link(self.base / name, self.root / name, follow_symlinks=False)
+
+    def ask(self, tampered: Tampering) -> Answer:
+        """Tamper with it, return what verify says, mend it."""
+        tampered.change(self.root)
+        before = contents(self.root)
+        ended = verify(self.root)
+        if contents(self.root) != before:
+            ended = Ended(-1, ended.out, "verify has written into the workspace")
+        self.mend()
+        return Answer(tampered, ended)
 
 
-def _link(source: Any, target: Any) -> None:
-    os.link(source, target, follow_symlinks=False)
+def contents(root: Path) -> dict[str, tuple[int, ...] | None]:
+    """Return every file below a folder with inode, size and time; None for a folder."""
+    found: dict[str, tuple[int, ...] | None] = {}
+    for folder, folders, files in os.walk(root):
+        below = os.path.relpath(folder, root)
+        for name in folders:
+            found[os.path.normpath(f"{below}/{name}")] = None
+        for name in files:
+            status = os.lstat(f"{folder}/{name}")
+            known = status.st_ino, status.st_size, status.st_mtime_ns
+            found[os.path.normpath(f"{below}/{name}")] = known
+    return found
 
 
-def snapshot(root: Path) -> dict[str, tuple[int, int, int]]:
-    """Return every file and folder of a workspace with inode, size and time."""
-    seen = {}
-    for path in root.rglob("*"):
-        status = path.lstat()
-        seen[str(path)] = (status.st_ino, status.st_size, status.st_mtime_ns)
-    return seen
+def ask_all(made: Made, chosen: Sequence[Tampering]) -> list[Answer]:
+    """Return what verify says of each tampering, on all cores."""
+    copies: queue.Queue[Copy] = queue.Queue()
+    workers = os.cpu_count() or 1
+    for number in range(workers):
+        copies.put(Copy(made.root, made.folder / "copies" / str(number)))
+
+    def ask(tampered: Tampering) -> Answer:
+        copy = copies.get()
+        try:
+            return copy.ask(tampered)
+        finally:
+            copies.put(copy)
+
+    with ThreadPoolExecutor(workers) as executor:
+        return list(executor.map(ask, chosen))
 
 
 def choose(found: list[Tampering], shard: str, sample: int | None) -> list[Tampering]:
@@ -168,8 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.list:
             print(*chosen, sep="\n")
             return 0
-        with ThreadPoolExecutor(os.cpu_count()) as workers:
-            answers = list(workers.map(partial(ask, made, count()), chosen))
+        answers = ask_all(made, chosen)
     return show(answers, time.monotonic() - started)
 
 

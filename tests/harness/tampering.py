@@ -28,7 +28,7 @@ LEDGER = "audit/stage_ledger.jsonl"
 SEALS = "audit/seals"
 WORKSPACE_RECORD = "audit/workspace_record.json"
 RECORD, MANIFEST = "closing_record.json", "evidence_manifest.json"
-UNRECORDED = (RECORD, "monitor_events.jsonl", "notifications.json")  # in a run folder
+EDITED_MEMBERS = 3  # of each row of the ledger
 BEGIN, END = b"<!-- stage-ledger:begin", b"<!-- stage-ledger:end -->"
 _LAST_ROW = re.compile(rb"(stage-ledger:last-row sha256=)[0-9a-f]{64}")
 _DIGEST_BEFORE = re.compile(rb'("previous_sha256": ?)(?:"[0-9a-f]{64}"|null)')
@@ -359,7 +359,7 @@ def delete_ledger(others: tuple[str, ...], root: Path) -> None:
         delete(name, root)
 
 
-def of_ledger(made: Made) -> Iterator[Tampering]:
+def of_ledger(made: Made, seed: int) -> Iterator[Tampering]:
     """Yield what is done to the ledger. Its own chain, then who else holds its rows, names it."""
     rows = [json.loads(line) for line in (made.root / LEDGER).read_bytes().splitlines()]
     for chain in ("as it was", "rehashed", "rehashed everywhere"):
@@ -367,7 +367,7 @@ def of_ledger(made: Made) -> Iterator[Tampering]:
         sealed = len(rows)
         if chain == "rehashed everywhere":
             sealed = _last_seal(rows)
-        yield from _of_rows(rows, sealed, chain)
+        yield from _of_rows(rows, sealed, chain, seed)
     others: tuple[tuple[str, ...], ...] = ((), (STAGE_LOG,), (STAGE_LOG, WORKSPACE_RECORD))
     others += ((STAGE_LOG, SEALS), (STAGE_LOG, SEALS, WORKSPACE_RECORD))
     for names in others:
@@ -376,22 +376,28 @@ def of_ledger(made: Made) -> Iterator[Tampering]:
         yield Tampering("ledger deleted", what, partial(delete_ledger, names), (LEDGER,))
 
 
-def _of_rows(rows: list[Any], sealed: int, chain: str) -> Iterator[Tampering]:
+def _of_rows(rows: list[Any], sealed: int, chain: str, seed: int) -> Iterator[Tampering]:
     names = (LEDGER, STAGE_LOG, SEALS, WORKSPACE_RECORD, RUNS)
+    random = Random(f"{seed} {chain}")
     for number in range(sealed):
         row = rows[number]
         kind = row.get("kind", "decision")
         what = f"{kind} row {number + 1}, {chain}"
         yield Tampering("row dropped", what, partial(drop_row, number, chain), names)
-        for member in sorted(row.keys() - {"schema_version", "kind", "number", "previous_sha256"}):
-            if row[member] is not None:
-                change = partial(edit_row, number, member, chain)
-                yield Tampering("row edited", f"{member} of {what}", change, names)
+        for member in random.sample(_editable(row), EDITED_MEMBERS):
+            change = partial(edit_row, number, member, chain)
+            yield Tampering("row edited", f"{member} of {what}", change, names)
         if number + 1 < len(rows):
             yield Tampering("rows swapped", what, partial(swap_rows, number, chain), names)
         yield Tampering("row doubled", what, partial(double_row, number, chain), names)
         change = partial(shorten, number, chain)
         yield Tampering("ledger shortened", f"to {number} rows, {chain}", change, names)
+
+
+def _editable(row: Any) -> list[str]:
+    """Return the members of a row that hold something of its own."""
+    chained = {"schema_version", "kind", "number", "previous_sha256"}
+    return sorted(name for name in row.keys() - chained if row[name] is not None)
 
 
 def _last_seal(rows: list[Any]) -> int:
@@ -470,8 +476,10 @@ def of_runs(made: Made) -> Iterator[Tampering]:
     """Yield what is done to whole runs."""
     root = made.root
     runs = run_folders(root)
-    for left, right in combinations(runs, 2):
-        yield from _swapped(root, left, right)
+    # Each with the next, and the last with the first.
+    for left, right in zip(runs, runs[1:] + runs[:1], strict=True):
+        if left != right:
+            yield from _swapped(root, left, right)
     for run in runs:
         gate = gate_folder(root, run)
         folders = (run, gate) if gate else (run,)
@@ -530,7 +538,7 @@ def _touch_all(root: Path) -> None:
 
 def all_of(made: Made, seed: int) -> list[Tampering]:
     """Return every way to tamper with a workspace, in an order that one seed gives."""
-    found = [*of_files(made.root, seed), *of_records(made, seed), *of_ledger(made)]
+    found = [*of_files(made.root, seed), *of_records(made, seed), *of_ledger(made, seed)]
     found += [*of_restored(made), *of_runs(made), *harmless(made)]
     Random(seed).shuffle(found)
     return found
