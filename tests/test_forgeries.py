@@ -132,13 +132,12 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         )
         change(run)
         made.runs[name] = run.write(made.remote)
-        flags = ["--tag", run.tag, *made.where()]
         if name == "stopped":
-            flags += ["--abandoned", "the power went"]
             # No readable report may belong to a run that is given up.
             shutil.rmtree(run.gate_dir(made.remote))
+    for name in RUNS:
         if name != LATER:
-            done = run_script(CLOSING, *flags)
+            done = close_again(made, name)
             assert done.code in (0, 1), done.err
     return made
 

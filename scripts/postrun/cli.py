@@ -316,10 +316,12 @@ def step_main(
         # Before the lock, too: a step for a run that is not here leaves no folder. Under the lock
         # again, because who held it may have detected another run.
         locate(request)
-        with locked(request, lock, wait=args.lock_wait), step_notes.performing(name):
+        with locked(request, lock, wait=args.lock_wait):
             run_paths = locate(request)
             strays.clear(run_paths)
-            result = function(request, run_paths)
+            # Finding the run is no part of the step, as in a whole closing.
+            with step_notes.performing(name):
+                result = function(request, run_paths)
             # What brings the evidence here has no decision to record yet.
             if run_paths.run and lock == WORKSPACE:
                 sign_off(request, run_paths)

@@ -83,7 +83,7 @@ def files_of(root: Path) -> list[str]:
     names = []
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        if path.is_file() and not name.startswith("audit/.locks/"):
+        if path.is_file() and not name.startswith(("audit/.locks/", "audit/.cache/")):
             names.append(name)
     return names
 

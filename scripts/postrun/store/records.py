@@ -151,19 +151,35 @@ def digest(document: Json) -> str:
 
 
 def prove(record: Record) -> None:
-    """Raise Invalid when a record cannot be believed.
+    """Raise Invalid when a record cannot be believed, or knows rows that the ledger lacks.
 
     The newest audit row of the ledger holds the digest of a run's record. Before the first audit
     there is nothing to compare with.
     """
     if record.problem:
         raise Invalid(record.path, "a record that can be read", record.problem, CLOSE_AGAIN)
-    expected, found = _doubt_of_workspace(record)
+    _check_rows(record)
+    expected, found = "", ""
     if record.name == CLOSING:
         expected, found = _doubt_of_run(record)
     if expected:
-        hint = CLOSE_AGAIN if record.name == CLOSING else ledger.RESTORE
-        raise Invalid(record.path, expected, found, hint)
+        raise Invalid(record.path, expected, found, CLOSE_AGAIN)
+
+
+def _check_rows(record: Record) -> None:
+    """Raise Invalid when the ledger lacks a row that a record knows."""
+    root = record.run_paths.root
+    document = record.document or {}
+    known = []
+    if record.name == WORKSPACE and document:
+        known.append((document["ledger"]["rows"], document["ledger"]["sha256"]))
+    for line in document.get("ledger_rows", ()):
+        known.append((json.loads(line)["number"], _sha256(line.encode())))
+    for number, row_digest in known:
+        if not ledger.has_row(root, number, row_digest):
+            path = record.run_paths.path("stage_ledger")
+            expected = f"row {number} as {record.run_paths.relative(record.path)} knows it"
+            raise Invalid(path, expected, "none or another", ledger.RESTORE)
 
 
 def is_believed(record: Record) -> bool:
@@ -175,12 +191,13 @@ def is_believed(record: Record) -> bool:
     return True
 
 
-def _doubt_of_workspace(record: Record) -> tuple[str, str]:
-    """Return what was expected and what was found instead; two empty texts without a doubt."""
-    known = (record.document or {}).get("ledger", {"rows": 0, "sha256": None})
-    if ledger.has_row(record.run_paths.root, known["rows"], known["sha256"]):
-        return "", ""
-    return f"the {known['rows']} rows of the ledger that it knows", "fewer or other rows"
+def _has_rows(record: Record) -> bool:
+    """Return whether the ledger has every row that a record knows."""
+    try:
+        _check_rows(record)
+    except Invalid:
+        return False
+    return True
 
 
 def _doubt_of_run(record: Record) -> tuple[str, str]:
@@ -193,10 +210,6 @@ def _doubt_of_run(record: Record) -> tuple[str, str]:
         if audit is None and decision["schema_version"] == 1:
             return "", ""
         return "the record of a run that was closed", "nothing there"
-    for line in document["ledger_rows"][-1:]:
-        number = json.loads(line)["number"]
-        if not ledger.has_row(root, number, _sha256(line.encode())):
-            return f"row {number} in the ledger as it is held here", "none or another"
     if audit is None:
         return "", ""
     if document["open"]:
@@ -215,15 +228,17 @@ def check_ledger(root: Path) -> None:
     """Raise Invalid when the ledger lacks rows of which a record knows."""
     prove(load(RunPaths.of_workspace(root), WORKSPACE))
     decided = ledger.decisions(root)
+    for record in _closing_records(root):
+        # The records of decided runs are compared with the ledger when they are used.
+        if record.run_paths.run not in decided:
+            _check_rows(record)
+
+
+def _closing_records(root: Path) -> Iterator[Record]:
     for folder in run_folders.list_folders(root):
         run_paths = RunPaths(root, folder, None)
-        if folder in decided or not run_paths.path(CLOSING).is_file():
-            continue
-        record = load(run_paths)
-        if record.document is not None and record.document["ledger_rows"]:
-            path = run_paths.path("stage_ledger")
-            expected = f"the decision on {folder}, which its {CLOSING}.json holds"
-            raise Invalid(path, expected, "none", ledger.RESTORE)
+        if run_paths.path(CLOSING).is_file():
+            yield load(run_paths)
 
 
 def check(run_paths: RunPaths, artifact: str, path: Path, content: bytes) -> None:
@@ -292,12 +307,26 @@ def _begin(record: Record) -> None:
     record.has_begun = True
     if record.is_open or is_believed(record):
         return
+    if not _has_rows(record):
+        _check_others(record)
     record.is_lost = True
     if not record.content:
         terminal.error(f"{record.path}: expected a record, found it gone; made again")
         return
     disk.keep_beside(record.path, record.content, "edited", CHANGED)
     record.document, record.problem = None, ""
+
+
+def _check_others(record: Record) -> None:
+    """Raise Invalid when the ledger lacks what another record knows, too.
+
+    Then the ledger was changed, and not the record: it holds rows from which the ledger can be put
+    together again.
+    """
+    root = record.run_paths.root
+    for other in (load(RunPaths.of_workspace(root), WORKSPACE), *_closing_records(root)):
+        if other is not record:
+            _check_rows(other)
 
 
 def _keep_changed(record: Record | None, run_paths: RunPaths, output: Output) -> None:
