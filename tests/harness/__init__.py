@@ -9,6 +9,7 @@ clean_run  what the audit knows of a clean run
 archive    closed runs without their evidence, in numbers
 strace     a program's file operations, listed and disturbed one at a time
 programs   run a script in this process or as a program of its own; wait for something
+warm_script  run a script many times without importing it each time
 sshd       a real sshd on 127.0.0.1
 ssh_setups the ways in which people reach it, each made for real
 sample     a real run of the sample workstation
