@@ -12,8 +12,9 @@ The answer of handoff-readiness is about the whole workspace: it is printed and 
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import HostRejected, Invalid, Locked, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
-from postrun.store import run_lookup, strays
+from postrun.store import records, run_lookup, strays
 from steps import STEPS, Step
 
 
@@ -82,13 +83,20 @@ class Closing:
             for name in step.writes:
                 self.unwritten[name] = cause or step.name
         self.reports.append(report)
-        if step is self.last_of_run and self.run_paths is not None:
-            self._sign_off(step, self.run_paths)
+        # What could not be written leaves the record open, as a killed process does: the next
+        # closing goes on from here.
+        if step is self.last_of_run and self.run_paths is not None and not self.unwritten:
+            self._finish(step, partial(cli.sign_off, self.request, self.run_paths))
 
-    def _sign_off(self, step: Step, run_paths: RunPaths) -> None:
-        """Close the run's record after its last step, whatever became of that."""
+    def settle(self, step: Step) -> None:
+        """Settle the workspace's record after the last step under its lock."""
+        if _scope(step) == cli.WORKSPACE:
+            self._finish(step, partial(records.settle_workspace, self.request.root))
+
+    def _finish(self, step: Step, work: Callable[[], None]) -> None:
+        """Run what follows a step. An error is the step's."""
         try:
-            cli.sign_off(self.request, run_paths)
+            work()
         except PostRunError as error:
             refusal = _refuse(step, error)
             refusal.show(refusal.summary)
@@ -140,6 +148,7 @@ def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> l
             with cli.locked(request, scope, wait=wait):
                 for step in steps:
                     closing.run_step(step)
+                closing.settle(step)
     except Locked as error:
         reached = len(closing.reports)
         refused, *not_reached = chosen_steps[reached:]

@@ -67,7 +67,7 @@ MOMENT = "1772000000"  # after the runs; seconds since 1970
 TRIES = 3  # a process may open one file more than the last time
 SHOWN = 6  # of what went wrong in one case
 # What is said of evidence or files that somebody changed. Nobody did.
-FALSE_WORDS = ("changed", "differ", ".edited-", ".foreign-", "superseded", "another program")
+FALSE_WORDS = ("changed", "differ", ".edited-", ".foreign-", "superseded", "gone", "other program")
 TRACEBACK = "Traceback (most recent call last)"
 
 # It stands before the real rsync on the PATH. The closing calls it once for each folder.

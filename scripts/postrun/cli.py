@@ -325,6 +325,8 @@ def step_main(
             # What brings the evidence here has no decision to record yet.
             if run_paths.run and lock == WORKSPACE:
                 sign_off(request, run_paths)
+            if lock == WORKSPACE:
+                records.settle_workspace(request.root)
         show(result, function.__name__, args.json)
         if result.caution:
             terminal.error(result.caution)

@@ -2,8 +2,9 @@
 
 The record of a run is `closing_record.json` in its folder; that of the workspace's tables and pages
 is `audit/workspace_record.json`. The record is written before the file it speaks of: a process that
-is killed in between leaves the file as it was `before`, which is no edit. While a step works the
-record is `open`; `sign_off` closes it, when an audit row of the ledger holds its digest. The ledger
+is killed in between leaves the file as it was `before`, which is no edit; when all are written,
+nothing is `before`. While a step works the record of a run is `open`; `sign_off` closes it, when an
+audit row of the ledger holds its digest. The ledger
 and what only grows (journals, approvals) are not in it. The callers hold the lock.
 """
 
@@ -394,7 +395,7 @@ def sign_off(run_paths: RunPaths, journals: list[Json] | None) -> bool:
     record = load(run_paths)
     if record.document is None or not record.has_begun or disk.writes_nothing():
         return False
-    document = {**record.document, "open": False}
+    document = {**_settled(record), "open": False}
     if journals is not None and document["complete"] is None:
         document["complete"] = {"journals": journals}
     # The ledger names the record as it will be, with its own time.
@@ -412,6 +413,30 @@ def sign_off(run_paths: RunPaths, journals: list[Json] | None) -> bool:
     if document != record.document:
         record.save(document)
     return row is not None
+
+
+def settle_workspace(root: Path) -> None:
+    """Clear what the workspace's files were before, when all are written. Raises Missing."""
+    record = load(RunPaths.of_workspace(root), WORKSPACE)
+    if record.document is None or not record.has_begun or disk.writes_nothing():
+        return
+    settled = _settled(record)
+    if settled != record.document:
+        record.save(json_files.stamped(settled, WORKSPACE))
+
+
+def _settled(record: Record) -> Json:
+    """Return a record in which no written file has something before it: that would be an edit."""
+    document = record.document or {"files": []}
+    files = []
+    for row in document["files"]:
+        content = None
+        if row["before"] is not None:
+            content = disk.read_optional(record.run_paths.root / row["path"])
+        if content is not None and _sha256(content) == row["sha256"]:
+            row = {**row, "before": None}
+        files.append(row)
+    return {**document, "files": files}
 
 
 def _audit_row(record: Record, document: Json) -> Json | None:

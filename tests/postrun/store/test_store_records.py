@@ -139,3 +139,32 @@ def test_a_ledger_that_lacks_rows_is_refused(closed: tuple[Workspace, RunPaths])
         records.check_ledger(run_paths.root)
     assert workspace.close() == 4
     assert not run_paths.path("stage_ledger").exists()
+
+
+def test_nothing_is_before_what_was_written(closed: tuple[Workspace, RunPaths]) -> None:
+    """Else the file before it, put back, would pass for an interrupted write."""
+    workspace, run_paths = closed
+    factory.make_run(workspace.remote, tag="second", stamp="2026-02-22_031500")
+    assert workspace.close("second") == 0
+    for path in (run_paths.path(records.CLOSING), run_paths.path(records.WORKSPACE)):
+        document = json.loads(path.read_bytes())
+        assert {row["before"] for row in document["files"]} == {None}
+
+
+def test_a_closing_that_could_not_write_goes_on_where_it_was(
+    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(remote, local)
+    made = factory.make_run(remote)
+    run_paths = RunPaths(local, made.run_folder, made.gate_folder)
+    in_the_way = run_paths.path(AUDIT, ".md")
+    in_the_way.mkdir(parents=True)
+    assert workspace.close() == 3
+    assert len(ledger.rows_of(local, made.run_folder)) == 1
+    assert records.load(run_paths).is_open
+    in_the_way.rmdir()
+    capsys.readouterr()
+    assert workspace.close() == 0
+    assert "expected a file, found it gone" not in capsys.readouterr().err
+    kinds = [ledger.kind(row) for row in ledger.rows_of(local, made.run_folder)]
+    assert kinds == [ledger.DECISION, ledger.AUDIT]
