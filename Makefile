@@ -130,6 +130,12 @@ approve: $(RUN) ## approve a closed run, and decide on it again: TAG=… [NOTES=
 seal: $(RUN) ## seal the ledger and every closing record
 	@$(PY) scripts/seal_ledger.py $(call flags,LOCAL_ROOT KEY)
 
+##@ Keep what was closed: [LOCAL_ROOT=…]
+
+.PHONY: restore-ledger
+restore-ledger: $(RUN) ## put the ledger together again after rows of it were lost
+	@$(PY) scripts/restore_ledger.py $(call flags,LOCAL_ROOT)
+
 ##@ Look after the project
 
 .PHONY: test check check-fast nightly fault-matrix validate docs lock bench

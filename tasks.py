@@ -355,6 +355,18 @@ def seal(
     run_script(ctx, "seal_ledger.py", locals(), asks=True)
 
 
+# Keep what was closed.
+@task(help=SEALED, auto_shortflags=False)
+def restore_ledger(
+    ctx: Context,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Put the ledger together again after rows of it were lost."""
+    run_script(ctx, "restore_ledger.py", locals())
+
+
 # Look after the project.
 @task
 def setup(ctx: Context) -> None:

@@ -224,7 +224,7 @@ def verify(root: Path) -> list[str]:
     try:
         chain = _read_chain(root)
         faults = [*chain.faults, *_missing_last_row(root, chain)]
-        last_row = _last_row_in_view(root)
+        last_row = last_row_in_view(root)
     except PostRunError as error:
         return [str(error)]
     view = locations.workspace_path(root, "stage_audit_log").name
@@ -362,7 +362,7 @@ def _read_view(root: Path) -> bytes | None:
     return disk.read_optional(locations.workspace_path(root, "stage_audit_log"))
 
 
-def _last_row_in_view(root: Path) -> str | None:
+def last_row_in_view(root: Path) -> str | None:
     """Return the digest of the last row that the view shows; None when there is no block.
 
     It is `_NO_ROW` when the view shows no row. Raises Invalid for damaged marks.
@@ -384,7 +384,7 @@ def _last_row_in_view(root: Path) -> str | None:
 
 def _missing_last_row(root: Path, chain: _Chain) -> list[str]:
     """Return a fault when the ledger has no longer the last row that the view shows."""
-    digest = _last_row_in_view(root)
+    digest = last_row_in_view(root)
     if digest in (None, _NO_ROW, *chain.digests):
         return []
     expected = f"expected a row with its digest {digest}"
