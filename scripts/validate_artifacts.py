@@ -107,8 +107,11 @@ class Validation:
             # Reading it checks envelope and statement.
             signatures.read(content, f"{path}: $", artifact.name)
         elif path.suffix == ".csv":
-            columns = json_files.columns(artifact.name)
-            rows = csv_files.read_rows(path, columns)
+            rows = csv_files.read_rows(
+                path,
+                json_files.columns(artifact.name),
+                json_files.later_columns(artifact.name),
+            )
             for number, row in enumerate(rows, start=1):
                 problems = json_files.findings(row, artifact.name)
                 self._add(f"{path}: row {number}", problems)

@@ -37,7 +37,7 @@ CODES = {  # of closing each run: 1 where its audit has failed
     "old_2026-02-24_run1": 1,
     "old_2026-02-25_run1": 1,
 }
-OF_POLICY = {"policy_version", "policy_sha256"}
+OF_POLICY = {"policy_version", "policy_sha256", "approval"}
 VERSIONS = {"generated_at", "schema_version", "program_version"}
 SYNCED = ("detect_run", "sync_run")  # the steps that know --no-sync
 JOURNALS = ("monitor_events.jsonl", "notifications.json")

@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,17 +99,22 @@ def infinite_cells(path: Path, numbers: Iterable[str]) -> dict[str, str]:
     return places
 
 
-def read_rows(path: Path, columns: Columns) -> list[Row]:
+def read_rows(
+    path: Path,
+    columns: Columns,
+    later: Collection[str] = (),
+) -> list[Row]:
     """Return copies of the rows of a table of ours; none when there is no file.
 
-    Raises Missing for one that cannot be read, Invalid.
+    Columns that came `later` than the first release are null in a table that lacks them. Raises
+    Missing for one that cannot be read, Invalid.
     """
     if not disk.is_present(path):
         return []
     content = _read_bytes(path)
     known = _parsed.get(path)
     if known is None or known[:2] != (content, columns):
-        rows = _parse_rows(content, path, columns)
+        rows = _parse_rows(content, path, columns, later)
         known = content, columns, rows
         _parsed[path] = known
     *_, rows = known
@@ -232,14 +237,23 @@ def _parse_lines(
         raise Invalid(f"{path}:{reader.line_num}", "a CSV row", str(error)) from None
 
 
-def _parse_rows(content: bytes, path: Path, columns: Columns) -> list[Row]:
+def _parse_rows(
+    content: bytes,
+    path: Path,
+    columns: Columns,
+    later: Collection[str] = (),
+) -> list[Row]:
     header, lines = _parse_cells(content, path)
-    if header != list(columns):
+    present = dict(columns)
+    for name in later:
+        if name not in header:
+            del present[name]
+    if header != list(present):
         raise Invalid(path, f"the columns {', '.join(columns)}", ", ".join(header))
     rows = []
     for number, cells in lines:
-        row = {}
-        for cell, (name, kind) in zip(cells, columns.items(), strict=True):
+        row = dict.fromkeys(columns)
+        for cell, (name, kind) in zip(cells, present.items(), strict=True):
             try:
                 row[name] = _parse(cell, kind)
             except ValueError:

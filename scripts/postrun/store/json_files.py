@@ -273,6 +273,12 @@ def columns(schema: str) -> dict[str, type]:
     return column_types
 
 
+def later_columns(schema: str) -> set[str]:
+    """Return the columns of a table of ours that the first release did not have."""
+    described = _schema_file(schema)
+    return set(described["properties"]) - set(described["required"])
+
+
 def schema_findings(schema: Any) -> list[str]:
     """Return everything that is wrong in a schema itself (JSON Schema, draft 2020-12)."""
     from jsonschema import Draft202012Validator

@@ -29,8 +29,7 @@ def read_table(root: Path, name: str) -> Rows:
     if not path.exists() or _is_foreign(path, name):
         return []
     records.check(RunPaths.of_workspace(root), name, path, disk.read(path))
-    columns = json_files.columns(name)
-    return csv_files.read_rows(path, columns)
+    return _read_rows(path, name)
 
 
 def read_recorded(root: Path, name: str) -> Rows | None:
@@ -50,8 +49,14 @@ def read_unproven(root: Path, name: str) -> Rows:
     """Return the rows of a table, whoever changed it; none when it cannot be read."""
     path = locations.workspace_path(root, name)
     with suppress(Invalid, Missing):
-        return csv_files.read_rows(path, json_files.columns(name))
+        return _read_rows(path, name)
     return []
+
+
+def _read_rows(path: Path, name: str) -> Rows:
+    columns = json_files.columns(name)
+    later = json_files.later_columns(name)
+    return csv_files.read_rows(path, columns, later)
 
 
 def note_rows(root: Path, name: str, rows: Rows) -> None:

@@ -169,14 +169,24 @@ def test_what_is_remembered_of_a_write_is_what_reading_returns(
     assert repr(csv_files.read_rows(path, COLUMNS)) == repr(remembered)
 
 
+def test_a_column_that_came_later_is_null_in_an_older_table(path: Path) -> None:
+    older = {name: kind for name, kind in COLUMNS.items() if name != "count"}
+    write_rows(path, [{name: ROW[name] for name in older}], older, fits)
+    with pytest.raises(Invalid, match="expected the columns run, total, count, passed"):
+        csv_files.read_rows(path, COLUMNS)
+    assert csv_files.read_rows(path, COLUMNS, {"count"}) == [{**ROW, "count": None}]
+    write_rows(path, [ROW], COLUMNS, fits)
+    assert csv_files.read_rows(path, COLUMNS, {"count"}) == [ROW]
+
+
 def count_parsing(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Count the files that are parsed from now on."""
     parsed: list[Path] = []
     parse = csv_files._parse_rows
 
-    def counted(content: bytes, path: Path, columns: csv_files.Columns) -> list[csv_files.Row]:
+    def counted(content: bytes, path: Path, *columns: Any) -> list[csv_files.Row]:
         parsed.append(path)
-        return parse(content, path, columns)
+        return parse(content, path, *columns)
 
     monkeypatch.setattr(csv_files, "_parse_rows", counted)
     return parsed
