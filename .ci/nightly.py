@@ -35,6 +35,7 @@ CHECKS = {
     "nightly tests": (*PYTEST, "-m", "nightly"),
     "a tenth of the fault matrix": (sys.executable, *FAULTS),
     "100 closings, 16 at a time": (sys.executable, "tests/closing_stress.py"),
+    "3,000 changed files": (sys.executable, "tests/mutations.py", "--seed", TODAY),
 }
 NO_TESTS = 5  # pytest's code when no test has the mark
 # It adds a user to the machine, who stays: only --every-case runs it.
