@@ -112,7 +112,7 @@ def add_workspace(parser: argparse.ArgumentParser) -> None:
         type=_wait,
         default=600.0,
         metavar="S",
-        help="seconds to wait for a lock that another process holds (default: 600)",
+        help="seconds to wait for a lock while one process holds it (default: 600)",
     )
 
 

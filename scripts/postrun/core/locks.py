@@ -20,7 +20,7 @@ _OPEN_ATTEMPTS = 20
 
 @contextmanager
 def hold(path: Path, wait: float, purpose: str) -> Iterator[None]:
-    """Lock the file at `path`; wait up to `wait` seconds for another holder.
+    """Lock the file at `path`; wait up to `wait` seconds for each other holder.
 
     Raises Locked, Missing.
 
@@ -41,8 +41,13 @@ def hold(path: Path, wait: float, purpose: str) -> Iterator[None]:
 
 
 def _acquire(path: Path, wait: float) -> FileIO:
-    """Return the locked file; name its holder once when it is not free at once."""
-    deadline = time.monotonic() + wait
+    """Return the locked file; name its holder once when it is not free at once.
+
+    Nobody knows who is next. So the time begins again with every holder: with many in the line, one
+    that waits long is refused only when nothing moves.
+    """
+    deadline = 0.0
+    taken_at: int | None = None
     reported = False
     while True:
         with report_write_errors(path):
@@ -54,6 +59,9 @@ def _acquire(path: Path, wait: float) -> FileIO:
         lock_file.close()
         if is_free:
             continue
+        last_taken_at, taken_at = taken_at, _taken_at(path)
+        if taken_at != last_taken_at:
+            deadline = time.monotonic() + wait
         holder = _holder(path)
         if time.monotonic() >= deadline:
             expected, actual = f"it free within {wait:g} s", f"it held by {holder}"
@@ -76,6 +84,14 @@ def _open(path: Path, attempts: int = _OPEN_ATTEMPTS) -> FileIO:
         if attempts == 1:
             raise
         return _open(path, attempts - 1)
+
+
+def _taken_at(path: Path) -> int:
+    """Return when the lock was taken: its holder writes its name into the file."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _holder(path: Path) -> str:

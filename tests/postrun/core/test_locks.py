@@ -75,6 +75,19 @@ def test_a_lock_is_free_again_and_its_file_stays(tmp_path: Path) -> None:
         assert path.stat().st_ino == inode
 
 
+def test_who_waits_in_a_line_that_moves_is_not_refused(start: Start, tmp_path: Path) -> None:
+    """One of 16 writers had waited for 600 s while the others went before it."""
+    path = tmp_path / "workspace.lock"
+    holder = start_holder(start, path)
+    waiter = start(WAIT, path, 1)
+    for _ in range(8):
+        time.sleep(0.3)
+        os.utime(path)  # as when the next holder writes its name
+    assert waiter.poll() is None
+    holder.communicate("")
+    assert waiter.communicate(timeout=20)[0] == "got it\n"
+
+
 def test_where_nothing_can_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "audit").write_text("a file")
     message = "x: expected a place that can be written to, found "
