@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ def copy(
     listed = destination.with_name(f"{destination.name}.names")
     # Without the dot, a name that begins with # would be a comment.
     content = b"".join(b"./" + os.fsencode(name) + b"\0" for name in names)
+    _remove_unready(destination)
     with disk.report_write_errors(destination):
         disk.make_folder(destination)
         listed.write_bytes(content)
@@ -61,6 +64,20 @@ def copy(
     result = commands.run(command, timeout=None, stdout=progress)
     if result.code != 0:
         raise _error(folder, host.name, result.code, result.stderr)
+
+
+def _remove_unready(destination: Path) -> None:
+    """Remove what an earlier copy did not give its mode: this one would take it for whole.
+
+    Until rsync sets the mode of a file or folder, it lets nobody else read it.
+    """
+    for path in list(destination.rglob("*")):
+        with suppress(OSError):
+            mode = stat.S_IMODE(path.lstat().st_mode)
+            if mode == 0o600:
+                path.unlink()
+            elif mode == 0o700:
+                shutil.rmtree(path)
 
 
 def _error(folder: str, name: str, code: int, message: str) -> PostRunError:

@@ -1,9 +1,14 @@
 """What rsync met, in its own words. The copies themselves are in test_workstation.py."""
 
+import os
+from pathlib import Path
+
 import pytest
 
+from harness.factory import put
 from postrun.core.errors import HostRejected, Invalid, Missing, PostRunError, Unreachable
 from postrun.remote import rsync
+from postrun.remote.local_host import LocalHost
 
 
 @pytest.mark.parametrize(
@@ -36,3 +41,18 @@ def test_the_line_before_the_last_is_shown() -> None:
     said += "(see the rsync manpage for an explanation)\n"
     said += "rsync error: protocol incompatibility (code 2) at compat.c(622)\n"
     assert "is your shell clean?" in str(rsync._error("audit/x", "bench", 2, said))
+
+
+def test_what_has_not_got_its_mode_comes_again(tmp_path: Path) -> None:
+    """rsync moves a file to its place even when it could not set its mode."""
+    source, destination = tmp_path / "source", tmp_path / "come"
+    for folder in (source, destination):
+        for name in ("ready", "unready", "folder/inside"):
+            put(folder / name, name)
+            os.utime(folder / name, (1_700_000_000, 1_700_000_000))
+    (destination / "unready").chmod(0o600)
+    (destination / "folder").chmod(0o700)
+    names = ["ready", "unready", "folder/inside"]
+    rsync.copy(LocalHost(), str(source), names, destination, 5.0, show_progress=False)
+    for name in ("ready", "unready", "folder", "folder/inside"):
+        assert (destination / name).stat().st_mode == (source / name).stat().st_mode
