@@ -33,7 +33,7 @@ from postrun.store import documents, json_files, tables
 from postrun.store.tables import Row, Rows
 
 _AGAIN = "plan again: make next-run-plan"
-# What the workstation answered when the plan was made; it is asked again.
+# What the workstation answered when the plan was made. It is asked again.
 _ANSWERS = ("blocked_by", "unchecked")
 
 
@@ -42,7 +42,7 @@ class PlannedCommand:
     """One command of the plan, and what the plan was made from."""
 
     root: Path
-    thing: str  # its name in messages
+    label: str  # its name in messages
     command: Row
     plan_tags: frozenset[str]  # of all commands of the plan
     queue: Rows
@@ -50,24 +50,32 @@ class PlannedCommand:
 
     def make_again(self) -> Row:
         """Return the command made again. Raises Invalid when the plan says anything else."""
-        rows = {row["rank"]: row for row in self.queue}
-        row = rows.get(self.command["rank"])
-        if row is None:
-            raise Invalid(self.thing, "a rank of the queue", "one that it does not have", _AGAIN)
+        row = self._queue_row()
         source = commands.read_source(self.root, row)
         tag = self.command["tag"]
         command = commands.make_command(row, source, tag, remote_files=None)
         different = []
         for name, value in command.items():
             # As bytes: to Python, true is equal to 1.
-            is_same = json_files.encode(value) == json_files.encode(self.command[name])
-            if name not in _ANSWERS and not is_same:
+            made = json_files.encode(value)
+            planned = json_files.encode(self.command[name])
+            if name not in _ANSWERS and made != planned:
                 different.append(name)
         if different:
+            names = ", ".join(different)
             expected = f"what queue, registry and run {source.run} say"
-            found = f"another {', '.join(different)}"
-            raise Invalid(self.thing, expected, found, _AGAIN)
+            raise Invalid(self.label, expected, f"another {names}", _AGAIN)
         return command
+
+    def _queue_row(self) -> Row:
+        """Return the row of the queue that the command is for. Raises Invalid."""
+        rank = self.command["rank"]
+        for row in self.queue:
+            if row["rank"] == rank:
+                return row
+        expected = "a rank of the queue"
+        found = "one that it does not have"
+        raise Invalid(self.label, expected, found, _AGAIN)
 
     def check_tag(self, remote_files: RemoteFiles) -> None:
         """Raise Invalid when the command would be given another tag now, AmbiguousRun when a run in
@@ -75,14 +83,15 @@ class PlannedCommand:
 
         Tags of this plan count as free: runs of other ranks may have been started by now.
         """
+        rank = self.command["rank"]
         tag = self.command["tag"]
         taken_here = commands.taken_tags(self.root, self.registry)
         launch.check_tag(tag, taken_here, _AGAIN)
         taken = taken_here | remote_files.tags
         tags = commands.free_tags(self.registry, taken - self.plan_tags)
         for row, free_tag in zip(self.queue, tags, strict=False):
-            if row["rank"] == self.command["rank"] and tag != free_tag:
-                raise Invalid(self.thing, f"tag {free_tag}", tag, _AGAIN)
+            if row["rank"] == rank and tag != free_tag:
+                raise Invalid(self.label, f"tag {free_tag}", tag, _AGAIN)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -98,7 +107,8 @@ def execute(args: argparse.Namespace) -> int:
         expected = "a command whose inputs are known"
         reasons = "; ".join(command["blocked_by"])
         raise Missing(rank, expected, reasons)
-    request = replace(request, tag=command["tag"])
+    tag = command["tag"]
+    request = replace(request, tag=tag)
     return launch.start(
         request,
         rank,
@@ -121,11 +131,13 @@ def _read_planned(root: Path, rank: int) -> PlannedCommand:
         ranks = ", ".join(map(str, planned)) or "none"
         expected = f"a planned command (ranks: {ranks})"
         raise Missing(f"rank {rank}", expected, "none")
+    path = workspace.path(PLAN)
+    tags = [command["tag"] for command in planned.values()]
     return PlannedCommand(
         root,
-        thing=f"{workspace.path(PLAN)}: rank {rank}",
+        label=f"{path}: rank {rank}",
         command=planned[rank],
-        plan_tags=frozenset(command["tag"] for command in planned.values()),
+        plan_tags=frozenset(tags),
         queue=tables.read_existing(root, QUEUE),
         registry=tables.read_existing(root, REGISTRY),
     )
@@ -134,17 +146,20 @@ def _read_planned(root: Path, rank: int) -> PlannedCommand:
 def _check_current(workspace: RunPaths, plan: Json) -> None:
     """Raise Invalid when a file that the plan was made from has changed since.
 
-    A plan of an earlier release too: its commands lack the source run's data-quality settings.
+    Refuse a plan of an earlier release, too: its commands lack the source run's data-quality
+    settings.
     """
     plan_path = workspace.path(PLAN)
     if json_files.schema_of(plan, PLAN) != PLAN:
         raise Invalid(plan_path, "a plan of this release", "an older one", _AGAIN)
     for name, digest in plan["made_from"].items():
         path = workspace.path(name)
-        if disk.is_present(path) and disk.sha256(path) == digest:
-            continue
-        expected = f"a plan made from the present {name}"
-        raise Invalid(plan_path, expected, "an older one", _AGAIN)
+        present = None
+        if disk.is_present(path):
+            present = disk.sha256(path)
+        if present != digest:
+            expected = f"a plan made from the present {name}"
+            raise Invalid(plan_path, expected, "an older one", _AGAIN)
 
 
 def add_rank(parser: argparse.ArgumentParser) -> None:

@@ -39,13 +39,17 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
 
     A workstation that does not answer blocks nothing, but the plan says what was not checked.
     """
-    queue = tables.read_existing(request.root, QUEUE)
-    registry = tables.read_existing(request.root, REGISTRY)
-    tables.note_rows(request.root, QUEUE, queue)
-    tables.note_rows(request.root, REGISTRY, registry)
-    sources = [_read_source(request, row) for row in queue]
+    root = request.root
+    queue = tables.read_existing(root, QUEUE)
+    tables.note_rows(root, QUEUE, queue)
+    registry = tables.read_existing(root, REGISTRY)
+    tables.note_rows(root, REGISTRY, registry)
+    sources = []
+    for row in queue:
+        source = _read_source(request, row)
+        sources.append(source)
     remote_files = _ask_workstation(request, sources)
-    taken = commands.taken_tags(request.root, registry)
+    taken = commands.taken_tags(root, registry)
     if remote_files is not None:
         taken |= remote_files.tags
     tags = commands.free_tags(registry, taken)
@@ -55,36 +59,48 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
         planned.append(command)
     made_from = {}
     for name in (QUEUE, REGISTRY):
-        table = locations.workspace_path(request.root, name)
+        table = locations.workspace_path(root, name)
         made_from[name] = disk.sha256(table)
     document = {
         "made_from": made_from,
         "workstation_answered": remote_files is not None,
         "commands": planned,
     }
-    paths = _write(request.root, document)
-    return StepResult(_summary(planned), paths)
+    paths = _write(root, document)
+    summary = _summary(planned)
+    return StepResult(summary, paths)
 
 
 def _read_source(request: RunRequest, row: Row) -> Source:
     """Return what the source run left. Raises Invalid when that was changed since.
 
-    In the closing of another run, which goes on, it blocks the command.
+    The closing of another run goes on: there, the change only blocks the command.
     """
     try:
         return commands.read_source(request.root, row)
     except Invalid as error:
-        if request.tag is None and request.run_dir is None and request.run_dir_remote is None:
+        named_run = (request.tag, request.run_dir, request.run_dir_remote)
+        if named_run == (None, None, None):
             raise
-        problem = RunPaths.of_workspace(request.root).without_root(error)
-        return Source(row["run"], None, None, None, None, None, problem)
+        workspace = RunPaths.of_workspace(request.root)
+        problem = workspace.without_root(error)
+        return Source(
+            row["run"],
+            preflight=None,
+            context=None,
+            report=None,
+            data_quality=None,
+            remediation=None,
+            problem=problem,
+        )
 
 
 def _write(root: Path, document: Row) -> tuple[Path, Path]:
     """Write the plan and its page; return their paths."""
     workspace = RunPaths.of_workspace(root)
     written = documents.write(workspace, PLAN, document)
-    lines, settings = {}, {}
+    lines = {}
+    settings = {}
     for command in written["commands"]:
         rank = command["rank"]
         environment = command["environment"]
@@ -93,7 +109,11 @@ def _write(root: Path, document: Row) -> tuple[Path, Path]:
         lines[rank] = shlex.join(full_command)
         variables = planning.assignments(environment)
         settings[rank] = shlex.join(variables)
-    content = {"lines": lines, "settings": settings, **written}
+    content = {
+        **written,
+        "lines": lines,
+        "settings": settings,
+    }
     page = page_files.write(workspace, PLAN, ".md", content)
     return workspace.path(PLAN), page
 

@@ -16,6 +16,7 @@ Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is
 """
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 from postrun import cli
@@ -26,7 +27,7 @@ from postrun.decide import gates
 from postrun.registry import closed_runs, rows
 from postrun.registry.rows import REGISTRY, Policy, load_policy, score_row
 from postrun.store import page_files, run_folders, tables
-from postrun.store.tables import Row
+from postrun.store.tables import Row, Rows
 
 LEADERBOARD = "factor_experiment_leaderboard"
 TOP = 20  # rows of the leaderboard
@@ -37,21 +38,16 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     root = request.root
     policy = load_policy()
     registered = rows.read(root, policy)
-    by_run = {}
-    rescored = 0
-    for row in registered.rows:
-        if row["policy_sha256"] != policy.digest:
-            row = score_row(root, row, policy)
-            rescored += 1
-        # Registries of earlier releases count the overall verdict as a gate.
-        failed_gates = _without_overall(row["failed_gates"])
-        by_run[row["run"]] = {**row, "failed_gates": failed_gates}
+    by_run, rescored = _by_run(root, registered.rows, policy)
     with step_notes.unnoted():
         facts = rows.read_facts(run_paths)
+    run = run_paths.run
     row = score_row(root, facts, policy)
-    by_run[run_paths.run] = row
-    known = registered.rows if registered.was_recorded else ()
-    written = _write(root, by_run.values(), known, policy, run_paths.run)
+    by_run[run] = row
+    known: Rows = []
+    if registered.was_recorded:
+        known = registered.rows
+    written = _write(root, by_run.values(), known, policy, run)
     runs = terminal.counted(len(by_run), "run")
     summary = f"{row['decision']}, score {row['total']:.1f}; {runs}"
     if row["approval"]:
@@ -59,13 +55,34 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     if rescored:
         again = terminal.counted(rescored, "row")
         summary += f"; the policy changed, {again} scored again"
-    changed = closed_runs.find_changed(root, by_run, run_paths.run) | registered.errors
-    changed.pop(run_paths.run, None)
-    return StepResult(summary, written, caution=_caution(changed))
+    changed = closed_runs.find_changed(root, by_run, run)
+    changed |= registered.errors
+    changed.pop(run, None)
+    caution = _caution(changed)
+    return StepResult(summary, written, caution=caution)
+
+
+def _by_run(
+    root: Path,
+    registered: Rows,
+    policy: Policy,
+) -> tuple[dict[str, Row], int]:
+    """Return the rows by run, scored by the present policy, and how many were scored again."""
+    by_run = {}
+    rescored = 0
+    for row in registered:
+        if row["policy_sha256"] != policy.digest:
+            row = score_row(root, row, policy)
+            rescored += 1
+        # Registries of earlier releases count the overall verdict as a gate.
+        failed_gates = _without_overall(row["failed_gates"])
+        run = row["run"]
+        by_run[run] = {**row, "failed_gates": failed_gates}
+    return by_run, rescored
 
 
 def _caution(changed: dict[str, str]) -> str:
-    """Return what to say of runs that are no longer as they were recorded."""
+    """Return the message about runs that are no longer as they were recorded."""
     if not changed:
         return ""
     reasons = "; ".join(changed.values())
@@ -78,12 +95,14 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
 
     Raises Invalid, and writes nothing, when a run is not as it was recorded.
     """
+    root = request.root
     policy = load_policy()
-    made = rows.make_all(request.root, policy)
+    made = rows.make_all(root, policy)
     run_folders.check_all_read(made.errors)
-    written = _write(request.root, made.rows, (), policy)
+    written = _write(root, made.rows, (), policy)
     runs_read = terminal.counted(len(made.rows), "run")
-    return StepResult(f"{runs_read}, from the run folders alone", written)
+    summary = f"{runs_read}, from the run folders alone"
+    return StepResult(summary, written)
 
 
 def _without_overall(failed_gates: str | None) -> str | None:
@@ -102,16 +121,18 @@ def _write(
     own_run: str = "",
 ) -> tuple[Path, ...]:
     """Write table and leaderboard."""
-    ordered = sorted(unordered, key=lambda row: row["run"])
+    ordered = sorted(unordered, key=itemgetter("run"))
     path = tables.write_table(root, REGISTRY, ordered, known, own_run)
-    best = sorted(ordered, key=lambda row: (-row["total"], row["run"]))
-    facts = {
+    # Of two runs with the same score, the earlier comes first.
+    best = sorted(ordered, key=itemgetter("total"), reverse=True)
+    content = {
         "rows": best[:TOP],
         "count": len(ordered),
         "top": TOP,
         "version": policy.rules["policy_version"],
     }
-    page = page_files.write(RunPaths.of_workspace(root), LEADERBOARD, ".md", facts)
+    workspace = RunPaths.of_workspace(root)
+    page = page_files.write(workspace, LEADERBOARD, ".md", content)
     return path, page
 
 

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
-from postrun.core import locations, step_notes, values
+from postrun.core import disk, locations, step_notes, values
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
 from postrun.decide import approval, gates, scoring
@@ -51,25 +50,30 @@ def load_policy() -> Policy:
     digest = configuration.digest(rules)
     if rules["approval"]["asked"]:
         signers = signing_keys.allowed_signers()
-        digest = configuration.digest([rules, sha256(signers).hexdigest()])
+        signers_digest = disk.content_digest(signers)
+        digest = configuration.digest([rules, signers_digest])
     return Policy(rules, digest)
 
 
 def read(root: Path, policy: Policy) -> Registered:
     """Return the registry as it was recorded; else made again from the run folders.
 
-    Then a row without a run folder stays where the ledger's first version has its decision: such
-    folders could be moved away.
+    A table that is made again keeps a row without a run folder when its decision is of the ledger's
+    first version: such folders could be moved away.
     """
     rows = tables.read_recorded(root, REGISTRY)
     if rows is not None:
         return Registered(rows)
     made = make_all(root, policy)
     made.was_recorded = False
-    here = {row["run"] for row in made.rows} | made.errors.keys()
+    present = set(made.errors)
+    for row in made.rows:
+        present.add(row["run"])
     for row in tables.read_unproven(root, REGISTRY):
-        decision = ledger.decision(root, row["run"]) or {}
-        if row["run"] not in here and decision.get("schema_version") == 1:
+        run = row["run"]
+        decision = ledger.decision(root, run) or {}
+        is_old = decision.get("schema_version") == 1
+        if is_old and run not in present:
             made.rows.append(row)
     return made
 
@@ -77,9 +81,13 @@ def read(root: Path, policy: Policy) -> Registered:
 def make_all(root: Path, policy: Policy) -> Registered:
     """Return the row of every closed run folder. The runs that cannot be read are named."""
     runs = run_folders.list_closed(root)
+    read_one = partial(read_run, root)
     with step_notes.unnoted():
-        facts, errors = run_folders.read_all(root, runs, partial(read_run, root))
-    rows = [score_row(root, row, policy) for row in facts.values()]
+        facts, errors = run_folders.read_all(root, runs, read_one)
+    rows = []
+    for facts_of_run in facts.values():
+        row = score_row(root, facts_of_run, policy)
+        rows.append(row)
     return Registered(rows, errors)
 
 
@@ -87,7 +95,8 @@ def read_run(root: Path, run: str) -> Row:
     """Return what follows from the folders of one run. Raises PostRunError."""
     run_dir = root / locations.RUNS / run
     request = RunRequest(root=root, run_dir=run_dir)
-    return read_facts(run_lookup.locate(request))
+    run_paths = run_lookup.locate(request)
+    return read_facts(run_paths)
 
 
 def read_facts(run_paths: RunPaths) -> Row:
@@ -99,14 +108,17 @@ def read_facts(run_paths: RunPaths) -> Row:
     audit = documents.read(run_paths, "governance_audit_check")
     plan = documents.read(run_paths, "governance_remediation_plan")
     detection = documents.read_optional(run_paths, "run_detection") or {}
-    # The report of an abandoned run may cover a part only: the run counts as a trial, and measures
-    # nothing.
     counted = report
+    # The report of an abandoned run may cover only a part. The run counts as a trial, but its
+    # numbers do not count.
     if detection.get("abandoned"):
         counted = None
     overall = gates.overall(counted)
     inputs = gates.inputs(report)
-    answers = {check["id"]: check["answer"] for check in audit["checks"]}
+    strategy = inputs.get("strategy")
+    answers = {}
+    for check in audit["checks"]:
+        answers[check["id"]] = check["answer"]
     severities = [item["severity"] for item in plan["items"]]
     failed_gates = [reading.gate for reading in gates.failed(counted)]
     return {
@@ -114,7 +126,7 @@ def read_facts(run_paths: RunPaths) -> Row:
         "decision_tag": audit["decision_tag"],
         "started": name.stamp,
         "factor": audit["factor"],
-        "strategy": values.text(inputs.get("strategy")),
+        "strategy": values.text(strategy),
         "owner": audit["owner"],
         "gate_folder": run_paths.gate,
         "overall_pass": values.boolean(overall),
@@ -142,22 +154,26 @@ def score_row(root: Path, row: Row, policy: Policy) -> Row:
 
     Raises Missing where approvals cannot be checked.
     """
-    scored = {**row, **scoring.score(row, policy.rules)}
+    rules = policy.rules
+    score = scoring.score(row, rules)
+    scored = {**row, **score}
+    approved = _approved(root, scored, rules["approval"])
     return {
         **scored,
-        **_approved(root, scored, policy.rules["approval"]),
-        "policy_version": policy.rules["policy_version"],
+        **approved,
+        "policy_version": rules["policy_version"],
         "policy_sha256": policy.digest,
     }
 
 
 def _approved(root: Path, row: Row, rule: Row) -> Row:
-    """Return the decision on a run after its approvals, and what there is to say of these."""
-    decision, explanation = row["decision"], None
-    if approval.is_asked(decision, rule):
-        run_paths = RunPaths(root, row["run"], row["gate_folder"])
-        with step_notes.unnoted():
-            owner = approvals.find_owner(row["owner"])
-            signed = approvals.read(run_paths, row["owner"])
-        decision, explanation = approval.decide(rule, owner, signed)
+    """Return the decision on a run after its approvals, and what is said about these."""
+    decision = row["decision"]
+    if not approval.is_asked(decision, rule):
+        return {"decision": decision, "approval": None}
+    run_paths = RunPaths(root, row["run"], row["gate_folder"])
+    with step_notes.unnoted():
+        owner = approvals.find_owner(row["owner"])
+        signed = approvals.read(run_paths, row["owner"])
+    decision, explanation = approval.decide(rule, owner, signed)
     return {"decision": decision, "approval": explanation}

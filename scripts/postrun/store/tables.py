@@ -1,6 +1,5 @@
 """The workspace's tables by their artifact's name: where each is, and which columns it has."""
 
-import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
@@ -28,21 +27,30 @@ def read_table(root: Path, name: str) -> Rows:
     path = locations.workspace_path(root, name)
     if not path.exists() or _is_foreign(path, name):
         return []
-    records.check(RunPaths.of_workspace(root), name, path, disk.read(path))
+    workspace = RunPaths.of_workspace(root)
+    content = disk.read(path)
+    records.check(workspace, name, path, content)
     return _read_rows(path, name)
 
 
 def read_recorded(root: Path, name: str) -> Rows | None:
     """Return the rows of a table that is what its record says; None for any other."""
     workspace = RunPaths.of_workspace(root)
-    path = workspace.path(name)
-    record = records.load_for(workspace, name)
-    if record is None or record.file(workspace.relative(path)) is None:
+    if not _is_recorded(workspace, name):
         return None
     with suppress(Invalid, Missing):
-        if path.is_file():
+        if workspace.path(name).is_file():
             return read_table(root, name)
     return None
+
+
+def _is_recorded(workspace: RunPaths, name: str) -> bool:
+    record = records.load_for(workspace, name)
+    if record is None:
+        return False
+    path = workspace.path(name)
+    row = record.file(workspace.relative(path))
+    return row is not None
 
 
 def read_unproven(root: Path, name: str) -> Rows:
@@ -60,14 +68,19 @@ def _read_rows(path: Path, name: str) -> Rows:
 
 
 def note_rows(root: Path, name: str, rows: Rows) -> None:
-    """Note rows of a table as an input of the step at work."""
+    """Note rows of a table as an input of the running step."""
     workspace = RunPaths.of_workspace(root)
+    path = workspace.path(name)
     content = json_files.encode(rows, indent=None)
-    path = workspace.relative(workspace.path(name))
-    step_notes.note(path, hashlib.sha256(content).hexdigest(), len(rows))
+    digest = disk.content_digest(content)
+    step_notes.note(workspace.relative(path), digest, len(rows))
 
 
-def read_existing(root: Path, name: str, hint: str = _CLOSE_FIRST) -> Rows:
+def read_existing(
+    root: Path,
+    name: str,
+    hint: str = _CLOSE_FIRST,
+) -> Rows:
     """Return the rows of a table that must be there. Raises Missing with the hint, Invalid."""
     path = locations.workspace_path(root, name)
     if not disk.is_present(path):
@@ -82,9 +95,7 @@ def read_existing(root: Path, name: str, hint: str = _CLOSE_FIRST) -> Rows:
 
 def _is_foreign(path: Path, name: str) -> bool:
     """Return whether another program wrote what is at the path of a table."""
-    if not disk.is_present(path):
-        return False
-    content = disk.read(path)
+    content = disk.read_optional(path) or b""
     if not content.strip():
         return False
     columns = json_files.columns(name)
@@ -100,8 +111,8 @@ def write_table(
 ) -> Path:
     """Write a table of rows that have exactly its columns. Return its path. Raises Invalid.
 
-    Each row is checked against the table's schema, but for those that are among the `known`: they
-    were checked when they were written. Says which rows had been changed by others; those of
+    Each row is checked against the table's schema, except those that are among the `known`: they
+    were checked when they were written. Show which rows had been changed by others; those of
     `own_run` change with its closing.
     """
     workspace = RunPaths.of_workspace(root)
@@ -123,30 +134,48 @@ def write_table(
     _report_changed_rows(workspace, name, all_rows, own_run)
     content = csv_files.encode_rows(path, all_rows, columns, check)
     is_ours = partial(csv_files.is_ours, columns=columns)
-    records.write(workspace, name, [Output(path, content, is_ours)])
+    output = Output(path, content, is_ours)
+    records.write(workspace, name, [output])
     return path
 
 
-def _report_changed_rows(workspace: RunPaths, name: str, rows: Rows, own_run: str) -> None:
+def _report_changed_rows(
+    workspace: RunPaths,
+    name: str,
+    rows: Rows,
+    own_run: str,
+) -> None:
     """Show which rows of a table on disk were changed since it was written."""
     path = workspace.path(name)
-    record = records.load_for(workspace, name)
-    is_recorded = record is not None and record.file(workspace.relative(path)) is not None
-    if not is_recorded or not path.is_file():
+    if not _is_recorded(workspace, name) or not path.is_file():
         return
-    if records.is_as_written(workspace, name, path, disk.read(path)):
+    content = disk.read(path)
+    if records.is_as_written(workspace, name, path, content):
         return
-    present = list(map(_without_standing, read_unproven(workspace.root, name)))
-    expected = list(map(_without_standing, rows))
-    differing = [row for row in present if row not in expected]
-    differing += [row for row in expected if row not in present]
-    runs = sorted({str(row["run"]) for row in differing} - {own_run})
-    if runs:
-        terminal.error(f"{path}: rows that had been changed: {', '.join(runs)}")
+    found = read_unproven(workspace.root, name)
+    present = _without_standing(found)
+    expected = _without_standing(rows)
+    changed = set()
+    for row in (*present, *expected):
+        # A row that was changed is in one of the two only.
+        if row not in present or row not in expected:
+            run = str(row["run"])
+            changed.add(run)
+    changed.discard(own_run)
+    if changed:
+        runs = ", ".join(sorted(changed))
+        terminal.error(f"{path}: rows that had been changed: {runs}")
 
 
-def _without_standing(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name not in _STANDING}
+def _without_standing(rows: Rows) -> Rows:
+    """Return the rows without the columns that the closing of another run changes."""
+    remaining = []
+    for row in rows:
+        kept = row.copy()
+        for name in _STANDING:
+            kept.pop(name, None)
+        remaining.append(kept)
+    return remaining
 
 
 def select(rows: Iterable[Row], columns: Iterable[str]) -> Rows:
@@ -154,5 +183,6 @@ def select(rows: Iterable[Row], columns: Iterable[str]) -> Rows:
     names = list(columns)
     selected = []
     for row in rows:
-        selected.append({name: row[name] for name in names})
+        cells = {name: row[name] for name in names}
+        selected.append(cells)
     return selected
