@@ -1,6 +1,6 @@
-"""Reads everything that the checks ask about, once, and returns it as `Facts`.
+"""Read everything that the checks ask about, once, and return it as `Facts`.
 
-Nothing is decided here, and no file stops the audit: one that cannot be read becomes a fact with
+Nothing is decided here. A file that cannot be read does not stop the audit: it becomes a fact with
 its problem. A file of the evidence counts only when the manifest lists it, so that a file added
 later answers no check. Without a readable manifest every file counts, and the check of the manifest
 fails.
@@ -30,6 +30,10 @@ _TABLES = {
     "cost_stress_results": ((), COST_COLUMNS),
     "walk_forward_summary": (("test_start",), MEASURES),
 }
+# For each artifact whose path another file names: the member there that names it.
+_DATA_QUALITY = ("data_quality_report", "data_quality_report_json")
+_STATISTICS = ("statistical_gates_report", "statistical_gates", "report_json")
+_WINDOWS = ("walk_forward_summary", "wf_stress", "summary_csv")
 
 
 def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
@@ -61,10 +65,8 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
         utc_offset_at_end=report_window.parse_offset(offset_at_end),
         factor_in_command=command_file.option_in(command, "--factor"),
         report=report,
-        statistics=files.read_named(
-            "statistical_gates_report", report, "statistical_gates", "report_json"
-        ),
-        windows=files.read_named("walk_forward_summary", report, "wf_stress", "summary_csv"),
+        statistics=files.read_named(*_STATISTICS, source=report),
+        windows=files.read_named(*_WINDOWS, source=report),
         costs=files.read("cost_stress_results"),
         summary_path=run_paths.relative(summary_file),
         has_summary=disk.is_present(summary_file),
@@ -73,7 +75,7 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
 
 
 class EvidenceReader:
-    """Reads the files of one run: only those that are evidence, except for `open`.
+    """Read the files of one run: only those that are evidence, except for `open`.
 
     Every path is relative to the workspace root, and so is every path in a problem: the audit of
     one run is the same on every machine.
@@ -103,8 +105,8 @@ class EvidenceReader:
     def read_named(
         self,
         artifact: str,
-        source: Document,
         *member: str,
+        source: Document,
     ) -> Document:
         """Return an artifact whose path a member of another file names."""
         home = RUNS
@@ -122,7 +124,7 @@ class EvidenceReader:
     def read_data_quality(self, context: Document) -> Document:
         """Return the report that the context names; without a context, the newest of the run."""
         if context.value is not None:
-            return self.read_named("data_quality_report", context, "data_quality_report_json")
+            return self.read_named(*_DATA_QUALITY, source=context)
         pattern = f"{RUNS}/{self.run_paths.run}/data_quality/*/data_quality_report.json"
         found = fnmatch.filter(self.evidence.present, pattern)
         if not found:
@@ -186,7 +188,8 @@ class EvidenceReader:
             changed.append(f"{path} (not readable: {reason})")
         for path, what in differences.items():
             # What cannot be read is not gone.
-            if unreadable_at(path, unreadable) is None:
+            problem = unreadable_at(path, unreadable)
+            if problem is None:
                 changed.append(f"{path} ({what})")
         names = set(listed.files)
         present = names.intersection(on_disk.files)
@@ -208,30 +211,39 @@ def _ledger(files: EvidenceReader) -> Document:
     path = files.path("stage_ledger")
     problems = ledger.verify(files.root)
     if problems:
-        problem = "; ".join(problems[:3])
-        return unread(files.run_paths.without_root(problem), path)
+        first_problems = "; ".join(problems[:3])
+        problem = files.run_paths.without_root(first_problems)
+        return unread(problem, path)
     run = files.run_paths.run
-    rows = []
+    decisions = []
     for row in ledger.rows_of(files.root, run):
         if ledger.kind(row) == ledger.DECISION:
-            rows.append(row)
-    for row in rows[-1:]:
-        step_notes.note(path, ledger.row_digest(row), rows=1)
-    return Document(rows, path=path)
+            decisions.append(row)
+    if decisions:
+        newest = decisions[-1]
+        digest = ledger.row_digest(newest)
+        step_notes.note(path, digest, rows=1)
+    return Document(decisions, path=path)
 
 
-def _other_runs(run_paths: RunPaths, detection: Document) -> list[str]:
+def _other_runs(
+    run_paths: RunPaths,
+    detection: Document,
+) -> list[str]:
     """Return the folders of other runs with this very tag.
 
     Detection lists them as they were on the workstation; without it, those on this disk count.
     """
-    folders = detection.members.get("run_folders")
-    if folders is None:
-        tag = run_paths.name.tag
-        folders = []
-        for folder in run_folders.list_folders(run_paths.root):
-            name = run_names.parse_run_name(folder)
-            if name and name.tag == tag:
-                folders.append(folder)
     run = run_paths.run
-    return [folder for folder in folders if folder != run]
+    folders = detection.members.get("run_folders")
+    if folders is not None:
+        return [folder for folder in folders if folder != run]
+    tag = run_paths.name.tag
+    others = []
+    for folder in run_folders.list_folders(run_paths.root):
+        name = run_names.parse_run_name(folder)
+        if name is None or folder == run:
+            continue
+        if name.tag == tag:
+            others.append(folder)
+    return others
