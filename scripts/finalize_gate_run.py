@@ -61,19 +61,23 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
         given_reasons = [f"abandoned: {abandoned}"]
     if abandoned is None or detection.get("exit_code") is not None:
         result = documents.read(run_paths, "result")
-    report = documents.read(run_paths, REPORT) if run_paths.gate else None
+    report = None
+    if run_paths.gate:
+        report = documents.read(run_paths, REPORT)
     why_no_report = missing_report.explain(detection)
     if why_no_report == missing_report.NONE:
         why_no_report = NO_REPORT
-    all_reasons = [*given_reasons, *reasons(name, result, report, why_no_report)]
+    evident_reasons = reasons(name, result, report, why_no_report)
+    all_reasons = given_reasons + evident_reasons
     if report is None and all_reasons == [why_no_report]:
         # Nothing is known that fails the run: the report may be where nobody looked.
         expected = "one, as its exit code is 0"
         raise Missing(f"gate report of {run_paths.run}", expected, why_no_report, _DETECT)
     verdict = "fail" if all_reasons else "pass"
+    described = _description(run_paths, request.objective, result, report)
     decision = {
         "kind": ledger.DECISION,
-        **_description(run_paths, request.objective, result, report),
+        **described,
         "result": verdict,
         "next_action": _NEXT_ACTION[verdict],
         "evidence_sha256": ledger.evidence_digest(manifest),
@@ -84,7 +88,8 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
     audit = ledger.audit(run_paths.root, run_paths.run) or {}
     page.write(run_paths, audit.get("passed"))
     written = tuple(map(run_paths.path, _WRITTEN))
-    return StepResult(_summary(row, is_new), written)
+    summary = _summary(row, is_new)
+    return StepResult(summary, written)
 
 
 def reasons(
@@ -128,7 +133,10 @@ def _as_json(value: Any) -> str:
 
 
 def _description(
-    run_paths: RunPaths, objective: str | None, result: Json | None, report: Json | None
+    run_paths: RunPaths,
+    objective: str | None,
+    result: Json | None,
+    report: Json | None,
 ) -> Json:
     """Return what the row is about."""
     context = description.read_context(run_paths)
@@ -166,13 +174,17 @@ def _record(
     row = ledger.decision(root, run)
     is_new = row is None or _differs(row, decision, given_reasons)
     if row is None or is_new:
-        decision["corrects"] = row["number"] if row else None
+        decision["corrects"] = (row or {}).get("number")
         row = ledger.append(root, decision)
     ledger_view.publish(root)
     return row, is_new
 
 
-def _differs(row: Json, decision: Json, given_reasons: list[str]) -> bool:
+def _differs(
+    row: Json,
+    decision: Json,
+    given_reasons: list[str],
+) -> bool:
     """Return whether a row differs from this decision.
 
     A reason that a person gave is a decision; the other reasons follow from the evidence.
@@ -188,7 +200,10 @@ def _summary(row: Json, is_new: bool) -> str:
     decision = row["result"]
     if row["reasons"]:
         decision += f" ({'; '.join(row['reasons'])})"
-    return f"{decision}, {'entered as' if is_new else 'as in'} ledger row {row['number']}"
+    how = "as in"
+    if is_new:
+        how = "entered as"
+    return f"{decision}, {how} ledger row {row['number']}"
 
 
 def main(argv: cli.Argv = None) -> int:
