@@ -124,7 +124,12 @@ class Closing:
         if not result.passed:
             mark = "no"
         return StepReport(
-            step, mark, result.summary, result.exit_code, result.written, caution=result.caution
+            step,
+            mark,
+            result.summary,
+            result.exit_code,
+            result.written,
+            caution=result.caution,
         )
 
     def _paths_for(self, step: Step) -> RunPaths:
@@ -163,21 +168,21 @@ def _refuse(step: Step, error: PostRunError) -> StepReport:
 
 
 def _last_of_run(chosen_steps: Sequence[Step]) -> Step | None:
-    """Return the last step after which the run's record is closed: what follows is of all runs.
+    """Return the step after which the run's record is closed: those after it are about all runs.
 
-    None when the chosen steps only bring the evidence here.
+    None when the chosen steps only copy the evidence.
     """
     last = None
     for step in chosen_steps:
         homes = {ARTIFACTS[name].home for name in step.writes}
-        if homes & {Home.RUN, Home.GATE} and _scope(step) == cli.WORKSPACE:
+        writes_in_run = Home.RUN in homes or Home.GATE in homes
+        if writes_in_run and _scope(step) == cli.WORKSPACE:
             last = step
     return last
 
 
 def _scope(step: Step) -> str:
-    """Return which lock a step runs under."""
-    # Every other step works in the whole workspace.
+    """Return which lock a step runs under: the run's, or that of the whole workspace."""
     if step.name in ("detect-run", "sync-run"):
         return cli.RUN
     return cli.WORKSPACE

@@ -141,7 +141,9 @@ def digest_local(
     raises Invalid.
     """
     local = FileDigests({}, {})
-    problems = {} if unreadable is None else unreadable
+    problems: dict[str, str] = {}
+    if unreadable is not None:
+        problems = unreadable
     for folder in folders(run_paths):
         start = run_paths.root / folder
         for entry in _walk(run_paths, start, problems):
