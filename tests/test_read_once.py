@@ -43,9 +43,9 @@ def test_files_are_parsed_once(remote: Path, local: Path, monkeypatch: pytest.Mo
         parsed[path.stem] += 1
         return parse_rows(content, path, *columns)
 
-    def counted_add(chain: ledger._Chain, line: bytes, next_line: bytes, thing: str) -> None:
+    def counted_add(chain: ledger._Chain, line: bytes, next_line: bytes, label: str) -> None:
         parsed["ledger rows"] += 1
-        add(chain, line, next_line, thing)
+        add(chain, line, next_line, label)
 
     def counted_listdir(path: Path) -> list[str]:
         parsed["run folders"] += path == local / locations.RUNS

@@ -2,12 +2,11 @@
 
 Each row of `audit/stage_ledger.jsonl` holds the SHA-256 of the line before it (its bytes without
 the line end; null in the first row). The last row has no row after it: its digest is written into
-the view. So no row can be changed or removed without `verify` finding it. A row is a decision, the
-answer of an audit, an approval or a seal. A decision is corrected by a later one about the same
-run: its `corrects` is the number of the row that it replaces. The callers hold the workspace lock.
+the view. So `verify` finds every row that was changed or removed. A row is a decision, the answer
+of an audit, an approval or a seal. A decision is corrected by a later one about the same run: its
+`corrects` is the number of the row that it replaces. The callers hold the workspace lock.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -70,25 +69,33 @@ class _Chain:
     @property
     def last_digest(self) -> str | None:
         """Return the digest of the last row; None when there is none."""
-        return self.digests[-1] if self.digests else None
+        if not self.digests:
+            return None
+        return self.digests[-1]
 
-    def add(self, line: bytes, next_line: bytes, thing: str) -> None:
-        """Add a line of the file and note what is wrong with it; `thing` names it in messages."""
+    def add(
+        self,
+        line: bytes,
+        next_line: bytes,
+        label: str,
+    ) -> None:
+        """Add a line of the file and note what is wrong with it; `label` names it in messages."""
         before = self.last_digest
-        digest = _digest(line)
+        digest = disk.content_digest(line)
         self.digests.append(digest)
         number = len(self.digests)
         try:
-            row = json_files.parse(line, thing).value
+            row = json_files.parse(line, label).value
             # `append` checks every row against the schema. A line whose digest is in the next one
-            # has not changed since: that saves the slow check, among thousands of rows.
+            # has not changed since. So the slow check is not repeated for thousands of rows.
             is_unchanged = digest.encode() in next_line
             has_fields = isinstance(row, dict) and row.keys() >= _FIELDS
             if not is_unchanged or not has_fields:
-                json_files.check(row, "stage_ledger", thing)
+                json_files.check(row, "stage_ledger", label)
         except Invalid as error:
+            problem = str(error)
             self.errors.append(error)
-            self.faults.append(str(error))
+            self.faults.append(problem)
             return
         self.rows.append(row)
         self._index(row)
@@ -109,9 +116,8 @@ class _Chain:
             self.audits[run] = row
 
 
-# The ledgers that this process has read: the steps that close a run read the same one again and
-# again. The file's bytes are compared every time: when rows were added only those are parsed, and
-# after any other change all.
+# The ledgers that this process has read: each step of a closing reads the ledger. The file's bytes
+# are compared every time. When rows were added, only those are parsed; after any other change, all.
 _chains: dict[Path, _Chain] = {}
 
 
@@ -124,8 +130,8 @@ def _read_whole_chain(root: Path) -> _Chain:
     """Return the ledger. Raises Invalid for a line that cannot be read as a row."""
     chain = _read_chain(root)
     if chain.errors:
-        path = locations.workspace_path(root, "stage_ledger")
-        raise Invalid(path, "whole rows", str(chain.errors[0]), RESTORE)
+        first_error = str(chain.errors[0])
+        raise Invalid(_path(root), "whole rows", first_error, RESTORE)
     return chain
 
 
@@ -153,7 +159,11 @@ def audit(root: Path, run: str) -> Row | None:
 
 def rows_of(root: Path, run: str) -> list[Row]:
     """Return every row about a run, oldest first."""
-    return [row.copy() for row in _read_whole_chain(root).rows if row.get("run") == run]
+    rows = []
+    for row in _read_whole_chain(root).rows:
+        if row.get("run") == run:
+            rows.append(row.copy())
+    return rows
 
 
 def head(root: Path) -> tuple[int, str | None]:
@@ -167,38 +177,47 @@ def has_row(root: Path, number: int, digest: str | None) -> bool:
     if number == 0:
         return True
     digests = _read_chain(root).digests
-    return number <= len(digests) and digests[number - 1] == digest
+    if number > len(digests):
+        return False
+    return digests[number - 1] == digest
 
 
 def row_digest(row: Row) -> str:
     """Return the digest of a row, as the row after it holds it."""
-    return _digest(json_files.encode_line(row).removesuffix(b"\n"))
+    line = json_files.encode_line(row)
+    return disk.content_digest(line.removesuffix(b"\n"))
 
 
 def evidence_digest(manifest: Row) -> str:
     """Return the SHA-256 (hex) of a manifest: path, size and digest of each file, in any order."""
     files = []
     for file in manifest["files"]:
-        files.append([file["path"], file["size"], file["sha256"]])
-    return _digest(json_files.encode(sorted(files)))
+        facts = [file["path"], file["size"], file["sha256"]]
+        files.append(facts)
+    content = json_files.encode(sorted(files))
+    return disk.content_digest(content)
 
 
 def check(root: Path) -> None:
     """Raise Invalid for a ledger with faults, to which no row can be added."""
-    path = locations.workspace_path(root, "stage_ledger")
     chain = _read_chain(root)
-    faults = [*chain.faults, *_missing_last_row(root, chain)]
+    faults = _faults(root, chain)
     if faults:
-        raise Invalid(path, "an unbroken chain of rows", faults[0], RESTORE)
+        expected = "an unbroken chain of rows"
+        raise Invalid(_path(root), expected, faults[0], RESTORE)
 
 
-def append(root: Path, row: Row, recorded_at: str | None = None) -> Row:
+def append(
+    root: Path,
+    row: Row,
+    recorded_at: str | None = None,
+) -> Row:
     """Add a row; return it with number, time (now when none is given), and the digest before it.
 
     Raises Invalid for a row that does not fit its schema, and for a ledger with faults.
     """
     check(root)
-    path = locations.workspace_path(root, "stage_ledger")
+    path = _path(root)
     chain = _read_chain(root)
     number = len(chain.digests) + 1
     recorded = {
@@ -215,7 +234,8 @@ def append(root: Path, row: Row, recorded_at: str | None = None) -> Row:
     # The whole file is replaced: an append that is interrupted would leave half a line. A checkout
     # by git may have turned its line ends into \r\n; the new row's is \n, so all are.
     before = chain.content.replace(b"\r\n", b"\n")
-    disk.replace(path, before + json_files.encode_line(recorded))
+    line = json_files.encode_line(recorded)
+    disk.replace(path, before + line)
     return recorded
 
 
@@ -223,15 +243,16 @@ def verify(root: Path) -> list[str]:
     """Return all that is wrong with the rows, the chain, and the view, which may be behind."""
     try:
         chain = _read_chain(root)
-        faults = [*chain.faults, *_missing_last_row(root, chain)]
+        faults = _faults(root, chain)
         last_row = last_row_in_view(root)
     except PostRunError as error:
         return [str(error)]
-    view = locations.workspace_path(root, "stage_audit_log").name
-    if chain.digests and last_row is None:
+    view = _view_path(root).name
+    count = len(chain.digests)
+    if count and last_row is None:
         faults.append(f"{view}: expected the digest of the last row, found no ledger block")
-    elif not faults and chain.digests and last_row != chain.last_digest:
-        rows = terminal.counted(len(chain.digests), "row")
+    elif count and last_row != chain.last_digest and not faults:
+        rows = terminal.counted(count, "row")
         faults.append(f"{view}: expected {rows} as in the ledger, found fewer")
     return faults
 
@@ -243,7 +264,7 @@ def publish(root: Path, block: str) -> bool:
     `## Update Rule`, else at its end. What is outside of the marks is the user's and keeps every
     byte. Raises Missing, Invalid for damaged marks.
     """
-    path = locations.workspace_path(root, "stage_audit_log")
+    path = _view_path(root)
     text = _read_view(root)
     if text is None:
         text = b"# Stage audit log\n"
@@ -255,7 +276,8 @@ def publish(root: Path, block: str) -> bool:
     if re.match(rb"[^\r\n]*\r\n", text):
         line_end = b"\r\n"
     generated = generated.replace(b"\n", line_end)
-    return disk.replace(path, _insert(path, text, generated, line_end))
+    document = _insert(path, text, generated, line_end)
+    return disk.replace(path, document)
 
 
 def _insert(
@@ -271,12 +293,14 @@ def _insert(
         return before + generated + text[block.stop :]
     table_end = _end_of_table(text)
     if table_end is not None:
-        before, after = text[:table_end], text[table_end:]
+        before = text[:table_end]
+        after = text[table_end:]
         if after:
             return before + line_end + generated + line_end + after
     for offset, line in _outside_fences(text):
         if _UPDATE_RULE.fullmatch(line) and table_end is None:
-            before, after = text[:offset], text[offset:]
+            before = text[:offset]
+            after = text[offset:]
             return before + generated + line_end + line_end + after
     if not text.removeprefix(_BYTE_ORDER_MARK):
         return text + generated + line_end
@@ -287,11 +311,11 @@ def _insert(
 
 def has_table(root: Path) -> bool:
     """Return whether the user's document has a table of decisions of its own. Raises Missing."""
-    path = locations.workspace_path(root, "stage_audit_log")
     text = _read_view(root) or b""
-    block = _find_block(path, text)
+    block = _find_block(_view_path(root), text)
     if block is not None:
-        text = text[: block.start] + text[block.stop :]
+        before = text[: block.start]
+        text = before + text[block.stop :]
     return _end_of_table(text) is not None
 
 
@@ -326,14 +350,17 @@ def _find_block(path: Path, text: bytes) -> slice | None:
         return None
     if present != ["begin", "end"]:
         expected = "one stage-ledger:begin line, then one stage-ledger:end line"
-        raise Invalid(path, expected, ", ".join(present), _DELETE_BLOCK)
+        found = ", ".join(present)
+        raise Invalid(path, expected, found, _DELETE_BLOCK)
     begin, end = marks
     return slice(begin.start(), end.end())
 
 
 def _find_comments(text: bytes) -> Iterator[re.Match[bytes]]:
     """Yield each line that begins as our marks do. A byte order mark is no part of a line."""
-    text_start = len(text) - len(text.removeprefix(_BYTE_ORDER_MARK))
+    text_start = 0
+    if text.startswith(_BYTE_ORDER_MARK):
+        text_start = len(_BYTE_ORDER_MARK)
     for comment in _COMMENT.finditer(text):
         offset = comment.start()
         byte_before = text[offset - 1 : offset]
@@ -359,7 +386,7 @@ def _outside_fences(text: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _read_view(root: Path) -> bytes | None:
     """Return the user's document; None when there is none. Raises Missing."""
-    return disk.read_optional(locations.workspace_path(root, "stage_audit_log"))
+    return disk.read_optional(_view_path(root))
 
 
 def last_row_in_view(root: Path) -> str | None:
@@ -367,47 +394,56 @@ def last_row_in_view(root: Path) -> str | None:
 
     It is `_NO_ROW` when the view shows no row. Raises Invalid for damaged marks.
     """
-    path = locations.workspace_path(root, "stage_audit_log")
+    path = _view_path(root)
     text = _read_view(root) or b""
     block = _find_block(path, text)
     if block is None:
         return None
     digests = []
     for comment in _find_comments(text[block]):
-        if last_row := _LAST_ROW.fullmatch(comment[0]):
-            digests.append(last_row[1].decode())
+        last_row = _LAST_ROW.fullmatch(comment[0])
+        if last_row:
+            digest = last_row[1].decode()
+            digests.append(digest)
     if len(digests) != 1:
         expected = "one stage-ledger:last-row line between the marks"
         raise Invalid(path, expected, f"{len(digests)}", _DELETE_BLOCK)
     return digests[0]
 
 
-def _missing_last_row(root: Path, chain: _Chain) -> list[str]:
-    """Return a fault when the ledger has no longer the last row that the view shows."""
+def _faults(root: Path, chain: _Chain) -> list[str]:
+    """Return the faults of the chain, and one when it lacks the last row that the view shows."""
+    faults = list(chain.faults)
     digest = last_row_in_view(root)
-    if digest in (None, _NO_ROW, *chain.digests):
-        return []
-    expected = f"expected a row with its digest {digest}"
-    return [f"last row of the view: {expected}, found it changed or gone"]
+    if digest not in (None, _NO_ROW, *chain.digests):
+        expected = f"expected a row with its digest {digest}"
+        faults.append(f"last row of the view: {expected}, found it changed or gone")
+    return faults
+
+
+def _path(root: Path) -> Path:
+    return locations.workspace_path(root, "stage_ledger")
+
+
+def _view_path(root: Path) -> Path:
+    return locations.workspace_path(root, "stage_audit_log")
 
 
 def _read_chain(root: Path) -> _Chain:
     """Return the ledger as far as it is in the file now. Raises Invalid for half a line."""
-    path = locations.workspace_path(root, "stage_ledger")
+    path = _path(root)
     content = disk.read_optional(path) or b""
     if content and not content.endswith(b"\n"):
         raise Invalid(path, "whole lines", "half a line at the end", RESTORE)
     chain = _chains.get(path)
     if chain is None or not content.startswith(chain.content):
-        chain = _chains[path] = _Chain()
+        chain = _Chain()
+        _chains[path] = chain
     added = content.removeprefix(chain.content)
     new_lines = added.split(b"\n")[:-1]
     lines = [line.removesuffix(b"\r") for line in new_lines]
     for line, next_line in zip_longest(lines, lines[1:], fillvalue=b""):
-        chain.add(line, next_line, f"{path}:{len(chain.digests) + 1}")
+        number = len(chain.digests) + 1
+        chain.add(line, next_line, f"{path}:{number}")
     chain.content = content
     return chain
-
-
-def _digest(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()
