@@ -8,7 +8,6 @@ notifications.json just before it is sent, and once more as undelivered when nob
 reached. A crash in between loses a message rather than repeating it.
 """
 
-import hashlib
 import logging
 import queue
 import threading
@@ -69,8 +68,8 @@ def state_event(host: str, tag: str, current: MonitorState) -> Event | None:
 
 
 def _digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode())
-    return digest.hexdigest()[:16]
+    digest = disk.content_digest(text.encode())
+    return digest[:16]
 
 
 def outage_event(host: str, runs: Sequence[str]) -> Event:

@@ -1,14 +1,13 @@
-"""Which closed runs are no longer as they were recorded: the number of trials rests on all of them.
+"""Find the closed runs that are no longer as they were recorded: the number of trials counts all.
 
-Files whose size and times are as they were when they were last read are not read again. What is
-kept for that is a cache: without it every run is read.
+A file whose size and times are as they were is not read again. A cache holds these; without it
+every run is read.
 """
 
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from postrun.core import disk, locations, step_notes
@@ -69,7 +68,9 @@ def _fingerprint(run_paths: RunPaths) -> str:
             facts.append(name)
         else:
             facts += [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
-    return sha256(repr(facts).encode()).hexdigest()[:32]
+    text = repr(facts)
+    digest = disk.content_digest(text.encode())
+    return digest[:32]
 
 
 def _write(path: Path, content: bytes) -> None:

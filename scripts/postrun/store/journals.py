@@ -8,7 +8,6 @@ The closing record holds the state of every journal at the end of a closing. Lat
 be longer; it is never shorter, another one, or gone.
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +74,7 @@ def _keep_beside(path: Path, content: bytes) -> None:
 
     Earlier releases appended lines. The monitor sees again what the half line would have said.
     """
-    digest = _digest(content)
+    digest = disk.content_digest(content)
     kept = path.with_name(f"{path.stem}.edited-{digest[:8]}{path.suffix}")
     disk.replace(kept, content)
     terminal.error(f"{path}: half a line at the end is left out; the former file is {kept.name}")
@@ -126,10 +125,10 @@ def _link(lines: list[bytes]) -> str | None:
     last_line = lines[-1].rstrip(b"\r\n")
     members = json_files.try_parse(last_line, "line").members
     if "previous_sha256" in members:
-        return _digest(last_line)
+        return disk.content_digest(last_line)
     # Lines of an earlier version hold no digests: this one speaks for all of them.
     whole = b"".join(lines)
-    return _digest(whole)
+    return disk.content_digest(whole)
 
 
 # --- notifications.json ---
@@ -193,7 +192,7 @@ def _digest_without_own(document: Entry) -> str:
     content = dict(document)
     content.pop("sha256", None)
     encoded = json_files.encode(content)
-    return _digest(encoded)
+    return disk.content_digest(encoded)
 
 
 # --- both ---
@@ -225,7 +224,7 @@ def state(root: Path, path: Path) -> Entry | None:
     return {
         "path": workspace.relative(path),
         "lines": lines,
-        "sha256": _digest(encoded),
+        "sha256": disk.content_digest(encoded),
     }
 
 
@@ -243,7 +242,7 @@ def changed_since(root: Path, recorded: Entry) -> str:
     number, encoded = _first(path, content, recorded["lines"])
     if number < recorded["lines"]:
         return f"{expected}, found {number}"
-    if _digest(encoded) != recorded["sha256"]:
+    if disk.content_digest(encoded) != recorded["sha256"]:
         return f"{expected}, found others"
     if path.name not in _GROWING and encoded != content:
         return f"{expected}, found more"
@@ -261,12 +260,9 @@ def _first(path: Path, content: bytes, number: int | None = None) -> tuple[int, 
             return len(first_entries), encoded
     lines = content.splitlines(keepends=True)
     first_lines = lines[:number]
-    return len(first_lines), b"".join(first_lines)
+    encoded = b"".join(first_lines)
+    return len(first_lines), encoded
 
 
 def _content(path: Path) -> bytes:
     return disk.read_optional(path) or b""
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
