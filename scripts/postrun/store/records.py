@@ -1,4 +1,4 @@
-"""Closing records: what every file of ours must be, and from what it was made.
+"""Closing records: the digest of every file of ours, and what the file was made from.
 
 The record of a run is `closing_record.json` in its folder; that of the workspace's tables and pages
 is `audit/workspace_record.json`. The record is written before the file it speaks of: a process that
@@ -8,7 +8,6 @@ audit row of the ledger holds its digest. The ledger
 and what only grows (journals, approvals) are not in it. The callers hold the lock.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from postrun.store import json_files, ledger, run_folders
 Json = dict[str, Any]
 
 CLOSING, WORKSPACE = "closing_record", "workspace_record"
-# What is in no record: they have a chain of their own, or only grow.
+# These are in no record: they have a chain of their own, or only grow.
 _UNRECORDED = {
     CLOSING,
     WORKSPACE,
@@ -35,13 +34,15 @@ _UNRECORDED = {
     "approval",
     "seal",
 }
+# What an interrupted closing reads again.
+_RESUMED_WITH = ("run_detection", "evidence_manifest")
 CLOSE_AGAIN = "close the run again: make finalize TAG=..."
 CHANGED = "it was changed since it was written"
 
 
 @dataclass(frozen=True)
 class Output:
-    """One file to be written; `is_ours` tells whether bytes are such a file, whole or broken."""
+    """One file to be written; `is_ours` returns whether bytes are such a file, whole or broken."""
 
     path: Path
     content: bytes
@@ -59,7 +60,7 @@ class Record:
     problem: str = ""  # why it cannot be read
     has_begun: bool = False  # this process has written something that it lists
     is_lost: bool = False  # the record of a closed run was changed or removed
-    # What this process has written, or found to be what it would write: it needs no other proof.
+    # What this process has written, or would have written the same: it needs no other proof.
     proven: set[str] = field(default_factory=set)
 
     @property
@@ -69,33 +70,51 @@ class Record:
 
     @property
     def is_open(self) -> bool:
-        """Return whether a step is at work, or was interrupted."""
-        return self.document is not None and bool(self.document.get("open"))
+        """Return whether a step is running, or was interrupted."""
+        document = self.document or {}
+        return bool(document.get("open"))
+
+    @property
+    def can_be_closed(self) -> bool:
+        """Return whether this process has written the record."""
+        if disk.writes_nothing():
+            return False
+        return self.has_begun and self.document is not None
+
+    @property
+    def rows(self) -> list[Json]:
+        """Return what is recorded of each file."""
+        document = self.document or {}
+        return list(document.get("files", ()))
 
     def file(self, path: str) -> Json | None:
         """Return what is recorded of a file; None when nothing is."""
-        for recorded in (self.document or {"files": []})["files"]:
-            if recorded["path"] == path:
-                row: Json = recorded
+        for row in self.rows:
+            if row["path"] == path:
                 return row
         return None
 
     def put(self, files: Mapping[str, Json]) -> None:
         """Write the record with these files. It is open from now on."""
         document = self.document or self._empty()
-        by_path = {row["path"]: row for row in document["files"]} | dict(files)
-        changed = {**document, "files": [by_path[path] for path in sorted(by_path)]}
+        by_path = {row["path"]: row for row in self.rows}
+        by_path.update(files)
+        rows = [by_path[path] for path in sorted(by_path)]
+        changed = {**document, "files": rows}
         if self.name == CLOSING:
-            changed |= {"open": True, "gate_folder": self.run_paths.gate}
+            changed["open"] = True
+            changed["gate_folder"] = self.run_paths.gate
         else:
-            rows, digest = ledger.head(self.run_paths.root)
-            changed["ledger"] = {"rows": rows, "sha256": digest}
-        self.save(json_files.stamped(changed, self.name))
+            number, digest = ledger.head(self.run_paths.root)
+            changed["ledger"] = {"rows": number, "sha256": digest}
+        stamped = json_files.stamped(changed, self.name)
+        self.save(stamped)
 
     def save(self, document: Json) -> None:
         """Write the record as it is given, with its stamp."""
         json_files.check(document, self.name, self.path)
-        self.document, self.problem = document, ""
+        self.document = document
+        self.problem = ""
         self.content = json_files.encode(document)
         disk.replace(self.path, self.content)
 
@@ -147,12 +166,14 @@ def load_for(run_paths: RunPaths, artifact: str) -> Record | None:
 
 def digest(document: Json) -> str:
     """Return the digest of a closing record: of all but the ledger's rows, which name it."""
-    own = {name: value for name, value in document.items() if name != "ledger_rows"}
-    return _sha256(json_files.encode(own))
+    own = document.copy()
+    own.pop("ledger_rows", None)
+    content = json_files.encode(own)
+    return disk.content_digest(content)
 
 
 def prove(record: Record) -> None:
-    """Raise Invalid when a record cannot be believed, or knows rows that the ledger lacks.
+    """Raise Invalid when a record was changed, or names rows that the ledger lacks.
 
     The newest audit row of the ledger holds the digest of a run's record. Before the first audit
     there is nothing to compare with.
@@ -168,23 +189,29 @@ def prove(record: Record) -> None:
 
 
 def _check_rows(record: Record) -> None:
-    """Raise Invalid when the ledger lacks a row that a record knows."""
-    root = record.run_paths.root
-    document = record.document or {}
-    known = []
-    if record.name == WORKSPACE and document:
-        known.append((document["ledger"]["rows"], document["ledger"]["sha256"]))
-    for line in document.get("ledger_rows", ()):
-        known.append((json.loads(line)["number"], _sha256(line.encode())))
-    for number, row_digest in known:
-        if not ledger.has_row(root, number, row_digest):
-            path = record.run_paths.path("stage_ledger")
-            expected = f"row {number} as {record.run_paths.relative(record.path)} knows it"
+    """Raise Invalid when the ledger lacks a row that a record names."""
+    run_paths = record.run_paths
+    for number, row_digest in _ledger_rows(record):
+        if not ledger.has_row(run_paths.root, number, row_digest):
+            path = run_paths.path("stage_ledger")
+            name = run_paths.relative(record.path)
+            expected = f"row {number} as {name} knows it"
             raise Invalid(path, expected, "none or another", ledger.RESTORE)
 
 
+def _ledger_rows(record: Record) -> Iterator[tuple[int, str]]:
+    """Yield number and digest of each row of the ledger that a record names."""
+    document = record.document or {}
+    if record.name == WORKSPACE and document:
+        head = document["ledger"]
+        yield head["rows"], head["sha256"]
+    for line in document.get("ledger_rows", ()):
+        number = json.loads(line)["number"]
+        yield number, disk.content_digest(line.encode())
+
+
 def is_believed(record: Record) -> bool:
-    """Return whether a record can be believed."""
+    """Return whether a record is what was written, as far as the ledger says."""
     try:
         prove(record)
     except Invalid:
@@ -193,7 +220,7 @@ def is_believed(record: Record) -> bool:
 
 
 def _has_rows(record: Record) -> bool:
-    """Return whether the ledger has every row that a record knows."""
+    """Return whether the ledger has every row that a record names."""
     try:
         _check_rows(record)
     except Invalid:
@@ -202,7 +229,9 @@ def _has_rows(record: Record) -> bool:
 
 
 def _doubt_of_run(record: Record) -> tuple[str, str]:
-    root, run = record.run_paths.root, record.run_paths.run
+    """Return what was expected and what was found instead; two empty texts without a doubt."""
+    root = record.run_paths.root
+    run = record.run_paths.run
     audit = ledger.audit(root, run)
     document = record.document
     if document is None:
@@ -216,23 +245,27 @@ def _doubt_of_run(record: Record) -> tuple[str, str]:
     if document["open"]:
         return "a closing that was finished", "one that was interrupted"
     found = digest(document)
-    if found != audit["closing_record_sha256"]:
-        expected = f"the record with the digest {audit['closing_record_sha256'][:12]}"
-        return (
-            f"{expected} that row {audit['number']} of the ledger names",
-            f"another ({found[:12]})",
-        )
-    return "", ""
+    recorded = audit["closing_record_sha256"]
+    if found == recorded:
+        return "", ""
+    row = f"row {audit['number']} of the ledger"
+    expected = f"the record with the digest {recorded[:12]} that {row} names"
+    return expected, f"another ({found[:12]})"
 
 
 def check_ledger(root: Path) -> None:
-    """Raise Invalid when the ledger lacks rows of which a record knows."""
-    prove(load(RunPaths.of_workspace(root), WORKSPACE))
+    """Raise Invalid when the ledger lacks rows that a record names."""
+    prove(_workspace_record(root))
     decided = ledger.decisions(root)
     for record in _closing_records(root):
         # The records of decided runs are compared with the ledger when they are used.
         if record.run_paths.run not in decided:
             _check_rows(record)
+
+
+def _workspace_record(root: Path) -> Record:
+    workspace = RunPaths.of_workspace(root)
+    return load(workspace, WORKSPACE)
 
 
 def _closing_records(root: Path) -> Iterator[Record]:
@@ -242,41 +275,52 @@ def _closing_records(root: Path) -> Iterator[Record]:
             yield load(run_paths)
 
 
-def check(run_paths: RunPaths, artifact: str, path: Path, content: bytes) -> None:
+def check(
+    run_paths: RunPaths,
+    artifact: str,
+    path: Path,
+    content: bytes,
+) -> None:
     """Raise Invalid when a file of ours is not what its record says."""
     record = load_for(run_paths, artifact)
     if record is None:
         return
     name = run_paths.relative(path)
-    # With these two an interrupted closing goes on; the others are made again.
-    goes_on = record.is_open and artifact in ("run_detection", "evidence_manifest")
-    if name not in record.proven and not goes_on:
+    # An interrupted closing reads these two again; the other files are made again.
+    is_resumed = record.is_open and artifact in _RESUMED_WITH
+    if name not in record.proven and not is_resumed:
         prove(record)
     row = record.file(name)
-    found = _sha256(content)
-    if row is None or found == row["sha256"]:
+    digest_found = disk.content_digest(content)
+    if row is None or digest_found == row["sha256"]:
         return
     expected = f"the file that {record.path.name} lists ({row['sha256'][:12]})"
-    what = f"another ({found[:12]})"
-    if found == row["before"]:
-        what = "the one before it: a step was interrupted"
+    found = f"another ({digest_found[:12]})"
+    if digest_found == row["before"]:
+        found = "the one before it: a step was interrupted"
     hint = f"make it again: make {row['step'] or 'finalize'}"
     if record.name == CLOSING:
         hint += f" TAG={run_paths.name.tag}"
-    raise Invalid(path, expected, what, hint)
+    raise Invalid(path, expected, found, hint)
 
 
-def is_as_written(run_paths: RunPaths, artifact: str, path: Path, content: bytes) -> bool:
+def is_as_written(
+    run_paths: RunPaths,
+    artifact: str,
+    path: Path,
+    content: bytes,
+) -> bool:
     """Return whether a file is the one that was last recorded, or the one before it."""
     record = load_for(run_paths, artifact)
     if record is None:
         return True
-    row = record.file(run_paths.relative(path))
+    name = run_paths.relative(path)
+    row = record.file(name)
     if row is None:
         return not record.is_lost
     if not record.is_open and not is_believed(record):
         return False
-    return _sha256(content) in (row["sha256"], row["before"])
+    return disk.content_digest(content) in (row["sha256"], row["before"])
 
 
 def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None:
@@ -290,10 +334,15 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
     for output in outputs:
         _keep_changed(record, run_paths, output)
     if record is not None and not disk.writes_nothing():
-        changed = dict(_changed_rows(record, run_paths, outputs))
+        changed = {}
+        for output in outputs:
+            name = run_paths.relative(output.path)
+            row = _changed_row(record, name, output)
+            if row is not None:
+                changed[name] = row
+            record.proven.add(name)
         if changed:
             record.put(changed)
-        record.proven.update(run_paths.relative(output.path) for output in outputs)
     for output in outputs:
         disk.replace(output.path, output.content)
 
@@ -301,7 +350,7 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
 def _begin(record: Record) -> None:
     """Keep a record beside that was changed since it was closed, and begin a new one.
 
-    One that is open was interrupted: it is gone on with.
+    A record that is open belongs to an interrupted closing, which continues it.
     """
     if record.has_begun:
         return
@@ -315,27 +364,34 @@ def _begin(record: Record) -> None:
         terminal.error(f"{record.path}: expected a record, found it gone; made again")
         return
     disk.keep_beside(record.path, record.content, "edited", CHANGED)
-    record.document, record.problem = None, ""
+    record.document = None
+    record.problem = ""
 
 
 def _check_others(record: Record) -> None:
-    """Raise Invalid when the ledger lacks what another record knows, too.
+    """Raise Invalid when the ledger lacks rows that another record names, too.
 
     Then the ledger was changed, and not the record: it holds rows from which the ledger can be put
     together again.
     """
     root = record.run_paths.root
-    for other in (load(RunPaths.of_workspace(root), WORKSPACE), *_closing_records(root)):
+    workspace_record = _workspace_record(root)
+    for other in (workspace_record, *_closing_records(root)):
         if other is not record:
             _check_rows(other)
 
 
-def _keep_changed(record: Record | None, run_paths: RunPaths, output: Output) -> None:
+def _keep_changed(
+    record: Record | None,
+    run_paths: RunPaths,
+    output: Output,
+) -> None:
     """Keep a file beside that is neither what its record says nor what will be written."""
     path = output.path
     row: Json = {}
     if record is not None:
-        row = record.file(run_paths.relative(path)) or {}
+        name = run_paths.relative(path)
+        row = record.file(name) or {}
     if not path.is_file():
         if row and record is not None and not record.is_open:
             terminal.error(f"{path}: expected a file, found it gone; made again")
@@ -345,43 +401,50 @@ def _keep_changed(record: Record | None, run_paths: RunPaths, output: Output) ->
         return
     if not output.is_ours(before):
         disk.keep_beside(path, before, "foreign", "another program wrote it")
-    elif record is None or _sha256(before) in (row.get("sha256"), row.get("before")):
+        return
+    known = (row.get("sha256"), row.get("before"))
+    if record is None or disk.content_digest(before) in known:
         return
     # What an earlier release wrote is in no record.
-    elif row or record.is_lost:
+    if row or record.is_lost:
         disk.keep_beside(path, before, "edited", CHANGED)
 
 
-def _changed_rows(
-    record: Record,
-    run_paths: RunPaths,
-    outputs: Sequence[Output],
-) -> Iterator[tuple[str, Json]]:
-    """Yield what has to be recorded of the files, where that is not on record yet."""
+def _changed_row(record: Record, name: str, output: Output) -> Json | None:
+    """Return what has to be recorded of a file; None when it is recorded already."""
     notes = step_notes.current()
-    inputs = [notes.inputs[name] for name in sorted(notes.inputs)]
-    for output in outputs:
-        name = run_paths.relative(output.path)
-        known = record.file(name) or {}
-        row = {"sha256": _sha256(output.content), "inputs": inputs, "step": notes.step}
-        # Another version of the program alone is no new content.
-        if row.items() <= known.items():
-            continue
-        before = None
-        if output.path.is_file():
-            before = _sha256(disk.read(output.path))
-        if before == row["sha256"]:
-            before = known.get("before")
-        program = version.program_version()
-        yield name, {"path": name, **row, "before": before, "program_version": program}
+    inputs = [notes.inputs[path] for path in sorted(notes.inputs)]
+    row = {
+        "sha256": disk.content_digest(output.content),
+        "inputs": inputs,
+        "step": notes.step,
+    }
+    known = record.file(name) or {}
+    # Another version of the program alone is no new content.
+    if row.items() <= known.items():
+        return None
+    before = None
+    if output.path.is_file():
+        before = disk.sha256(output.path)
+    if before == row["sha256"]:
+        before = known.get("before")
+    return {
+        **row,
+        "path": name,
+        "before": before,
+        "program_version": version.program_version(),
+    }
 
 
 def is_whole(run_paths: RunPaths) -> bool:
-    """Return whether every file of a closing is on record."""
-    recorded = load(run_paths)
-    for name in ARTIFACTS:
-        path = run_paths.path(name)
-        if load_for(run_paths, name) is recorded and not recorded.file(run_paths.relative(path)):
+    """Return whether every file of a closing is recorded."""
+    record = load(run_paths)
+    for artifact in ARTIFACTS:
+        if load_for(run_paths, artifact) is not record:
+            continue
+        path = run_paths.path(artifact)
+        name = run_paths.relative(path)
+        if not record.file(name):
             return False
     return True
 
@@ -393,7 +456,7 @@ def sign_off(run_paths: RunPaths, journals: list[Json] | None) -> bool:
     Raises Missing, Invalid.
     """
     record = load(run_paths)
-    if record.document is None or not record.has_begun or disk.writes_nothing():
+    if not record.can_be_closed:
         return False
     document = {**_settled(record), "open": False}
     if journals is not None and document["complete"] is None:
@@ -403,40 +466,50 @@ def sign_off(run_paths: RunPaths, journals: list[Json] | None) -> bool:
         document = json_files.stamped(document, CLOSING)
     row = _audit_row(record, document)
     if row is not None:
-        # First the row: a closed record that no row names would pass for an edited one.
+        # First the row: a closed record that no row names would look edited.
         ledger.append(run_paths.root, row)
-    held = []
-    for row_about in ledger.rows_of(run_paths.root, run_paths.run):
-        if ledger.kind(row_about) in (ledger.DECISION, ledger.AUDIT):
-            held.append(json_files.encode_line(row_about).decode().removesuffix("\n"))
-    document["ledger_rows"] = held
+    document["ledger_rows"] = _lines_about(run_paths)
     if document != record.document:
         record.save(document)
     return row is not None
 
 
+def _lines_about(run_paths: RunPaths) -> list[str]:
+    """Return the lines of the ledger that hold a run's decisions and audits."""
+    lines = []
+    for row in ledger.rows_of(run_paths.root, run_paths.run):
+        if ledger.kind(row) in (ledger.DECISION, ledger.AUDIT):
+            line = json_files.encode_line(row).decode()
+            lines.append(line.removesuffix("\n"))
+    return lines
+
+
 def settle_workspace(root: Path) -> None:
     """Clear what the workspace's files were before, when all are written. Raises Missing."""
-    record = load(RunPaths.of_workspace(root), WORKSPACE)
-    if record.document is None or not record.has_begun or disk.writes_nothing():
+    record = _workspace_record(root)
+    if not record.can_be_closed:
         return
     settled = _settled(record)
     if settled != record.document:
-        record.save(json_files.stamped(settled, WORKSPACE))
+        document = json_files.stamped(settled, WORKSPACE)
+        record.save(document)
 
 
 def _settled(record: Record) -> Json:
     """Return a record in which no written file has something before it: that would be an edit."""
-    document = record.document or {"files": []}
-    files = []
-    for row in document["files"]:
-        content = None
-        if row["before"] is not None:
-            content = disk.read_optional(record.run_paths.root / row["path"])
-        if content is not None and _sha256(content) == row["sha256"]:
+    document = record.document or {}
+    rows = []
+    for row in record.rows:
+        path = record.run_paths.root / row["path"]
+        if row["before"] is not None and _has_digest(path, row["sha256"]):
             row = {**row, "before": None}
-        files.append(row)
-    return {**document, "files": files}
+        rows.append(row)
+    return {**document, "files": rows}
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+    content = disk.read_optional(path)
+    return content is not None and disk.content_digest(content) == digest
 
 
 def _audit_row(record: Record, document: Json) -> Json | None:
@@ -451,11 +524,13 @@ def _audit_row(record: Record, document: Json) -> Json | None:
     if decision is None or recorded is None or not path.is_file():
         return None
     content = disk.read(path)
+    if disk.content_digest(content) != recorded["sha256"]:
+        return None
     audit = json_files.try_parse(content, path).members
     audited = {row["path"]: row["sha256"] for row in recorded["inputs"]}
-    ledger_path = run_paths.relative(run_paths.path("stage_ledger"))
-    is_current = audited.get(ledger_path) == ledger.row_digest(decision)
-    if not is_current or _sha256(content) != recorded["sha256"]:
+    ledger_path = run_paths.path("stage_ledger")
+    audited_row = audited.get(run_paths.relative(ledger_path))
+    if audited_row != ledger.row_digest(decision):
         return None
     row = {
         "kind": ledger.AUDIT,
@@ -469,7 +544,3 @@ def _audit_row(record: Record, document: Json) -> Json | None:
     if row.items() <= known.items():
         return None
     return row
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
