@@ -49,8 +49,8 @@ def _is_recorded(workspace: RunPaths, name: str) -> bool:
     if record is None:
         return False
     path = workspace.path(name)
-    row = record.file(workspace.relative(path))
-    return row is not None
+    file = workspace.relative(path)
+    return record.file(file) is not None
 
 
 def read_unproven(root: Path, name: str) -> Rows:
@@ -162,9 +162,10 @@ def _report_changed_rows(
             run = str(row["run"])
             changed.add(run)
     changed.discard(own_run)
-    if changed:
-        runs = ", ".join(sorted(changed))
-        terminal.error(f"{path}: rows that had been changed: {runs}")
+    if not changed:
+        return
+    runs = ", ".join(sorted(changed))
+    terminal.error(f"{path}: rows that had been changed: {runs}")
 
 
 def _without_standing(rows: Rows) -> Rows:
