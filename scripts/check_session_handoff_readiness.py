@@ -19,7 +19,7 @@ from typing import Any
 
 from postrun import cli
 from postrun.core import disk, locations
-from postrun.core.errors import PostRunError
+from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history
@@ -350,8 +350,13 @@ def _next_work(workspace: Workspace) -> Row:
 
 
 def _high_items(root: Path, run: str) -> Iterator[Row]:
-    """Yield the High items of a run's remediation plan; none when it cannot be read."""
-    plan = documents.try_read(RunPaths(root, run, None), "governance_remediation_plan").value
+    """Yield the High items of a run's remediation plan; none when it cannot be read.
+
+    One that was changed is the answer to another question.
+    """
+    plan = None
+    with suppress(Invalid):
+        plan = documents.try_read(RunPaths(root, run, None), "governance_remediation_plan").value
     for item in (plan or {"items": []})["items"]:
         if item["severity"] == "High":
             yield {"run": run, "check": item["check"], "remedy": item["remedy"]}

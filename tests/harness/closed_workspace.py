@@ -1,8 +1,7 @@
 """A workspace of closed runs of every kind, made by the scripts alone, each as a program.
 
     made = closed_workspace.make(folder)
-    made.root         the workspace, sealed and approved where the project can do that
-    made.unsealed     the same before any seal
+    made.root         the workspace: one run approved, sealed twice, and one run closed since
     made.earlier      the same at earlier times, by name
 
 Nothing is imported from `scripts/`: what judges the programs must not share their mistakes.
@@ -94,7 +93,7 @@ CASES = {
     "no_report": Case(_crash, code=1),
     "closed_again": Case(),
     "elsewhere": Case(out_dir="gate_results/desk"),
-    "approved": Case(factor="value_book"),
+    "last": Case(factor="value_book"),
 }
 
 
@@ -125,20 +124,33 @@ class Made:
         return ["--tag", self.runs[name].tag, *where, "--local-root", str(self.root)]
 
 
-def make(folder: Path, names: tuple[str, ...] = tuple(CASES)) -> Made:
-    """Make the runs of these names and close them. Raises RuntimeError when one does not close."""
+def make(folder: Path) -> Made:
+    """Make the runs, close them, sign. Raises RuntimeError when something does not go well."""
     made = Made(folder)
     made.root.mkdir(parents=True)
     factory.put(made.root / REGISTRY, FOREIGN_TABLE)
     factory.put(made.root / STAGE_LOG, USERS_PAGE)
-    for number, name in enumerate(names):
+    for number, name in enumerate(CASES):
         _make_run(made, name, number)
-        if name == names[-1]:
-            made.keep("before the last closing")
+    *earlier, last = CASES
+    for name in earlier:
         _close(made, name)
-    if "closed_again" in names:
-        _close_again(made)
+    key = _make_key(made)
+    _require(run_script("seal_ledger", "--local-root", str(made.root), "--key", key), 0, "seal")
+    _close_again(made)
+    _require(run_script("approve_run", *made.flags("passed"), "--key", key), 0, "approval")
+    _require(run_script("seal_ledger", "--local-root", str(made.root), "--key", key), 0, "seal")
+    made.keep("before the last closing")
+    _close(made, last)
     return made
+
+
+def _make_key(made: Made) -> str:
+    """Make an SSH key without a passphrase; return its file."""
+    key = made.folder / "key"
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return str(key)
 
 
 def _make_run(made: Made, name: str, number: int) -> None:

@@ -446,7 +446,17 @@ def of_restored(made: Made) -> Iterator[Tampering]:
                 names = tuple(file for group in chosen for file in groups[group])
                 what = f"{', '.join(chosen)} as {state}"
                 change = partial(restore, names, earlier)
-                yield Tampering("older files put back", what, change, names)
+                listed = _files_of_records(names, made.root)
+                yield Tampering("older files put back", what, change, (*names, *listed))
+
+
+def _files_of_records(names: tuple[str, ...], root: Path) -> list[str]:
+    """Return what the records among these files list: one of another time names others."""
+    found = []
+    for name in names:
+        if name.endswith("_record.json"):
+            found += recorded(root, name)
+    return found
 
 
 def _known_then(files: tuple[str, ...], earlier: Path) -> tuple[str, ...]:
