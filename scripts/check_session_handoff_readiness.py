@@ -13,6 +13,7 @@ Exit codes: 0 ready, 1 not ready (a closing prints that, too, but its exit code 
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

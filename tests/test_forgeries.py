@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -490,26 +490,38 @@ class Met:
     ended: Ended
     forged: dict[str, bytes]  # the edited files as they were; b"" for one that was deleted
     workspace: Workspace
+    run: str  # the run folder that the forgery is about
 
-    @property
-    def talk(self) -> str:
-        return self.ended.out + self.ended.err
+    def is_named(self) -> bool:
+        """Return whether a message or the handoff's page names an edited file.
 
-    def is_healed(self, file: str) -> bool:
-        """Return whether a file is no longer what was forged."""
+        Of evidence that was edited with its manifest nobody can say which file it was.
+        """
+        page = self.workspace.local / "audit/session_handoff/handoff_readiness.json"
+        text = self.ended.err + (page.read_text() if page.exists() else "")
+        return any(name in text for name in (*self.forged, f"evidence of {self.run}"))
+
+    def is_left(self, file: str) -> bool:
+        """Return whether an edited file is as it was."""
         path = self.workspace.local / file
-        return (path.read_bytes() if path.exists() else b"") != self.forged[file]
+        return (path.read_bytes() if path.exists() else b"") == self.forged[file]
 
     def is_kept(self, file: str) -> bool:
-        """Return whether the edited file is kept beside, and said to be."""
+        """Return whether the edited file is kept, and said to be.
+
+        What is ours is kept beside, evidence below the run folder.
+        """
         content = self.forged[file]
         path = self.workspace.local / file
         name = f"{path.stem}.edited-{hashlib.sha256(content).hexdigest()[:8]}{path.suffix}"
         kept = path.with_name(name)
+        if not kept.is_file():
+            name = "superseded_evidence/1"
+            kept = self.workspace.local / "audit/workstation_runs" / self.run / name / file
         return kept.is_file() and kept.read_bytes() == content and name in self.ended.err
 
 
-def meet(workspace: Workspace, forgery: str, action: str) -> tuple[Forged, Met]:
+def meet(workspace: Workspace, forgery: str, action: str) -> Met:
     """Forge, act, and return what came of it."""
     forged = FORGERIES[forgery](workspace)
     contents = {}
@@ -517,10 +529,135 @@ def meet(workspace: Workspace, forgery: str, action: str) -> tuple[Forged, Met]:
         path = workspace.local / file
         contents[file] = path.read_bytes() if path.exists() else b""
     ended = ACTIONS[action](workspace, forged.name)
-    return forged, Met(ended, contents, workspace)
+    return Met(ended, contents, workspace, workspace.runs[forged.name].run_folder)
 
 
-def pairs() -> Iterator[tuple[str, str]]:
-    for forgery in FORGERIES:
-        for action in ACTIONS:
-            yield forgery, action
+REBUILDS = ("rebuild the registry", "rebuild the patterns")
+CLOSINGS = ("close it again", "close it again without sync")
+OF_EVIDENCE = (
+    *("rebuild the registry", *CLOSINGS, "sync-run", "finalize-gate-run"),
+    *("governance-audit", "run-review", "factor-registry"),
+)
+OF_AUDIT = (*REBUILDS, "remediation-plan", "run-review", "factor-registry", "failure-patterns")
+OF_RECORD = (
+    *(*OF_AUDIT, "sync-run", "finalize-gate-run", "governance-audit"),
+    *("remediation-plan", "run-review", "factor-registry"),
+)
+OF_REGISTRY = ("candidate-queue", "next-run-plan", "failure-patterns")
+OF_LEDGER = (
+    *(*REBUILDS, *CLOSINGS, "close another run", "next run", "finalize-gate-run"),
+    *("factor-registry", *OF_REGISTRY),
+)
+# Who reads a forged file: these end with 4 and name it, all others leave it or keep it.
+REFUSED: dict[str, tuple[str, ...]] = {
+    "better_report": OF_EVIDENCE,
+    "passed_audit": OF_AUDIT,
+    "empty_remediation": ("rebuild the registry", "run-review", "factor-registry"),
+    "audit_and_remediation": OF_AUDIT,
+    "report_and_manifest": (
+        *("rebuild the registry", "close it again without sync", "finalize-gate-run"),
+        *("governance-audit", "run-review", "factor-registry"),
+    ),
+    "report_manifest_record": (*OF_RECORD, "close it again without sync"),
+    "audit_and_record": OF_RECORD,
+    "promoted_row": OF_REGISTRY,
+    "urgent_queue": ("next-run-plan", "next run"),
+    "bash_plan": ("next run",),
+    "bash_plan_and_record": ("next run",),
+    "other_launcher": ("next run",),
+    "no_ledger": OF_LEDGER,
+    "no_ledger_and_view": OF_LEDGER,
+    "shorter_ledger": OF_LEDGER,
+    "row_dropped": OF_LEDGER,
+    "row_edited": OF_LEDGER,
+    "audit_row_edited": OF_LEDGER,
+    "not_abandoned": ("rebuild the registry", "finalize-gate-run", "factor-registry"),
+    "good_data": ("sync-run", *CLOSINGS, "governance-audit"),
+    "other_owner": ("sync-run", *CLOSINGS, "finalize-gate-run", "governance-audit"),
+    "clean_end": ("sync-run", *CLOSINGS, "finalize-gate-run", "governance-audit"),
+}
+# The record of the workspace's tables is in no chain: only `make verify` can tell that it was
+# edited together with a table, since that computes the tables again.
+UNPROVEN = ("promoted_row_and_record", "bash_plan_and_record")
+
+
+def check(workspace: Workspace, closed: Workspace, forgery: str, action: str) -> None:
+    """Raise AssertionError when something was promoted, healed in silence, or lost."""
+    met = meet(workspace, forgery, action)
+    text = met.ended.err
+    if action in REFUSED.get(forgery, ()):
+        assert met.ended.code == 4, text
+        assert met.is_named(), text
+    elif action == "close another run":
+        assert met.ended.code == 0, text
+    for file in met.forged:
+        assert met.is_left(file) or met.is_kept(file) or forgery in UNPROVEN, (file, text)
+    assert not (workspace.local / TRACE).exists(), text
+    if REGISTRY in met.forged and met.is_left(REGISTRY):
+        return
+    honest = closed.decisions()
+    for name, decision in workspace.decisions().items():
+        assert decision != PROMOTED or honest.get(name, PROMOTED) == PROMOTED, (name, text)
+
+
+def pairs(actions: Iterable[str]) -> list[tuple[str, str]]:
+    """Return each forgery with each of these actions."""
+    return [(forgery, action) for forgery in FORGERIES for action in actions]
+
+
+def telling() -> list[tuple[str, str]]:
+    """Return each forgery with one action, for every commit; the night tries them all."""
+    others = "close another run"
+    return [(forgery, REFUSED.get(forgery, (others,))[0]) for forgery in FORGERIES]
+
+
+@pytest.mark.parametrize(("forgery", "action"), telling())
+def test_a_forgery_gets_nowhere(
+    forgery: str, action: str, workspace: Workspace, closed: Workspace
+) -> None:
+    check(workspace, closed, forgery, action)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("forgery", "action"), pairs(ACTIONS))
+def test_no_forgery_gets_anywhere(
+    forgery: str, action: str, workspace: Workspace, closed: Workspace
+) -> None:
+    check(workspace, closed, forgery, action)
+
+
+UNCHANGING = ("close it again", "rebuild the registry", "remediation-plan", "failure-patterns")
+
+
+@pytest.mark.parametrize("action", UNCHANGING)
+def test_nothing_changes_where_nothing_was_forged(workspace: Workspace, action: str) -> None:
+    before = contents(workspace.local)
+    assert ACTIONS[action](workspace, "failed").code == 0
+    assert contents(workspace.local) == before
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Return every file of a workspace but locks and caches."""
+    found = {}
+    for path in root.rglob("*"):
+        if path.is_file() and not {".locks", ".cache"} & set(path.parts):
+            found[str(path.relative_to(root))] = path.read_bytes()
+    return found
+
+
+@pytest.mark.parametrize("forgery", ["shorter_ledger", "row_edited"])
+@pytest.mark.parametrize("action", ["close it again", "factor-registry", "handoff-readiness"])
+def test_a_forged_ledger_moves_no_record_aside(
+    workspace: Workspace, forgery: str, action: str
+) -> None:
+    """The records hold the rows from which the ledger can be put together again."""
+    name = FORGERIES[forgery](workspace).name
+    before = contents(workspace.local)
+    ended = ACTIONS[action](workspace, name)
+    assert ended.code in (1, 4)
+    assert LEDGER in ended.err or action == "handoff-readiness"
+    after = contents(workspace.local)
+    for file in before:
+        if file.endswith("_record.json"):
+            assert after[file] == before[file]
+    assert [file for file in after if ".edited-" in file] == []
