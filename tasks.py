@@ -36,6 +36,11 @@ COMPARED = {
 SEALED = {name: WORKSPACE[name] for name in ("local_root", "json", "dry_run")}
 KEY = {"key": "the SSH key that signs, or its public half (default: signing_key of the settings)"}
 SIGNED_NOTES = {"notes": "what is signed with the approval, in your words"}
+VERIFIED = {
+    "tag": "verify the runs of this tag only",
+    "local_root": WORKSPACE["local_root"],
+    "json": WORKSPACE["json"],
+}
 RANK = {"rank": "rank of the planned run"}
 OFFICIAL = {
     "owner": "who is responsible for the run (default: the user there)",
@@ -324,6 +329,12 @@ def next_run(
 def compare(ctx: Context, tags: Text = None, local_root: Text = None, json: bool = False) -> None:
     """Show what differs between closed runs, better or worse."""
     run_script(ctx, "compare_runs.py", locals())
+
+
+@task(help=VERIFIED, auto_shortflags=False)
+def verify(ctx: Context, tag: Text = None, local_root: Text = None, json: bool = False) -> None:
+    """Prove that everything is what was written; name what was edited."""
+    run_script(ctx, "verify_workspace.py", locals())
 
 
 # Sign what was closed.

@@ -26,6 +26,7 @@ from harness.golden import Golden  # noqa: E402
 from harness.sealed import sealed, sealed_runs  # noqa: E402, F401  (fixtures)
 from harness.ssh_setups import ground  # noqa: E402, F401  (fixture)
 from harness.sshd import shared_sshd, ssh_host, sshd  # noqa: E402, F401  (fixtures)
+from harness.verified import closed, closed_once  # noqa: E402, F401  (fixtures)
 from postrun.core import disk, terminal  # noqa: E402
 from postrun.remote import openssh  # noqa: E402
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from json_changes import changed
-from postrun.core.artifacts import ARTIFACTS, Artifact, Home
+from postrun.core.artifacts import ARTIFACTS, OUTPUTS, Artifact, Home
 from postrun.core.errors import Invalid
 from postrun.core.locations import PROJECT
 from postrun.store import json_files
@@ -30,6 +30,7 @@ STEMS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("
 SCHEMA_NAMES = [stem for stem in STEMS if stem != "common"]
 OURS = sorted(
     {artifact.schema for artifact in ARTIFACTS.values() if artifact.generated and artifact.schema}
+    | {*OUTPUTS}
 )
 CONFIGS = {artifact.schema for artifact in ARTIFACTS.values() if artifact.home is Home.PROJECT}
 DOCUMENTS = sorted(
@@ -154,7 +155,7 @@ def test_every_artifact_has_its_files(artifact: Artifact) -> None:
 
 
 def test_every_schema_has_its_artifact() -> None:
-    assert set(SCHEMA_NAMES) <= {artifact.schema for artifact in ARTIFACTS.values()}
+    assert set(SCHEMA_NAMES) <= {artifact.schema for artifact in ARTIFACTS.values()} | {*OUTPUTS}
 
 
 @dataclass(frozen=True)

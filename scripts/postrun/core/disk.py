@@ -47,9 +47,14 @@ def captured() -> Iterator[dict[Path, bytes]]:
         _CAPTURED.reset(token)
 
 
+def is_captured() -> bool:
+    """Return whether somebody only wants to know what would be written."""
+    return _CAPTURED.get() is not None
+
+
 def writes_nothing() -> bool:
     """Return whether nothing is to be written."""
-    return DRY_RUN.get() or _CAPTURED.get() is not None
+    return DRY_RUN.get() or is_captured()
 
 
 @contextmanager

@@ -10,6 +10,8 @@ and what only grows (journals, approvals) are not in it. The callers hold the lo
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,30 @@ class Record:
             "complete": None,
             "ledger_rows": [],
         }
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A file as a step would write it, and what it was made from."""
+
+    content: bytes
+    inputs: list[Json]
+
+
+# What would be written, by path from the root, while somebody only wants to know that.
+_COMPUTED: ContextVar[dict[str, Computed] | None] = ContextVar("computed", default=None)
+
+
+@contextmanager
+def captured() -> Iterator[dict[str, Computed]]:
+    """Write nothing inside the block: what would be written is in the dictionary."""
+    computed: dict[str, Computed] = {}
+    token = _COMPUTED.set(computed)
+    try:
+        with disk.captured():
+            yield computed
+    finally:
+        _COMPUTED.reset(token)
 
 
 # The records that this process has read; the bytes are compared every time.
@@ -255,6 +281,9 @@ def _doubt_of_run(record: Record) -> tuple[str, str]:
 
 def check_ledger(root: Path) -> None:
     """Raise Invalid when the ledger lacks rows that a record names."""
+    # Who computes many runs again has looked at the ledger once.
+    if disk.is_captured():
+        return
     prove(_workspace_record(root))
     decided = ledger.decisions(root)
     for record in _closing_records(root):
@@ -328,6 +357,12 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
 
     A file that was changed since it was written is kept beside, and so is another program's.
     """
+    computed = _COMPUTED.get()
+    if computed is not None:
+        for output in outputs:
+            name = run_paths.relative(output.path)
+            computed[name] = Computed(output.content, _inputs())
+        return
     record = load_for(run_paths, artifact)
     if record is not None:
         _begin(record)
@@ -413,10 +448,9 @@ def _keep_changed(
 def _changed_row(record: Record, name: str, output: Output) -> Json | None:
     """Return what has to be recorded of a file; None when it is recorded already."""
     notes = step_notes.current()
-    inputs = [notes.inputs[path] for path in sorted(notes.inputs)]
     row = {
         "sha256": disk.content_digest(output.content),
-        "inputs": inputs,
+        "inputs": _inputs(),
         "step": notes.step,
     }
     known = record.file(name) or {}
@@ -434,6 +468,12 @@ def _changed_row(record: Record, name: str, output: Output) -> Json | None:
         "before": before,
         "program_version": version.program_version(),
     }
+
+
+def _inputs() -> list[Json]:
+    """Return what the step at work has read so far, by path."""
+    inputs = step_notes.current().inputs
+    return [inputs[name] for name in sorted(inputs)]
 
 
 def is_whole(run_paths: RunPaths) -> bool:

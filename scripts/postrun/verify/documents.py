@@ -1,0 +1,76 @@
+"""Files of ours against their schemas, and the links in our pages."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.core.errors import PostRunError
+from postrun.core.locations import RunPaths
+from postrun.store import csv_files, json_files
+from postrun.verify import files
+from postrun.verify.findings import Finding, broken, of_error
+
+_VIEW = "stage_audit_log"
+_LINKS = {
+    ".md": re.compile(r"\]\(<?([^)>\s]+)>?\)"),
+    ".html": re.compile(r"(?:href|src)=[\"']([^\"']+)[\"']"),
+}
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|#")
+
+
+def check(run_paths: RunPaths, *homes: Home) -> Iterator[Finding]:
+    """Yield each file of ours that does not fit its schema, and each link that leads nowhere."""
+    for artifact in ARTIFACTS.values():
+        # The view of the ledger is in a document of the user's own.
+        if not artifact.generated or artifact.home not in homes or artifact.name == _VIEW:
+            continue
+        for suffix in artifact.suffixes:
+            path = run_paths.path(artifact.name, suffix)
+            if suffix in _LINKS:
+                yield from _check_links(run_paths, path)
+            elif path.is_file() and artifact.schema:
+                yield from _check_schema(run_paths, path, artifact.schema)
+
+
+def _check_schema(run_paths: RunPaths, path: Path, schema: str) -> Iterator[Finding]:
+    """Yield the first thing that is wrong with a document or a table."""
+    name = run_paths.relative(path)
+    try:
+        if path.suffix == ".csv":
+            files.read(path)  # nothing waits for a FIFO
+            for row in csv_files.read_rows(path, json_files.columns(schema)):
+                json_files.check(row, schema, name)
+        else:
+            content = files.read(path)
+            lines = content.splitlines() if path.suffix == ".jsonl" else [content]
+            for line in lines:
+                json_files.parse(line, name, schema)
+    except files.Unreadable as error:
+        yield broken(
+            name,
+            "a file that can be read",
+            str(error),
+        )
+    except PostRunError as error:
+        yield of_error(name, error)
+
+
+def _check_links(run_paths: RunPaths, page: Path) -> Iterator[Finding]:
+    """Yield each relative link of a page that leads nowhere."""
+    try:
+        text = files.read(page).decode(errors="replace")
+    except files.Unreadable:
+        return
+    for target in dict.fromkeys(_LINKS[page.suffix].findall(text)):
+        if _ELSEWHERE.match(target):
+            continue
+        name = unquote(target.partition("#")[0])
+        if not (page.parent / name).exists():
+            expected = f"a link to a file: {target}"
+            yield broken(
+                run_paths.relative(page),
+                expected,
+                files.NOTHING,
+            )

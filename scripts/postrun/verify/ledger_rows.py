@@ -1,0 +1,125 @@
+"""The ledger: its chain, its readable view, and that decisions and closed run folders agree."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postrun.core import locations
+from postrun.core.values import Json
+from postrun.store import json_files, ledger
+from postrun.verify import files
+from postrun.verify.closed_run import DECISION, kind
+from postrun.verify.findings import Finding, broken, listed
+
+LEDGER = "audit/stage_ledger.jsonl"
+VIEW = "docs/production_research/STAGE_AUDIT_LOG.md"
+RESTORE = "put the ledger together: make restore-ledger"
+
+
+@dataclass(frozen=True)
+class LedgerLines:
+    """The ledger's lines, parsed where they can be, and their digests."""
+
+    lines: Sequence[str]
+    rows: Sequence[Json]  # an empty one for a line that cannot be read
+    problem: str = ""  # why there are none
+
+    @property
+    def digests(self) -> list[str]:
+        """Return the digest of each line."""
+        return [files.of_bytes(_encoded(line)) for line in self.lines]
+
+    def by_run(self) -> dict[str, tuple[str, ...]]:
+        """Return the lines about each run, oldest first."""
+        lines = defaultdict(list)
+        for row, line in zip(self.rows, self.lines, strict=True):
+            run = row.get("run")
+            if isinstance(run, str):
+                lines[run].append(line)
+        return {run: tuple(of_run) for run, of_run in lines.items()}
+
+    def about(self, runs: Collection[str]) -> "LedgerLines":
+        """Return only the lines about these runs."""
+        pairs = zip(self.rows, self.lines, strict=True)
+        rows, lines = [], []
+        for row, line in pairs:
+            if row.get("run") in runs:
+                rows.append(row)
+                lines.append(line)
+        return LedgerLines(lines, rows)
+
+    @property
+    def is_of_first_version(self) -> bool:
+        """Return whether an earlier release wrote it all: there were no records yet."""
+        return all(row.get("schema_version") == 1 for row in self.rows)
+
+    def decisions(self) -> dict[str, Json]:
+        """Return the decision that holds for each run."""
+        decisions = {}
+        for row in self.rows:
+            if kind(row) == DECISION and isinstance(row.get("run"), str):
+                decisions[row["run"]] = row
+        return decisions
+
+
+def read(root: Path) -> LedgerLines:
+    """Return the ledger as it is, whatever is wrong with it."""
+    path = locations.workspace_path(root, "stage_ledger")
+    try:
+        content = files.read(path)
+    except files.Unreadable as error:
+        return LedgerLines((), (), str(error))
+    lines = []
+    for line in content.split(b"\n"):
+        if line:
+            # A checkout by git may have turned line ends into \r\n.
+            lines.append(line.removesuffix(b"\r").decode(errors="surrogateescape"))
+    rows = [json_files.try_parse(_encoded(line), "a row").members for line in lines]
+    return LedgerLines(tuple(lines), tuple(rows))
+
+
+def _encoded(line: str) -> bytes:
+    return line.encode(errors="surrogateescape")
+
+
+def check_chain(root: Path, known: LedgerLines) -> Iterator[Finding]:
+    """Yield what is wrong with the chain, and with the view's digest of its last row."""
+    if known.problem:
+        if known.problem != files.NOTHING:
+            yield broken(
+                LEDGER,
+                "a ledger that can be read",
+                known.problem,
+                RESTORE,
+            )
+        return
+    for fault in ledger.verify(root):
+        yield broken(
+            LEDGER,
+            "an intact chain, as its view shows it",
+            fault,
+            RESTORE,
+        )
+
+
+def check_folders(known: LedgerLines, run_folders: Collection[str]) -> Iterator[Finding]:
+    """Yield each decision whose run folder is gone."""
+    for run, row in known.decisions().items():
+        if run in run_folders:
+            continue
+        folder = f"{locations.RUNS}/{run}"
+        expected = f"the run of row {row['number']} of the ledger"
+        if row["schema_version"] == 1:
+            yield listed(
+                folder,
+                expected,
+                "no folder: a decision of an earlier release",
+            )
+        else:
+            yield broken(
+                folder,
+                expected,
+                files.NOTHING,
+                "restore it from a backup",
+            )

@@ -1,0 +1,51 @@
+"""All checks of one run, in the order of the links: evidence, files of ours, the ledger's rows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from postrun.core.artifacts import Home
+from postrun.verify import (
+    closing,
+    documents,
+    evidence_files,
+    growing_files,
+    recompute_run,
+    strays,
+)
+from postrun.verify.closed_run import ClosedRun, look
+from postrun.verify.findings import Finding, broken_files, without_known
+from postrun.verify.recompute import Computation
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What was found in one run, and how many files it has."""
+
+    run: str
+    files: int
+    findings: tuple[Finding, ...]
+
+
+def check(
+    root: Path,
+    computations: Sequence[Computation],
+    run: str,
+    lines: tuple[str, ...],
+) -> RunResult:
+    """Return what is wrong with one run; `lines` are the ledger's about it."""
+    closed_run = look(root, run, lines)
+    findings = list(_check_digests(closed_run))
+    of_schemas = documents.check(closed_run.run_paths, Home.RUN, Home.GATE)
+    findings += without_known(of_schemas, findings)
+    if closed_run.is_closed:
+        known = broken_files(findings)
+        findings += recompute_run.check(computations, closed_run, known)
+    return RunResult(run, len(closed_run.present), tuple(findings))
+
+
+def _check_digests(run: ClosedRun) -> Iterator[Finding]:
+    yield from evidence_files.check(run)
+    yield from closing.check_run(run)
+    yield from growing_files.check(run)
+    yield from strays.check_run(run)

@@ -1,0 +1,148 @@
+"""All checks of a workspace, its runs on all cores."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from postrun.core.artifacts import Home
+from postrun.core.locations import RunPaths
+from postrun.core.values import Json
+from postrun.verify import (
+    closing,
+    documents,
+    downstream,
+    ledger_rows,
+    one_run,
+    recompute_tables,
+    strays,
+    which_runs,
+)
+from postrun.verify.closed_run import RECORD, read_document
+from postrun.verify.findings import Finding, Kind, broken_files, without_known
+from postrun.verify.ledger_rows import LedgerLines
+from postrun.verify.one_run import RunResult
+from postrun.verify.recompute import Computation
+
+_CHUNK = 16  # runs that a process takes at once
+Progress = Callable[[int, int], None]  # runs that are done, and all
+
+
+@dataclass(frozen=True)
+class Computations:
+    """What computes files again: a script knows the steps."""
+
+    of_run: Sequence[Computation]
+    of_tables: Sequence[Computation]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was checked, and what was found."""
+
+    runs: int
+    files: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def broken(self) -> int:
+        """Return how many files are a broken link."""
+        return len(broken_files(self.findings))
+
+
+def check_runs(
+    root: Path,
+    runs: Sequence[str],
+    known: LedgerLines,
+    computations: Computations,
+    show: Progress,
+) -> list[RunResult]:
+    """Return what was found in each run."""
+    of_run = known.by_run()
+    lines = [of_run.get(run, ()) for run in runs]
+    check = partial(one_run.check, root, computations.of_run)
+    cores = min(os.cpu_count() or 1, len(runs))
+    # A process of its own would cost more than one run.
+    if cores < 2:
+        in_turn = map(check, runs, lines)
+        return _collect(in_turn, len(runs), show)
+    share = len(runs) // (2 * cores)
+    chunk = max(1, min(_CHUNK, share))
+    with ProcessPoolExecutor(cores) as workers:
+        results = workers.map(check, runs, lines, chunksize=chunk)
+        return _collect(results, len(runs), show)
+
+
+def _collect(
+    results: Iterator[RunResult],
+    total: int,
+    show: Progress,
+) -> list[RunResult]:
+    """Return the results, and show after each how many there are."""
+    collected = []
+    for result in results:
+        collected.append(result)
+        show(len(collected), total)
+    return collected
+
+
+def check_tables(
+    root: Path,
+    known: LedgerLines,
+    computations: Sequence[Computation],
+) -> list[Finding]:
+    """Return what is wrong with the files of the workspace that belong to no run."""
+    paths = RunPaths.of_workspace(root)
+    path = paths.path(closing.WORKSPACE)
+    record = read_document(path, closing.WORKSPACE)
+    findings = list(closing.check_workspace(root, record, known))
+    of_schemas = documents.check(paths, Home.WORKSPACE)
+    findings += without_known(of_schemas, findings)
+    findings += strays.check_workspace(root, record)
+    if record is not None:
+        findings += recompute_tables.check(computations, root, record)
+    return findings
+
+
+def _records(root: Path, runs: Sequence[str]) -> Iterator[Json]:
+    """Yield the records of the workspace and of its runs, those that can be read."""
+    wanted = {closing.WORKSPACE: [""], RECORD: runs}
+    for name, folders in wanted.items():
+        for folder in folders:
+            path = RunPaths(root, folder, None).path(name)
+            record = read_document(path, name)
+            if record is not None:
+                yield record
+
+
+def verify(
+    root: Path,
+    tag: str | None,
+    computations: Computations,
+    show: Progress,
+) -> Verification:
+    """Return what is wrong with the runs of a tag; without one, with the whole workspace.
+
+    Raises AmbiguousRun for a tag that no run has.
+    """
+    known = ledger_rows.read(root)
+    all_runs = which_runs.list_runs(root)
+    runs = all_runs
+    decided = known
+    if tag is not None:
+        runs, decided = which_runs.choose(root, tag, all_runs, known)
+    findings = list(ledger_rows.check_chain(root, known))
+    findings += ledger_rows.check_folders(decided, all_runs)
+    files = 0
+    if tag is None:
+        findings += check_tables(root, known, computations.of_tables)
+        files = len(closing.workspace_files(root))
+    for result in check_runs(root, runs, known, computations, show):
+        findings += result.findings
+        files += result.files
+    if any(finding.kind is Kind.BROKEN for finding in findings):
+        records = _records(root, all_runs)
+        findings = downstream.add_affected(findings, records)
+    return Verification(len(runs), files, tuple(findings))

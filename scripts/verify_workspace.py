@@ -1,0 +1,140 @@
+"""Verify a workspace: is everything in it what was written, and can it be computed again?
+
+Reads  evidence, manifests, closing records, the ledger, every file of this project and the policies
+Writes nothing
+Checked are evidence against manifests, manifests against the ledger, files of ours against their
+records and against what the steps compute from their inputs today, records against the ledger,
+links, schemas, and what nothing accounts for. A file that another version of the program wrote, or
+another policy, is checked by its digests only, and listed. With --tag only the runs of that tag and
+the ledger's chain are checked.
+Prints each broken link with its file and what hangs on it, then what is stale, then what is listed.
+Exit codes: 0 nothing is broken, 2 wrong usage, 3 no workspace, 4 something is broken, 5 no run has
+the tag.
+
+    python scripts/verify_workspace.py --local-root /srv/desk
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import update_factor_experiment_registry
+import update_failure_pattern_db
+from postrun import cli
+from postrun.core import run_names, terminal
+from postrun.core.errors import Invalid, Missing
+from postrun.core.locations import PROJECT
+from postrun.core.values import Json
+from postrun.monitor.screen import Screen
+from postrun.store import json_files
+from postrun.verify.findings import Finding, Kind
+from postrun.verify.verification import Computations, Verification, verify
+from steps import STEPS
+
+# Detection and sync ask the workstation: what they wrote is checked by its digests.
+_OF_RUN = ("finalize-gate-run", "governance-audit", "remediation-plan", "run-review")
+COMPUTATIONS = Computations(
+    of_run=[(step.name, step.run) for step in STEPS if step.name in _OF_RUN],
+    of_tables=[
+        ("factor-registry", update_factor_experiment_registry.rebuild),
+        ("failure-patterns", update_failure_pattern_db.rebuild),
+    ],
+)
+OUTPUT = "workspace_verification"
+_SHOWN = 8  # files that hang on a broken one
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify, print what was found, return the exit code. Raises Missing, AmbiguousRun."""
+    root = args.local_root.resolve()
+    if not root.is_dir():
+        raise Missing(args.local_root, "a workspace", "no folder")
+    if args.tag is not None:
+        run_names.check_tag(args.tag)
+    screen = Screen()
+
+    def show(done: int, total: int) -> None:
+        if not terminal.is_quiet():
+            screen.draw([f"verified {done:,} of {total:,} runs"])
+
+    verification = verify(root, args.tag, COMPUTATIONS, show)
+    screen.clear()
+    if args.json:
+        print(json.dumps(as_document(verification, args.tag)))
+    else:
+        for line in lines(verification.findings):
+            print(terminal.plain(line))
+    summary = summarise(verification)
+    if verification.broken:
+        terminal.error(summary)
+        return Invalid.exit_code
+    terminal.say(summary)
+    return 0
+
+
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the findings as lines: what is broken first, each with what hangs on it."""
+    output = []
+    for kind in Kind:
+        # With --quiet only what is broken is shown.
+        if kind is not Kind.BROKEN and terminal.is_quiet():
+            continue
+        for finding in findings:
+            if finding.kind is kind:
+                output.append(str(finding))
+                output += _affected(finding)
+    return output
+
+
+def _affected(finding: Finding) -> list[str]:
+    if not finding.affects:
+        return []
+    line = f"  what hangs on it: {', '.join(finding.affects[:_SHOWN])}"
+    more = len(finding.affects) - _SHOWN
+    if more > 0:
+        line += f" and {more} more"
+    return [line]
+
+
+def summarise(verification: Verification) -> str:
+    """Return how much was checked, and how much of it is broken."""
+    runs = terminal.counted(verification.runs, "run")
+    files = terminal.counted(verification.files, "file")
+    broken = "nothing broken"
+    if verification.broken:
+        broken = f"{terminal.counted(verification.broken, 'file')} broken"
+    return f"{runs}, {files}: {broken}"
+
+
+def as_document(verification: Verification, tag: str | None) -> Json:
+    """Return what --json prints, as schemas/workspace_verification.schema.json describes it."""
+    findings = []
+    for finding in verification.findings:
+        findings.append({**vars(finding), "affects": list(finding.affects)})
+    document = {
+        "tag": tag,
+        "runs": verification.runs,
+        "files": verification.files,
+        "broken": verification.broken,
+        "findings": findings,
+    }
+    return json_files.stamped(document, OUTPUT)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Verify a workspace, or the runs of one tag."""
+
+    def work() -> int:
+        parser = cli.Parser(__doc__)
+        add = parser.add_argument
+        add("--tag", help="verify the runs of this tag only")
+        add("--local-root", type=Path, default=PROJECT, help="the workspace (default: the project)")
+        add("--json", action="store_true", help="print the findings as JSON")
+        return run(parser.parse_args(argv))
+
+    return cli.guard(work)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
