@@ -14,7 +14,10 @@ import pytest
 
 from postrun.core.locations import PROJECT
 
-LOCKS = {f"requirements{kind}.in": f"requirements{kind}.txt" for kind in ("", "-notify", "-dev")}
+LOCKS = {
+    f"requirements{kind}.in": f"requirements{kind}.txt"
+    for kind in ("", "-notify", "-package", "-dev")
+}
 REGISTRY = "|".join(
     ["py" + r"pi\.(org|python)", "python" + "hosted"]
 )  # in pieces, or this file would name it

@@ -48,6 +48,7 @@ IMPORTERS = {
     "fabric": {"postrun.remote.fabric_host"},
     "invoke": {"postrun.remote.fabric_host"},
     "paramiko": {"postrun.remote.fabric_host"},
+    "rocrate": {"postrun.store.crate"},
     "subprocess": {
         "postrun.core.version",
         "postrun.store.ssh_keygen",

@@ -124,12 +124,14 @@ def read(content: bytes, thing: object, kind: str) -> Signed:
     return Signed(statement, payload, keyid, armored)
 
 
-def check(signed: Signed) -> Check:
+def check(signed: Signed, signers: bytes | None = None) -> Check:
     """Return whose signature it is, by the allowed signers at the time of the statement.
 
     Raises Missing without ssh-keygen.
     """
     signature = signed.signature
+    if signers is not None:
+        signature = signature._replace(signers=signers)
     keyid, problem = signature.fingerprint()
     if not problem and keyid != signed.keyid:
         problem = f"it was made with {keyid}, not with {signed.keyid}"
