@@ -33,11 +33,12 @@ flags = $(foreach name,$(filter $(1),$(GIVEN)),$(flag_$(name))="$$$(name)")
 
 RUN := $(BIN)/.run
 NOTIFY := $(BIN)/.notify
+PACKAGE := $(BIN)/.package
 DEV := $(BIN)/.dev
 
 ##@ Begin
 
-.PHONY: help setup setup-notify demo
+.PHONY: help setup setup-notify setup-package demo
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
 
@@ -46,6 +47,9 @@ setup: $(RUN) ## make .venv from the locked requirements; install rsync, ssh, ps
 
 setup-notify: $(NOTIFY) ## install what notifications need: see docs/RUNBOOK.md
 	@echo ".venv is ready for notifications"
+
+setup-package: $(PACKAGE) ## install what `make package` needs: see docs/RUNBOOK.md
+	@echo ".venv is ready for packages"
 
 demo: $(RUN) ## run, monitor and close a small real gate run, in a new folder
 	@$(PY) examples/demo.py || [ $$? -eq 1 ]
@@ -135,7 +139,10 @@ seal: $(RUN) ## seal the ledger and every closing record
 
 ##@ Keep what was closed: [LOCAL_ROOT=…]
 
-.PHONY: restore-ledger
+.PHONY: package restore-ledger
+package: $(RUN) ## pack a closed run into one zip, to hand it over: TAG=…
+	@$(PY) scripts/package_run.py $(call flags,$(WHERE))
+
 restore-ledger: $(RUN) ## put the ledger together again after rows of it were lost
 	@$(PY) scripts/restore_ledger.py $(call flags,LOCAL_ROOT)
 
@@ -177,6 +184,9 @@ $(RUN): requirements.txt .ci/setup
 
 $(NOTIFY): $(RUN) requirements-notify.txt
 	@sh .ci/setup notify
+
+$(PACKAGE): $(RUN) requirements-package.txt
+	@sh .ci/setup package
 
 $(DEV): $(RUN) requirements-dev.txt
 	@sh .ci/setup dev

@@ -367,6 +367,20 @@ def seal(
 
 
 # Keep what was closed.
+@task(help=ONE_RUN, auto_shortflags=False)
+def package(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Pack a closed run into one zip, to hand it over."""
+    run_script(ctx, "package_run.py", locals())
+
+
 @task(help=SEALED, auto_shortflags=False)
 def restore_ledger(
     ctx: Context,
@@ -389,6 +403,12 @@ def setup(ctx: Context) -> None:
 def setup_notify(ctx: Context) -> None:
     """Install what notifications need."""
     run(ctx, "sh", ".ci/setup", "notify")
+
+
+@task
+def setup_package(ctx: Context) -> None:
+    """Install what `make package` needs."""
+    run(ctx, "sh", ".ci/setup", "package")
 
 
 @task

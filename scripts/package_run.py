@@ -14,8 +14,6 @@ it was recorded, 5 it is not clear which run is meant, 9 locked.
     python scripts/package_run.py --tag committee_2026-02-21_run4
 """
 
-from pathlib import Path
-
 from postrun import cli
 from postrun.core import disk
 from postrun.core.request import StepResult
@@ -26,15 +24,14 @@ def package(args: cli.Arguments) -> int:
     """Write the package of a run; return 0. Raises PostRunError."""
     request = cli.parse_request(args)
     run_paths = run_lookup.locate(request)
+    # Nobody closes the run while its files are read.
     with cli.locked(request, cli.WORKSPACE, args.lock_wait):
         contents = packages.collect(run_paths)
         summary = contents.summary
-        written: tuple[Path, ...] = ()
-        if disk.DRY_RUN.get():
-            summary = f"would pack {summary}"
-        else:
-            written = (packages.write(contents),)
-    result = StepResult(summary, written)
+        result = StepResult(f"would pack {summary}")
+        if not disk.DRY_RUN.get():
+            path = packages.write(contents)
+            result = StepResult(summary, (path,))
     cli.show(result, "package", args.json)
     return 0
 

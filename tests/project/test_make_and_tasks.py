@@ -30,7 +30,16 @@ def make(
         for name, value in os.environ.items()
         if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
     }
-    line = [MAKE, "--no-print-directory", f"PY={python}", "RUN=", "NOTIFY=", "DEV=", *words]
+    line = [
+        MAKE,
+        "--no-print-directory",
+        f"PY={python}",
+        "RUN=",
+        "NOTIFY=",
+        "PACKAGE=",
+        "DEV=",
+        *words,
+    ]
     return subprocess.run(
         line, cwd=PROJECT, env=clean | environment, capture_output=True, text=True, check=False
     )
@@ -96,7 +105,11 @@ def test_every_step_of_the_table_has_its_target() -> None:
 
 @pytest.mark.parametrize("name", sorted(TASKS.task_names))
 def test_both_start_the_same_scripts(name: str, capfd: pytest.CaptureFixture[str]) -> None:
-    made = {"setup": "RUN=.venv/bin/.run", "setup-notify": "NOTIFY=.venv/bin/.notify"}
+    made = {
+        "setup": "RUN=.venv/bin/.run",
+        "setup-notify": "NOTIFY=.venv/bin/.notify",
+        "setup-package": "PACKAGE=.venv/bin/.package",
+    }
     target = ["-n", "-B", name, made[name]] if name in made else ["-n", name]
     Program(namespace=TASKS).run(["inv", "--dry", name], exit=False)
     invoked = scripts_of(capfd.readouterr().out)

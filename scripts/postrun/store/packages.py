@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +41,9 @@ _CLOSE = "close the run first: make finalize TAG=..."
 # The earliest time that a zip can hold: the same files make the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
+_FILE = stat.S_IFREG | 0o644
+_LINK = stat.S_IFLNK | 0o777
+_CHUNK = 1 << 20
 
 Json = dict[str, Any]
 
@@ -84,24 +88,40 @@ class Contents:
 def collect(run_paths: RunPaths) -> Contents:
     """Return what goes into the package of a run. Raises Missing, Invalid."""
     part = _ledger_part(run_paths)
-    paths = [path for path in _paths_of_run(run_paths) if not _is_litter(path)]
+    paths = list(_paths_of_run(run_paths))
     if part.seal is not None:
-        paths.append(run_paths.relative(part.seal))
+        seal = run_paths.relative(part.seal)
+        paths.append(seal)
     files = []
     links = []
     for path in sorted(paths):
         source = run_paths.root / path
+        # What desktops and editors leave is no part of a run.
+        if _is_litter(path):
+            continue
         if source.is_symlink():
             links.append(path)
             continue
-        files.append(_describe(source, path))
+        file = _describe(source, path)
+        files.append(file)
     _refuse_changed(run_paths, files)
     made = {
-        LEDGER: b"".join(line + b"\n" for line in part.lines),
+        LEDGER: b"\n".join([*part.lines, b""]),
         SIGNERS: signing_keys.allowed_signers(),
     }
-    made[crate.FILE] = _describe_all(run_paths, files, made, part)
-    return Contents(run_paths, tuple(files), tuple(links), made, part)
+    made[crate.FILE] = _describe_all(
+        run_paths,
+        files,
+        made,
+        part,
+    )
+    return Contents(
+        run_paths,
+        tuple(files),
+        tuple(links),
+        made,
+        part,
+    )
 
 
 def _refuse_changed(run_paths: RunPaths, files: list[PackagedFile]) -> None:
@@ -127,17 +147,29 @@ def _ledger_part(run_paths: RunPaths) -> LedgerPart:
     decisions = [row for row in of_run if ledger.kind(row) == ledger.DECISION]
     if not decisions:
         raise Missing(f"run {run_paths.run}", "a decision in the ledger", "none", _CLOSE)
-    first, last = of_run[0]["number"], of_run[-1]["number"]
+    first = of_run[0]["number"]
+    last = of_run[-1]["number"]
     seal = None
-    for path in signed_files.list_numbered(root / SEALS).values():
+    seals = signed_files.list_numbered(root / SEALS)
+    for path in seals.values():
         signed = signed_files.read(path, ledger.SEAL)
-        if signed.predicate["ledger_rows"] >= last:
-            last, seal = signed.predicate["ledger_rows"], path
+        sealed = signed.predicate["ledger_rows"]
+        if sealed >= last:
+            last = sealed
+            seal = path
             break
-    content = disk.read(locations.workspace_path(root, "stage_ledger"))
-    lines = content.replace(b"\r\n", b"\n").split(b"\n")
+    file = locations.workspace_path(root, "stage_ledger")
+    content = disk.read(file)
+    # A checkout by git may have turned line ends into \r\n.
+    whole = content.replace(b"\r\n", b"\n")
+    lines = whole.split(b"\n")
     chosen = slice(first - 1, last)
-    return LedgerPart(tuple(lines[chosen]), tuple(rows[chosen]), decisions[-1], seal)
+    return LedgerPart(
+        tuple(lines[chosen]),
+        tuple(rows[chosen]),
+        decisions[-1],
+        seal,
+    )
 
 
 def _paths_of_run(run_paths: RunPaths) -> Iterator[str]:
@@ -150,7 +182,8 @@ def _paths_of_run(run_paths: RunPaths) -> Iterator[str]:
             # A link to a folder is a link.
             linked = [name for name in names if Path(parent, name).is_symlink()]
             for name in (*files, *linked):
-                yield run_paths.relative(Path(parent, name))
+                path = Path(parent, name)
+                yield run_paths.relative(path)
 
 
 def _is_litter(path: str) -> bool:
@@ -166,17 +199,26 @@ def _describe(source: Path, path: str) -> PackagedFile:
         # Neither a zip nor an RO-Crate can hold such a name.
         raise Invalid(repr(path), "a name in UTF-8", "other bytes") from None
     with disk.open_to_read(source) as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest = hashlib.file_digest(opened, "sha256")
         size = opened.tell()
-    return PackagedFile(path, size, sha256, _meaning(path))
+    return PackagedFile(
+        path,
+        size,
+        digest.hexdigest(),
+        _meaning(path),
+    )
 
 
 def _meaning(path: str) -> str:
     """Return what a file is, in words."""
     folder, _, name = path.rpartition("/")
     for artifact in ARTIFACTS.values():
-        is_signed = folder.endswith(artifact.file.rpartition("/")[0]) and "*" in artifact.file
-        if artifact.generated and (name in artifact.files or is_signed):
+        if not artifact.generated:
+            continue
+        home, _, pattern = artifact.file.rpartition("/")
+        # Approvals and seals are numbered.
+        is_signed = pattern == "*" and folder.endswith(home)
+        if name in artifact.files or is_signed:
             return artifact.description
     return "evidence, or a file kept beside"
 
@@ -190,14 +232,24 @@ def _describe_all(
     """Return the crate's own file. Raises Missing without the library."""
     described = list(files)
     for path, content in made.items():
-        sha256 = hashlib.sha256(content).hexdigest()
-        described.append(PackagedFile(path, len(content), sha256, _MADE[path]))
-    described.sort(key=lambda file: file.path)
+        digest = hashlib.sha256(content)
+        file = PackagedFile(
+            path,
+            len(content),
+            digest.hexdigest(),
+            _MADE[path],
+        )
+        described.append(file)
+    described.sort(key=attrgetter("path"))
     decision = part.decision
-    result = decision["result"]
-    text = f"Result {result}, row {decision['number']} of the ledger. {decision['next_action']}"
-    about = Description(f"Run {run_paths.run}", text, part.rows[-1]["recorded_at"])
-    return crate.encode(about, described, _actions(run_paths, files, decision))
+    text = f"Result {decision['result']}, row {decision['number']} of the ledger."
+    text += f" {decision['next_action']}"
+    name = f"Run {run_paths.run}"
+    # Not the time of packing: the same files make the same bytes.
+    published = part.rows[-1]["recorded_at"]
+    about = Description(name, text, published)
+    actions = _actions(run_paths, files, decision)
+    return crate.encode(about, described, actions)
 
 
 _MADE = {
@@ -256,39 +308,56 @@ def write(contents: Contents) -> Path:
                 _write_zip(out, contents)
                 out.flush()
                 os.fsync(out.fileno())
-            name = f"{contents.run_paths.run}-{disk.sha256(unfinished)[:8]}.zip"
-            os.replace(unfinished, folder / name)
+            sha256 = disk.sha256(unfinished)
+            path = folder / f"{contents.run_paths.run}-{sha256[:8]}.zip"
+            os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
-    return folder / name
+    return path
 
 
 def _write_zip(out: IO[bytes], contents: Contents) -> None:
     root = contents.run_paths.root
     digests = {file.path: file.sha256 for file in contents.files}
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted({*digests, *contents.links, *contents.made}):
+        paths = {*digests, *contents.links, *contents.made}
+        for path in sorted(paths):
+            source = root / path
             if path in contents.made:
-                archive.writestr(_entry(path), contents.made[path])
+                entry = _entry(path)
+                archive.writestr(entry, contents.made[path])
             elif path in digests:
-                _add_file(archive, root / path, path, digests[path])
+                _add_file(
+                    archive,
+                    source,
+                    path,
+                    digests[path],
+                )
             else:
-                target = os.fsencode((root / path).readlink())
-                archive.writestr(_entry(path, stat.S_IFLNK | 0o777), target)
+                target = os.fsencode(source.readlink())
+                entry = _entry(path, _LINK)
+                archive.writestr(entry, target)
 
 
-def _add_file(archive: zipfile.ZipFile, source: Path, path: str, sha256: str) -> None:
+def _add_file(
+    archive: zipfile.ZipFile,
+    source: Path,
+    path: str,
+    sha256: str,
+) -> None:
     """Copy a file into the zip. Raises Invalid when it is no longer the one that was described."""
     entry = _entry(path)
-    entry.file_size = source.stat().st_size  # says whether it needs the format for large files
+    status = source.stat()
+    # A large file needs another format of the zip.
+    entry.file_size = status.st_size
     with disk.open_to_read(source) as opened, archive.open(entry, "w") as member:
-        shutil.copyfileobj(opened, member, 1 << 20)
-    with disk.open_to_read(source) as opened:
-        if hashlib.file_digest(opened, "sha256").hexdigest() != sha256:
-            raise Invalid(source, "a file that does not change", "another one by now")
+        shutil.copyfileobj(opened, member, _CHUNK)
+    actual = disk.sha256(source)
+    if actual != sha256:
+        raise Invalid(source, "a file that does not change", "another one by now")
 
 
-def _entry(path: str, mode: int = stat.S_IFREG | 0o644) -> zipfile.ZipInfo:
+def _entry(path: str, mode: int = _FILE) -> zipfile.ZipInfo:
     """Return the head of a file in the zip, the same on every machine and at every time."""
     entry = zipfile.ZipInfo(path, _NO_TIME)
     entry.compress_type = zipfile.ZIP_DEFLATED

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from postrun.core.artifacts import APPROVALS, SEALS
 from postrun.core.errors import PostRunError
-from postrun.core.values import Json
 from postrun.store import (
     crate,
     json_files,
@@ -48,8 +47,11 @@ class Package:
     @property
     def digests(self) -> dict[int, str]:
         """Return the digest of each row by its number."""
-        numbers = [row.get("number", 0) for row in self.ledger.rows]
-        return dict(zip(numbers, self.ledger.digests, strict=True))
+        digests = {}
+        for row, digest in zip(self.ledger.rows, self.ledger.digests, strict=True):
+            number = row.get("number", 0)
+            digests[number] = digest
+        return digests
 
     def digest(self, name: str) -> str | None:
         """Return the digest of what was signed; None when it is not in the package."""
@@ -109,16 +111,20 @@ def _check_chain(package: Package) -> Iterator[Finding]:
     if not known.rows:
         yield broken(LEDGER, "rows of the ledger", known.problem or "none", _UNPACK)
         return
-    before: Json = {}
-    digest = None
-    for row, own_digest in zip(known.rows, known.digests, strict=True):
-        if before:
-            number = before["number"] + 1
-            if (row.get("number"), row.get("previous_sha256")) != (number, digest):
-                expected = f"row {number} with the digest of row {before['number']}"
-                yield broken(LEDGER, expected, f"row {row.get('number')} with another", _UNPACK)
-                return
-        before, digest = row, own_digest
+    digests = known.digests
+    for index, row in enumerate(known.rows[1:]):
+        # What came before the first row here is elsewhere.
+        last = known.rows[index].get("number", 0)
+        number = row.get("number")
+        is_next = row.get("previous_sha256") == digests[index]
+        if number != last + 1 or not is_next:
+            yield broken(
+                LEDGER,
+                f"row {last + 1} with the digest of row {last}",
+                f"row {number} with another",
+                _UNPACK,
+            )
+            return
 
 
 def _check_signed(package: Package, path: Path, kind: str) -> Iterator[Finding]:
@@ -136,11 +142,12 @@ def _check_signed(package: Package, path: Path, kind: str) -> Iterator[Finding]:
         if actual is None:
             elsewhere += 1
         elif actual != sha256:
-            found = f"another: {files.shown(actual)}"
             expected = f"{subject} as it was signed, {files.shown(sha256)}"
+            make = listed
             # An approval of a former audit does not count any more: that is no break.
-            make = broken if kind == "seal" else listed
-            yield make(name, expected, found)
+            if kind == "seal":
+                make = broken
+            yield make(name, expected, files.shown(actual))
     if elsewhere:
         yield listed(name, "everything that it signs", f"{elsewhere} of it are not in the package")
 
@@ -150,7 +157,9 @@ def _check_signer(package: Package, name: str, signed: Signed) -> Iterator[Findi
     answer = signatures.check(signed, own)
     whose = "the allowed signers of this program"
     if not answer.is_broken and not own:
-        answer = signatures.check(signed, files.read(package.root / packages.SIGNERS))
+        # Better than nothing, as long as it is said.
+        signers_here = files.read(package.root / packages.SIGNERS)
+        answer = signatures.check(signed, signers_here)
         whose = "the package itself, which proves nothing: compare the key with the signer"
     expected = f"a signature of somebody known to {whose}"
     if answer.is_broken:
