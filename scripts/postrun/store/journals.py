@@ -63,21 +63,12 @@ def append_event(path: Path, event: Entry) -> None:
     complete = {**event, "previous_sha256": _link(lines)}
     json_files.check(complete, "monitor_events", path)
     if half_line:
-        _keep_beside(path, content)
+        # A power cut during an append leaves it: earlier releases appended lines. The monitor sees
+        # again what it would have said.
+        disk.keep_beside(path, content, "edited", "half a line at the end is left out")
     # The whole file is replaced: an append that is interrupted would leave half a line.
     new_line = json_files.encode_line(complete)
     disk.replace(path, before + new_line)
-
-
-def _keep_beside(path: Path, content: bytes) -> None:
-    """Keep a journal that ends with half a line, as a power cut during an append leaves it.
-
-    Earlier releases appended lines. The monitor sees again what the half line would have said.
-    """
-    digest = disk.content_digest(content)
-    kept = path.with_name(f"{path.stem}.edited-{digest[:8]}{path.suffix}")
-    disk.replace(kept, content)
-    terminal.error(f"{path}: half a line at the end is left out; the former file is {kept.name}")
 
 
 def _parse_events(path: Path, content: bytes) -> tuple[list[Entry], list[Invalid]]:

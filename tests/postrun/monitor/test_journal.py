@@ -166,9 +166,7 @@ def test_half_a_line_is_kept_beside_and_the_monitor_goes_on(
     kept = path.with_name(f"monitor_events.edited-{digest(damaged)[:8]}.jsonl")
     assert kept.read_bytes() == damaged
     assert states(local) == "running settling"
-    assert f"half a line at the end is left out; the former file is {kept.name}\n" in (
-        capsys.readouterr().err
-    )
+    assert f"half a line at the end is left out; kept as {kept.name}\n" in (capsys.readouterr().err)
     watch(local, DONE, DONE)
     assert states(local) == "running settling complete"
     assert sorted(file.name for file in path.parent.iterdir()) == [kept.name, path.name]
