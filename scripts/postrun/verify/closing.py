@@ -303,6 +303,37 @@ def workspace_files(root: Path) -> list[str]:
     return [name for name in names if os.path.lexists(paths.root / name)]
 
 
+def _check_no_tables(
+    root: Path,
+    path: str,
+    has_tables: bool,
+    are_early: bool,
+) -> Iterator[Finding]:
+    """Yield what is wrong when there is no record of the tables that can be read."""
+    actual = files.kind_of(root / path)
+    if actual != files.NOTHING:
+        yield broken(
+            path,
+            "a record that can be read",
+            f"{actual} that cannot",
+            _CLOSE,
+        )
+    elif has_tables and are_early:
+        yield listed(
+            path,
+            "a record of the tables",
+            "no record: an earlier release",
+            _CLOSE,
+        )
+    elif has_tables:
+        yield broken(
+            path,
+            "a record of the tables",
+            actual,
+            _CLOSE,
+        )
+
+
 def check_workspace(root: Path, record: Json | None, known: LedgerLines) -> Iterator[Finding]:
     """Yield what speaks against the workspace's record, and the files that it lists."""
     paths = RunPaths.of_workspace(root)
@@ -312,28 +343,8 @@ def check_workspace(root: Path, record: Json | None, known: LedgerLines) -> Iter
         if os.path.lexists(root / name):
             present.append(name)
     if record is None:
-        actual = files.kind_of(root / path)
-        if actual != files.NOTHING:
-            yield broken(
-                path,
-                "a record that can be read",
-                f"{actual} that cannot",
-                _CLOSE,
-            )
-        elif present and known.is_of_first_version:
-            yield listed(
-                path,
-                "a record of the tables",
-                "no record: an earlier release",
-                _CLOSE,
-            )
-        elif present:
-            yield broken(
-                path,
-                "a record of the tables",
-                actual,
-                _CLOSE,
-            )
+        tables_are_early = known.is_of_first_version
+        yield from _check_no_tables(root, path, bool(present), tables_are_early)
         return
     yield from check_encoding(root, path, record)
     rows, digest = record["ledger"]["rows"], record["ledger"]["sha256"]
