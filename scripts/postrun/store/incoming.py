@@ -60,7 +60,7 @@ def commit(
         folders.add(come.parent)
         with report_write_errors(come):
             disk.sync(come)
-    for folder in folders:
+    for folder in sorted(folders):
         with report_write_errors(folder):
             disk.sync(folder)
     document = {
