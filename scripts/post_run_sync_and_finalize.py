@@ -90,7 +90,7 @@ class Closing:
 
     def settle(self, step: Step) -> None:
         """Settle the workspace's record after the last step under its lock."""
-        if _scope(step) == cli.WORKSPACE:
+        if _scope(step) == cli.WORKSPACE and not self.unwritten:
             self._finish(step, partial(records.settle_workspace, self.request.root))
 
     def _finish(self, step: Step, work: Callable[[], None]) -> None:

@@ -3,9 +3,9 @@
 The record of a run is `closing_record.json` in its folder; that of the workspace's tables and pages
 is `audit/workspace_record.json`. The record is written before the file it speaks of: a process that
 is killed in between leaves the file as it was `before`, which is no edit; when all are written,
-nothing is `before`. While a step works the record of a run is `open`; `sign_off` closes it, when an
-audit row of the ledger holds its digest. The ledger
-and what only grows (journals, approvals) are not in it. The callers hold the lock.
+nothing is `before`. While a step works the record is `open`; `sign_off` closes that of a run, when
+an audit row of the ledger holds its digest, and `settle_workspace` the other. The ledger and what
+only grows (journals, approvals) are not in it. The callers hold the lock.
 """
 
 import json
@@ -89,6 +89,11 @@ class Record:
         document = self.document or {}
         return list(document.get("files", ()))
 
+    @property
+    def is_unsigned(self) -> bool:
+        """Return whether it is of a closing that goes on, which no row of the ledger names yet."""
+        return self.name == CLOSING and self.is_open
+
     def file(self, path: str) -> Json | None:
         """Return what is recorded of a file; None when nothing is."""
         for row in self.rows:
@@ -102,13 +107,11 @@ class Record:
         by_path = {row["path"]: row for row in self.rows}
         by_path.update(files)
         rows = [by_path[path] for path in sorted(by_path)]
-        changed = {**document, "files": rows}
+        changed = {**document, "files": rows, "open": True}
         if self.name == CLOSING:
-            changed["open"] = True
             changed["gate_folder"] = self.run_paths.gate
         else:
-            number, digest = ledger.head(self.run_paths.root)
-            changed["ledger"] = {"rows": number, "sha256": digest}
+            changed["ledger"] = _ledger_head(self.run_paths.root)
         stamped = json_files.stamped(changed, self.name)
         self.save(stamped)
 
@@ -316,7 +319,7 @@ def check(
         return
     name = run_paths.relative(path)
     # An interrupted closing reads these two again; the other files are made again.
-    is_resumed = record.is_open and artifact in _RESUMED_WITH
+    is_resumed = record.is_unsigned and artifact in _RESUMED_WITH
     if name not in record.proven and not is_resumed:
         prove(record)
     row = record.file(name)
@@ -347,7 +350,7 @@ def is_as_written(
     row = record.file(name)
     if row is None:
         return not record.is_lost
-    if not record.is_open and not is_believed(record):
+    if not record.is_unsigned and not is_believed(record):
         return False
     return disk.content_digest(content) in (row["sha256"], row["before"])
 
@@ -390,7 +393,7 @@ def _begin(record: Record) -> None:
     if record.has_begun:
         return
     record.has_begun = True
-    if record.is_open or is_believed(record):
+    if record.is_unsigned or is_believed(record):
         return
     if not _has_rows(record):
         _check_others(record)
@@ -525,14 +528,19 @@ def _lines_about(run_paths: RunPaths) -> list[str]:
 
 
 def settle_workspace(root: Path) -> None:
-    """Clear what the workspace's files were before, when all are written. Raises Missing."""
+    """Close the workspace's record when a step is done. Raises Missing."""
     record = _workspace_record(root)
     if not record.can_be_closed:
         return
-    settled = _settled(record)
+    settled = {**_settled(record), "ledger": _ledger_head(root), "open": False}
     if settled != record.document:
         document = json_files.stamped(settled, WORKSPACE)
         record.save(document)
+
+
+def _ledger_head(root: Path) -> Json:
+    rows, digest = ledger.head(root)
+    return {"rows": rows, "sha256": digest}
 
 
 def _settled(record: Record) -> Json:
