@@ -88,7 +88,7 @@ def add(run_paths: RunPaths, content: bytes) -> Path:
     changed = _changed(signed, present)
     if changed:
         raise Invalid(thing, "what you signed", changed, _AGAIN)
-    folder = _folder(run_paths)
+    folder = folder_of(run_paths)
     return signed_files.add(run_paths.root, folder, content, ledger.APPROVAL)
 
 
@@ -107,7 +107,7 @@ def read(run_paths: RunPaths, owner: str | None) -> list[Json]:
     Raises Missing without ssh-keygen.
     """
     approvals = []
-    files = signed_files.list_numbered(_folder(run_paths))
+    files = signed_files.list_numbered(folder_of(run_paths))
     for number, path in files.items():
         signed, check, problem = _check(run_paths, path)
         is_by_owner = False
@@ -128,12 +128,17 @@ def _check(run_paths: RunPaths, path: Path) -> tuple[Signed | None, Check, str]:
     """Return an approval, what came of checking its signature, and why it does not count."""
     try:
         signed = signed_files.read(path, ledger.APPROVAL)
-        present = find_subjects(run_paths)
     except PostRunError as error:
         problem = run_paths.without_root(error)
         return None, Check(is_broken=True), problem
     check = signatures.check(signed)
-    return signed, check, check.problem or _changed(signed, present)
+    if check.problem:
+        return signed, check, check.problem
+    try:
+        present = find_subjects(run_paths)
+    except PostRunError as error:
+        return signed, check, run_paths.without_root(error)
+    return signed, check, _changed(signed, present)
 
 
 def _changed(signed: Signed, present: dict[str, str]) -> str:
@@ -149,7 +154,7 @@ def _changed(signed: Signed, present: dict[str, str]) -> str:
 
 def verify(run_paths: RunPaths) -> Iterator[Finding]:
     """Yield what there is to say of every approval of a run. Raises Missing, Invalid."""
-    folder = _folder(run_paths)
+    folder = folder_of(run_paths)
     yield from signed_files.compare_with_ledger(run_paths.root, folder, ledger.APPROVAL)
     files = signed_files.list_numbered(folder)
     for path in files.values():
@@ -162,5 +167,6 @@ def verify(run_paths: RunPaths) -> Iterator[Finding]:
         yield Finding(run_paths.relative(path), summary, check.is_broken)
 
 
-def _folder(run_paths: RunPaths) -> Path:
+def folder_of(run_paths: RunPaths) -> Path:
+    """Return where the approvals of a run are."""
     return run_paths.folder(Home.RUN) / APPROVALS

@@ -8,12 +8,14 @@ by the next one when a process was killed in between. The callers hold the works
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from postrun.core import disk
 from postrun.core.artifacts import SIGNED_SUFFIX
+from postrun.core.errors import Missing
 from postrun.store import ledger, ledger_view, signatures
 from postrun.store.signatures import Signed
 
@@ -104,10 +106,14 @@ def compare_with_ledger(
     kind: str,
 ) -> Iterator[Finding]:
     """Yield what is missing or other among the files of a folder and their rows. Raises Invalid."""
-    present = {}
+    present: dict[str, str | None] = {}
     for path in list_numbered(folder).values():
         name = _relative(root, path)
-        present[name] = disk.sha256(path)
+        # What cannot be read is not the file that a row names.
+        digest = None
+        with suppress(Missing):
+            digest = disk.sha256(path)
+        present[name] = digest
     rows = _rows_of(root, folder, kind)
     for name, row in rows.items():
         by_row = f"row {row['number']} of the ledger"
