@@ -99,7 +99,7 @@ def approvable_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def committee(approvable_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Committee:
-    folder = tmp_path / "copy"
+    folder = tmp_path / "committee"
     shutil.copytree(approvable_run, folder)
     hui, mei = (Signer(name, folder / "keys" / f"{name}_key") for name in (OWNER, "mei"))
     signers.allow(monkeypatch, folder, hui.line(), mei.line())

@@ -108,7 +108,7 @@ def sealed_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sealed(sealed_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sealed:
-    folder = tmp_path / "copy"
+    folder = tmp_path / "sealed"
     shutil.copytree(sealed_runs, folder)
     hui = Signer("hui", folder / "keys" / "hui_key")
     signers.allow(monkeypatch, folder, hui.line())

@@ -18,6 +18,7 @@ from postrun.verify import (
     one_run,
     package,
     recompute_tables,
+    signed,
     strays,
     which_runs,
 )
@@ -102,6 +103,7 @@ def check_tables(
     of_schemas = documents.check(paths, Home.WORKSPACE)
     findings += without_known(of_schemas, findings)
     findings += strays.check_workspace(root, record)
+    findings += signed.check_seals(root)
     if record is not None:
         findings += recompute_tables.check(computations, root, record)
     return findings
@@ -157,6 +159,9 @@ def verify(
     for result in check_runs(root, runs, known, computations, show):
         findings += result.findings
         files += result.files
+    for run in runs:
+        run_paths = RunPaths(root, run, None)
+        findings += signed.check_approvals(run_paths)
     if any(finding.kind is Kind.BROKEN for finding in findings):
         records = _records(root, all_runs)
         findings = downstream.add_affected(findings, records)
