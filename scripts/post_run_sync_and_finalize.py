@@ -83,15 +83,19 @@ class Closing:
             for name in step.writes:
                 self.unwritten[name] = cause or step.name
         self.reports.append(report)
-        # What could not be written leaves the record open, as a killed process does: the next
-        # closing goes on from here.
-        if step is self.last_of_run and self.run_paths is not None and not self.unwritten:
-            self._finish(step, partial(cli.sign_off, self.request, self.run_paths))
+        # When a file could not be written, the record stays open, as after a killed process: the
+        # next closing continues it.
+        if step is not self.last_of_run or self.unwritten:
+            return
+        if self.run_paths is not None:
+            sign_off = partial(cli.sign_off, self.request, self.run_paths)
+            self._finish(step, sign_off)
 
     def settle(self, step: Step) -> None:
         """Settle the workspace's record after the last step under its lock."""
         if _scope(step) == cli.WORKSPACE and not self.unwritten:
-            self._finish(step, partial(records.settle_workspace, self.request.root))
+            settle = partial(records.settle_workspace, self.request.root)
+            self._finish(step, settle)
 
     def _finish(self, step: Step, work: Callable[[], None]) -> None:
         """Run what follows a step. An error is the step's."""

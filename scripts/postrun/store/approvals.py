@@ -5,12 +5,11 @@ decision's row in the ledger and of the audit. It counts as long as these are th
 the allowed signers name its key.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from postrun.core import clock, version
+from postrun.core import clock, disk, version
 from postrun.core.artifacts import APPROVALS, Home
 from postrun.core.errors import Invalid, Missing, PostRunError
 from postrun.core.locations import RunPaths
@@ -64,8 +63,8 @@ def find_subjects(run_paths: RunPaths) -> dict[str, str]:
     for name in ("evidence_manifest", _AUDIT):
         file = run_paths.path(name)
         content = checked_files.read(run_paths, file, name, _CLOSE)
-        digest = hashlib.sha256(content)
-        subjects[run_paths.relative(file)] = digest.hexdigest()
+        digest = disk.content_digest(content)
+        subjects[run_paths.relative(file)] = digest
     return subjects
 
 

@@ -5,7 +5,6 @@ approval or a seal follows from the signed file, its number and the row before. 
 its link in the chain fits: each row holds the digest of the one before it.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -101,7 +100,7 @@ class Sources:
     def fits(self, number: int, line: bytes) -> bool:
         """Return whether nothing speaks against a line: the digest of the row may be known."""
         head = self.heads.get(number)
-        return head in (None, _digest(line))
+        return head in (None, disk.content_digest(line))
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,7 @@ def _begin_again(sources: Sources, number: int) -> list[Link]:
     links = []
     for line in sources.lines[number]:
         if sources.fits(number, line):
-            link = Link(line, _digest(line))
+            link = Link(line, disk.content_digest(line))
             links.append(link)
     return links
 
@@ -255,7 +254,7 @@ def _held(
             file = str(row.get("file_sha256"))
             yield Link(
                 line,
-                _digest(line),
+                disk.content_digest(line),
                 link,
                 _used(link) | {file},
             )
@@ -277,7 +276,7 @@ def _computed(
         if sources.fits(number, line):
             yield Link(
                 line,
-                _digest(line),
+                disk.content_digest(line),
                 link,
                 used | {signed.file},
                 is_computed=True,
@@ -348,12 +347,8 @@ def _finish(
             break
         best = best.before
     lines = best.lines() if best else []
-    digests = [_digest(line) for line in lines]
+    digests = [disk.content_digest(line) for line in lines]
     is_shown = last_row in (None, *digests)
     if not is_shown and not missing:
         missing.append(len(lines) + 1)
     return Restored(lines, missing)
-
-
-def _digest(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()

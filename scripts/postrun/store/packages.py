@@ -232,11 +232,11 @@ def _describe_all(
     """Return the crate's own file. Raises Missing without the library."""
     described = list(files)
     for path, content in made.items():
-        digest = hashlib.sha256(content)
+        digest = disk.content_digest(content)
         file = PackagedFile(
             path,
             len(content),
-            digest.hexdigest(),
+            digest,
             _MADE[path],
         )
         described.append(file)

@@ -5,7 +5,6 @@ alone, so that a lost ledger can be put together again. The file is written firs
 by the next one when a process was killed in between. The callers hold the workspace lock.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -80,11 +79,11 @@ def row_of(root: Path, path: Path, kind: str) -> Json:
     """Return the row of the ledger that follows from a signed file. Raises Missing, Invalid."""
     content = disk.read(path)
     signed = signatures.read(content, path, kind)
-    digest = hashlib.sha256(content)
+    digest = disk.content_digest(content)
     row = {
         "kind": kind,
         "file": _relative(root, path),
-        "file_sha256": digest.hexdigest(),
+        "file_sha256": digest,
         "keyid": signed.keyid,
         "writer": signed.keyid,
     }

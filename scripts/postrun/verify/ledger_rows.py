@@ -13,7 +13,6 @@ from postrun.verify.closed_run import DECISION, kind
 from postrun.verify.findings import Finding, broken, listed
 
 LEDGER = "audit/stage_ledger.jsonl"
-VIEW = "docs/production_research/STAGE_AUDIT_LOG.md"
 RESTORE = "put the ledger together: make restore-ledger"
 
 

@@ -77,6 +77,9 @@ def _times_changed(run: ClosedRun) -> bool:
     written = generated_at.timestamp()
     for artifact in _TIMED:
         path = run.run_paths.path(artifact)
-        if path.is_file() and path.stat().st_mtime > written + 1:
+        if not path.is_file():
+            continue
+        changed_at = path.stat().st_mtime
+        if changed_at > written + 1:
             return True
     return False
