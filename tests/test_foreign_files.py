@@ -191,5 +191,7 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(
 def test_every_generated_file_name_can_be_kept_beside() -> None:
     """The evidence leaves out `<name>.foreign-*<suffix>`: a name has one dot."""
     for artifact in ARTIFACTS.values():
-        if artifact.generated and artifact.home in (Home.RUN, Home.GATE):
+        # What is signed is in a folder of its own, and never written again.
+        is_signed = "/" in artifact.file
+        if artifact.generated and artifact.home in (Home.RUN, Home.GATE) and not is_signed:
             assert all(name.count(".") == 1 for name in artifact.files)

@@ -7,8 +7,9 @@ that what is written here is what they write.
 from pathlib import Path
 
 from harness.factory import Documents
+from postrun.core import clock
 from postrun.core.locations import RunPaths
-from postrun.store import documents, evidence
+from postrun.store import documents, evidence, json_files, ledger
 
 
 def arrive(local: Path, made: Documents, verified: bool = True) -> RunPaths:
@@ -21,7 +22,7 @@ def arrive(local: Path, made: Documents, verified: bool = True) -> RunPaths:
 
 
 def _write_detection(run_paths: RunPaths, made: Documents) -> None:
-    result = documents.try_read(run_paths, "result").members
+    result = json_files.try_load(run_paths.path("result")).members
     detection = {
         "exit_code": result.get("exit_code"),
         "gate_home": "gate_results",
@@ -58,4 +59,12 @@ def _write_manifest(run_paths: RunPaths, verified: bool) -> None:
         "abandoned": None,
         "changes": [],
     }
+    # Evidence may change after a decision only when somebody accepts that.
+    if ledger.decision(run_paths.root, run_paths.run) is not None:
+        change = {
+            "reason": "accepted",
+            "at": clock.stamp(clock.now()),
+            "files": sorted(present.files),
+        }
+        manifest["changes"] = [{**change, "kept": [], "in": None}]
     documents.write(run_paths, "evidence_manifest", manifest)

@@ -228,12 +228,16 @@ def test_an_honest_fail_names_the_gates_that_failed(home: Home, local: Path) -> 
     ]
 
 
-def test_a_report_of_another_run_is_no_ground_for_a_pass(home: Home, local: Path) -> None:
+def test_a_report_of_another_run_is_no_ground_for_a_pass(
+    home: Home, local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     home()
     other = home(tag="other", stamp="2026-02-22_010101")
     report = other.gate_dir(local) / "production_gates_report.json"
-    assert close(local, "--report-json", str(report)) == 0
-    assert rows(local)[0]["reasons"] == ['the gate report carries the decision tag "other"']
+    assert close(local, "--report-json", str(report)) == 4
+    said = capsys.readouterr().err
+    assert f"{report}: expected a file that evidence_manifest.json lists, found one" in said
+    assert not (local / "audit/stage_ledger.jsonl").exists()
 
 
 def test_a_run_without_a_report_is_closed_in_its_own_folder(home: Home, local: Path) -> None:
@@ -346,6 +350,8 @@ def test_another_result_gives_a_new_row(home: Home, local: Path) -> None:
     made = home()
     close(local)
     (made.run_dir(local) / "result.json").write_text(json.dumps({**made.result, "exit_code": 1}))
+    assert close(local) == 4, "nobody accepted that"
+    arrival.arrive(local, made, verified=False)
     assert close(local) == 0
     assert [(row["result"], row["corrects"]) for row in rows(local)] == [
         ("pass", None),
@@ -418,7 +424,7 @@ def test_a_broken_chain_is_not_built_upon(
     path.write_text(json.dumps(forged, sort_keys=True) + "\n")
     before = everything(local)
     assert close(local) == 4
-    assert "restore it from version control or a backup" in capsys.readouterr().err
+    assert "make restore-ledger, or restore it from a backup" in capsys.readouterr().err
     assert everything(local) == before
 
 
