@@ -86,7 +86,7 @@ def finalize(request: RunRequest, run_paths: RunPaths) -> StepResult:
     # Recorded first: the page names the number of the row.
     row, is_new = _record(run_paths, decision, given_reasons)
     audit = ledger.audit(run_paths.root, run_paths.run) or {}
-    page.write(run_paths, audit.get("passed"))
+    page.write(run_paths, row, audit.get("passed"))
     written = tuple(map(run_paths.path, _WRITTEN))
     summary = _summary(row, is_new)
     return StepResult(summary, written)

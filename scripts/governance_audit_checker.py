@@ -54,7 +54,7 @@ def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     answers = record(facts, catalogue)
     document, written = page_files.write_formats(run_paths, ARTIFACT, answers)
     if facts.has_summary and facts.ledger.value:
-        page.write(run_paths, document["passed"])
+        page.write(run_paths, facts.ledger.value[-1], document["passed"])
         written += (run_paths.path(page.SUMMARY),)
     summary = _summary(document["checks"])
     return StepResult(summary, written, document["passed"])

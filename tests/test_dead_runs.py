@@ -31,7 +31,7 @@ from harness import factory
 from harness.factory import Documents
 from harness.programs import wait_for
 from harness.sshd import Sshd
-from harness.workspace import location_flags
+from harness.workspace import decisions, location_flags
 from postrun.audit import CHECKS
 from postrun.core.locations import PROJECT
 from postrun.remote import workstation
@@ -70,8 +70,7 @@ class Flow:
         return json.loads((self.run / name).read_text())
 
     def ledger(self) -> list[dict[str, Any]]:
-        lines = (self.local / "audit/stage_ledger.jsonl").read_text().splitlines()
-        return [row for row in map(json.loads, lines) if row["decision_tag"] == self.tag]
+        return [row for row in decisions(self.local) if row["decision_tag"] == self.tag]
 
     def answers(self) -> dict[str, str]:
         return {

@@ -21,6 +21,13 @@ def location_flags(remote: Path, local: Path, host: str = "local") -> list[str]:
     return ["--host", host, "--remote-root", str(remote), "--local-root", str(local)]
 
 
+def decisions(local: Path) -> list[dict[str, Any]]:
+    """Return the decisions of a workspace's stage ledger, oldest first."""
+    lines = (local / "audit/stage_ledger.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [row for row in rows if row.get("kind", "decision") == "decision"]
+
+
 @dataclass
 class Workspace:
     """Two roots, and the host that the workstation's is on."""
@@ -45,9 +52,7 @@ class Workspace:
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return the decisions of the stage ledger."""
-        lines = (self.local / "audit/stage_ledger.jsonl").read_text().splitlines()
-        rows = [json.loads(line) for line in lines]
-        return [row for row in rows if row.get("kind", "decision") == "decision"]
+        return decisions(self.local)
 
     def audit(self, made: Documents) -> dict[str, Any]:
         """Return the answers of a run's audit by check."""

@@ -16,6 +16,8 @@ import post_run_sync_and_finalize as conductor
 from harness import arrival, factory
 from harness.factory import Documents
 from harness.golden import Golden
+from harness.workspace import decisions
+from postrun.core import version
 from postrun.store import configuration, ledger
 
 EPOCH = "1771700000"  # 2026-02-21T18:53:20Z
@@ -45,9 +47,7 @@ def close(local: Path, *more: str, tag: str = factory.TAG) -> int:
 
 
 def rows(local: Path) -> list[dict[str, Any]]:
-    return [
-        json.loads(line) for line in (local / "audit/stage_ledger.jsonl").read_bytes().splitlines()
-    ]
+    return decisions(local)
 
 
 def page(local: Path, made: Documents) -> str:
@@ -75,7 +75,10 @@ def test_a_pass_is_recorded(home: Home, local: Path, capsys: pytest.CaptureFixtu
     manifest = json.loads((made.run_dir(local) / "evidence_manifest.json").read_text())
     assert digest == ledger.evidence_digest(manifest)
     assert row == {
-        "schema_version": 1,
+        "schema_version": 2,
+        "kind": "decision",
+        "program_version": version.program_version(),
+        "writer": None,
         "number": 1,
         "date": "2026-02-21",
         "stage": "production_gates",

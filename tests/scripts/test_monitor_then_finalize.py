@@ -22,7 +22,7 @@ from harness import factory
 from harness.factory import Documents
 from harness.programs import Program, on_a_terminal
 from harness.sshd import Sshd
-from harness.workspace import location_flags
+from harness.workspace import decisions, location_flags
 from postrun.core import locations, locks
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -108,10 +108,11 @@ class Bench:
     def files(self) -> dict[Path, bytes]:
         """Return all bytes of the workspace but the locks."""
         files = [path for path in self.local.rglob("*") if path.is_file()]
-        return {path: path.read_bytes() for path in files if ".locks" not in path.parts}
+        ours = [path for path in files if not {".locks", ".cache"} & set(path.parts)]
+        return {path: path.read_bytes() for path in ours}
 
     def ledger_rows(self) -> int:
-        return len((self.local / "audit/stage_ledger.jsonl").read_text().splitlines())
+        return len(decisions(self.local))
 
     def stop(self) -> None:
         for monitor in self._started:
@@ -358,8 +359,8 @@ def test_what_is_closed_is_the_result_of_that_moment(bench: Bench) -> None:
         monitor.await_line("waiting for another flow")
         bench.put_result(json.dumps({**bench.made.result, "exit_code": 1}))
     assert monitor.end() == 1, monitor.talk
-    (line,) = (bench.local / "audit/stage_ledger.jsonl").read_text().splitlines()
-    assert json.loads(line)["result"] == "fail"
+    (row,) = decisions(bench.local)
+    assert row["result"] == "fail"
 
 
 def test_a_copy_that_is_cut_off_is_tried_again(

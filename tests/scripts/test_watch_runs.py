@@ -21,7 +21,7 @@ from harness import factory
 from harness.factory import Documents
 from harness.programs import Program, on_a_terminal
 from harness.sshd import Sshd
-from harness.workspace import location_flags
+from harness.workspace import decisions, location_flags
 from postrun.core import locations, locks
 from postrun.core.terminal import counted
 from postrun.store import configuration
@@ -124,7 +124,7 @@ class Yard:
         them.
         """
         path = self.local / "audit/stage_ledger.jsonl"
-        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        rows = decisions(self.local) if path.exists() else []
         return [row["decision_tag"].removeprefix(f"{MINE}_") for row in rows]
 
     def states(self, made: Documents) -> str:
@@ -505,8 +505,7 @@ def test_runs_everywhere_are_closed_also_two_of_one_tag(
     two.make("a", on="far")
     newer, older = two.make("same", on="far", ago=1), two.make("same", on="far2", ago=2)
     assert everywhere(two) in (0, 1)
-    ledger = (two.local / "audit/stage_ledger.jsonl").read_text().splitlines()
-    closed = {json.loads(line)["run"] for line in ledger}
+    closed = {row["run"] for row in decisions(two.local)}
     assert {older.run_folder, newer.run_folder} < closed
     assert sorted(two.closed()) == ["a", "same", "same"]
     lines = capsys.readouterr().out.splitlines()

@@ -15,15 +15,13 @@ _AUDIT = "governance_audit_check"
 _STAGES = ("wf_stress", "risk_diagnostics", "statistical_gates")
 
 
-def write(run_paths: RunPaths, audit_passed: bool | None) -> None:
-    """Write the page on the decision that holds; `audit_passed` is None before the audit.
+def write(run_paths: RunPaths, decision: Json, audit_passed: bool | None) -> None:
+    """Write the page on a decision; `audit_passed` is None before the audit.
 
     Its only time is that of the ledger's row, so writing it again changes nothing. Two steps write
     it, from the same inputs. Raises Missing, Invalid.
     """
     with step_notes.performing("finalize-gate-run"):
-        decision = ledger.decision(run_paths.root, run_paths.run)
-        assert decision is not None, "the decision is recorded before its page is written"
         note_decision(run_paths, decision)
         if audit_passed is not None:
             _note_audit(run_paths)
