@@ -5,6 +5,7 @@ that what is written here is what they write.
 """
 
 from pathlib import Path
+from typing import Any
 
 from harness.factory import Documents
 from postrun.core import clock
@@ -50,7 +51,7 @@ def _write_manifest(run_paths: RunPaths, verified: bool) -> None:
         size = (run_paths.root / path).stat().st_size
         files.append({"path": path, "size": size, "sha256": digest, "source": "local"})
     links = [{"path": path, "target": target} for path, target in sorted(present.links.items())]
-    manifest = {
+    manifest: dict[str, Any] = {
         "run_folder": run_paths.run,
         "gate_folder": run_paths.gate,
         "files": files,
