@@ -239,6 +239,14 @@ def append(
     return recorded
 
 
+def faults(root: Path) -> list[str]:
+    """Return all that is wrong with the rows and the chain; the view may be behind."""
+    try:
+        return _faults(root, _read_chain(root))
+    except PostRunError as error:
+        return [str(error)]
+
+
 def verify(root: Path) -> list[str]:
     """Return all that is wrong with the rows, the chain, and the view, which may be behind."""
     try:

@@ -40,7 +40,9 @@ def _check_schema(run_paths: RunPaths, path: Path, schema: str) -> Iterator[Find
     try:
         if path.suffix == ".csv":
             files.read(path)  # nothing waits for a FIFO
-            for row in csv_files.read_rows(path, json_files.columns(schema)):
+            columns = json_files.columns(schema)
+            later = json_files.later_columns(schema)
+            for row in csv_files.read_rows(path, columns, later):
                 json_files.check(row, schema, name)
         else:
             content = files.read(path)

@@ -9,10 +9,12 @@ from postrun.core import locations
 from postrun.core.values import Json
 from postrun.store import json_files, ledger
 from postrun.verify import files
-from postrun.verify.closed_run import DECISION, kind
+from postrun.verify.closed_run import AUDIT, DECISION, kind
 from postrun.verify.findings import Finding, broken, listed
 
 LEDGER = "audit/stage_ledger.jsonl"
+# What tells a row from another that says the same.
+_OF_THE_ROW = ("number", "previous_sha256", "program_version", "recorded_at", "writer")
 RESTORE = "put the ledger together: make restore-ledger"
 
 
@@ -83,23 +85,37 @@ def _encoded(line: str) -> bytes:
 
 
 def check_chain(root: Path, known: LedgerLines) -> Iterator[Finding]:
-    """Yield what is wrong with the chain, and with the view's digest of its last row."""
-    if known.problem:
-        if known.problem != files.NOTHING:
-            yield broken(
-                LEDGER,
-                "a ledger that can be read",
-                known.problem,
-                RESTORE,
-            )
-        return
-    for fault in ledger.verify(root):
+    """Yield what is wrong with the rows and their chain, and rows that say nothing new."""
+    if known.problem not in ("", files.NOTHING):
         yield broken(
             LEDGER,
-            "an intact chain, as its view shows it",
-            fault,
+            "a ledger that can be read",
+            known.problem,
             RESTORE,
         )
+        return
+    for fault in ledger.faults(root):
+        yield broken(
+            LEDGER,
+            "an intact chain of rows",
+            fault.replace(f"{root}/", ""),
+            RESTORE,
+        )
+    yield from _check_repeated(known)
+
+
+def _check_repeated(known: LedgerLines) -> Iterator[Finding]:
+    """Yield each row of an audit that only repeats the one before: no closing appends it."""
+    newest: dict[str, Json] = {}
+    for row in known.rows:
+        run = row.get("run")
+        if not isinstance(run, str):
+            continue
+        said = {name: value for name, value in row.items() if name not in _OF_THE_ROW}
+        if kind(row) == AUDIT and newest.get(run) == said:
+            expected = f"in row {row['number']} another answer than in the one before"
+            yield broken(LEDGER, expected, "the same again", RESTORE)
+        newest[run] = said
 
 
 def check_folders(known: LedgerLines, run_folders: Collection[str]) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ class RunResult:
     """What was found in one run, and how many files it has."""
 
     run: str
+    gate: str | None
     files: int
     findings: tuple[Finding, ...]
 
@@ -41,7 +42,12 @@ def check(
     if closed_run.is_closed:
         known = broken_files(findings)
         findings += recompute_run.check(computations, closed_run, known)
-    return RunResult(run, len(closed_run.present), tuple(findings))
+    return RunResult(
+        run=run,
+        gate=closed_run.run_paths.gate,
+        files=len(closed_run.present),
+        findings=tuple(findings),
+    )
 
 
 def _check_digests(run: ClosedRun) -> Iterator[Finding]:

@@ -24,7 +24,9 @@ def check(
     """Yield what the steps of a run do not give again; some files are known to be broken."""
     record = run.record
     # Nothing is computed again in a package: the workspace's tables are elsewhere.
-    if record is None or not computations:
+    if not computations:
+        return
+    if record is None or run.decision is None:
         return
     others = recompute.other_versions(record)
     if others:

@@ -1,7 +1,8 @@
 """Files that nothing accounts for, in the folders of closed runs and in our own below `audit/`."""
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -127,14 +128,30 @@ def _stray(root: Path, path: str) -> Finding:
     )
 
 
+def check_gates(root: Path, known: Collection[str | None]) -> Iterator[Finding]:
+    """Yield each gate folder that holds files of ours and belongs to no run folder."""
+    ours = artifacts.generated(Home.GATE)
+    gates = root / locations.GATES
+    for folder in sorted(gates.glob("*")):
+        if folder.name in known:
+            continue
+        # The workstation's own gate folders may be here, too.
+        if any(os.path.lexists(folder / name) for name in ours):
+            path = f"{locations.GATES}/{folder.name}"
+            expected = "a run folder that it belongs to"
+            yield broken(path, expected, files.NOTHING, _MOVE)
+
+
 def check_workspace(root: Path, record: Json | None) -> Iterator[Finding]:
     """Yield what is in our folders below `audit/` and is not ours.
 
     Raises nothing: what cannot be listed is a finding.
     """
     kept = {}
-    if record is not None:
-        kept = {row["path"]: row["sha256"] for row in record["kept"]}
+    recorded = record or {"kept": []}
+    for row in recorded["kept"]:
+        path = row["path"]
+        kept[path] = row["sha256"]
     ours = set(artifacts.generated(Home.WORKSPACE))
     unreadable: dict[str, str] = {}
     present = set(_present(root, ours, unreadable))

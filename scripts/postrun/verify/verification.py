@@ -19,6 +19,7 @@ from postrun.verify import (
     package,
     recompute_tables,
     signed,
+    stage_log,
     strays,
     which_runs,
 )
@@ -152,16 +153,21 @@ def verify(
         runs, decided = which_runs.choose(root, tag, all_runs, known)
     findings = list(ledger_rows.check_chain(root, known))
     findings += ledger_rows.check_folders(decided, all_runs)
+    findings += stage_log.check(root, known)
     files = 0
     if tag is None:
         findings += check_tables(root, known, computations.of_tables)
         files = len(closing.workspace_files(root))
+    gates = set()
     for result in check_runs(root, runs, known, computations, show):
         findings += result.findings
         files += result.files
+        gates.add(result.gate)
     for run in runs:
         run_paths = RunPaths(root, run, None)
         findings += signed.check_approvals(run_paths)
+    if tag is None:
+        findings += strays.check_gates(root, gates)
     if any(finding.kind is Kind.BROKEN for finding in findings):
         records = _records(root, all_runs)
         findings = downstream.add_affected(findings, records)

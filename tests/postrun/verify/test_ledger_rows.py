@@ -47,3 +47,13 @@ def test_a_decision_without_folder_is_allowed_in_the_first_version_only() -> Non
         (Kind.BROKEN, "audit/workstation_runs/b"),
     ]
     assert list(ledger_rows.check_folders(known, {"a", "b"})) == []
+
+
+def test_an_audit_that_only_repeats_the_one_before_is_named(closed: ClosedRuns) -> None:
+    known = ledger_rows.read(closed.root)
+    again = {**known.rows[-1], "number": 7, "recorded_at": "2030-01-01T00:00:00Z"}
+    doubled = LedgerLines([*known.lines, ""], [*known.rows, again])
+    [finding] = ledger_rows.check_chain(closed.root, doubled)
+    assert finding.expected == "in row 7 another answer than in the one before"
+    other = LedgerLines([*known.lines, ""], [*known.rows, {**again, "passed": None}])
+    assert list(ledger_rows.check_chain(closed.root, other)) == []

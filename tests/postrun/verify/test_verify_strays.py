@@ -99,3 +99,11 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "audit/seals").touch()
     named = {finding.file for finding in strays.check_workspace(tmp_path, None)}
     assert named == {"audit/seals"}
+
+
+def test_a_gate_folder_of_ours_belongs_to_a_run(closed: ClosedRuns) -> None:
+    gates = {made.gate_folder for made in closed.made}
+    assert list(strays.check_gates(closed.root, gates)) == []
+    (closed.root / "gate_results/not_ours").mkdir()
+    [finding] = strays.check_gates(closed.root, gates - {closed.made[0].gate_folder})
+    assert finding.file == f"gate_results/{closed.made[0].gate_folder}"
