@@ -27,7 +27,15 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.remote.workstation import Workstation, open_workstation
-from postrun.store import documents, evidence, incoming, json_files, ledger, run_folders
+from postrun.store import (
+    documents,
+    evidence,
+    incoming,
+    json_files,
+    ledger,
+    records,
+    run_folders,
+)
 from postrun.store.evidence import FileDigests
 
 _ENDED = "the run had been given up, and has a result now"
@@ -83,8 +91,18 @@ def _finish_interrupted(run_paths: RunPaths) -> None:
         return
     manifest = incoming.finish(run_paths)
     if manifest is not None:
-        documents.write(run_paths, "evidence_manifest", manifest)
+        _record_manifest(run_paths, manifest)
         incoming.clear(run_paths)
+
+
+def _record_manifest(run_paths: RunPaths, manifest: Json) -> None:
+    """Write the manifest, and record the files that were kept. Raises Missing, Invalid."""
+    documents.write(run_paths, "evidence_manifest", manifest)
+    run_folder = f"{locations.RUNS}/{run_paths.run}"
+    kept = []
+    for change in manifest["changes"]:
+        kept += [f"{run_folder}/{change['in']}/{path}" for path in change["kept"]]
+    records.add_kept(run_paths, kept)
 
 
 def _is_local(request: RunRequest) -> bool:
@@ -299,7 +317,7 @@ def _write_manifest(
     if copied or any(change["kept"] for change in changes):
         incoming.commit(run_paths, manifest, copied, changes)
         incoming.finish(run_paths)
-    documents.write(run_paths, "evidence_manifest", manifest)
+    _record_manifest(run_paths, manifest)
     written = run_paths.path("evidence_manifest")
     return StepResult(_summary(manifest, len(copied)), (written,))
 

@@ -41,6 +41,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -387,6 +388,7 @@ class Matrix:
             for line in self.results.read_text(encoding="utf-8").splitlines():
                 row = json.loads(line)
                 self.found[row["case"]] = row["found"]
+        self.earlier = frozenset(self.found)
 
     def add(self, case: Case, found: list[str]) -> None:
         """Keep a case, and say at once what went wrong in it."""
@@ -415,17 +417,22 @@ class Matrix:
         return "\n".join([*lines, "", f"{total} (in brackets: failed)"])
 
 
-def run_cases(grounds: Sequence[Ground], cases: Sequence[Case], matrix: Matrix, talk: bool) -> None:
-    """Run cases, each ground its own part of them: neighbours leave the same states behind."""
+def run_part(ground: Ground, number: int, args: argparse.Namespace, matrix: Matrix) -> int:
+    """Run the cases of one job that no earlier program ran; return how many.
 
-    def run_part(number: int) -> None:
-        first = len(cases) * number // len(grounds)
-        last = len(cases) * (number + 1) // len(grounds)
-        for case in cases[first:last]:
-            matrix.add(case, grounds[number].run(case, talk))
-
-    with ThreadPoolExecutor(len(grounds)) as pool:
-        list(pool.map(run_part, range(len(grounds))))
+    Neighbours leave the same states behind, so each job has cases that follow one another. It finds
+    them itself: how often a process opens a file before depends on the order of its folders.
+    """
+    ground.lay_out([args.workspace] if args.workspace else WORKSPACES)
+    cases = choose(list(find_cases(ground, args.rsync, args.seed)), args)
+    left = [case for case in cases if case.name not in matrix.earlier]
+    first = len(left) * number // args.jobs
+    last = len(left) * (number + 1) // args.jobs
+    part = left[first:last]
+    for case in part:
+        matrix.add(case, ground.run(case, args.verbose))
+    ground.script.end()
+    return len(part)
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -463,15 +470,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     matrix = Matrix(args.results)
     with tempfile.TemporaryDirectory(prefix="postrun-faults-") as folder:
         grounds = [Ground(Path(folder, str(number))) for number in range(args.jobs)]
-        for ground in grounds:
-            ground.lay_out([args.workspace] if args.workspace else WORKSPACES)
-        cases = choose(list(find_cases(grounds[0], args.rsync, args.seed)), args)
-        left = [case for case in cases if case.name not in matrix.found]
-        run_cases(grounds, left, matrix, args.verbose)
-        for ground in grounds:
-            ground.script.end()
+        with ThreadPoolExecutor(args.jobs) as pool:
+            run = partial(run_part, args=args, matrix=matrix)
+            count = sum(pool.map(run, grounds, range(args.jobs)))
     print(matrix.table())
-    print(f"seed {args.seed}, {len(left)} cases in {time.monotonic() - started:.0f} s")
+    print(f"seed {args.seed}, {count} cases in {time.monotonic() - started:.0f} s")
     return 1 if any(matrix.found.values()) else 0
 
 

@@ -130,9 +130,13 @@ def ask_all(made: Made, chosen: Sequence[Tampering]) -> list[Answer]:
     def ask(tampered: Tampering) -> Answer:
         copy = copies.get()
         try:
-            return copy.ask(tampered)
+            answer = copy.ask(tampered)
         finally:
             copies.put(copy)
+        # At once: who waits for hours wants to see the first of them.
+        if answer.problem:
+            print(f"not named: {tampered}: {answer.problem}", file=sys.stderr, flush=True)
+        return answer
 
     with ThreadPoolExecutor(workers) as executor:
         return list(executor.map(ask, chosen))

@@ -9,7 +9,7 @@ only grows (journals, approvals) are not in it. The callers hold the lock.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -471,6 +471,29 @@ def _changed_row(record: Record, name: str, output: Output) -> Json | None:
         "before": before,
         "program_version": version.program_version(),
     }
+
+
+def add_kept(run_paths: RunPaths, paths: Iterable[str]) -> None:
+    """Record files that were kept when others took their place, unless they are recorded.
+
+    Links have no digest, and are left out.
+    """
+    record = load(run_paths)
+    added: dict[str, Json] = {}
+    for name in paths:
+        path = run_paths.root / name
+        if record.file(name) is None and path.is_file() and not path.is_symlink():
+            added[name] = {
+                "path": name,
+                "sha256": disk.sha256(path),
+                "before": None,
+                "step": step_notes.current().step,
+                "program_version": version.program_version(),
+                "inputs": [],
+            }
+    if added:
+        _begin(record)
+        record.put(added)
 
 
 def _inputs() -> list[Json]:

@@ -168,3 +168,23 @@ def test_a_closing_that_could_not_write_goes_on_where_it_was(
     assert "expected a file, found it gone" not in capsys.readouterr().err
     kinds = [ledger.kind(row) for row in ledger.rows_of(local, made.run_folder)]
     assert kinds == [ledger.DECISION, ledger.AUDIT]
+
+
+def test_evidence_that_was_replaced_is_recorded_where_it_is_kept(
+    closed: tuple[Workspace, RunPaths],
+) -> None:
+    workspace, run_paths = closed
+    log = workspace.remote / run_paths.relative(run_paths.path("run_log"))
+    before = disk.sha256(log)
+    log.write_bytes(log.read_bytes() + b"more\n")
+    accept = ("--accept-changed-evidence", "the log was cut")
+    assert workspace.close(factory.TAG, *accept) == 0
+    row = records.load(run_paths).file(
+        f"audit/workstation_runs/{run_paths.run}/superseded_evidence/1/"
+        f"audit/workstation_runs/{run_paths.run}/run.log"
+    )
+    assert row is not None
+    assert (row["sha256"], row["step"]) == (before, "sync-run")
+    closed_once = workspace.bytes()
+    assert workspace.close() == 0
+    assert workspace.bytes() == closed_once
