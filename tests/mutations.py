@@ -63,6 +63,8 @@ OF_THE_WORKSPACE = (
     "generate_next_run_plan",
     "check_session_handoff_readiness",
 )
+# Not all of them are there yet.
+OF_SIGNATURES = ("verify_workspace", "seal_ledger", "restore_ledger", "package_run", "approve_run")
 REBUILT = ("update_factor_experiment_registry", "update_failure_pattern_db")
 NEW_RUN = ("--tag", "new", "--data", "data/prices.csv", "--gate=x")
 POLLS = ("--once", "--interval", "0.1", "--grace", "0.1", "--outage-budget", "1")
@@ -72,6 +74,49 @@ LONGEST_MESSAGE = 4000  # characters
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 UNFINISHED = re.compile(r"\.tmp$|^\..*\.[A-Za-z0-9]{6}$|^rsync")
 DROPPED = "--bounding-set=-dac_override,-dac_read_search"
+AUDIT, REVIEW, REGISTRY, PATTERNS_STEP = (
+    "governance_audit_checker",
+    "generate_run_review",
+    "update_factor_experiment_registry",
+    "update_failure_pattern_db",
+)
+QUEUE, PLAN, HANDOFF = OF_THE_WORKSPACE
+EXECUTE, MONITORS = "execute_next_run_plan", ("monitor_then_finalize", "watch_runs")
+# Who reads a file: by a part of its name, the first that fits. Any other program reads none of it.
+READERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("run_detection", OF_A_RUN),
+    ("evidence_manifest", (*OF_A_RUN, HANDOFF, "verify_workspace")),
+    ("closing_record", (*OF_A_RUN, "verify_workspace", "restore_ledger", "seal_ledger")),
+    ("workspace_record", (*OF_A_RUN, *OF_THE_WORKSPACE, EXECUTE, "verify_workspace")),
+    ("governance_audit_check", ("governance_remediation_plan", REVIEW, REGISTRY, PATTERNS_STEP)),
+    ("governance_remediation_plan", (REVIEW, REGISTRY, PLAN, HANDOFF, EXECUTE)),
+    ("factor_experiment_registry", (REGISTRY, QUEUE, PLAN, PATTERNS_STEP, EXECUTE, "compare_runs")),
+    ("factor_candidate_queue.csv", (QUEUE, PLAN, HANDOFF, EXECUTE)),
+    ("next_run_plan.json", (PLAN, HANDOFF, EXECUTE)),
+    ("failure_patterns", (PATTERNS_STEP, HANDOFF, CLOSING)),
+    ("stage_ledger", ("finalize_gate_run", AUDIT, REVIEW, HANDOFF, "verify_workspace", CLOSING)),
+    ("STAGE_AUDIT_LOG", ("finalize_gate_run", AUDIT, HANDOFF)),
+    ("unchanged_runs", (CLOSING, REGISTRY, "verify_workspace")),
+    ("monitor_events", MONITORS),
+    ("notif", MONITORS),
+    ("governance_checks", (AUDIT, "governance_remediation_plan", QUEUE, PLAN, CLOSING)),
+    ("gate_hypotheses", (PLAN, EXECUTE, "generate_run_review")),
+    ("scoring_policy", (REGISTRY, QUEUE, CLOSING)),
+    ("candidate_queue_policy", (QUEUE, HANDOFF)),
+    ("handoff", (HANDOFF,)),
+    ("launcher_policy", ("data_quality_gate",)),
+    ("allowed_signers", ("seal_ledger", "approve_run", "verify_workspace")),
+    ("project/configs/workstation", (CLOSING, *MONITORS, "detect_run", "start_official_run")),
+    ("project/docs", (HANDOFF,)),
+    ("project/README", (HANDOFF,)),
+    ("walk_forward_stress/", (AUDIT, REVIEW, CLOSING)),
+    ("statistical/", (AUDIT, CLOSING)),
+    ("data_quality/", (AUDIT, PLAN, EXECUTE, CLOSING)),
+    ("result.json", ("finalize_gate_run", AUDIT, REGISTRY, CLOSING, *MONITORS)),
+    ("context.json", ("finalize_gate_run", AUDIT, REGISTRY, PLAN, CLOSING, "detect_run")),
+    ("command.sh", ("finalize_gate_run", AUDIT, REVIEW, CLOSING, "detect_run")),
+    ("production_gates_report.json", ("finalize_gate_run", AUDIT, REVIEW, REGISTRY, PLAN, CLOSING)),
+)
 # Programs that write one finding a line, whatever they find.
 LISTS = ("validate_artifacts", "verify_workspace")
 
@@ -135,6 +180,7 @@ class Ground:
             else:
                 shutil.copy(source, self.project / name)
         self._write_settings()
+        self._write_key()
         days = {FIRST: 12, SECOND: 13, OPEN: 14}
         for number, (name, day) in enumerate(days.items()):
             factory.make_run(
@@ -158,6 +204,9 @@ class Ground:
                 command = ("monitor_then_finalize", *command[1:], *POLLS)
             ended = self.run(command, seconds=300)
             assert ended.code == 0, ended
+        for signing in (("approve_run", "--tag", self.tag(FIRST)), ("seal_ledger",)):
+            ended = self.run((*signing, *self.here()), seconds=300)
+            assert ended.code == 0, ended
         for tree in ("workspace", "workstation", "project"):
             self._keep(tree)
 
@@ -169,6 +218,15 @@ class Ground:
         }
         for name, document in own.items():
             factory.put(self.project / f"configs/{name}.json", json.dumps(document))
+
+    def _write_key(self) -> None:
+        """Write the user's own key, and who he is."""
+        key = self.folder / "outside/home/.ssh/id_ed25519"
+        key.parent.mkdir(mode=0o700)
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "hui", "-f", str(key)]
+        subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
+        public = key.with_suffix(".pub").read_text()
+        factory.put(self.project / "configs/allowed_signers", f'hui namespaces="postrun" {public}')
 
     def _load(self) -> None:
         """Import what programs need once, from the copy of the project."""
@@ -207,7 +265,10 @@ class Ground:
             for name in [*folders, *names]:
                 path = f"{folder}/{name}"
                 status = os.lstat(path)
-                if "__pycache__" not in path and not path.startswith(f"{self.folder}/said"):
+                is_own = (
+                    path.startswith(f"{self.folder}/said") or path == f"{self.folder}/outside/tmp"
+                )
+                if "__pycache__" not in path and not is_own:
                     found[path] = status.st_mode, status.st_size, status.st_mtime_ns
         return found
 
@@ -236,10 +297,6 @@ def _be_the_program(
             os.dup2(descriptor, number)
         sys.stdin, sys.stdout, sys.stderr = map(_stream, range(3), "rww")
         os.chdir(ground.root.parent)
-        for name in [name for name in os.environ if name.startswith("POSTRUN_")]:
-            del os.environ[name]
-        outside = ground.folder / "outside"
-        os.environ.update(HOME=str(outside / "home"), TMPDIR=str(outside / "tmp"))
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if believes:
@@ -328,10 +385,11 @@ LEFT_OUT = (
 
 def programs(ground: Ground, target: Target) -> list[tuple[str, ...]]:
     """Return the programs that read a file, with their flags."""
+    data = str(ground.remote / "data/prices.csv")
+    out = str(ground.root / "audit/data_quality")
+    gate = ("data_quality_gate", "--input-csv", data, "--key-columns", "date", "--out-dir", out)
     if target.name == "workstation/data/prices.csv":
-        data = str(ground.remote / "data/prices.csv")
-        out = ("--out-dir", str(ground.root / "audit/data_quality"))
-        return [("data_quality_gate", "--input-csv", data, *out, "--key-columns", "date,ticker")]
+        return [gate]
     where, here = ground.where(), ground.here()
     run = OPEN if f"_{OPEN}." in target.name or "2026-02-14" in target.name else FIRST
     tag = ("--tag", ground.tag(run))
@@ -358,14 +416,24 @@ def programs(ground: Ground, target: Target) -> list[tuple[str, ...]]:
         ("validate_artifacts", *here, "--json"),
         (CLOSING, *here, *tag, "--no-sync", "--json"),
     ]
-    for script in ("verify_workspace", "seal_ledger", "restore_ledger", "package_run"):
-        if (PROJECT / f"scripts/{script}.py").exists():
-            more = tag if script == "package_run" else ()
-            found.append((script, *here, *more))
+    for script in OF_SIGNATURES:
+        if (ground.project / f"scripts/{script}.py").exists():
+            takes_tag = script in ("package_run", "approve_run")
+            found.append((script, *here, *(tag if takes_tag else ())))
     if target.tree == "project":
+        found.append(gate)
         # The settings count only where no flag goes before them.
         found += [tuple(_without_place(command)) for command in found]
     return found
+
+
+def _choose(found: list[tuple[str, ...]], target: Target, random: Random) -> tuple[str, ...]:
+    """Return one of the programs; in four of five cases one that reads the file itself."""
+    for part, scripts in READERS:
+        if part in target.name and random.random() < 0.8:
+            readers = [command for command in found if command[0] in scripts]
+            return random.choice(readers or found)
+    return random.choice(found)
 
 
 def _without_place(command: Sequence[str]) -> Iterator[str]:
@@ -396,7 +464,7 @@ class Harness:
         self.ground.reset({"workspace", "workstation", self.changed_tree})
         self.changed_tree = target.tree
         change = mutating.mutate(path, random, self.ground.victim)
-        command = random.choice(programs(self.ground, target))
+        command = _choose(programs(self.ground, target), target, random)
         believes = target.tree == "workspace" and random.random() < 0.5
         before = self.ground.outside()
         ended = self.ground.run(command, self.seconds, believes)
@@ -469,6 +537,10 @@ def run_shard(args: argparse.Namespace) -> int:
     codes: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         ground = Ground(Path(folder).resolve() / "guard")
+        for name in [name for name in os.environ if name.startswith("POSTRUN_")]:
+            del os.environ[name]
+        outside = ground.folder / "outside"
+        os.environ.update(HOME=str(outside / "home"), TMPDIR=str(outside / "tmp"))
         ground.lay_out()
         harness = Harness(ground, args.seed, args.seconds)
         for number in numbers:
