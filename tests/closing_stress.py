@@ -21,12 +21,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests"), str(PROJECT / "scripts")]
@@ -145,9 +147,10 @@ class Stress:
     def check(self) -> None:
         """Note everything that is not as it must be."""
         rows = read_rows(self.root / REGISTRY_TABLE)
-        self.compare("registry", sorted(self.tags), sorted(row["decision_tag"] for row in rows))
-        decisions = list(read_decisions((self.root / LEDGER).read_bytes(), self.note))
-        self.compare("ledger", sorted(self.tags), sorted(decisions))
+        each_once = Counter(self.tags)
+        self.compare("registry", each_once, Counter(row["decision_tag"] for row in rows))
+        decisions = read_decisions((self.root / LEDGER).read_bytes(), self.note)
+        self.compare("ledger", each_once, Counter(decisions))
         if self.start(HANDOFF) != 0:
             self.note("the handoff is not ready at the end")
         before = read_files(self.root)
@@ -171,19 +174,22 @@ class Stress:
                 self.note(f"{name}: not as on the workstation")
         names = read_files(alone).keys() - evidence.keys()
         first_run, first_gate = self.folders[first]
-        expected: set[str] = set()
+        expected: dict[str, int] = {}
         for run, gate in self.folders.values():
-            expected |= {name.replace(first_run, run).replace(first_gate, gate) for name in names}
-        self.compare("files", sorted(expected), sorted(found))
+            expected |= {
+                name.replace(first_run, run).replace(first_gate, gate): 1 for name in names
+            }
+        self.compare("files", expected, dict.fromkeys(found, 1))
 
-    def compare(self, what: str, expected: object, found: object) -> None:
-        if expected == found:
-            return
-        if isinstance(expected, dict) and isinstance(found, dict):
-            names = {name for name in {*expected, *found} if expected.get(name) != found.get(name)}
-            self.note(f"{what}: other bytes in {sorted(names)[:10]}")
-        else:
-            self.note(f"{what}: expected {str(expected)[:2000]}, found {str(found)[:2000]}")
+    def compare(self, what: str, expected: dict[str, Any], found: dict[str, Any]) -> None:
+        """Note what is missing, what is too much, and what is another."""
+        for name in sorted(expected.keys() | found.keys()):
+            if name not in found:
+                self.note(f"{what}: {name} is missing")
+            elif name not in expected:
+                self.note(f"{what}: {name} is too much")
+            elif expected[name] != found[name]:
+                self.note(f"{what}: {name} is another")
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
