@@ -143,7 +143,10 @@ def _answer(
     workspace: Workspace, name: str, question: str, expected: str, find: "Find"
 ) -> dict[str, Any]:
     """Return a question with its answer: yes when nothing was found that speaks against it."""
-    findings = list(find(workspace))
+    try:
+        findings = list(find(workspace))
+    except PostRunError as error:
+        findings = [str(error)]
     observed = "; ".join(findings[:_SHOWN]) or expected
     if len(findings) > _SHOWN:
         observed += f"; and {len(findings) - _SHOWN} more"
@@ -158,13 +161,13 @@ def _answer(
 
 def _missing_documents(workspace: Workspace) -> Iterator[str]:
     for name in workspace.rules["reading_list"]:
-        if not (PROJECT / name).is_file():
+        if not disk.is_file(PROJECT / name):
             yield name
 
 
 def _documents_not_linked(workspace: Workspace) -> Iterator[str]:
     index = PROJECT / workspace.rules["docs_index"]
-    text = index.read_text(encoding="utf-8") if index.is_file() else ""
+    text = (disk.read_optional(index) or b"").decode(errors="replace")
     links = _LINK.findall(text)
     for name in workspace.rules["reading_list"]:
         if name not in links:
@@ -173,7 +176,7 @@ def _documents_not_linked(workspace: Workspace) -> Iterator[str]:
 
 def _missing_state(workspace: Workspace) -> Iterator[str]:
     for name in workspace.rules["state"]:
-        if not locations.workspace_path(workspace.root, name).is_file():
+        if not disk.is_file(locations.workspace_path(workspace.root, name)):
             yield name
 
 

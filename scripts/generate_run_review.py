@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from postrun import cli
-from postrun.core import locations, values
+from postrun.core import disk, locations, values
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import RunPaths
@@ -131,7 +131,7 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
     if path is None or path not in listed:
         return _no_windows(path, "the table that the report names is not among the evidence")
     table = run_paths.root / path
-    if table.is_file():
+    if disk.is_file(table):
         # Raises for a table that was changed since.
         checked_files.read_evidence(run_paths, table)
     try:

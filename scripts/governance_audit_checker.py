@@ -19,7 +19,7 @@ from postrun.audit import CHECKS
 from postrun.audit.answers import Answer
 from postrun.audit.facts import Facts, Unreadable
 from postrun.audit.observe import observe
-from postrun.core import values
+from postrun.core import disk, values
 from postrun.core.artifacts import Home
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
@@ -46,7 +46,7 @@ def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     Raises Missing, Invalid, AmbiguousRun.
     """
     run_folder = run_paths.folder(Home.RUN)
-    if not run_folder.is_dir():
+    if not disk.is_folder(run_folder):
         raise Missing(run_folder, "a run folder", "nothing there", _SYNC)
     # Everything is read first: no check opens a file.
     facts = observe(run_paths, request.tag)

@@ -70,7 +70,7 @@ NEW_RUN = ("--tag", "new", "--data", "data/prices.csv", "--gate=x")
 POLLS = ("--once", "--interval", "0.1", "--grace", "0.1", "--outage-budget", "1")
 HEAVY = ("jsonschema", "jsonschema_rs", "referencing", "jinja2", "markupsafe")
 MOST_MEMORY = 8 << 30
-LONGEST_MESSAGE = 4000  # characters
+LONGEST_MESSAGE = 8100  # characters
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 UNFINISHED = re.compile(r"\.tmp$|^\..*\.[A-Za-z0-9]{6}$|^rsync")
 DROPPED = "--bounding-set=-dac_override,-dac_read_search"

@@ -11,6 +11,8 @@ import generate_candidate_queue
 import update_factor_experiment_registry
 import update_failure_pattern_db
 from harness.factory import make_run, put
+from harness.programs import run_without_root_rights
+from harness.signers import Signer
 from harness.workspace import Workspace
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.locations import RunPaths
@@ -195,3 +197,34 @@ def test_every_generated_file_name_can_be_kept_beside() -> None:
         is_signed = "/" in artifact.file
         if artifact.generated and artifact.home in (Home.RUN, Home.GATE) and not is_signed:
             assert all(name.count(".") == 1 for name in artifact.files)
+
+
+@pytest.mark.parametrize(
+    ("script", "folder"),
+    [
+        ("check_session_handoff_readiness", "audit/session_handoff"),
+        ("execute_next_run_plan", "audit/factor_registry"),
+        ("finalize_gate_run", "gate_results/*"),
+        ("governance_audit_checker", "audit/workstation_runs/*"),
+        ("seal_ledger", "audit/workstation_runs/*"),
+        ("update_failure_pattern_db", "audit/failure_patterns"),
+    ],
+)
+def test_a_folder_that_may_not_be_entered_is_one_line(
+    remote: Path, local: Path, tmp_path: Path, script: str, folder: str
+) -> None:
+    make_run(remote, tag=TAG)
+    workspace = Workspace(remote, local)
+    assert workspace.close(TAG) == 0
+    signer = Signer.make(tmp_path / "keys", "hui")
+    flags = {
+        "seal_ledger": ["--local-root", str(local), "--key", str(signer.key)],
+        "execute_next_run_plan": ["--rank", "1", *workspace.flags(TAG)],
+    }
+    (closed_folder,) = local.glob(folder)
+    closed_folder.chmod(0)
+    done = run_without_root_rights(script, *flags.get(script, workspace.flags(TAG)))
+    closed_folder.chmod(0o755)
+    assert done.code in (3, 4)
+    (line,) = done.err.splitlines()
+    assert "Permission denied" in line

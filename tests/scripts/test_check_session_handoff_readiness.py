@@ -217,6 +217,18 @@ def test_the_reading_list_is_held_against_the_documents(
     assert missed(closed)[point] == document
 
 
+def test_a_name_that_no_file_can_have_is_an_answer(
+    closed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = configuration.load
+    changed = {**load("handoff"), "reading_list": ["x" * 5000]}
+    monkeypatch.setattr(
+        configuration, "load", lambda name: changed if name == "handoff" else load(name)
+    )
+    assert handoff.main(["--local-root", str(closed)]) == 1
+    assert "File name too long" in missed(closed)["reading_list_present"]
+
+
 def test_a_clean_workspace_is_ready_and_says_what_comes_next(closed: Path) -> None:
     document = readiness(closed)
     assert document["ready"] is True

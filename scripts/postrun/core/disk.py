@@ -221,6 +221,18 @@ def kind(path: Path) -> str:
     return "a link that leads nowhere"
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a regular file is at a path. Raises Missing when that cannot be known."""
+    with report_read_errors(path):
+        return path.is_file()
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a folder is at a path. Raises Missing when that cannot be known."""
+    with report_read_errors(path):
+        return path.is_dir()
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, through to the disk. Raises OSError."""
     if os.path.isdir(folder):  # noqa: PTH112  (`is_dir` may raise PermissionError)

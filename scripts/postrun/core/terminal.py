@@ -12,6 +12,9 @@ from postrun.core import clock
 # Control characters, and those that change the direction of text or cannot be encoded.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+# Characters of one message: what it quotes may be a whole file.
+_LONGEST = 8000
+
 
 class Level(IntEnum):
     """How much a script writes to stderr: with --quiet, without a flag, with --verbose."""
@@ -39,7 +42,10 @@ def is_quiet() -> bool:
 def error(message: str) -> None:
     """Write an error, or what did not pass: with --quiet, too."""
     with best_effort():
-        print(stamped(plain(message)), file=sys.stderr, flush=True)
+        line = plain(message)
+        if len(line) > _LONGEST:
+            line = f"{line[:_LONGEST]}... ({len(line)} characters)"
+        print(stamped(line), file=sys.stderr, flush=True)
 
 
 def say(message: str) -> None:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from postrun.core import disk
 from postrun.core.errors import Invalid, Missing
 from postrun.launcher.policy import Thresholds
 
@@ -52,7 +53,7 @@ def scan(path: Path, thresholds: Thresholds) -> DataCounts:
 
     Memory grows with the number of keys, not with the size of the file.
     """
-    if not path.is_file():
+    if not disk.is_file(path):
         raise Missing("data file", f"a CSV file at {path}", "nothing")
     csv.field_size_limit(LONGEST_CELL)
     try:

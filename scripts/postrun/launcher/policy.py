@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from postrun.core import disk
 from postrun.core.errors import Invalid, Missing, Usage
 from postrun.core.locations import PROJECT
 from postrun.decide import data_settings
@@ -92,14 +93,14 @@ def find_file(root: Path, named: Path | None) -> Path:
     if named is not None:
         return named
     of_workstation = root / FILE
-    if of_workstation.is_file():
+    if disk.is_file(of_workstation):
         return of_workstation
     return PROJECT / FILE
 
 
 def load(path: Path) -> Policy:
     """Return the policy in a file. Raises Missing, Invalid."""
-    if not path.is_file():
+    if not disk.is_file(path):
         raise Missing("launcher policy", f"a file at {path}", "nothing")
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))

@@ -43,7 +43,7 @@ def find_changed(
     for run, row in registered.items():
         run_paths = RunPaths(root, run, row["gate_folder"])
         # Folders of runs that an earlier release closed could be moved away.
-        if not run_paths.path("run_detection").parent.is_dir():
+        if not disk.is_folder(run_paths.path("run_detection").parent):
             continue
         present[run] = _fingerprint(run_paths)
         if known.get(run) != present[run] and run != just_read:

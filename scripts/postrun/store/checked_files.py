@@ -62,7 +62,7 @@ def read_if_there(run_paths: RunPaths, artifact: str) -> bytes:
 
 
 def _read(path: Path, hint: str) -> bytes:
-    if not path.exists() and not path.is_symlink():
+    if not disk.is_present(path):
         raise Missing(path, "a file", "nothing there", hint)
     return disk.read(path)
 
@@ -93,7 +93,7 @@ def check_evidence(run_paths: RunPaths, path: Path, content: bytes) -> None:
 def manifest_digests(run_paths: RunPaths) -> evidence.FileDigests | None:
     """Return what the manifest lists; None before there is one. Raises Invalid."""
     path = run_paths.path("evidence_manifest")
-    if not path.exists():
+    if not disk.is_present(path):
         return None
     content = disk.read(path)
     known_content, listed = _manifests.get(path, (None, None))

@@ -31,7 +31,7 @@ def load(name: str) -> Any:
 def _load_own(name: str) -> Any | None:
     """Return a file of the user's own; None when there is none. Raises Missing, Invalid."""
     path = _PROJECT.path(name)
-    if not path.exists():
+    if not disk.is_present(path):
         return None
     return json_files.load(path, name)
 

@@ -116,7 +116,11 @@ def is_evidence(path: str) -> bool:
         home = locations.RUNS
     # The home and the name of the run or gate folder come first.
     above = home.count("/") + 2
-    first, *others = path.split("/")[above:]
+    parts = path.split("/")[above:]
+    # No file can be there.
+    if not parts:
+        return False
+    first, *others = parts
     name = others[-1] if others else first
     if _any_of(_LITTER).match(name):
         return False

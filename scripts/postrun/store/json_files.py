@@ -299,18 +299,22 @@ def check(
     Raises Invalid with the worst finding and the number of the others.
     """
     schema = schema_of(document, schema)
-    # A file name that is not UTF-8 is more than the compiled validator can take.
-    with suppress(UnicodeEncodeError):
+    # A file name that is not UTF-8, or very deep nesting, is more than the compiled one can take.
+    with suppress(ValueError):
         validator = _fast_validator(schema)
         if validator.is_valid(document):
             return document
-    lines = findings(document, schema, admitted=False, not_finite=not_finite)
+    expected = f"a document that fits schemas/{schema}.schema.json"
+    try:
+        lines = findings(document, schema, admitted=False, not_finite=not_finite)
+    except RecursionError:
+        raise Invalid(thing, expected, "values that are nested too deeply") from None
     if not lines:
         return document
     worst, *others = lines
     if others:
         worst += f" (and {len(others)} more)"
-    raise Invalid(thing, f"a document that fits schemas/{schema}.schema.json", worst)
+    raise Invalid(thing, expected, worst)
 
 
 def load(path: Path, schema: str, hint: str = "") -> Any:

@@ -303,7 +303,7 @@ def _workspace_record(root: Path) -> Record:
 def _closing_records(root: Path) -> Iterator[Record]:
     for folder in run_folders.list_folders(root):
         run_paths = RunPaths(root, folder, None)
-        if run_paths.path(CLOSING).is_file():
+        if disk.is_file(run_paths.path(CLOSING)):
             yield load(run_paths)
 
 
@@ -430,7 +430,7 @@ def _keep_changed(
     if record is not None:
         name = run_paths.relative(path)
         row = record.file(name) or {}
-    if not path.is_file():
+    if not disk.is_file(path):
         if row and record is not None and not record.is_open:
             terminal.error(f"{path}: expected a file, found it gone; made again")
         return
@@ -461,7 +461,7 @@ def _changed_row(record: Record, name: str, output: Output) -> Json | None:
     if row.items() <= known.items():
         return None
     before = None
-    if output.path.is_file():
+    if disk.is_file(output.path):
         before = disk.sha256(output.path)
     if before == row["sha256"]:
         before = known.get("before")
@@ -592,7 +592,7 @@ def _audit_row(record: Record, document: Json) -> Json | None:
     decision = ledger.decision(run_paths.root, run_paths.run)
     path = run_paths.path("governance_audit_check")
     recorded = record.file(run_paths.relative(path))
-    if decision is None or recorded is None or not path.is_file():
+    if decision is None or recorded is None or not disk.is_file(path):
         return None
     content = disk.read(path)
     if disk.content_digest(content) != recorded["sha256"]:

@@ -202,7 +202,7 @@ def _find_records(root: Path) -> dict[str, str]:
     digests = {}
     for name in names:
         path = root / name
-        if not path.exists():
+        if not disk.is_present(path):
             continue
         digest = _digest(root, name)
         if digest is None:
@@ -224,7 +224,7 @@ def _digest(root: Path, name: str) -> str | None:
         # Every row of the ledger changes it.
         document.pop("ledger", None)
         return records.digest(document) if document else None
-    if path.is_file():
+    if disk.is_file(path):
         return disk.sha256(path)
     return None
 

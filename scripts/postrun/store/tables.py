@@ -25,7 +25,7 @@ def read_table(root: Path, name: str) -> Rows:
     Raises Missing for a file that cannot be read, Invalid for one that is not as it was recorded.
     """
     path = locations.workspace_path(root, name)
-    if not path.exists() or _is_foreign(path, name):
+    if not disk.is_present(path) or _is_foreign(path, name):
         return []
     workspace = RunPaths.of_workspace(root)
     content = disk.read(path)
@@ -39,7 +39,7 @@ def read_recorded(root: Path, name: str) -> Rows | None:
     if not _is_recorded(workspace, name):
         return None
     with suppress(Invalid, Missing):
-        if workspace.path(name).is_file():
+        if disk.is_file(workspace.path(name)):
             return read_table(root, name)
     return None
 
@@ -147,7 +147,7 @@ def _report_changed_rows(
 ) -> None:
     """Show which rows of a table on disk were changed since it was written."""
     path = workspace.path(name)
-    if not _is_recorded(workspace, name) or not path.is_file():
+    if not _is_recorded(workspace, name) or not disk.is_file(path):
         return
     content = disk.read(path)
     if records.is_as_written(workspace, name, path, content):

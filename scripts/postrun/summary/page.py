@@ -39,7 +39,7 @@ def note_decision(run_paths: RunPaths, decision: Json) -> None:
 
 def _note_audit(run_paths: RunPaths) -> None:
     path = run_paths.path(_AUDIT)
-    if path.is_file():
+    if disk.is_file(path):
         digest = disk.sha256(path)
         step_notes.note(run_paths.relative(path), digest)
 

@@ -258,3 +258,16 @@ def test_a_folder_that_cannot_be_written_through_is_no_fault(
 
     monkeypatch.setattr(os, "fsync", fail_for_folders)
     assert disk.replace(tmp_path / "a/x.json", b"new")
+
+
+@pytest.mark.parametrize("look", [disk.is_file, disk.is_folder, disk.is_present])
+def test_what_cannot_be_known_is_not_absent(look: Callable[[Path], bool], tmp_path: Path) -> None:
+    assert look(tmp_path / "nothing") is False
+    with pytest.raises(Missing, match="found File name too long"):
+        look(tmp_path / ("x" * 300))
+
+
+def test_files_and_folders_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert (disk.is_file(tmp_path), disk.is_folder(tmp_path)) == (False, True)
+    assert (disk.is_file(tmp_path / "file"), disk.is_folder(tmp_path / "file")) == (True, False)

@@ -71,3 +71,9 @@ def test_a_flag_holds_for_one_call_only(tmp_path: Path, capsys: pytest.CaptureFi
 def test_quiet_and_verbose_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert data_quality_gate.main(["--quiet", "--verbose", "--input-csv", "x.csv"]) == 2
     assert "--verbose: not allowed with argument -q/--quiet" in capsys.readouterr().err
+
+
+def test_a_message_that_quotes_a_whole_file_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.error("x" * 100_000)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "x" * 8000 + "... (100000 characters)"

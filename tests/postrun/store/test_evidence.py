@@ -79,6 +79,8 @@ def run_paths(local: Path) -> RunPaths:
         (f"{RUN_PATH}/governance_audit_check.foreign-0011aaff.json", False),
         (f"{RUN_PATH}/sub/governance_audit_check.foreign-0011aaff.json", True),
         (f"{RUN_PATH}/context.foreign-0011aaff.json", True),
+        ("result.json", False),
+        ("", False),
     ],
 )
 def test_what_is_evidence(path: str, expected: bool) -> None:

@@ -294,3 +294,12 @@ def test_a_number_that_is_not_finite_is_named_in_a_finding() -> None:
     content = b'{"decision_tag": "run1", "exit_code": Infinity}'
     with pytest.raises(Invalid, match="exit_code: Infinity is not of type 'integer'"):
         json_files.parse(content, "result.json", "result")
+
+
+@pytest.mark.parametrize("depth", [400, 900])
+def test_deep_values_are_refused_in_one_line(depth: int) -> None:
+    shipped = json.loads((PROJECT / "configs/workstation.json").read_bytes())
+    deep = json.loads("[" * depth + "]" * depth)
+    for document in ({**shipped, "host": deep}, {**shipped, "more": deep}):
+        with pytest.raises(Invalid, match=r"expected a document that fits schemas/workstation"):
+            json_files.check(document, "workstation", "workstation.json")
