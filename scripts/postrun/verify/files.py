@@ -112,7 +112,8 @@ def walk(root: Path, folder: str, unreadable: dict[str, str]) -> Iterator[str]:
 def list_files(root: Path, folder: str, unreadable: dict[str, str]) -> Iterator[str]:
     """Yield the path of everything that is directly in a folder but the folders, as `walk` does."""
     for entry in _scan(root, folder, unreadable):
-        if not entry.is_dir():
+        # `entry.is_dir` raises for a link to itself.
+        if not os.path.isdir(entry.path):  # noqa: PTH112
             yield f"{folder}/{entry.name}"
 
 

@@ -57,6 +57,8 @@ def test_a_walk_enters_folders_but_no_links(tmp_path: Path) -> None:
         "top/link",
     ]
     assert list(files.list_files(tmp_path, "top", unreadable)) == ["top/a", "top/b"]
+    (tmp_path / "top/loop").symlink_to("loop")
+    assert list(files.list_files(tmp_path, "top", unreadable)) == ["top/a", "top/b", "top/loop"]
     assert list(files.walk(tmp_path, "gone", unreadable)) == []
     assert unreadable == {}
     assert list(files.walk(tmp_path, "top/a", unreadable)) == []
