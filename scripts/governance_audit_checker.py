@@ -54,10 +54,12 @@ def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     answers = record(facts, catalogue)
     document, written = page_files.write_formats(run_paths, ARTIFACT, answers)
     if facts.has_summary and facts.ledger.value:
-        page.write(run_paths, facts.ledger.value[-1], document["passed"])
+        decision = facts.ledger.value[-1]
+        page.write(run_paths, decision, document["passed"])
         written += (run_paths.path(page.SUMMARY),)
     summary = _summary(document["checks"])
-    return StepResult(summary, written, document["passed"])
+    passed = document["passed"]
+    return StepResult(summary, written, passed)
 
 
 def matched(catalogue: Catalogue) -> Catalogue:
@@ -75,7 +77,7 @@ def record(facts: Facts, catalogue: Catalogue) -> Json:
     passed: set[str] = set()
     rows = []
     for check in matched(catalogue).values():
-        # A check stands below all that it requires, so those have run already.
+        # The checks that a check requires stand above it, so they have run already.
         unmet = [name for name in check.requires if name not in passed]
         row = _skip(check, unmet) if unmet else _run(check, facts)
         if row["answer"] == PASS:
