@@ -328,8 +328,8 @@ def test_addresses_come_from_the_environment_or_the_users_own_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        "postrun.store.json_files.read_optional",
-        lambda _, name: {"urls": ["c://"]} if name == "notify.local" else None,
+        "postrun.store.configuration._load_own",
+        lambda name: {"urls": ["c://"]} if name == "notify.local" else None,
     )
     assert configuration.notify_urls() == ["c://"]
     monkeypatch.setenv("POSTRUN_NOTIFY_URLS", " a://x\n b://y ")
@@ -349,7 +349,7 @@ def test_a_broken_file_of_addresses_notifies_nobody_and_shows_nothing(
     def broken(*_: object) -> None:
         raise Invalid("notify.local.json", "a list", f"'{SECRET}'")
 
-    monkeypatch.setattr("postrun.store.json_files.read_optional", broken)
+    monkeypatch.setattr("postrun.store.configuration._load_own", broken)
     notifier = notify.notifier_for(local, shown_lines.append)
     notifier.notify(state_event("bench", TAG, DEAD))
     notifier.close()
