@@ -565,7 +565,7 @@ def test_the_workstations_to_watch(
     listed: list[tuple[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("postrun.store.json_files.read_optional", lambda *_: own)
+    monkeypatch.setattr("postrun.store.configuration._load_own", lambda _: own)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert configuration.workstations() == listed

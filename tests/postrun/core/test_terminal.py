@@ -40,7 +40,17 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
         ([], ["rebuild: 0 failures .*"]),
         (["-q"], []),
         (["--quiet"], []),
-        (["-v"], [TIME + "wrote .*csv", TIME + "wrote .*md", TIME + "rebuild: 0 failures .*"]),
+        (
+            ["-v"],
+            [
+                TIME + "wrote .*workspace_record.json",
+                TIME + "wrote .*csv",
+                TIME + "wrote .*workspace_record.json",
+                TIME + "wrote .*md",
+                TIME + "wrote .*workspace_record.json",
+                TIME + "rebuild: 0 failures .*",
+            ],
+        ),
     ],
 )
 def test_a_flag_decides_how_much_a_script_says(
