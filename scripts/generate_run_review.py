@@ -148,9 +148,12 @@ def _no_windows(path: str | None, problem: str) -> Json:
 
 def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Json:
     """Return the run beside the one before it. Without a report (None), nothing was measured."""
-    rows = registry_rows.read(run_paths.root, registry_rows.load_policy()).rows
+    root = run_paths.root
+    policy = registry_rows.load_policy()
+    rows = registry_rows.read(root, policy).rows
     before = comparison.previous(rows, run_paths.run, audit["factor"])
-    tables.note_rows(run_paths.root, REGISTRY, [before] if before else [])
+    used_rows = [before] if before else []
+    tables.note_rows(root, REGISTRY, used_rows)
     if before is None:
         reason = "the factor is not known"
         if audit["factor"]:

@@ -53,13 +53,15 @@ def audit(request: RunRequest, run_paths: RunPaths) -> StepResult:
     catalogue = check_catalogue.checks()
     answers = record(facts, catalogue)
     document, written = page_files.write_formats(run_paths, ARTIFACT, answers)
-    if facts.has_summary and facts.ledger.value:
-        decision = facts.ledger.value[-1]
-        page.write(run_paths, decision, document["passed"])
-        written += (run_paths.path(page.SUMMARY),)
-    summary = _summary(document["checks"])
     passed = document["passed"]
-    return StepResult(summary, written, passed)
+    decisions = facts.ledger.value
+    if facts.has_summary and decisions:
+        newest = decisions[-1]
+        page.write(run_paths, newest, passed)
+        summary_path = run_paths.path(page.SUMMARY)
+        written += (summary_path,)
+    checks = document["checks"]
+    return StepResult(_summary(checks), written, passed)
 
 
 def matched(catalogue: Catalogue) -> Catalogue:

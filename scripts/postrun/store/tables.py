@@ -25,7 +25,9 @@ def read_table(root: Path, name: str) -> Rows:
     Raises Missing for a file that cannot be read, Invalid for one that is not as it was recorded.
     """
     path = locations.workspace_path(root, name)
-    if not disk.is_present(path) or _is_foreign(path, name):
+    if not disk.is_present(path):
+        return []
+    if _is_foreign(path, name):
         return []
     workspace = RunPaths.of_workspace(root)
     content = disk.read(path)
@@ -38,8 +40,9 @@ def read_recorded(root: Path, name: str) -> Rows | None:
     workspace = RunPaths.of_workspace(root)
     if not _is_recorded(workspace, name):
         return None
+    path = workspace.path(name)
     with suppress(Invalid, Missing):
-        if disk.is_file(workspace.path(name)):
+        if disk.is_file(path):
             return read_table(root, name)
     return None
 
@@ -147,7 +150,9 @@ def _report_changed_rows(
 ) -> None:
     """Show which rows of a table on disk were changed since it was written."""
     path = workspace.path(name)
-    if not _is_recorded(workspace, name) or not disk.is_file(path):
+    if not _is_recorded(workspace, name):
+        return
+    if not disk.is_file(path):
         return
     content = disk.read(path)
     if records.is_as_written(workspace, name, path, content):
