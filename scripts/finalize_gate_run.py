@@ -171,6 +171,7 @@ def _record(
     """Return the ledger's row for this decision, and whether it is new; update the view."""
     root, run = run_paths.root, run_paths.run
     records.check_ledger(root)
+    records.begin(run_paths)
     row = ledger.decision(root, run)
     is_new = row is None or _differs(row, decision, given_reasons)
     if row is None or is_new:

@@ -129,6 +129,7 @@ STEPS = (
         "factor-registry",
         (
             "run_detection",
+            "evidence_manifest",
             "production_gates_report",
             "governance_audit_check",
             "governance_remediation_plan",
@@ -136,6 +137,11 @@ STEPS = (
         ("factor_experiment_registry", "factor_experiment_leaderboard"),
         update_factor_experiment_registry.register,
         "score the run and put it into the registry",
+        # A table that is gone or changed is made again from every run folder.
+        reads_prior=(
+            *("run_detection", "evidence_manifest", "production_gates_report"),
+            *("governance_audit_check", "governance_remediation_plan"),
+        ),
     ),
     Step(
         "9",
@@ -155,6 +161,7 @@ STEPS = (
         "turn the queue into commands that can be run",
         needs_run=False,
         reads_prior=(
+            "evidence_manifest",
             "production_gates_report",
             "context",
             "preflight",
@@ -182,7 +189,7 @@ STEPS = (
         needs_run=False,
         # Whatever is lacking or out of date is an answer of this step, never a reason to skip it.
         reads_prior=(
-            *("run_detection", "evidence_manifest"),
+            *("run_detection", "evidence_manifest", "production_gates_report"),
             *("governance_audit_check", "governance_remediation_plan"),
             *("factor_experiment_registry", "factor_experiment_leaderboard"),
             *("factor_candidate_queue", "next_run_plan"),

@@ -44,6 +44,10 @@ CHANGES: dict[str, Callable[[Documents], None] | None] = {
     "later": spoiled.in_many_ways,
 }
 LAST = "later"
+# What proves that the other files are as they were recorded: every step asks it.
+PROOF = {"closing_record", "workspace_record", "stage_ledger"}
+# A table that is gone is made again from the run folders: the step writes the same.
+MADE_AGAIN = {("run-review", "factor_experiment_registry")}
 Expected = Callable[[Step, str], dict[Path, bytes] | None]
 
 
@@ -65,6 +69,11 @@ class Workspace:
         for artifact in step.writes:
             for tag in copy.runs:
                 copy.remove(artifact, tag)
+        # Records of a ledger that is gone would be refused.
+        if "stage_ledger" in step.writes:
+            for tag in copy.runs:
+                copy.remove("closing_record", tag)
+                copy.remove("workspace_record", tag)
         return copy
 
     def run(self, step: Step, tag: str) -> dict[Path, bytes] | None:
@@ -98,7 +107,7 @@ class Workspace:
         for other in self.runs:
             named = {*step.reads, *step.reads_prior} if other == tag else {*step.reads_prior}
             of_workspace = {name for name in step.reads if is_of_workspace(name)}
-            for artifact in ARTIFACTS.keys() - named - of_workspace:
+            for artifact in ARTIFACTS.keys() - named - of_workspace - PROOF:
                 if not is_of_project(artifact):
                     self.remove(artifact, other)
 
@@ -176,7 +185,12 @@ def test_a_step_needs_no_file_that_it_does_not_name(
         assert written == expected(step, tag), f"{step.name} of {tag} writes something else"
 
 
-READS = [(step, artifact) for step in STEPS for artifact in (*step.reads, *step.reads_prior)]
+READS = [
+    (step, artifact)
+    for step in STEPS
+    for artifact in (*step.reads, *step.reads_prior)
+    if (step.name, artifact) not in MADE_AGAIN
+]
 
 
 @pytest.mark.parametrize(

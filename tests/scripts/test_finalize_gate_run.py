@@ -472,7 +472,7 @@ def test_hostile_words_change_nothing_but_their_own_cell(home: Home, local: Path
         assert "\x1b" not in text
         assert "\n# no" not in text
     (line,) = [line for line in view.splitlines() if line.startswith("| 2026-02-21 |")]
-    assert line.replace(r"\|", "").count("|") == 10
+    assert line.replace(r"\|", "").count("|") == 11
     assert "<" not in line
     assert "](" not in line.replace(r"\]", "")
     assert rows(local)[0]["owner"] == HOSTILE

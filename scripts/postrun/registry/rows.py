@@ -104,7 +104,7 @@ def read_facts(run_paths: RunPaths) -> Row:
     name = run_paths.name
     report = None
     if run_paths.gate:
-        report = documents.read_optional(run_paths, "production_gates_report")
+        report = documents.read(run_paths, "production_gates_report")
     audit = documents.read(run_paths, "governance_audit_check")
     plan = documents.read(run_paths, "governance_remediation_plan")
     detection = documents.read_optional(run_paths, "run_detection") or {}

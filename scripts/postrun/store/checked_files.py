@@ -94,6 +94,9 @@ def manifest_digests(run_paths: RunPaths) -> evidence.FileDigests | None:
     """Return what the manifest lists; None before there is one. Raises Invalid."""
     path = run_paths.path("evidence_manifest")
     if not disk.is_present(path):
+        # Without it no file of a run that was decided on could be told from an edited one.
+        if ledger.decision(run_paths.root, run_paths.run) is not None:
+            raise Invalid(path, "the manifest of the decision", "nothing there", _SYNC)
         return None
     content = disk.read(path)
     known_content, listed = _manifests.get(path, (None, None))

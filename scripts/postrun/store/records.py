@@ -385,6 +385,18 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
         disk.replace(output.path, output.content)
 
 
+def begin(run_paths: RunPaths) -> None:
+    """Write the record of a run that has none yet.
+
+    What an earlier release copied here is decided on now: from then on a record must be there.
+    """
+    record = load(run_paths)
+    if record.content or disk.writes_nothing() or not is_believed(record):
+        return
+    _begin(record)
+    record.put({})
+
+
 def _begin(record: Record) -> None:
     """Keep a record beside that was changed since it was closed, and begin a new one.
 

@@ -57,6 +57,15 @@ def test_a_manifest_other_than_the_decision_s_is_refused(
         checked_files.manifest_digests(run_paths)
 
 
+def test_without_its_manifest_nothing_of_a_closed_run_is_read(
+    closed: tuple[Workspace, RunPaths],
+) -> None:
+    _, run_paths = closed
+    run_paths.path("evidence_manifest").unlink()
+    with pytest.raises(Invalid, match="expected the manifest of the decision, found nothing"):
+        checked_files.read_evidence(run_paths, run_paths.path("production_gates_report"))
+
+
 def test_what_a_run_may_lack_is_empty(closed: tuple[Workspace, RunPaths]) -> None:
     _, run_paths = closed
     command = run_paths.path("command")
