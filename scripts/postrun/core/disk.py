@@ -207,6 +207,8 @@ def is_present(path: Path) -> bool:
     with report_read_errors(path):
         try:
             path.stat()
+        except NotADirectoryError:
+            return False
         except FileNotFoundError:
             for place in (path, *path.parents):
                 behind_links(place)

@@ -21,6 +21,7 @@ from postrun.monitor.states import (
     seconds_left,
 )
 from postrun.remote.snapshots import HostSnapshot, RunSnapshot
+from postrun.store import run_folders
 
 # Asks the workstation about these tags, and for the run folders from a name on.
 Poll = Callable[[Sequence[str], str], HostSnapshot]
@@ -164,9 +165,7 @@ class HostMonitor:
         """
         request = monitor.request
         tag = run_names.folder_tag(monitor.tag)
-        runs_folder = self.request.root / locations.RUNS
-        local_runs = runs_folder.glob(f"*_{tag}")
-        folders = {path.name for path in local_runs}
+        folders = set(run_folders.list_folders(self.request.root))
         folders.update(self.shared_places)
         if monitor.snapshot:
             folders.update(monitor.snapshot.runs)
