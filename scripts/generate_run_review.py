@@ -125,7 +125,11 @@ def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
     if report is None:
         return _no_windows(None, "there is no gate report that names the table")
     named = values.member(report, "wf_stress", "summary_csv")
-    path = evidence.local_path(locations.GATES, run_paths.gate, named)
+    path = evidence.local_path(
+        locations.GATES,
+        run_paths.gate,
+        named,
+    )
     # Only what the manifest lists was compared with the workstation.
     listed = FileDigests.from_manifest(manifest).files
     if path is None or path not in listed:
