@@ -29,11 +29,13 @@ COVERAGE = ("--cov", "--cov-fail-under=98")
 # Another tenth each night; it prints its seed.
 TODAY = str(datetime.now(UTC).toordinal())
 FAULTS = ("tests/fault_matrix.py", "--sample", "0.1", "--seed", TODAY)
+TAMPERING = ("tests/tamper_matrix.py", "--shard", "1/10", "--seed", TODAY)
 CHECKS = {
     "style, types, docs, schemas": ("sh", ".ci/check"),
     "tests": (*PYTEST, *COVERAGE, "-m", "not nightly"),
     "nightly tests": (*PYTEST, "-m", "nightly"),
     "a tenth of the fault matrix": (sys.executable, *FAULTS),
+    "a tenth of the tamper matrix": (sys.executable, *TAMPERING),
     "100 closings, 16 at a time": (sys.executable, "tests/closing_stress.py"),
     "3,000 changed files": (sys.executable, "tests/mutations.py", "--seed", TODAY),
 }

@@ -213,6 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(*chosen, sep="\n")
             return 0
         answers = ask_all(made, chosen)
+    print(f"seed {args.seed}, part {args.shard}")
     return show(answers, time.monotonic() - started)
 
 
