@@ -178,7 +178,7 @@ def _last_of_run(chosen_steps: Sequence[Step]) -> Step | None:
     """
     last = None
     for step in chosen_steps:
-        homes = {ARTIFACTS[name].home for name in step.writes}
+        homes = {ARTIFACTS[name].home for name in step.writes if name in ARTIFACTS}
         writes_in_run = Home.RUN in homes or Home.GATE in homes
         if writes_in_run and _scope(step) == cli.WORKSPACE:
             last = step

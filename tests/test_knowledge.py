@@ -93,7 +93,7 @@ def test_pairs_of_flows_at_once_lose_nothing(remote: Path, local: Path) -> None:
         # While the first is closed, the second is on its way: the handoff says so, and no more.
         assert {flow.returncode for flow in flows} == {0}, told
         assert not [words for words in told if "refused" in words or "Traceback" in words]
-    assert sorted(row["decision_tag"] for row in ledger.read_rows(local)) == sorted(tags)
+    assert sorted(row["decision_tag"] for row in ledger.decisions(local).values()) == sorted(tags)
     assert ledger.verify(local) == []
     table = locations.workspace_path(local, "factor_experiment_registry").read_text().splitlines()
     assert len(table) == 1 + len(tags)
@@ -122,7 +122,7 @@ def test_an_archive_is_taken_in(local: Path, capfd: pytest.CaptureFixture[str]) 
     assert conductor.main([*last, *workspace]) == 0
     registry = locations.workspace_path(local, "factor_experiment_registry").read_text()
     assert len(registry.splitlines()) == 1 + ARCHIVED
-    assert len(ledger.read_rows(local)) == ARCHIVED
+    assert len(ledger.decisions(local)) == ARCHIVED
     assert "ready" in capfd.readouterr().err
 
 

@@ -235,8 +235,10 @@ def test_a_run_in_order_passes_every_check(
     assert closed.audit() == 0
     told = capsys.readouterr()
     assert told.err == f"audit: all {len(audit.CHECKS)} checks passed\n"
+    summary = closed.made.gate_dir(closed.local) / "production_gates_final_summary.md"
     assert told.out.splitlines() == [
-        str(closed.run / f"governance_audit_check.{kind}") for kind in ("json", "md")
+        *(str(closed.run / f"governance_audit_check.{kind}") for kind in ("json", "md")),
+        str(summary),
     ]
     document = closed.document()
     assert document["passed"] is True
@@ -547,12 +549,12 @@ def test_it_works_alone_from_any_folder_without_a_detection(
     assert checker.main(["--run-dir", run, "--report-json", report, "--local-root", ".."]) == 0
 
 
-def test_without_a_manifest_the_files_that_are_there_are_asked(
-    close: Callable[..., Closed],
+def test_without_its_manifest_a_decided_run_is_not_audited(
+    close: Callable[..., Closed], capsys: pytest.CaptureFixture[str]
 ) -> None:
     closed = close(Spoil("", local=lambda closed: (closed.run / "evidence_manifest.json").unlink()))
-    assert closed.audit() == 1
-    assert closed.answers("fail") == {"evidence_unchanged", "ledger_row_present"}
+    assert closed.audit() == 4
+    assert "expected the manifest of the decision, found nothing there" in capsys.readouterr().err
 
 
 def test_a_pass_in_the_ledger_needs_gates_that_pass(close: Callable[..., Closed]) -> None:

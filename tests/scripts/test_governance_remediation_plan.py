@@ -165,7 +165,9 @@ def test_a_broken_audit_is_refused(
     path = run / "governance_audit_check.json"
     path.write_text(path.read_text().replace('"answer": "pass"', '"answer": "perhaps"', 1))
     assert plan(local) == 4
-    assert "perhaps" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "governance_audit_check.json: expected the file that closing_record.json lists" in said
+    assert "make it again: make governance-audit TAG=" in said
 
 
 def test_planning_twice_changes_no_byte(

@@ -340,11 +340,18 @@ def test_what_lay_here_before_the_first_sync_is_kept_aside(flow: Flow) -> None:
     assert {row["path"]: row["sha256"] for row in flow.manifest()["files"]} == expected
 
 
-def test_a_broken_manifest_is_refused(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_manifest_is_kept_and_made_again(
+    flow: Flow, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert flow() == 0
-    (flow.local / RUN_PATH / "evidence_manifest.json").write_text("{")
-    assert flow("--accept-changed-evidence", "why not") == 4
-    assert "evidence_manifest.json: expected a JSON document" in last_line_of(capsys)
+    path = flow.local / RUN_PATH / "evidence_manifest.json"
+    before = json.loads(path.read_bytes())
+    path.write_text("{")
+    assert flow() == 0
+    (kept,) = path.parent.glob("evidence_manifest.*-*.json")
+    assert kept.read_text() == "{"
+    assert f"kept as {kept.name}" in capsys.readouterr().err
+    assert json.loads(path.read_bytes())["files"] == before["files"]
 
 
 def test_another_gate_folder_is_changed_evidence(

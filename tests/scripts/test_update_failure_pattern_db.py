@@ -287,15 +287,18 @@ def test_refusals(
     assert not locations.workspace_path(archive.root, TABLE).exists()
 
 
-def test_a_table_edited_by_hand_is_refused(
+def test_a_table_edited_by_hand_is_made_again(
     archive: Archive, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive.close(A, "momentum", failed=("exit_code_zero",))
     tally(archive, A)
     path = locations.workspace_path(archive.root, TABLE)
-    path.write_text(path.read_text().replace("recurrence", "times"))
-    assert tally(archive, A) == 4
-    assert "expected the columns" in capsys.readouterr().err
+    before = path.read_text()
+    path.write_text(before.replace("exit_code_zero", "audit_passed"))
+    assert tally(archive, A) == 0
+    assert path.read_text() == before
+    (kept,) = path.parent.glob("failure_patterns.edited-*.csv")
+    assert f"it was changed since it was written; kept as {kept.name}" in capsys.readouterr().err
 
 
 def test_dry_run_writes_nothing(archive: Archive) -> None:
