@@ -204,7 +204,10 @@ def check(root: Path) -> None:
     faults = _faults(root, chain)
     if faults:
         expected = "an unbroken chain of rows"
-        raise Invalid(_path(root), expected, faults[0], RESTORE)
+        hint = RESTORE
+        if not chain.faults:
+            hint += "; where only the view was edited, delete the block with its marks"
+        raise Invalid(_path(root), expected, faults[0], hint)
 
 
 def append(
