@@ -25,6 +25,7 @@ from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history
 from postrun.registry import closed_runs
+from postrun.registry.rows import load_policy
 from postrun.store import (
     configuration,
     documents,
@@ -251,11 +252,14 @@ def _decisions_without_folder(workspace: Workspace) -> Iterator[str]:
             yield f"{folder} was closed, and no row decides on it"
 
 
-def _changed_runs(workspace: Workspace) -> Iterable[str]:
+def _changed_runs(workspace: Workspace) -> Iterator[str]:
     rows = {row["run"]: row for row in workspace.registry}
-    refusals = closed_runs.find_changed(workspace.root, rows)
+    changed = closed_runs.find_changed(workspace.root, rows, load_policy())
     paths = RunPaths.of_workspace(workspace.root)
-    return map(paths.without_root, refusals.values())
+    for error in changed.errors.values():
+        yield paths.without_root(error)
+    for run in sorted(changed.rows):
+        yield f"the row of {run} does not follow from the run"
 
 
 Find = Callable[[Workspace], Iterable[str]]

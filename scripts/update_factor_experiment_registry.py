@@ -20,13 +20,13 @@ from operator import itemgetter
 from pathlib import Path
 
 from postrun import cli
-from postrun.core import step_notes, terminal
+from postrun.core import disk, locations, step_notes, terminal
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import gates
 from postrun.registry import closed_runs, rows
 from postrun.registry.rows import REGISTRY, Policy, load_policy, score_row
-from postrun.store import page_files, run_folders, tables
+from postrun.store import page_files, records, run_folders, tables
 from postrun.store.tables import Row, Rows
 
 LEADERBOARD = "factor_experiment_leaderboard"
@@ -47,6 +47,10 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     known: Rows = []
     if registered.was_recorded:
         known = registered.rows
+    changed = closed_runs.find_changed(root, by_run, policy, run)
+    if changed.rows:
+        _keep_table(root, changed.rows)
+        by_run.update(changed.rows)
     written = _write(root, by_run.values(), known, policy, run)
     runs = terminal.counted(len(by_run), "run")
     summary = f"{row['decision']}, score {row['total']:.1f}; {runs}"
@@ -55,11 +59,19 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     if rescored:
         again = terminal.counted(rescored, "row")
         summary += f"; the policy changed, {again} scored again"
-    changed = closed_runs.find_changed(root, by_run, run)
-    changed |= registered.errors
-    changed.pop(run, None)
-    caution = _caution(changed)
+    errors = changed.errors | registered.errors
+    errors.pop(run, None)
+    caution = _caution(errors)
     return StepResult(summary, written, caution=caution)
+
+
+def _keep_table(root: Path, changed_rows: dict[str, Row]) -> None:
+    """Keep a table beside some of whose rows do not follow from their runs, and name these."""
+    path = locations.workspace_path(root, REGISTRY)
+    content = disk.read(path)
+    disk.keep_beside(path, content, "edited", records.CHANGED)
+    runs = ", ".join(sorted(changed_rows))
+    terminal.error(f"{path}: rows that had been changed: {runs}")
 
 
 def _by_run(

@@ -5,14 +5,16 @@ every run is read.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from postrun.core import disk, locations, step_notes
 from postrun.core.locations import RunPaths
 from postrun.registry import rows
+from postrun.registry.rows import Policy
 from postrun.store import json_files, run_folders
 from postrun.store.tables import Row
 
@@ -28,12 +30,22 @@ _FILES = (
 )
 
 
+@dataclass
+class Changed:
+    """What is not as it was recorded."""
+
+    errors: dict[str, str] = field(default_factory=dict)  # by run: why it cannot be read
+    rows: dict[str, Row] = field(default_factory=dict)  # by run: what its row must be
+
+
 def find_changed(
     root: Path,
     registered: Mapping[str, Row],
+    policy: Policy,
     just_read: str = "",
-) -> dict[str, str]:
-    """Return the runs of the registry that are not as they were recorded, and why.
+) -> Changed:
+    """Return the runs that are not as they were recorded, and the rows that do not follow from
+    their run.
 
     The caller may have just read one of them.
     """
@@ -45,22 +57,47 @@ def find_changed(
         # Folders of runs that an earlier release closed could be moved away.
         if not disk.is_folder(run_paths.path("run_detection").parent):
             continue
-        present[run] = _fingerprint(run_paths)
+        present[run] = _fingerprint(run_paths, row)
         if known.get(run) != present[run] and run != just_read:
             to_read.append(run)
-    with step_notes.unnoted():
-        _, errors = run_folders.read_all(root, to_read, partial(rows.read_run, root))
-    unchanged = {run: value for run, value in present.items() if run not in errors}
+    changed = _compare(root, registered, policy, to_read)
+    not_as_recorded = changed.errors.keys() | changed.rows.keys()
+    unchanged = {run: value for run, value in present.items() if run not in not_as_recorded}
     if unchanged != known and not disk.writes_nothing():
         # Whoever cannot write it reads the runs again.
         with suppress(OSError):
             _write(root / _CACHE, json_files.encode(unchanged, indent=None))
-    return errors
+    return changed
 
 
-def _fingerprint(run_paths: RunPaths) -> str:
-    """Return a digest of sizes and times; no program sets the time of the last change (ctime)."""
+def _compare(
+    root: Path,
+    registered: Mapping[str, Row],
+    policy: Policy,
+    runs: Sequence[str],
+) -> Changed:
+    """Read runs again, and compare their rows with those of the registry."""
+    changed = Changed()
+    read_one = partial(rows.read_run, root)
+    with step_notes.unnoted():
+        facts, changed.errors = run_folders.read_all(root, runs, read_one)
+    for run, facts_of_run in facts.items():
+        row = rows.score_row(root, facts_of_run, policy)
+        if row != registered[run]:
+            changed.rows[run] = row
+    return changed
+
+
+def _fingerprint(run_paths: RunPaths, row: Row) -> str:
+    """Return a digest of the row, and of sizes and times of what it is made from.
+
+    No program sets the time of the last change (ctime).
+    """
     facts: list[object] = []
+    for value in row.values():
+        is_number = isinstance(value, int | float)
+        # A number of a table may be read as 70.0 where 70 was computed.
+        facts.append(float(value) if is_number else value)
     for name in _FILES:
         try:
             found = os.stat(run_paths.path(name))  # noqa: PTH116  (called six times a run)
@@ -69,7 +106,7 @@ def _fingerprint(run_paths: RunPaths) -> str:
         else:
             facts += [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
     text = repr(facts)
-    digest = disk.content_digest(text.encode())
+    digest = disk.content_digest(text.encode(errors="backslashreplace"))
     return digest[:32]
 
 

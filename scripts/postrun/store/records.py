@@ -565,7 +565,8 @@ def _lines_about(run_paths: RunPaths) -> list[str]:
 def settle_workspace(root: Path) -> None:
     """Close the workspace's record when a step is done. Raises Missing."""
     record = _workspace_record(root)
-    if not record.can_be_closed:
+    # What nothing was written into stays as it is, whatever was added to the ledger since.
+    if not record.can_be_closed or not record.is_open:
         return
     settled = {**_settled(record), "ledger": _ledger_head(root), "open": False}
     if settled != record.document:

@@ -6,7 +6,11 @@ import pytest
 
 from harness import factory
 from harness.workspace import Workspace
+from postrun.core import disk
 from postrun.registry import closed_runs, rows
+from postrun.registry.closed_runs import Changed
+
+POLICY = rows.load_policy()
 
 
 @pytest.fixture
@@ -37,12 +41,33 @@ def test_unchanged_runs_are_not_read_again(
     closed: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registered = {row["run"]: row for row in rows.read(closed.local, rows.load_policy()).rows}
-    assert closed_runs.find_changed(closed.local, registered, "") == {}
+    assert closed_runs.find_changed(closed.local, registered, POLICY) == Changed()
     read = []
     monkeypatch.setattr(rows, "read_run", lambda _root, run: read.append(run))
-    assert closed_runs.find_changed(closed.local, registered, "") == {}
+    assert closed_runs.find_changed(closed.local, registered, POLICY) == Changed()
     assert read == []
     for cache in (closed.local / "audit/.cache").iterdir():
         cache.unlink()
-    closed_runs.find_changed(closed.local, registered, "")
+    closed_runs.find_changed(closed.local, registered, POLICY)
     assert len(read) == 2
+
+
+def test_a_row_that_was_changed_with_its_record_is_made_again(
+    closed: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = closed.local / "audit/factor_registry/factor_experiment_registry.csv"
+    record = closed.local / "audit/workspace_record.json"
+    before = table.read_bytes()
+    record.write_text(
+        record.read_text().replace(
+            disk.content_digest(before),
+            disk.content_digest(before.replace(b"reject_or_research", b"promote_candidate")),
+        )
+    )
+    table.write_bytes(before.replace(b"reject_or_research", b"promote_candidate"))
+    capsys.readouterr()
+    assert closed.close("one") == 0
+    assert table.read_bytes() == before
+    said = capsys.readouterr().err
+    assert "rows that had been changed: 2026-02-21_031500_production_gates_two" in said
+    assert len(list(table.parent.glob("factor_experiment_registry.edited-*.csv"))) == 1
