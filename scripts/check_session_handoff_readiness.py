@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import disk, locations
+from postrun.core import disk, locations, step_notes
 from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -68,7 +68,7 @@ class Workspace:
     queue: Rows
     patterns: Rows
     plan: Row
-    artifacts: dict[str, set[str]]  # run folder -> which of `_BEGUN` it has
+    artifacts: dict[str, list[str]]  # run folder -> which of `_BEGUN` it has
     faults: list[str]
 
     @property
@@ -102,17 +102,29 @@ def _read_workspace(root: Path) -> Workspace:
             faults.append(str(error))
             return None
 
+    decisions = attempt(ledger.decisions, root) or {}
+    artifacts = _list_artifacts(root)
+    ledger_path = locations.workspace_path(root, "stage_ledger")
+    _note(RunPaths.of_workspace(root).relative(ledger_path), decisions)
+    _note(locations.RUNS, artifacts)
     return Workspace(
         root=root,
-        decisions=attempt(ledger.decisions, root) or {},
+        decisions=decisions,
         rules=configuration.load("handoff"),
         registry=attempt(_read_checked, root, REGISTRY) or [],
         queue=attempt(_read_checked, root, QUEUE) or [],
         patterns=attempt(_read_checked, root, PATTERNS) or [],
         plan=attempt(documents.read_optional, RunPaths.of_workspace(root), PLAN) or {},
-        artifacts=_list_artifacts(root),
+        artifacts=artifacts,
         faults=faults,
     )
+
+
+def _note(path: str, facts: Mapping[str, Any]) -> None:
+    """Note what is known of each run as an input of this step."""
+    text = repr(sorted(facts.items()))
+    digest = disk.content_digest(text.encode(errors="backslashreplace"))
+    step_notes.note(path, digest, len(facts))
 
 
 def _read_checked(root: Path, name: str) -> Rows:
@@ -124,19 +136,20 @@ def _read_checked(root: Path, name: str) -> Rows:
     if not disk.is_present(locations.workspace_path(root, name)):
         return []
     rows = tables.read_existing(root, name)
+    tables.note_rows(root, name, rows)
     for row in rows:
         json_files.check(row, name, locations.workspace_path(root, name))
     return rows
 
 
-def _list_artifacts(root: Path) -> dict[str, set[str]]:
+def _list_artifacts(root: Path) -> dict[str, list[str]]:
     """Return for each run folder which of the artifacts of a closing it has."""
     paths = RunPaths.of_workspace(root)
     names = {paths.path(artifact).name: artifact for artifact in _BEGUN}
     artifacts = {}
     for folder in run_folders.list_folders(root):
         files = run_folders.list_files(root, folder)
-        artifacts[folder] = {names[file] for file in files & names.keys()}
+        artifacts[folder] = sorted(names[file] for file in files & names.keys())
     return artifacts
 
 

@@ -158,7 +158,7 @@ def _check_current(workspace: RunPaths, plan: Json) -> None:
         if disk.is_present(path):
             present = disk.sha256(path)
         if present != digest:
-            expected = f"a plan made from the present {path.name}"
+            expected = f"a plan made from the present {workspace.relative(path)}"
             raise Invalid(plan_path, expected, "an older one", _AGAIN)
 
 

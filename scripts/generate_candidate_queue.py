@@ -16,7 +16,7 @@ Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry or the policy is 
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postrun import cli
 from postrun.core import disk, locations, terminal
@@ -116,6 +116,14 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
     factors = terminal.counted(len(candidates), "factor")
     summary = f"{len(queue)} of {factors} queued, mode {policy.mode}"
     return StepResult(summary, (path, page))
+
+
+def rank_as_before(request: RunRequest, workspace: RunPaths) -> StepResult:
+    """Write the queue in the mode in which it was written before. Raises Missing, Invalid."""
+    modes = {row["mode"] for row in tables.read_unproven(request.root, QUEUE)}
+    if len(modes) == 1:
+        request = replace(request, mode=modes.pop())
+    return rank(request, workspace)
 
 
 def make_candidates(registry: Rows, policy: Policy) -> Rows:

@@ -27,7 +27,7 @@ from postrun.decide.planning import RemoteFiles, Source
 from postrun.planner import commands
 from postrun.planner.commands import PLAN, QUEUE, REGISTRY
 from postrun.remote.workstation import open_workstation
-from postrun.store import documents, page_files, tables
+from postrun.store import documents, json_files, page_files, tables
 from postrun.store.tables import Row, Rows
 
 # In words when one or two commands are all blocked.
@@ -57,18 +57,48 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
     for row, source, tag in zip(queue, sources, tags, strict=False):
         command = commands.make_command(row, source, tag, remote_files)
         planned.append(command)
-    made_from = {}
-    for name in (QUEUE, REGISTRY):
-        table = locations.workspace_path(root, name)
-        made_from[name] = disk.sha256(table)
     document = {
-        "made_from": made_from,
+        "made_from": _made_from(root),
         "workstation_answered": remote_files is not None,
         "commands": planned,
     }
     paths = _write(root, document)
     summary = _summary(planned)
     return StepResult(summary, paths)
+
+
+def plan_with_former_answers(request: RunRequest, workspace: RunPaths) -> None:
+    """Plan again without the workstation: its answers and the tags are those of the plan.
+
+    Raises Missing, Invalid.
+    """
+    root = request.root
+    former = json_files.try_load(workspace.path(PLAN)).members
+    queue = tables.read_existing(root, QUEUE)
+    tables.note_rows(root, QUEUE, queue)
+    registry = tables.read_existing(root, REGISTRY)
+    tables.note_rows(root, REGISTRY, registry)
+    planned = []
+    for row, command in zip(queue, former.get("commands", []), strict=False):
+        source = _read_source(request, row)
+        made = commands.make_command(row, source, command["tag"], remote_files=None)
+        answers = {name: command[name] for name in ("blocked_by", "unchecked")}
+        planned.append({**made, **answers})
+    document = {
+        "made_from": _made_from(root),
+        "workstation_answered": former.get("workstation_answered"),
+        "commands": planned,
+    }
+    _write(root, document)
+
+
+def _made_from(root: Path) -> Row:
+    """Return the digests of the tables from which a plan is made."""
+    digests = {}
+    for name in (QUEUE, REGISTRY):
+        table = locations.workspace_path(root, name)
+        digests[name] = disk.sha256(table)
+    return digests
 
 
 def _read_source(request: RunRequest, row: Row) -> Source:

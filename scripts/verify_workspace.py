@@ -19,6 +19,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import check_session_handoff_readiness
+import generate_candidate_queue
+import generate_next_run_plan
 import update_factor_experiment_registry
 import update_failure_pattern_db
 from postrun import cli
@@ -39,6 +42,9 @@ COMPUTATIONS = Computations(
     of_tables=[
         ("factor-registry", update_factor_experiment_registry.rebuild),
         ("failure-patterns", update_failure_pattern_db.rebuild),
+        ("candidate-queue", generate_candidate_queue.rank_as_before),
+        ("next-run-plan", generate_next_run_plan.plan_with_former_answers),
+        ("handoff-readiness", check_session_handoff_readiness.hand_over),
     ],
 )
 OUTPUT = "workspace_verification"

@@ -77,7 +77,7 @@ def harness(tmp_path: Path) -> Harness:
         (Ended(1, "", "Traceback (most recent call last):\nKeyError: 1\n"), "a traceback: Key"),
         (Ended(4, "", f"x: found a\n{mutating.MARK}\n"), "more than one line"),
         (Ended(4, "", "x: found \x1b[31m\n"), "control characters"),
-        (Ended(4, "", f"x: found {'a' * 5000}\n"), "a message of 5009 characters"),
+        (Ended(4, "", f"x: found {'a' * 9000}\n"), "a message of 9009 characters"),
         (Ended(0, "\x1b[31m\n", ""), "control characters on stdout"),
         (Ended(4, "", ""), "without a word"),
     ],
