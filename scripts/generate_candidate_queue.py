@@ -105,14 +105,17 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
         row.update(sources)
         del row["qualifies"]
     path = tables.write_table(request.root, QUEUE, queue)
-    facts = {
+    content = {
+        "rows": queue,
+        "parts": PARTS,
         "left_out": left_out[:_MOST_LEFT_OUT],
         "more": len(left_out[_MOST_LEFT_OUT:]),
         "slots": policy.slots,
         "nameless": sum(row["factor"] is None for row in rows),
+        **sources,
     }
-    content = {"rows": queue, "parts": PARTS, **sources, **facts}
-    page = page_files.write(RunPaths.of_workspace(request.root), QUEUE, ".md", content)
+    workspace = RunPaths.of_workspace(request.root)
+    page = page_files.write(workspace, QUEUE, ".md", content)
     factors = terminal.counted(len(candidates), "factor")
     summary = f"{len(queue)} of {factors} queued, mode {policy.mode}"
     return StepResult(summary, (path, page))
@@ -120,9 +123,12 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
 
 def rank_as_before(request: RunRequest, workspace: RunPaths) -> StepResult:
     """Write the queue in the mode in which it was written before. Raises Missing, Invalid."""
-    modes = {row["mode"] for row in tables.read_unproven(request.root, QUEUE)}
+    former = tables.read_unproven(request.root, QUEUE)
+    modes = {row["mode"] for row in former}
+    # Every row holds the mode of the whole queue.
     if len(modes) == 1:
-        request = replace(request, mode=modes.pop())
+        mode = modes.pop()
+        request = replace(request, mode=mode)
     return rank(request, workspace)
 
 

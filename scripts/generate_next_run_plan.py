@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from postrun import cli
-from postrun.core import disk, locations, terminal
+from postrun.core import disk, terminal
 from postrun.core.errors import Invalid, Missing, Unreachable
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -40,10 +40,7 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
     A workstation that does not answer blocks nothing, but the plan says what was not checked.
     """
     root = request.root
-    queue = tables.read_existing(root, QUEUE)
-    tables.note_rows(root, QUEUE, queue)
-    registry = tables.read_existing(root, REGISTRY)
-    tables.note_rows(root, REGISTRY, registry)
+    queue, registry = _read_tables(root)
     sources = []
     for row in queue:
         source = _read_source(request, row)
@@ -57,12 +54,8 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
     for row, source, tag in zip(queue, sources, tags, strict=False):
         command = commands.make_command(row, source, tag, remote_files)
         planned.append(command)
-    document = {
-        "made_from": _made_from(root),
-        "workstation_answered": remote_files is not None,
-        "commands": planned,
-    }
-    paths = _write(root, document)
+    has_answered = remote_files is not None
+    paths = _write(root, planned, has_answered)
     summary = _summary(planned)
     return StepResult(summary, paths)
 
@@ -73,32 +66,27 @@ def plan_with_former_answers(request: RunRequest, workspace: RunPaths) -> None:
     Raises Missing, Invalid.
     """
     root = request.root
-    former = json_files.try_load(workspace.path(PLAN)).members
+    path = workspace.path(PLAN)
+    former = json_files.load(path, PLAN)
+    queue, _ = _read_tables(root)
+    planned = []
+    for row, command in zip(queue, former["commands"], strict=False):
+        source = _read_source(request, row)
+        tag = command["tag"]
+        made = commands.make_command(row, source, tag, remote_files=None)
+        for name in ("blocked_by", "unchecked"):
+            made[name] = command[name]
+        planned.append(made)
+    _write(root, planned, former["workstation_answered"])
+
+
+def _read_tables(root: Path) -> tuple[Rows, Rows]:
+    """Return queue and registry, which are inputs of the plan. Raises Missing, Invalid."""
     queue = tables.read_existing(root, QUEUE)
     tables.note_rows(root, QUEUE, queue)
     registry = tables.read_existing(root, REGISTRY)
     tables.note_rows(root, REGISTRY, registry)
-    planned = []
-    for row, command in zip(queue, former.get("commands", []), strict=False):
-        source = _read_source(request, row)
-        made = commands.make_command(row, source, command["tag"], remote_files=None)
-        answers = {name: command[name] for name in ("blocked_by", "unchecked")}
-        planned.append({**made, **answers})
-    document = {
-        "made_from": _made_from(root),
-        "workstation_answered": former.get("workstation_answered"),
-        "commands": planned,
-    }
-    _write(root, document)
-
-
-def _made_from(root: Path) -> Row:
-    """Return the digests of the tables from which a plan is made."""
-    digests = {}
-    for name in (QUEUE, REGISTRY):
-        table = locations.workspace_path(root, name)
-        digests[name] = disk.sha256(table)
-    return digests
+    return queue, registry
 
 
 def _read_source(request: RunRequest, row: Row) -> Source:
@@ -125,10 +113,23 @@ def _read_source(request: RunRequest, row: Row) -> Source:
         )
 
 
-def _write(root: Path, document: Row) -> tuple[Path, Path]:
+def _write(root: Path, planned: Rows, has_answered: bool) -> tuple[Path, Path]:
     """Write the plan and its page; return their paths."""
     workspace = RunPaths.of_workspace(root)
-    written = documents.write(workspace, PLAN, document)
+    made_from = {}
+    for name in (QUEUE, REGISTRY):
+        table = workspace.path(name)
+        made_from[name] = disk.sha256(table)
+    document = {
+        "made_from": made_from,
+        "workstation_answered": has_answered,
+        "commands": planned,
+    }
+    written = documents.write(
+        workspace,
+        PLAN,
+        document,
+    )
     lines = {}
     settings = {}
     for command in written["commands"]:
@@ -168,8 +169,10 @@ def _ask_workstation(request: RunRequest, sources: Iterable[Source]) -> RemoteFi
     for source in sources:
         needed = planning.needed_files(source)
         paths.update(needed)
+    needed_paths = sorted(paths)
     try:
-        return open_workstation(request).list_files(sorted(paths))
+        workstation = open_workstation(request)
+        return workstation.list_files(needed_paths)
     except (Unreachable, Missing, Invalid) as error:
         terminal.error(str(error))
         return None
@@ -177,7 +180,13 @@ def _ask_workstation(request: RunRequest, sources: Iterable[Source]) -> RemoteFi
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the plan of the workspace's queue."""
-    return cli.step_main(plan, __doc__, argv, needs_run=False, name="next-run-plan")
+    return cli.step_main(
+        plan,
+        __doc__,
+        argv,
+        needs_run=False,
+        name="next-run-plan",
+    )
 
 
 if __name__ == "__main__":

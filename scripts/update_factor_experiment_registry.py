@@ -48,21 +48,32 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     if registered.was_recorded:
         known = registered.rows
     changed = closed_runs.find_changed(root, by_run, policy, run)
-    if changed.rows:
-        _keep_table(root, changed.rows)
-        by_run.update(changed.rows)
-    written = _write(root, by_run.values(), known, policy, run)
-    runs = terminal.counted(len(by_run), "run")
-    summary = f"{row['decision']}, score {row['total']:.1f}; {runs}"
-    if row["approval"]:
-        summary += f"; {row['approval']}"
+    changed_rows = changed.rows
+    if changed_rows:
+        _keep_table(root, changed_rows)
+        by_run.update(changed_rows)
+    all_rows = by_run.values()
+    written = _write(root, all_rows, known, policy, run)
+    errors = changed.errors | registered.errors
+    errors.pop(run, None)
+    summary = _summary(row, len(by_run), rescored)
+    caution = _caution(errors)
+    return StepResult(summary, written, caution=caution)
+
+
+def _summary(row: Row, number: int, rescored: int) -> str:
+    """Return what became of the run, and of the rows of others."""
+    runs = terminal.counted(number, "run")
+    decision = row["decision"]
+    score = row["total"]
+    summary = f"{decision}, score {score:.1f}; {runs}"
+    explanation = row["approval"]
+    if explanation:
+        summary += f"; {explanation}"
     if rescored:
         again = terminal.counted(rescored, "row")
         summary += f"; the policy changed, {again} scored again"
-    errors = changed.errors | registered.errors
-    errors.pop(run, None)
-    caution = _caution(errors)
-    return StepResult(summary, written, caution=caution)
+    return summary
 
 
 def _keep_table(root: Path, changed_rows: dict[str, Row]) -> None:
@@ -70,7 +81,8 @@ def _keep_table(root: Path, changed_rows: dict[str, Row]) -> None:
     path = locations.workspace_path(root, REGISTRY)
     content = disk.read(path)
     disk.keep_beside(path, content, "edited", records.CHANGED)
-    runs = ", ".join(sorted(changed_rows))
+    changed_runs = sorted(changed_rows)
+    runs = ", ".join(changed_runs)
     terminal.error(f"{path}: rows that had been changed: {runs}")
 
 
@@ -150,7 +162,13 @@ def _write(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Register one run, or with --rebuild all of them."""
-    return cli.step_main(register, __doc__, argv, rebuild=rebuild, name="factor-registry")
+    return cli.step_main(
+        register,
+        __doc__,
+        argv,
+        rebuild=rebuild,
+        name="factor-registry",
+    )
 
 
 if __name__ == "__main__":

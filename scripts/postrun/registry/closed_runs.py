@@ -76,7 +76,7 @@ def _compare(
     policy: Policy,
     runs: Sequence[str],
 ) -> Changed:
-    """Read runs again, and compare their rows with those of the registry."""
+    """Return what is found when runs are read again and their rows compared with the registry."""
     changed = Changed()
     read_one = partial(rows.read_run, root)
     with step_notes.unnoted():

@@ -19,10 +19,13 @@ def check(
     record: Json,
 ) -> Iterator[Finding]:
     """Yield the tables and pages that are not what they are made from."""
-    request, workspace = RunRequest(root), RunPaths.of_workspace(root)
+    request = RunRequest(root)
+    workspace = RunPaths.of_workspace(root)
     again = recompute.compute(request, workspace, computations)
-    findings = list(recompute.compare(root, record, again))
-    yield from without_consequences(findings, is_broken=bool(again.errors))
+    differences = recompute.compare(root, record, again)
+    findings = list(differences)
+    has_errors = bool(again.errors)
+    yield from without_consequences(findings, has_errors)
     for row in record["files"]:
         error = again.errors.get(row["step"])
         if error:
