@@ -44,6 +44,7 @@ _UNIX = 3
 _FILE = stat.S_IFREG | 0o644
 _LINK = stat.S_IFLNK | 0o777
 _CHUNK = 1 << 20
+_REGULAR = "a regular file that can be read"
 
 Json = dict[str, Any]
 
@@ -178,12 +179,17 @@ def _paths_of_run(run_paths: RunPaths) -> Iterator[str]:
     if run_paths.gate is not None:
         folders.append(run_paths.folder(Home.GATE))
     for folder in folders:
-        for parent, names, files in os.walk(folder):
+        for parent, names, files in os.walk(folder, onerror=_refuse_folder):
             # A link to a folder is a link.
             linked = [name for name in names if Path(parent, name).is_symlink()]
             for name in (*files, *linked):
                 path = Path(parent, name)
                 yield run_paths.relative(path)
+
+
+def _refuse_folder(error: OSError) -> None:
+    """Raise Missing for a folder that cannot be listed: nothing in it would be packed."""
+    raise Missing(error.filename, "a folder that can be listed", str(error.strerror))
 
 
 def _is_litter(path: str) -> bool:
@@ -198,7 +204,8 @@ def _describe(source: Path, path: str) -> PackagedFile:
     except UnicodeEncodeError:
         # Neither a zip nor an RO-Crate can hold such a name.
         raise Invalid(repr(path), "a name in UTF-8", "other bytes") from None
-    with disk.open_to_read(source) as opened:
+    # Opening a FIFO fails, and so does reading from a disk that is broken.
+    with disk.report_read_errors(source, _REGULAR), disk.open_to_read(source) as opened:
         digest = hashlib.file_digest(opened, "sha256")
         size = opened.tell()
     return PackagedFile(
@@ -350,7 +357,9 @@ def _add_file(
     status = source.stat()
     # A large file needs another format of the zip.
     entry.file_size = status.st_size
-    with disk.open_to_read(source) as opened, archive.open(entry, "w") as member:
+    with disk.report_read_errors(source, _REGULAR):
+        opened = disk.open_to_read(source)
+    with opened, archive.open(entry, "w") as member:
         shutil.copyfileobj(opened, member, _CHUNK)
     actual = disk.sha256(source)
     if actual != sha256:

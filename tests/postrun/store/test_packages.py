@@ -1,8 +1,12 @@
 """What goes into a package. See also tests/scripts/test_package_run.py."""
 
+import errno
 import json
+import os
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +63,34 @@ def test_a_file_that_is_gone_is_named(sealed: Sealed) -> None:
     sealed.record("b").with_name("run.log").unlink()
     with pytest.raises(Invalid, match=r"run\.log: expected the file that was recorded, found no"):
         packages.collect(run_paths(sealed))
+
+
+@pytest.mark.parametrize("place", ["approvals/1.dsse.json", "data_quality"])
+def test_what_is_no_regular_file_is_named(sealed: Sealed, place: str) -> None:
+    path = sealed.record("b").parent / place
+    if path.exists():
+        path.rename(path.with_name("moved"))
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    found = r"expected a regular file that can be read, found a FIFO, not a regular file"
+    with pytest.raises(Missing, match=found):
+        packages.collect(run_paths(sealed))
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may list every folder, so the refusal is made here."""
+    where = run_paths(sealed)
+    walk = os.walk
+
+    def refuse(folder: Path, onerror: Callable[[OSError], None]) -> Iterator[Any]:
+        onerror(OSError(errno.EACCES, "Permission denied", str(folder)))
+        yield from walk(folder)
+
+    monkeypatch.setattr(os, "walk", refuse)
+    with pytest.raises(Missing, match="expected a folder that can be listed, found Permission"):
+        packages.collect(where)
 
 
 def test_no_two_files_have_one_name(sealed: Sealed) -> None:
