@@ -64,6 +64,8 @@ class Record:
     is_lost: bool = False  # the record of a closed run was changed or removed
     # What this process has written, or would have written the same: it needs no other proof.
     proven: set[str] = field(default_factory=set)
+    # Copies that this process has kept beside, to be recorded with what took their place.
+    kept: dict[str, Json] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -105,7 +107,9 @@ class Record:
         """Write the record with these files. It is open from now on."""
         document = self.document or self._empty()
         by_path = {row["path"]: row for row in self.rows}
+        by_path.update(self.kept)
         by_path.update(files)
+        self.kept.clear()
         rows = [by_path[path] for path in sorted(by_path)]
         changed = {**document, "files": rows, "open": True}
         if self.name == CLOSING:
@@ -379,7 +383,7 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
             if row is not None:
                 changed[name] = row
             record.proven.add(name)
-        if changed:
+        if changed or record.kept:
             record.put(changed)
     for output in outputs:
         disk.replace(output.path, output.content)
@@ -413,7 +417,7 @@ def _begin(record: Record) -> None:
     if not record.content:
         terminal.error(f"{record.path}: expected a record, found it gone; made again")
         return
-    disk.keep_beside(record.path, record.content, "edited", CHANGED)
+    _keep(record, record.path, record.content, "edited", CHANGED)
     record.document = None
     record.problem = ""
 
@@ -450,14 +454,28 @@ def _keep_changed(
     if before == output.content or not before.strip():
         return
     if not output.is_ours(before):
-        disk.keep_beside(path, before, "foreign", "another program wrote it")
+        _keep(record, path, before, "foreign", "another program wrote it")
         return
     known = (row.get("sha256"), row.get("before"))
     if record is None or disk.content_digest(before) in known:
         return
     # What an earlier release wrote is in no record.
     if row or record.is_lost:
-        disk.keep_beside(path, before, "edited", CHANGED)
+        _keep(record, path, before, "edited", CHANGED)
+
+
+def _keep(
+    record: Record | None,
+    path: Path,
+    content: bytes,
+    mark: str,
+    reason: str,
+) -> None:
+    """Keep a file beside, and note the copy: that it is there later can be checked, too."""
+    kept = disk.keep_beside(path, content, mark, reason)
+    if record is not None and not disk.writes_nothing():
+        name = record.run_paths.relative(kept)
+        record.kept[name] = _kept_row(name, kept)
 
 
 def _changed_row(record: Record, name: str, output: Output) -> Json | None:
@@ -495,17 +513,22 @@ def add_kept(run_paths: RunPaths, paths: Iterable[str]) -> None:
     for name in paths:
         path = run_paths.root / name
         if record.file(name) is None and path.is_file() and not path.is_symlink():
-            added[name] = {
-                "path": name,
-                "sha256": disk.sha256(path),
-                "before": None,
-                "step": step_notes.current().step,
-                "program_version": version.program_version(),
-                "inputs": [],
-            }
+            added[name] = _kept_row(name, path)
     if added:
         _begin(record)
         record.put(added)
+
+
+def _kept_row(name: str, path: Path) -> Json:
+    """Return what is recorded of a file that is only kept."""
+    return {
+        "path": name,
+        "sha256": disk.sha256(path),
+        "before": None,
+        "step": step_notes.current().step,
+        "program_version": version.program_version(),
+        "inputs": [],
+    }
 
 
 def _inputs() -> list[Json]:

@@ -105,17 +105,27 @@ def check_chain(root: Path, known: LedgerLines) -> Iterator[Finding]:
 
 
 def _check_repeated(known: LedgerLines) -> Iterator[Finding]:
-    """Yield each row of an audit that only repeats the one before: no closing appends it."""
+    """Yield each row that only says again what is said: no program appends one.
+
+    A closing appends an audit row only for another answer than the one before; a file is signed
+    once.
+    """
     newest: dict[str, Json] = {}
+    signed = set()
     for row in known.rows:
-        run = row.get("run")
-        if not isinstance(run, str):
-            continue
         said = {name: value for name, value in row.items() if name not in _OF_THE_ROW}
-        if kind(row) == AUDIT and newest.get(run) == said:
-            expected = f"in row {row['number']} another answer than in the one before"
+        run = row.get("run")
+        file = row.get("file")
+        is_repeated = False
+        if kind(row) in (DECISION, AUDIT) and isinstance(run, str):
+            is_repeated = kind(row) == AUDIT and newest.get(run) == said
+            newest[run] = said
+        elif isinstance(file, str):
+            is_repeated = file in signed
+            signed.add(file)
+        if is_repeated:
+            expected = f"in row {row['number']} something that no row before it says"
             yield broken(LEDGER, expected, "the same again", RESTORE)
-        newest[run] = said
 
 
 def check_folders(known: LedgerLines, run_folders: Collection[str]) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from harness.verified import ClosedRuns
 from postrun.verify import ledger_rows
 from postrun.verify.findings import Kind
@@ -54,6 +56,16 @@ def test_an_audit_that_only_repeats_the_one_before_is_named(closed: ClosedRuns) 
     again = {**known.rows[-1], "number": 7, "recorded_at": "2030-01-01T00:00:00Z"}
     doubled = LedgerLines([*known.lines, ""], [*known.rows, again])
     [finding] = ledger_rows.check_chain(closed.root, doubled)
-    assert finding.expected == "in row 7 another answer than in the one before"
+    assert finding.expected == "in row 7 something that no row before it says"
     other = LedgerLines([*known.lines, ""], [*known.rows, {**again, "passed": None}])
     assert list(ledger_rows.check_chain(closed.root, other)) == []
+
+
+@pytest.mark.parametrize("kind", ["approval", "seal"])
+def test_a_file_is_signed_by_one_row(closed: ClosedRuns, kind: str) -> None:
+    known = ledger_rows.read(closed.root)
+    signed = {"kind": kind, "number": 7, "run": None, "file": "audit/seals/1.dsse.json"}
+    rows = [*known.rows, signed, {**signed, "number": 8}]
+    doubled = LedgerLines([*known.lines, "", ""], rows)
+    [finding] = ledger_rows.check_chain(closed.root, doubled)
+    assert finding.expected == "in row 8 something that no row before it says"
