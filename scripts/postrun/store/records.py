@@ -121,6 +121,9 @@ class Record:
 
     def save(self, document: Json) -> None:
         """Write the record as it is given, with its stamp."""
+        # No row of the ledger names the workspace's record: it names itself.
+        if self.name == WORKSPACE:
+            document["sha256"] = _own_digest(document)
         json_files.check(document, self.name, self.path)
         self.document = document
         self.problem = ""
@@ -178,7 +181,12 @@ def load(run_paths: RunPaths, name: str = CLOSING) -> Record:
     record = Record(run_paths, name, None, content)
     if content:
         try:
-            record.document = json_files.parse(content, path, name).value
+            document = json_files.parse(content, path, name).value
+            recorded = document.get("sha256")
+            if recorded is None or recorded == _own_digest(document):
+                record.document = document
+            else:
+                record.problem = f"{path}: {CHANGED}"
         except Invalid as error:
             record.problem = str(error)
     _records[path] = record
@@ -201,6 +209,14 @@ def digest(document: Json) -> str:
     """Return the digest of a closing record: of all but the ledger's rows, which name it."""
     own = document.copy()
     own.pop("ledger_rows", None)
+    content = json_files.encode(own)
+    return disk.content_digest(content)
+
+
+def _own_digest(document: Json) -> str:
+    """Return the digest of the workspace's record: of all but itself."""
+    own = document.copy()
+    own.pop("sha256", None)
     content = json_files.encode(own)
     return disk.content_digest(content)
 
@@ -291,7 +307,8 @@ def check_ledger(root: Path) -> None:
     # Who computes many runs again has looked at the ledger once.
     if disk.is_captured():
         return
-    prove(_workspace_record(root))
+    # One that was changed is made again when the first table is written.
+    _check_rows(_workspace_record(root))
     decided = ledger.decisions(root)
     for record in _closing_records(root):
         # The records of decided runs are compared with the ledger when they are used.
@@ -471,9 +488,14 @@ def _keep(
     mark: str,
     reason: str,
 ) -> None:
-    """Keep a file beside, and note the copy: that it is there later can be checked, too."""
+    """Keep a file beside. The workspace's record notes the copy, so that its loss is noticed.
+
+    A run's record does not: that would be another answer of its closing.
+    """
     kept = disk.keep_beside(path, content, mark, reason)
-    if record is not None and not disk.writes_nothing():
+    if disk.writes_nothing():
+        return
+    if record is not None and record.name == WORKSPACE:
         name = record.run_paths.relative(kept)
         record.kept[name] = _kept_row(name, kept)
 

@@ -1,10 +1,11 @@
 """A run that was changed after its closing is named by every later closing."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from harness import factory
+from harness import factory, tampering
 from harness.workspace import Workspace
 from postrun.core import disk
 from postrun.registry import closed_runs, rows
@@ -58,12 +59,11 @@ def test_a_row_that_was_changed_with_its_record_is_made_again(
     table = closed.local / "audit/factor_registry/factor_experiment_registry.csv"
     record = closed.local / "audit/workspace_record.json"
     before = table.read_bytes()
-    record.write_text(
-        record.read_text().replace(
-            disk.content_digest(before),
-            disk.content_digest(before.replace(b"reject_or_research", b"promote_candidate")),
-        )
+    text = record.read_text().replace(
+        disk.content_digest(before),
+        disk.content_digest(before.replace(b"reject_or_research", b"promote_candidate")),
     )
+    record.write_bytes(tampering.encode(tampering.with_own_digest(json.loads(text))))
     table.write_bytes(before.replace(b"reject_or_research", b"promote_candidate"))
     capsys.readouterr()
     assert closed.close("one") == 0

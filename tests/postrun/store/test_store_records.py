@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import verify_workspace
 from harness import factory
 from harness.workspace import Workspace
 from postrun.core import disk
@@ -188,3 +189,39 @@ def test_evidence_that_was_replaced_is_recorded_where_it_is_kept(
     closed_once = workspace.bytes()
     assert workspace.close() == 0
     assert workspace.bytes() == closed_once
+
+
+def test_a_byte_of_the_workspaces_record_is_noticed(
+    closed: tuple[Workspace, RunPaths], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No row of the ledger names it, and much of it only says how a table was made."""
+    workspace, run_paths = closed
+    before = workspace.bytes()
+    path = run_paths.path(records.WORKSPACE)
+    path.write_bytes(path.read_bytes().replace(b'"candidate-queue"', b'"candidate-quote"', 1))
+    record = records.load(RunPaths.of_workspace(run_paths.root), records.WORKSPACE)
+    assert record.problem == f"{path}: it was changed since it was written"
+    kept = path.with_name(f"workspace_record.edited-{disk.sha256(path)[:8]}.json")
+    assert workspace.close() == 0
+    assert f"kept as {kept.name}" in capsys.readouterr().err
+    document = json.loads(path.read_bytes())
+    assert [row["path"] for row in document["files"] if ".edited-" in row["path"]] == [
+        run_paths.relative(kept)
+    ]
+    after = workspace.bytes()
+    assert before.keys() ^ after.keys() == {run_paths.relative(kept)}
+
+
+def test_the_loss_of_a_copy_that_was_kept_is_noticed(
+    closed: tuple[Workspace, RunPaths], capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace, run_paths = closed
+    queue = run_paths.root / "audit/factor_registry/factor_candidate_queue.csv"
+    queue.write_text("mine\n1\n")
+    assert workspace.close() == 0
+    (kept,) = queue.parent.glob("factor_candidate_queue.foreign-*.csv")
+    verify = ["--local-root", str(run_paths.root)]
+    assert verify_workspace.main(verify) == 0
+    kept.unlink()
+    assert verify_workspace.main(verify) == 4
+    assert kept.name in capsys.readouterr().out
