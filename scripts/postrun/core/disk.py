@@ -216,6 +216,17 @@ def is_present(path: Path) -> bool:
         return True
 
 
+def list_names(folder: Path) -> list[str]:
+    """Return the names of what is directly in a folder; none when it is no folder.
+
+    Raises Missing for a folder that cannot be listed.
+    """
+    no_folder = suppress(FileNotFoundError, NotADirectoryError)
+    with report_read_errors(folder, "a folder that can be listed"), no_folder:
+        return os.listdir(folder)  # noqa: PTH208  (names, not a path for each)
+    return []
+
+
 def kind(path: Path) -> str:
     """Return what is at a path, in words; links are followed."""
     with suppress(OSError):

@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from postrun.core import disk, locations, step_notes
+from postrun.core.artifacts import Home
 from postrun.core.locations import RunPaths
 from postrun.registry import rows
 from postrun.registry.rows import Policy
-from postrun.store import json_files, run_folders
+from postrun.store import json_files, ledger, run_folders
 from postrun.store.tables import Row
 
 _CACHE = f"{locations.CACHES}/unchanged_runs.json"
@@ -50,12 +51,13 @@ def find_changed(
     The caller may have just read one of them.
     """
     known = json_files.try_load(root / _CACHE).members
+    audited = ledger.audited_runs(root)
     present = {}
     to_read = []
     for run, row in registered.items():
         run_paths = RunPaths(root, run, row["gate_folder"])
         # Folders of runs that an earlier release closed could be moved away.
-        if not disk.is_folder(run_paths.path("run_detection").parent):
+        if run not in audited and not disk.is_folder(run_paths.folder(Home.RUN)):
             continue
         present[run] = _fingerprint(run_paths, row)
         if known.get(run) != present[run] and run != just_read:

@@ -157,6 +157,11 @@ def audit(root: Path, run: str) -> Row | None:
     return row and row.copy()
 
 
+def audited_runs(root: Path) -> set[str]:
+    """Return the runs with an audit row of the decision that holds."""
+    return set(_read_whole_chain(root).audits)
+
+
 def rows_of(root: Path, run: str) -> list[Row]:
     """Return every row about a run, oldest first."""
     rows = []

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -51,25 +50,25 @@ def list_files(root: Path, folder: str) -> frozenset[str]:
 
     Raises Missing for a folder that cannot be listed.
     """
-    path = root / locations.RUNS / folder
-    names = []
-    no_folder = suppress(FileNotFoundError, NotADirectoryError)
-    with disk.report_read_errors(path, _LISTED), no_folder:
-        names = os.listdir(path)  # noqa: PTH208
+    names = disk.list_names(root / locations.RUNS / folder)
     return frozenset(names)
 
 
 def list_closed(root: Path) -> list[str]:
-    """Return the run folders that were closed as far as the remediation plan, oldest first."""
+    """Return the runs that were closed as far as the remediation plan, oldest first.
+
+    A run whose audit is in the ledger is one of them, whatever its folder has lost since: it counts
+    as a trial. Raises Missing, Invalid.
+    """
     plan = RunPaths.of_workspace(root).path("governance_remediation_plan")
-    closed = []
+    closed = ledger.audited_runs(root)
     for folder in list_folders(root):
         if not run_names.parse_run_name(folder):
             continue
         files = list_files(root, folder)
         if plan.name in files:
-            closed.append(folder)
-    return closed
+            closed.add(folder)
+    return sorted(closed)
 
 
 def read_all(

@@ -1,9 +1,11 @@
 """The registry is read as it was recorded, else made again from the run folders."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+import update_factor_experiment_registry as registry_script
 from harness import factory
 from harness.workspace import Workspace
 from postrun.core import locations
@@ -59,3 +61,21 @@ def test_runs_that_cannot_be_read_are_named(closed: Workspace) -> None:
     made = rows.make_all(closed.local, rows.load_policy())
     assert [row["decision_tag"] for row in made.rows] == ["one"]
     assert list(made.errors) == ["2026-02-21_031500_production_gates_two"]
+
+
+@pytest.mark.parametrize("lost", ["the folder", "governance_remediation_plan.json"])
+def test_a_run_that_the_ledger_knows_stays_a_trial(
+    closed: Workspace, lost: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else one could be rid of a failed run by deleting a file, and rebuilding."""
+    folder = closed.local / locations.RUNS / "2026-02-21_031500_production_gates_two"
+    if lost == "the folder":
+        shutil.rmtree(folder)
+    else:
+        (folder / lost).unlink()
+    before = table(closed).read_bytes()
+    assert registry_script.main(["--local-root", str(closed.local), "--rebuild"]) == 4
+    assert folder.name in capsys.readouterr().err
+    assert closed.close("one") == 0
+    assert "the number of trials is not sure: 1 closed run" in capsys.readouterr().err
+    assert table(closed).read_bytes() == before
