@@ -20,7 +20,7 @@ from postrun.store import (
     signing_keys,
 )
 from postrun.store.signatures import Signed
-from postrun.verify import files, strays
+from postrun.verify import closing, files, strays
 from postrun.verify.findings import Finding, broken, listed, of_error
 from postrun.verify.ledger_rows import LEDGER, LedgerLines
 
@@ -33,8 +33,12 @@ _ELSEWHERE = (
 
 
 def is_package(root: Path) -> bool:
-    """Return whether a folder is an unpacked package."""
-    return (root / crate.FILE).is_file()
+    """Return whether a folder is an unpacked package.
+
+    A workspace has tables of its own: a description beside these makes no package of it.
+    """
+    has_tables = set(closing.workspace_files(root)) - {LEDGER}
+    return (root / crate.FILE).is_file() and not has_tables
 
 
 @dataclass(frozen=True)

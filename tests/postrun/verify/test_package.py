@@ -23,6 +23,10 @@ def test_its_description_tells_a_package_from_a_workspace(tmp_path: Path) -> Non
     assert not package.is_package(tmp_path)
     make(tmp_path)
     assert package.is_package(tmp_path)
+    table = tmp_path / "audit/factor_registry/factor_experiment_registry.csv"
+    table.parent.mkdir(parents=True)
+    table.touch()
+    assert not package.is_package(tmp_path)
 
 
 def test_files_are_compared_with_the_description(tmp_path: Path) -> None:
