@@ -18,7 +18,15 @@ from postrun.core import artifacts, disk, locations, locks, run_names, step_note
 from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepFunction, StepResult
-from postrun.store import configuration, journals, ledger_view, records, run_lookup, strays
+from postrun.store import (
+    configuration,
+    journals,
+    ledger_view,
+    records,
+    run_lookup,
+    signed_files,
+    strays,
+)
 
 Arguments = argparse.Namespace
 AddFlags = Callable[[argparse.ArgumentParser], None]
@@ -268,7 +276,8 @@ def _journal_states(run_paths: RunPaths) -> list[Any]:
     """Return the files of a run that only grow, as they are now."""
     folder = run_paths.path("monitor_events").parent
     paths = [run_paths.path("monitor_events"), run_paths.path("notifications")]
-    paths += sorted((folder / artifacts.APPROVALS).glob("*"))
+    approvals = signed_files.list_numbered(folder / artifacts.APPROVALS)
+    paths += approvals.values()
     states = [journals.state(run_paths.root, path) for path in paths]
     return [state for state in states if state is not None]
 

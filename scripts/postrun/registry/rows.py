@@ -172,6 +172,10 @@ def _approved(root: Path, row: Row, rule: Row) -> Row:
     if not approval.is_asked(decision, rule):
         return {"decision": decision, "approval": None}
     run_paths = RunPaths(root, row["run"], row["gate_folder"])
+    # One run whose approvals cannot be read stops no closing of another.
+    problem = approvals.why_unreadable(run_paths)
+    if problem:
+        return {"decision": approval.AWAITING, "approval": problem}
     with step_notes.unnoted():
         owner = approvals.find_owner(row["owner"])
         signed = approvals.read(run_paths, row["owner"])

@@ -100,10 +100,19 @@ def find_owner(name: str | None) -> Json:
     return {"name": name, "is_named": is_named}
 
 
+def why_unreadable(run_paths: RunPaths) -> str:
+    """Return why the approvals of a run cannot be listed; an empty text when they can."""
+    try:
+        signed_files.list_numbered(folder_of(run_paths))
+    except Missing as error:
+        return run_paths.without_root(error)
+    return ""
+
+
 def read(run_paths: RunPaths, owner: str | None) -> list[Json]:
     """Return every approval of a run, each with the problem why it does not count.
 
-    Raises Missing without ssh-keygen.
+    Raises Missing without ssh-keygen, and for a folder that cannot be listed.
     """
     approvals = []
     files = signed_files.list_numbered(folder_of(run_paths))

@@ -62,7 +62,7 @@ def make_statement(root: Path) -> Json | None:
     subjects[f"{_LEDGER}#{rows}"] = head
     now = clock.now()
     predicate = {
-        "number": max(earlier, default=0) + 1,
+        "number": signed_files.next_number(root, root / SEALS, ledger.SEAL),
         "ledger_rows": rows,
         "recorded_at": clock.stamp(now),
         "program_version": version.program_version(),

@@ -14,7 +14,7 @@ from typing import Any
 
 from postrun.core import disk
 from postrun.core.artifacts import SIGNED_SUFFIX
-from postrun.core.errors import Missing
+from postrun.core.errors import Invalid, Missing, PostRunError
 from postrun.store import ledger, ledger_view, signatures
 from postrun.store.signatures import Signed
 
@@ -35,19 +35,43 @@ class Finding:
 
 
 def list_numbered(folder: Path) -> dict[int, Path]:
-    """Return the signed files of a folder by their numbers, in order."""
+    """Return the signed files of a folder by their numbers, in order.
+
+    Raises Missing for a folder that cannot be listed.
+    """
     numbered = {}
-    for path in folder.glob("*"):
-        name = _NUMBERED.fullmatch(path.name)
-        if name:
-            number = int(name[1])
-            numbered[number] = path
+    for name in disk.list_names(folder):
+        match = _NUMBERED.fullmatch(name)
+        if match:
+            number = int(match[1])
+            numbered[number] = folder / name
     return dict(sorted(numbered.items()))
+
+
+def is_numbered(name: str) -> bool:
+    """Return whether a file of this name is one of them."""
+    return _NUMBERED.fullmatch(name) is not None
+
+
+def next_number(root: Path, folder: Path, kind: str) -> int:
+    """Return the number of the next file of a folder.
+
+    None takes the place of one that is gone: its row in the ledger says that it was there. Raises
+    Missing, Invalid.
+    """
+    numbers = set(list_numbered(folder))
+    for name in _rows_of(root, folder, kind):
+        match = _NUMBERED.fullmatch(Path(name).name)
+        if match:
+            number = int(match[1])
+            numbers.add(number)
+    return max(numbers, default=0) + 1
 
 
 def read(path: Path, kind: str) -> Signed:
     """Return what a signed file states. Raises Missing, Invalid."""
-    return signatures.read(disk.read(path), path, kind)
+    content = disk.read(path)
+    return signatures.read(content, path, kind)
 
 
 def add(
@@ -61,8 +85,7 @@ def add(
     Raises Invalid for a ledger that takes no row.
     """
     ledger.check(root)
-    numbers = list_numbered(folder)
-    number = max(numbers, default=0) + 1
+    number = next_number(root, folder, kind)
     path = folder / f"{number}{SIGNED_SUFFIX}"
     disk.replace(path, content)
     files = list_numbered(folder)
@@ -90,7 +113,17 @@ def row_of(root: Path, path: Path, kind: str) -> Json:
     for name in _STATED:
         if name in signed.predicate:
             row[name] = signed.predicate[name]
+    _check_run(path, signed)
     return row
+
+
+def _check_run(path: Path, signed: Signed) -> None:
+    """Raise Invalid for an approval in the folder of another run than it approves."""
+    folder = path.parent.parent.name
+    run = signed.predicate.get("run", folder)
+    if run != folder:
+        expected = f"an approval of {folder}"
+        raise Invalid(path, expected, f"one of {run}", "move it away")
 
 
 def is_recorded(root: Path, row: Json) -> bool:
@@ -124,9 +157,19 @@ def compare_with_ledger(
             yield Finding(name, summary, is_broken=True)
     for name in present:
         if name not in rows:
-            # Its writer was killed before the row, or the row is gone.
-            summary = f"no row of the ledger names it; the next {kind} adds it"
+            summary = _why_no_row(root, name, kind)
             yield Finding(name, summary, is_broken=True)
+
+
+def _why_no_row(root: Path, name: str, kind: str) -> str:
+    """Return what there is to say of a file that no row names."""
+    try:
+        row_of(root, root / name, kind)
+    except PostRunError as error:
+        problem = str(error).replace(f"{root}/", "")
+        return f"no row of the ledger names it: {problem}"
+    # Its writer was killed before the row, or the row is gone.
+    return f"no row of the ledger names it; the next {kind} adds it"
 
 
 def _rows_of(root: Path, folder: Path, kind: str) -> dict[str, Json]:

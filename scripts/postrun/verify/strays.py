@@ -1,24 +1,21 @@
 """Files that nothing accounts for, in the folders of closed runs and in our own below `audit/`."""
 
 import os
-import re
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 from postrun.core import artifacts, locations
-from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.core.artifacts import APPROVALS, ARTIFACTS, SEALS, Home
 from postrun.core.values import Json
-from postrun.store import evidence
+from postrun.store import evidence, signed_files
 from postrun.store.evidence import FileDigests
 from postrun.verify import files, kept_copies
 from postrun.verify.closed_run import ClosedRun
 from postrun.verify.findings import Finding, broken, listed
 
-_AUDIT, _SEALS = "audit", "audit/seals"
+_AUDIT = "audit"
 _MOVE = "move it away"
-_APPROVAL = re.compile(r"approvals/\d+\.dsse\.json")
-_SEAL = re.compile(rf"{_SEALS}/\d+\.dsse\.json")
 _PROJECT_FILES = (f"{_AUDIT}/README.md",)  # comes with the project
 
 
@@ -76,8 +73,13 @@ def _generated(run: ClosedRun) -> set[str]:
 
 def _is_approval(run: ClosedRun, path: str) -> bool:
     run_folder, *_ = run.folders
-    name = path.removeprefix(f"{run_folder}/")
-    return _APPROVAL.fullmatch(name) is not None
+    return _is_signed(path, f"{run_folder}/{APPROVALS}")
+
+
+def _is_signed(path: str, folder: str) -> bool:
+    """Return whether a file is a signed one of a folder: the ledger says what is in it."""
+    parent, _, name = path.rpartition("/")
+    return parent == folder and signed_files.is_numbered(name)
 
 
 def _is_file(path: Path) -> bool:
@@ -162,7 +164,7 @@ def check_workspace(root: Path, record: Json | None) -> Iterator[Finding]:
             reason,
         )
     for path in sorted(present - ours - set(_PROJECT_FILES)):
-        if is_litter(path) or _SEAL.fullmatch(path):
+        if is_litter(path) or _is_signed(path, SEALS):
             continue
         if kept_copies.original(path) in ours:
             yield from kept_copies.check(root, path, kept)
@@ -179,7 +181,7 @@ def check_workspace(root: Path, record: Json | None) -> Iterator[Finding]:
 
 def _present(root: Path, ours: Iterable[str], unreadable: dict[str, str]) -> Iterator[str]:
     """Yield the files directly in `audit/` and where runs are, and all in our other folders."""
-    folders = {_SEALS}
+    folders = {SEALS}
     for path in ours:
         folder = path.rpartition("/")[0]
         # The user's own pages are beside our view of the ledger.

@@ -3,7 +3,9 @@
 import base64
 import copy
 import csv
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -121,6 +123,12 @@ def test_an_approval_of_another_run_does_not_count(committee: Committee) -> None
         rows = {row["decision_tag"]: row for row in csv.DictReader(table)}
     assert rows["other"]["decision"] == "awaiting_approval"
     assert "changed since it was signed" in rows["other"]["approval"]
+    # Nor does the ledger take it.
+    key = ("--key", str(committee.mei.key))
+    assert committee.workspace.run("approve_run", "other", *key) == 4
+    assert [row["run"] for row in committee.rows() if row["kind"] == "approval"] == [
+        committee.run_paths.run
+    ]
 
 
 def test_a_removed_approval_is_named(committee: Committee) -> None:
@@ -128,6 +136,10 @@ def test_a_removed_approval_is_named(committee: Committee) -> None:
     (committee.folder / FIRST).unlink()
     assert committee.findings() == [("gone, and row 3 of the ledger names it", True)]
     assert committee.decision_now() == ("awaiting_approval", "no approval yet")
+    # The next one has a number of its own.
+    assert committee.approve(committee.mei).code == 0
+    assert (committee.folder / "2.dsse.json").exists()
+    assert committee.findings()[0] == ("gone, and row 3 of the ledger names it", True)
 
 
 def test_the_row_that_a_killed_approval_left_out_is_added_by_the_next(
@@ -142,3 +154,24 @@ def test_the_row_that_a_killed_approval_left_out_is_added_by_the_next(
     rows = [row for row in committee.rows() if row.get("kind") == "approval"]
     assert [row["principal"] for row in rows] == ["mei", "hui"]
     assert [is_broken for _, is_broken in committee.findings()] == [False, False]
+
+
+def test_approvals_that_cannot_be_listed_do_not_count(
+    committee: Committee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert committee.approve(committee.mei).code == 0
+    listdir = os.listdir
+
+    def refuse(path: Path) -> list[str]:
+        if path == committee.folder:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    # The run is the one that is closed here; of another run this refuses nothing.
+    assert committee.run("update_factor_experiment_registry") == 3
+    decision, said = committee.decision()
+    assert decision == "awaiting_approval"
+    assert said.endswith("approvals: expected a folder that can be listed, found Permission denied")
+    # Its number would be that of an approval that is there.
+    assert committee.approve(committee.mei).code == 3

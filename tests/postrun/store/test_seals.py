@@ -137,6 +137,12 @@ def test_a_removed_seal_is_named(sealed: Sealed, monkeypatch: pytest.MonkeyPatch
     sealed.seal_file(1).unlink()
     assert ("audit/seals/1.dsse.json", "gone, and row 7 of the ledger names it") in sealed.broken()
     assert sealed.seal().code == 4
+    # A new one takes the place of none, also when none is left.
+    sealed.seal_file(2).unlink()
+    sealed.must_seal()
+    assert sealed.seal_file(3).exists()
+    gone = [path for path, summary in sealed.broken() if summary.startswith("gone")]
+    assert gone == ["audit/seals/1.dsse.json", "audit/seals/2.dsse.json"]
 
 
 def test_a_seal_of_a_stranger_proves_nothing(sealed: Sealed, tmp_path: Path) -> None:

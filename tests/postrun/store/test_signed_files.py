@@ -1,8 +1,13 @@
 """Signed files by their numbers, and the rows of the ledger that follow from them."""
 
+import errno
+import os
 from pathlib import Path
 
+import pytest
+
 from harness.sealed import Sealed
+from postrun.core.errors import Missing
 from postrun.store import signed_files
 
 
@@ -28,3 +33,14 @@ def test_a_row_follows_from_its_file_alone(sealed: Sealed) -> None:
     # What its place in the ledger says.
     assert set(row) - set(made) == {"schema_version", "number", "recorded_at", "previous_sha256"}
     assert row["writer"] == sealed.hui.fingerprint
+
+
+def test_a_folder_that_cannot_be_listed_is_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(Missing, match="expected a folder that can be listed"):
+        signed_files.list_numbered(tmp_path)

@@ -37,6 +37,7 @@ def test_a_closed_workspace_has_none(closed: ClosedRuns) -> None:
         "governance_audit_check.edited-0123.json",
         "approvals/notes.txt",
         "approvals/1.dsse.json.bak",
+        "approvals/01.dsse.json",
     ],
 )
 def test_a_stray_in_a_run_folder_is_named(closed: ClosedRuns, name: str) -> None:
@@ -76,6 +77,7 @@ def test_what_is_beside_our_folders_is_the_users_own(closed: ClosedRuns) -> None
         f"{REGISTRY}/deep/table.csv",
         f"{REGISTRY}/factor_experiment_registry.v1.csv",
         "audit/seals/one.json",
+        "audit/seals/0.dsse.json",
     ],
 )
 def test_a_stray_in_our_folders_is_named(closed: ClosedRuns, name: str) -> None:
