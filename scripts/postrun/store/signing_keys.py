@@ -24,7 +24,7 @@ def allowed_signers() -> bytes:
     """Return the lines of both files of allowed signers, without comments. Raises Missing."""
     lines = []
     for path in ALLOWED_SIGNERS:
-        if not path.exists():
+        if not disk.is_present(path):
             continue
         content = _read(path, "a file that can be read")
         for line in content.splitlines():

@@ -68,6 +68,10 @@ def test_both_files_are_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     shared.write_text("# names\n\nhui ssh-ed25519 AAAA")
     own.write_text("mei ssh-ed25519 BBBB\r\n")
     assert signing_keys.allowed_signers() == b"hui ssh-ed25519 AAAA\nmei ssh-ed25519 BBBB\n"
+    own.unlink()
+    own.symlink_to("gone")
+    with pytest.raises(Missing, match="expected a symbolic link to a file"):
+        signing_keys.allowed_signers()
 
 
 def test_the_shipped_file_allows_nobody() -> None:
