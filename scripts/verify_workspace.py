@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     root = args.local_root.resolve()
     if not root.is_dir():
         raise Missing(args.local_root, "a workspace", "no folder")
+    if not (root / "audit").is_dir():
+        raise Missing(args.local_root, "a workspace", "a folder without audit/")
     if args.tag is not None:
         run_names.check_tag(args.tag)
     screen = Screen()

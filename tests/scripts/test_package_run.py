@@ -69,6 +69,7 @@ def test_it_is_verified_without_the_workspace(package: Path) -> None:
     assert "listed: audit/seals/1.dsse.json: expected a signature of somebody known to" in text
     assert "found hui, SHA256:" in text
     assert "not checked: it is not in the package" in text
+    assert run_script("verify_workspace", "--tag", "a", "--local-root", str(package)).code == 5
 
 
 def test_every_flipped_byte_and_every_lost_file_is_named(package: Path) -> None:

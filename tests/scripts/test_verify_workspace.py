@@ -66,11 +66,17 @@ def test_json_has_the_documented_shape(
         (["--tag", "rn1"], 5, "tag rn1: expected a run of this workspace, found none; nearest: "),
         (["--tag", "../x"], 2, "decision tag: expected a full match of "),
         (["--local-root", "nowhere"], 3, "nowhere: expected a workspace, found no folder"),
+        (["--local-root", "audit"], 3, "audit: expected a workspace, found a folder without audit"),
     ],
 )
 def test_what_cannot_be_verified(
-    closed: ClosedRuns, flags: list[str], code: int, words: str
+    closed: ClosedRuns,
+    flags: list[str],
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(closed.root)
     done = run_script(SCRIPT, *where(closed), *flags)
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith(words)

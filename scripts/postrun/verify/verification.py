@@ -144,13 +144,13 @@ def verify(
     Raises AmbiguousRun for a tag that no run has.
     """
     known = ledger_rows.read(root)
-    if package.is_package(root):
-        return _verify_package(root, known, show)
     all_runs = which_runs.list_runs(root)
     runs = all_runs
     decided = known
     if tag is not None:
         runs, decided = which_runs.choose(root, tag, all_runs, known)
+    if package.is_package(root):
+        return _verify_package(root, known, show)
     findings = list(ledger_rows.check_chain(root, known))
     findings += ledger_rows.check_folders(decided, all_runs)
     findings += stage_log.check(root, known)
