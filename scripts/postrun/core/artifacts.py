@@ -7,6 +7,7 @@ file. Its suffixes say in which formats it exists; the first is meant when none 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from fnmatch import fnmatch
 
 _REGISTRY = "audit/factor_registry"
 _PATTERNS = "audit/failure_patterns"
@@ -163,6 +164,12 @@ def generated(*homes: Home) -> tuple[str, ...]:
         if artifact.generated and artifact.home in homes:
             files += artifact.files
     return tuple(files)
+
+
+def is_litter(path: str) -> bool:
+    """Return whether a file has a name that desktops, editors and network file systems give."""
+    name = path.rpartition("/")[2]
+    return any(fnmatch(name, pattern) for pattern in LITTER)
 
 
 def as_expression(patterns: Iterable[str]) -> str:

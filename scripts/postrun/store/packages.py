@@ -13,7 +13,6 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
@@ -98,7 +97,7 @@ def collect(run_paths: RunPaths) -> Contents:
     for path in sorted(paths):
         source = run_paths.root / path
         # What desktops and editors leave is no part of a run.
-        if _is_litter(path):
+        if artifacts.is_litter(path):
             continue
         if source.is_symlink():
             links.append(path)
@@ -190,11 +189,6 @@ def _paths_of_run(run_paths: RunPaths) -> Iterator[str]:
 def _refuse_folder(error: OSError) -> None:
     """Raise Missing for a folder that cannot be listed: nothing in it would be packed."""
     raise Missing(error.filename, "a folder that can be listed", str(error.strerror))
-
-
-def _is_litter(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    return any(fnmatch(name, pattern) for pattern in artifacts.LITTER)
 
 
 def _describe(source: Path, path: str) -> PackagedFile:

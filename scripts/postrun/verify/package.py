@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from postrun.core import artifacts
 from postrun.core.artifacts import APPROVALS, SEALS
 from postrun.core.errors import PostRunError
 from postrun.store import (
@@ -20,7 +21,7 @@ from postrun.store import (
     signing_keys,
 )
 from postrun.store.signatures import Signed
-from postrun.verify import closing, files, strays
+from postrun.verify import closing, files
 from postrun.verify.findings import Finding, broken, listed, of_error
 from postrun.verify.ledger_rows import LEDGER, LedgerLines
 
@@ -104,7 +105,7 @@ def _check_files(root: Path) -> Iterator[Finding]:
     for name in files.walk(root, ".", {}):
         relative = name.removeprefix("./")
         is_link = (root / relative).is_symlink()
-        if relative in described or relative == crate.FILE or is_link or strays.is_litter(name):
+        if relative in described or relative == crate.FILE or is_link or artifacts.is_litter(name):
             continue
         yield broken(relative, "nothing: the package does not name it", "a file")
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator
-from fnmatch import fnmatch
 from pathlib import Path
 
 from postrun.core import artifacts, locations
@@ -17,12 +16,6 @@ from postrun.verify.findings import Finding, broken, listed
 _AUDIT = "audit"
 _MOVE = "move it away"
 _PROJECT_FILES = (f"{_AUDIT}/README.md",)  # comes with the project
-
-
-def is_litter(path: str) -> bool:
-    """Return whether a file is what desktops, editors and network file systems leave."""
-    name = path.rpartition("/")[2]
-    return any(fnmatch(name, pattern) for pattern in artifacts.LITTER)
 
 
 def check_run(run: ClosedRun) -> Iterator[Finding]:
@@ -43,7 +36,7 @@ def check_run(run: ClosedRun) -> Iterator[Finding]:
     ours = _generated(run)
     known = ours | manifest.files.keys() | manifest.links.keys()
     for path in sorted(run.present - known):
-        if is_litter(path) or _is_approval(run, path):
+        if artifacts.is_litter(path) or _is_approval(run, path):
             continue
         if path in superseded:
             yield from _check_superseded(root, path, recorded)
@@ -78,12 +71,14 @@ def _is_approval(run: ClosedRun, path: str) -> bool:
 
 def _is_signed(path: str, folder: str) -> bool:
     """Return whether a file is a signed one of a folder: the ledger says what is in it."""
-    parent, _, name = path.rpartition("/")
-    return parent == folder and signed_files.is_numbered(name)
+    name = path.removeprefix(f"{folder}/")
+    return signed_files.is_numbered(name)
 
 
 def _is_file(path: Path) -> bool:
-    return path.is_symlink() or path.is_file()
+    if path.is_symlink():
+        return True
+    return path.is_file()
 
 
 def _superseded(run: ClosedRun) -> set[str]:
@@ -138,7 +133,8 @@ def check_gates(root: Path, known: Collection[str | None]) -> Iterator[Finding]:
         if folder.name in known:
             continue
         # The workstation's own gate folders may be here, too.
-        if any(os.path.lexists(folder / name) for name in ours):
+        present = [name for name in ours if os.path.lexists(folder / name)]
+        if present:
             path = f"{locations.GATES}/{folder.name}"
             expected = "a run folder that it belongs to"
             yield broken(path, expected, files.NOTHING, _MOVE)
@@ -164,7 +160,7 @@ def check_workspace(root: Path, record: Json | None) -> Iterator[Finding]:
             reason,
         )
     for path in sorted(present - ours - set(_PROJECT_FILES)):
-        if is_litter(path) or _is_signed(path, SEALS):
+        if artifacts.is_litter(path) or _is_signed(path, SEALS):
             continue
         if kept_copies.original(path) in ours:
             yield from kept_copies.check(root, path, kept)
