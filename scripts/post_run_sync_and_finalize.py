@@ -105,6 +105,8 @@ class Closing:
             refusal = _refuse(step, error)
             refusal.show(refusal.summary)
             self.reports.append(refusal)
+            # The workspace's record stays open, too: it names a row that the ledger lacks.
+            self.unwritten[records.CLOSING] = step.name
 
     def _missing_input(self, step: Step) -> str:
         """Return the step that failed to write what this one reads.
