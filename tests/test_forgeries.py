@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 import steps
-from harness import factory
+from harness import factory, tampering
 from harness.factory import Documents
 from harness.programs import Ended
 from harness.workspace import CLOSING, location_flags
@@ -229,6 +229,7 @@ def put_digests(workspace: Workspace, list_file: str, files: tuple[str, ...]) ->
                 row["sha256"] = sha256(workspace.local / row["path"])
                 if "size" in row:
                     row["size"] = (workspace.local / row["path"]).stat().st_size
+        document.update(tampering.with_own_digest(document))
 
     edit(workspace.local / list_file, change)
 

@@ -11,14 +11,13 @@ import pytest
 import execute_next_run_plan
 import generate_next_run_plan as planner
 import post_run_sync_and_finalize as conductor
-from harness import factory
+from harness import factory, tampering
 from harness.factory import Documents
 from harness.golden import Golden
 from harness.sshd import Sshd
 from harness.workspace import location_flags
 from postrun.core import disk, locations
 from postrun.decide import planning
-from postrun.store import json_files
 
 LAUNCHER = """#!/usr/bin/env bash
 env | grep '^DQ_' | sort > variables.txt
@@ -62,7 +61,7 @@ def put_plan(local: Path, text: str, with_record: bool) -> None:
     for row in document["files"]:
         if row["path"] == path.relative_to(local).as_posix():
             row["sha256"] = disk.sha256(path)
-    record.write_bytes(json_files.encode(document))
+    record.write_bytes(tampering.encode(tampering.with_own_digest(document)))
 
 
 def execute(remote: Path, local: Path, *flags: str, rank: int = 1, host: str = "local") -> int:
