@@ -25,6 +25,8 @@ ELSEWHERE = re.compile(
     rf"{REGISTRY}|(?<![\w.}}])/(work/(main|shared)|root|Users)/|{re.escape(str(PROJECT))}/"
 )
 
+_PINNED = r"[a-z0-9-]+(\[[a-z,]+\])?==\S+ \\\n    --hash=sha256:[0-9a-f]{64}"
+
 
 @pytest.mark.parametrize("lock", LOCKS.values())
 def test_locks_pin_with_hashes_and_name_no_place(lock: str) -> None:
@@ -32,7 +34,7 @@ def test_locks_pin_with_hashes_and_name_no_place(lock: str) -> None:
     assert "://" not in text
     assert not re.search(r"^(-|#)", text, flags=re.MULTILINE)
     for block in re.split(r"^(?=\S)", text, flags=re.MULTILINE)[1:]:
-        assert re.match(r"[a-z0-9-]+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", block), block[:80]
+        assert re.match(_PINNED, block), block[:80]
 
 
 @pytest.mark.parametrize(("wanted", "lock"), LOCKS.items())
@@ -41,7 +43,9 @@ def test_locks_hold_what_is_wanted(wanted: str, lock: str) -> None:
         r"^[a-z][a-z0-9-]*", (PROJECT / wanted).read_text(encoding="utf-8"), flags=re.MULTILINE
     )
     pinned = re.findall(
-        r"^([a-z0-9-]+)==", (PROJECT / lock).read_text(encoding="utf-8"), flags=re.MULTILINE
+        r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==",
+        (PROJECT / lock).read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
     )
     assert names
     assert set(names) <= set(pinned)
