@@ -21,7 +21,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,13 +162,18 @@ def wait_for(look: Callable[[], Any], seconds: float = 20) -> Any:
 
 
 def on_a_terminal(
-    script: str, flags: list[str], words: str, size: tuple[int, int] = (30, 120), **more: str
+    script: str,
+    flags: list[str],
+    words: str,
+    size: tuple[int, int] = (30, 120),
+    *,
+    ends: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Run a script on a terminal of so many lines and columns until it shows these words, then
-    press Ctrl-C.
+    press Ctrl-C. A script that `ends` is left to end by itself, all right.
 
-    Gives all that it wrote to stderr; its stdout leads elsewhere. `more` are variables of its
-    environment.
+    Gives all that it wrote to stderr; its stdout leads elsewhere.
     """
     ours, external = pty.openpty()
     fcntl.ioctl(external, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
@@ -182,15 +187,16 @@ def on_a_terminal(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=external,
-        env={**inherited, "TERM": "xterm", **more},
+        env={**inherited, "TERM": "xterm", **(environment or {})},
     )
     os.close(external)
     shown, patience = b"", time.monotonic() + 30
     while words.encode() not in shown and time.monotonic() < patience:
         if select.select([ours], [], [], 0.5)[0]:
             shown += os.read(ours, 65536)
-    process.send_signal(signal.SIGINT)
-    code = process.wait(10)
+    if not ends:
+        process.send_signal(signal.SIGINT)
+    code = process.wait(60)
     os.close(ours)
-    assert code == 130, shown
+    assert code == (0 if ends else 130), shown
     return shown.decode(errors="replace")

@@ -893,7 +893,7 @@ def _append(path: Path, text: str) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 def _await(condition: Callable[[], bool]) -> None:

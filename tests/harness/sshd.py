@@ -113,7 +113,7 @@ class Sshd:
             return
         self.cut()
         self._server.terminate()
-        self._server.wait(10)
+        self._server.wait(60)
         self._server = None
 
     @property

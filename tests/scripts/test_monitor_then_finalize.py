@@ -732,7 +732,9 @@ def watch_on_terminal(bench: Bench, words: str, **environment: str) -> str:
     Give all that it wrote.
     """
     flags = bench.flags("--interval", "2")
-    return on_a_terminal("monitor_then_finalize.py", flags, words, size=(30, 100), **environment)
+    return on_a_terminal(
+        "monitor_then_finalize.py", flags, words, size=(30, 100), environment=environment
+    )
 
 
 def test_a_terminal_gets_a_live_view(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

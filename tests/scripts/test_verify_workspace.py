@@ -160,6 +160,6 @@ def test_what_an_earlier_release_closed_is_listed_and_not_broken() -> None:
 
 
 def test_progress_is_shown_on_a_terminal(closed: ClosedRuns) -> None:
-    os.mkfifo(closed.root / "pipe")
-    shown = programs.on_a_terminal("verify_workspace.py", list(where(closed)), "3 of 3 runs")
+    flags = list(where(closed))
+    shown = programs.on_a_terminal("verify_workspace.py", flags, "3 of 3 runs", ends=True)
     assert "verified 3 of 3 runs" in shown

@@ -316,7 +316,7 @@ def test_ctrl_c_while_the_data_are_checked_ends_the_launcher_and_its_gate(
     pid_file = held_data_gate / "pid"
     gate = int(wait_for(lambda: pid_file.exists() and pid_file.read_text()))
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20)[1] == "interrupted\n"
+    assert process.communicate(timeout=60)[1] == "interrupted\n"
     assert process.returncode == 130
     assert not is_alive(gate)
     files = sorted(path.name for path in run_of(root).iterdir())

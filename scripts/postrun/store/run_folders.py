@@ -3,12 +3,11 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
 
-from postrun.core import disk, locations, run_names, terminal
+from postrun.core import all_cores, disk, locations, run_names, terminal
 from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import RunPaths
 from postrun.store import ledger
@@ -86,10 +85,8 @@ def read_all(
     else:
         # Once here, and not once in each process.
         ledger.head(root)
-        cores = os.cpu_count()
-        with ProcessPoolExecutor(max_workers=cores) as workers:
-            answers = workers.map(attempt, runs, chunksize=64)
-            results = list(answers)
+        answers = all_cores.call(attempt, runs, chunk=64)
+        results = list(answers)
     values = {}
     errors = {}
     for run, (value, error) in zip(runs, results, strict=True):

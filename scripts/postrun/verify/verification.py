@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from postrun.core import all_cores
 from postrun.core.artifacts import Home
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
@@ -73,9 +73,8 @@ def check_runs(
         return _collect(in_turn, len(runs), show)
     share = len(runs) // (2 * cores)
     chunk = max(1, min(_CHUNK, share))
-    with ProcessPoolExecutor(cores) as workers:
-        results = workers.map(check, runs, lines, chunksize=chunk)
-        return _collect(results, len(runs), show)
+    results = all_cores.call(check, runs, lines, chunk=chunk)
+    return _collect(results, len(runs), show)
 
 
 def _collect(

@@ -85,7 +85,7 @@ def test_who_waits_in_a_line_that_moves_is_not_refused(start: Start, tmp_path: P
         os.utime(path)  # as when the next holder writes its name
     assert waiter.poll() is None
     holder.communicate("")
-    assert waiter.communicate(timeout=20)[0] == "got it\n"
+    assert waiter.communicate(timeout=60)[0] == "got it\n"
 
 
 def test_where_nothing_can_be_written_is_one_line(tmp_path: Path) -> None:

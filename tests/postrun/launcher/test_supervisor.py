@@ -80,7 +80,7 @@ def test_a_signal_that_came_before_the_start_reaches_the_group() -> None:
         wait_for(lambda: group.received)
     workload = subprocess.Popen(["sleep", "60"], start_new_session=True)
     group.set_id(workload.pid)
-    assert workload.wait(10) == -signal.SIGTERM
+    assert workload.wait(60) == -signal.SIGTERM
     group.send(signal.SIGTERM)  # to nobody: no error
 
 

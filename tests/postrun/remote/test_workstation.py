@@ -884,7 +884,7 @@ def test_a_connection_cut_while_the_answer_comes(sshd: Sshd, remote: Path, tmp_p
     cutter = subprocess.Popen([sys.executable, "-c", CUTTER, str(flag), str(sshd.pid)])
     with pytest.raises(Unreachable):
         station.take_run_snapshot(TAG)
-    assert cutter.wait(20) == 0
+    assert cutter.wait(60) == 0
     sshd.set_profile("")
     assert station.take_run_snapshot(TAG).runs == (RUN,)
     station.close()

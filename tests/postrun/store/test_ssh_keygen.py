@@ -90,7 +90,7 @@ def test_a_passphrase_is_asked_for_on_the_terminal(tmp_path: Path) -> None:
         assert select.select([ours], [], [], 20)[0], "nobody asks"
         asked += os.read(ours, 1024)
     os.write(ours, b"open sesame\n")
-    armored, _ = process.communicate(timeout=20)
+    armored, _ = process.communicate(timeout=60)
     os.close(external)
     os.close(ours)
     assert process.returncode == 0

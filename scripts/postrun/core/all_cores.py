@@ -1,0 +1,47 @@
+"""One function called for many values, on all cores, in processes that end with this one."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
+
+def call(
+    function: Callable[..., Value],
+    *arguments: Sequence[Any],
+    chunk: int,
+) -> Iterator[Value]:
+    """Yield what a function returns for the arguments of each call, in their order.
+
+    The arguments are one sequence for each parameter, all of one length; a process is handed so
+    many calls at a time. Raises what the function raises. Interrupted, it leaves no process.
+    """
+    cores = os.cpu_count()
+    workers = ProcessPoolExecutor(cores, initializer=_begin_worker)
+    try:
+        yield from workers.map(function, *arguments, chunksize=chunk)
+        workers.shutdown()
+    except BaseException:
+        # The executor would wait for the calls that are begun; interrupted as it waits, for ever.
+        workers.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        raise
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, which a terminal tells at the same moment; end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
