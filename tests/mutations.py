@@ -102,6 +102,7 @@ READERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("governance_checks", (AUDIT, "governance_remediation_plan", QUEUE, PLAN, CLOSING)),
     ("gate_hypotheses", (PLAN, EXECUTE, "generate_run_review")),
     ("scoring_policy", (REGISTRY, QUEUE, CLOSING)),
+    ("statistics_policy", (AUDIT, REGISTRY, CLOSING)),
     ("candidate_queue_policy", (QUEUE, HANDOFF)),
     ("handoff", (HANDOFF,)),
     ("launcher_policy", ("data_quality_gate",)),

@@ -121,6 +121,7 @@ _GENERATED = {
         ("configs/governance_checks", ".json", "the catalogue of checks with their remedies"),
         ("configs/gate_hypotheses", ".json", "what to try after a gate failed"),
         ("configs/scoring_policy", ".json", "every number of the score"),
+        ("configs/statistics_policy", ".json", "when a result counts as more than luck"),
         ("configs/candidate_queue_policy", ".json", "which runs enter the queue, in which order"),
         ("configs/handoff", ".json", "what must exist, be linked and be current at a handoff"),
         ("configs/launcher_policy", ".json", "what a machine and its data must offer"),

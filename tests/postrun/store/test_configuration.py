@@ -47,6 +47,10 @@ def put(configs: Path, name: str, document: Any) -> None:
             "candidate_queue_policy",
             "49642b181849a52b6dd93ca996fb154b9b7de1ece08b02be70e5123684831e3d",
         ),
+        (
+            "statistics_policy",
+            "91510cab7ca4cd66b498fffec239770aa6ab14a23c11b14f9d1dde6202e48cfb",
+        ),
     ],
 )
 def test_a_shipped_number_changes_on_purpose_only(policy: str, digest: str) -> None:
