@@ -17,27 +17,25 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from postrun import cli
-from postrun.core import disk, locations, values
+from postrun.core import locations, values
 from postrun.core.artifacts import ARTIFACTS, Home
-from postrun.core.errors import Missing, PostRunError
+from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.decide import gates, scoring
 from postrun.registry import rows as registry_rows
+from postrun.registry import windows
 from postrun.review import comparison, stages, standing
 from postrun.store import (
     checked_files,
     command_file,
     configuration,
-    csv_files,
     documents,
-    evidence,
     ledger,
     page_files,
     tables,
 )
-from postrun.store.evidence import FileDigests
 from postrun.summary import page
 
 ARTIFACT, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
@@ -91,7 +89,7 @@ def gather(
         "gates": stages.gate_rows(report),
         "cost_stress": stages.cost_rows(report),
         "walk_forward": stages.stage(report, "wf_stress"),
-        "windows": _windows(run_paths, report, manifest),
+        "windows": _windows(run_paths, report),
         "risk": stages.stage(report, "risk_diagnostics"),
         "statistics": stages.stage(report, "statistical_gates"),
         "governance": standing.governance(audit, plan),
@@ -117,37 +115,13 @@ def _strategy(run_paths: RunPaths, report: Any) -> str | None:
     return in_report or command_file.option_in(command, "--strategy")
 
 
-def _windows(run_paths: RunPaths, report: Any, manifest: Json) -> Json:
-    """Return the windows of the table that the report names, with its path.
-
-    Only a table that the manifest lists is evidence.
-    """
-    if report is None:
-        return _no_windows(None, "there is no gate report that names the table")
-    named = values.member(report, "wf_stress", "summary_csv")
-    path = evidence.local_path(
-        locations.GATES,
-        run_paths.gate,
-        named,
-    )
-    # Only what the manifest lists was compared with the workstation.
-    listed = FileDigests.from_manifest(manifest).files
-    if path is None or path not in listed:
-        return _no_windows(path, "the table that the report names is not among the evidence")
-    table = run_paths.root / path
-    if disk.is_file(table):
-        # Raises for a table that was changed since.
-        checked_files.read_evidence(run_paths, table)
-    try:
-        rows = csv_files.read_external(table, [stages.WINDOW_START], stages.MEASURES)
-    except PostRunError as error:
-        return _no_windows(path, run_paths.without_root(error))
-    windows = stages.windows(rows)
-    return {"path": path, "rows": windows, "problem": None}
-
-
-def _no_windows(path: str | None, problem: str) -> Json:
-    return {"path": path, "rows": None, "problem": problem}
+def _windows(run_paths: RunPaths, report: Json | None) -> Json:
+    """Return the windows of the table that the report names, with its path."""
+    found = windows.read(run_paths, report)
+    rows = None
+    if found.rows is not None:
+        rows = stages.windows(found.rows)
+    return {"path": found.path, "rows": rows, "problem": found.problem}
 
 
 def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Json:

@@ -5,7 +5,7 @@ from postrun.audit.answers import Answer, by_faults, shown
 from postrun.audit.facts import Facts
 from postrun.core import run_names, values
 from postrun.core.values import Json
-from postrun.decide import gates, report_window
+from postrun.decide import gates, report_window, window_years
 from postrun.decide.gates import Reading
 from postrun.decide.report_window import Window
 
@@ -133,12 +133,12 @@ def walk_forward_windows_complete(facts: Facts) -> Answer:
     """Return whether no shard was lost and none was merged twice."""
     expected = "one row for each test window"
     rows = facts.windows.required()
-    width = recompute.window_width(facts.inputs, rows)
-    years = recompute.window_years(facts.inputs, width)
+    width = window_years.years_each(facts.inputs, rows)
+    years = window_years.asked(facts.inputs, width)
     if years is None:
         observed = "inputs do not say which windows there must be"
         return Answer(False, expected, observed, facts.report.path)
-    faults = recompute.window_faults(rows, years)
+    faults = window_years.faults(rows, years)
     expected = f"{expected}: {len(years)}"
     return by_faults(expected, faults, "all there", facts.windows)
 

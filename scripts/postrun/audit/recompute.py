@@ -3,7 +3,6 @@ over rows.
 """
 
 import math
-import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +16,6 @@ Groups = defaultdict[float, list[Json]]
 
 MEASURES = ("test_ic", "test_ic_overall")
 COST_COLUMNS = ("cost_multiplier", "return_code", "test_ic", "train_ic")
-_WINDOW_OPTIONS = ("wf_start_year", "wf_end_year", "wf_train_years")
 _RELATIVE = 1e-9
 _ABSOLUTE = 1e-15  # for means that cancel out to zero
 
@@ -85,72 +83,6 @@ def differences(
             fault = f"{name}: reported {text}, recomputed {shown(value)}"
             faults.append(fault)
     return faults
-
-
-def window_years(options: Json, width: int) -> list[int] | None:
-    """Return the first year of each test window that the options ask for; None when they do not
-    say.
-
-    The first window trains on `wf_train_years` from `wf_start_year` on; each next one begins
-    `width` years later; the last one ends by `wf_end_year`.
-    """
-    years = []
-    for name in _WINDOW_OPTIONS:
-        option = options.get(name)
-        year = values.count(option)
-        if year is None or not 0 <= year <= 9999:
-            return None
-        years.append(year)
-    start, end, train = years
-    first = start + train
-    last = end - width + 1
-    return list(range(first, last + 1, width))
-
-
-def window_width(options: Json, rows: Iterable[Json]) -> int:
-    """Return how many years each test window covers: `wf_test_years` when every row does, else 1.
-
-    There are gate programs that make a window for every test year, whatever `wf_test_years` says.
-    """
-    option = options.get("wf_test_years")
-    asked = values.count(option)
-    widths = set()
-    for row in rows:
-        first = _year(row, "test_start")
-        last = _year(row, "test_end")
-        widths.add(last - first + 1)
-    if asked is None or asked < 1 or widths != {asked}:
-        return 1
-    return asked
-
-
-def window_faults(
-    rows: Iterable[Json],
-    expected: Sequence[int],
-) -> list[str]:
-    """Return test years that are missing, repeated or not asked for, and rows without one."""
-    # The gate program runs windows in shards: one may be lost, or merged twice.
-    test_years = [_year(row, "test_start") for row in rows]
-    counts = Counter(test_years)
-    without_year = counts.pop(0, 0)
-    faults = [f"{year} missing" for year in expected if year not in counts]
-    for year, count in sorted(counts.items()):
-        if count > 1:
-            faults.append(f"{year} {count} times")
-    extra = counts.keys() - set(expected)
-    faults += [f"{year} not asked for" for year in sorted(extra)]
-    if without_year:
-        faults.append(f"{without_year} rows without test_start")
-    return faults
-
-
-def _year(row: Json, column: str) -> int:
-    """Return the year of a date of a window; 0 when the row does not say."""
-    date = str(row.get(column))
-    digits = re.match("[0-9]{4}", date)
-    if digits is None:
-        return 0
-    return int(digits[0])
 
 
 def cost_faults(

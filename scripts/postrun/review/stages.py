@@ -11,10 +11,6 @@ from postrun.core import values
 from postrun.core.values import Json
 from postrun.decide import gates
 
-# Without these columns a table holds no windows.
-WINDOW_START = "test_start"
-MEASURES = ("test_ic", "test_ic_overall")
-
 
 def _cell_count(cell: Any) -> int | None:
     return values.count(values.cell_number(cell))
@@ -62,7 +58,7 @@ _STAGES: dict[str, Readers] = {
 _WINDOW: Readers = {
     "train_start": values.text,
     "train_end": values.text,
-    WINDOW_START: values.text,
+    "test_start": values.text,
     "test_end": values.text,
     "train_ic": values.cell_number,
     "test_ic": values.cell_number,
@@ -107,7 +103,7 @@ def windows(rows: Iterable[Json]) -> list[Json]:
 
 
 def _test_dates(window: Json) -> tuple[str, str]:
-    return window[WINDOW_START] or "", window["test_end"] or ""
+    return window["test_start"] or "", window["test_end"] or ""
 
 
 def _read(members: Json, readers: Readers) -> Json:
