@@ -40,6 +40,40 @@ def test_benjamini_hochberg() -> None:
     assert significance.adjusted([]) == []
 
 
+def test_what_is_not_a_number_lowers_no_other_q() -> None:
+    """Sorted by comparison, NaN would hide that c is not significant behind the q of a."""
+    unknown = significance.adjusted([0.0017 / 3, float("nan"), 0.268])
+    assert unknown == pytest.approx([0.0017, 1.0, 0.402])
+
+
+@pytest.mark.parametrize("cell", ["nan", "NaN", "inf", "-inf"])
+def test_a_window_that_is_not_a_number_was_not_measured(cell: str) -> None:
+    """One such window of b changes nothing for a and c: b is judged by its other windows."""
+    samples = {"a": [0.05, 0.04, 0.06, 0.05], "b": [0.02, -0.01, 0.03], "c": [0.02, -0.04, 0.05]}
+
+    def table(more: str) -> list[dict[str, Any]]:
+        rows = [{"factor": name, "test_ic": str(ic)} for name in samples for ic in samples[name]]
+        return significance.judge([*rows, {"factor": "b", "test_ic": more}], options())
+
+    assert table(cell) == table("")
+    a, b, c = table(cell)
+    assert (a["n_windows"], b["n_windows"], c["n_windows"]) == (4, 3, 3)
+    assert a["q_value_bh"] < 0.01 < c["p_value"] <= c["q_value_bh"]
+
+
+@pytest.mark.parametrize(
+    ("count", "t", "exact", "error"),
+    [(10, -1.4, 0.9024856977937389, 2e-9), (500, -1.0, 0.8411024119440649, 7e-8)],
+)
+def test_the_error_is_what_the_module_says(
+    count: int, t: float, exact: float, error: float
+) -> None:
+    """The exact values come from Gauss-Legendre quadrature, 60 points on each of 400 pieces."""
+    shape = np.linspace(-1, 1, count)
+    sample = shape / shape.std(ddof=1) + t / np.sqrt(count)
+    assert error / 2 < abs(significance.p_value(sample) - exact) < error
+
+
 def test_the_family_shares_the_blame() -> None:
     """The same windows pass alone and fail beside enough others."""
     row = [

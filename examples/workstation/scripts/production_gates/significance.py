@@ -4,6 +4,7 @@ The family is every factor this program knows, measured over the same windows an
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,9 @@ from production_gates.walk_forward import COLUMNS, measure, windows
 TABLE = ("factor", "n_windows", "ic_mean", "pos_ratio", "p_value", "q_value_bh", "gate_pass")
 FOCUS = ("ic_mean", "pos_ratio", "p_value", "q_value_bh", "gate_pass")
 REPORT = "statistical_gates_report.json"
-STEPS = 20_001  # points of the integral below; its error is far under 1e-9
+# Points of the integral below. Its error grows with the number of windows: 2e-9 for ten, 7e-8 for
+# 500.
+STEPS = 20_001
 
 
 def run(options: argparse.Namespace, panel: Panel, cost_bps: float, folder: Path) -> dict[str, Any]:
@@ -77,8 +80,10 @@ def judge(rows: Sequence[dict[str, str]], options: argparse.Namespace) -> list[d
     """Return the table: one row a factor, with adjusted p-values and the gate's answer."""
     samples: dict[str, list[float]] = {row["factor"]: [] for row in rows}
     for row in rows:
-        if row["test_ic"]:
-            samples[row["factor"]].append(float(row["test_ic"]))
+        ic = float(row["test_ic"] or "nan")
+        # A window that is not a number was not measured, like an empty cell.
+        if math.isfinite(ic):
+            samples[row["factor"]].append(ic)
     names = sorted(samples)
     p_values = [p_value(np.array(samples[name])) for name in names]
     q_values = adjusted(p_values)
@@ -131,13 +136,15 @@ def integral(low: float, high: float, freedom: int) -> float:
 def adjusted(p_values: Sequence[float]) -> list[float]:
     """Return the q-values: the smallest false discovery rate at which each would still count.
 
-    Benjamini, Hochberg 1995.
+    Benjamini, Hochberg 1995. A p-value that is not a number counts as 1: NaN has no place in an
+    order, and would give a factor the q of another.
     """
-    count = len(p_values)
-    descending = sorted(range(count), key=lambda index: p_values[index], reverse=True)
+    known = [1.0 if math.isnan(p) else p for p in p_values]
+    count = len(known)
+    descending = sorted(range(count), key=lambda index: known[index], reverse=True)
     q_values = [1.0] * count
     lowest = 1.0
     for rank, index in zip(range(count, 0, -1), descending, strict=True):
-        lowest = min(lowest, p_values[index] * count / rank)
+        lowest = min(lowest, known[index] * count / rank)
         q_values[index] = lowest
     return q_values
