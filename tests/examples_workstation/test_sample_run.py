@@ -64,7 +64,8 @@ def test_every_file_is_there(sample: SampleRun) -> None:
         for home in shards
         for name in ("run_meta.json", "momentum_12_1/walk_forward_summary.csv")
     ]
-    wanted += ["walk_forward_stress/momentum_12_1/walk_forward_summary.csv"]
+    merged = "walk_forward_stress/momentum_12_1"
+    wanted += [f"{merged}/walk_forward_summary.csv", f"{merged}/ic_by_date.csv"]
     wanted += [f"cost_stress/x{multiplier}/run.json" for multiplier in ("1.0", "1.5", "2.0")]
     assert [name for name in wanted if not (sample.gate / name).is_file()] == []
     assert list(sample.gate.glob("statistical/*/statistical_gates_table.csv"))
@@ -118,6 +119,21 @@ def test_the_merged_summary_is_what_the_shards_wrote(sample: SampleRun) -> None:
         for year in read(meta)["test_years"]
     ]
     assert years == list(range(2013, 2023))
+
+
+def test_each_window_is_the_mean_of_its_months(sample: SampleRun) -> None:
+    folder = sample.gate / "walk_forward_stress/momentum_12_1"
+    dates = rows(folder / "ic_by_date.csv")
+    assert list(dates[0]) == ["date", "n", "ic"]
+    assert {row["n"] for row in dates} == {"20"}
+    days = [row["date"] for row in dates]
+    assert days == sorted(set(days))
+    for window in rows(folder / "walk_forward_summary.csv"):
+        first, last = window["test_start"], window["test_end"]
+        ics = [float(row["ic"]) for row in dates if first <= row["date"] <= last]
+        assert len(ics) == int(window["test_n_dates"]) == 12
+        assert statistics.fmean(ics) == pytest.approx(float(window["test_ic"]), abs=1e-12)
+    assert len(days) == 120
 
 
 def test_cost_rows_are_in_the_csv_and_cost_lowers_the_ic(sample: SampleRun, report: Any) -> None:

@@ -39,6 +39,9 @@ COLUMNS = (
     "holding_period",
 )
 SUMMARY = "walk_forward_summary.csv"
+# One row for each month of the windows: the stocks and the IC whose mean is the window's test_ic.
+DATE_COLUMNS = ("date", "n", "ic")
+BY_DATE = "ic_by_date.csv"
 Window = tuple[int, int, int, int]  # first and last train year, first and last test year
 
 
@@ -80,6 +83,18 @@ def measure(trial: Trial, window: Window, multiplier: float, top_pct: float) -> 
     return row
 
 
+def by_date(trial: Trial, window: Window, multiplier: float) -> list[dict[str, Any]]:
+    """Return the IC of each test month of a window, oldest first."""
+    _, _, test_first, test_last = window
+    in_test = (trial.years >= test_first) & (trial.years <= test_last)
+    ics = trial.ics(multiplier)
+    rows = []
+    for month in np.flatnonzero(in_test):
+        row = {"date": trial.days[month], "n": trial.signal[month].size, "ic": number(ics[month])}
+        rows.append(row)
+    return rows
+
+
 def yearly_sharpe(returns: Array) -> float | None:
     """Return the Sharpe ratio a year of monthly returns; None when there is only one."""
     if len(returns) < 2:
@@ -116,12 +131,14 @@ def run_shard(options: argparse.Namespace, trial: Trial) -> int:
     count = len(shard_windows)
     started = datetime.now()
     folder = options.gate_folder / "walk_forward_stress" / f"shard_{options.shard:02d}"
-    rows = []
+    rows, dates = [], []
     for done, window in enumerate(shard_windows, start=1):
         pace(options.parent, options.min_seconds / count)
         row = measure(trial, window, options.stress_cost_multiplier, options.risk_top_pct)
         rows.append({"factor": options.factor} | row)
         write_csv(folder / options.factor / SUMMARY, COLUMNS, rows)
+        dates += by_date(trial, window, options.stress_cost_multiplier)
+        write_csv(folder / options.factor / BY_DATE, DATE_COLUMNS, dates)
         position = f"shard {options.shard}/{len(shards)} window {window[2]}"
         say("walk_forward", f"{position} done {done}/{count}")
     meta = {
@@ -166,20 +183,22 @@ def run(options: argparse.Namespace, argv: Sequence[str], folder: Path) -> dict[
         say("walk_forward", f"failed: {reason}")
         first_code = next(filter(None, codes), 1)
         return {"ok": False, "reason": reason, "return_code": first_code}
-    summary = merge(folder / "walk_forward_stress", options.factor)
+    home = folder / "walk_forward_stress"
+    summary = merge(home, options.factor, SUMMARY, COLUMNS, order="test_start")
+    merge(home, options.factor, BY_DATE, DATE_COLUMNS, order="date")
     result = {"ok": True, **statistics(summary), "return_code": 0, "summary_csv": str(summary)}
     say("walk_forward", f"test_ic_mean={result['test_ic_mean']} over {result['test_ic_n']} windows")
     return result
 
 
-def merge(folder: Path, factor: str) -> Path:
-    """Write the windows of all shards into one summary, oldest test year first; return it."""
+def merge(folder: Path, factor: str, name: str, columns: Sequence[str], order: str) -> Path:
+    """Write what all shards wrote under a name into one table, by one of its columns; return it."""
     rows = []
-    for path in sorted(folder.glob(f"shard_*/{factor}/{SUMMARY}")):
+    for path in sorted(folder.glob(f"shard_*/{factor}/{name}")):
         rows += read_csv(path)
-    summary = folder / factor / SUMMARY
-    write_csv(summary, COLUMNS, sorted(rows, key=lambda row: row["test_start"]))
-    return summary
+    merged = folder / factor / name
+    write_csv(merged, columns, sorted(rows, key=lambda row: row[order]))
+    return merged
 
 
 def statistics(summary: Path) -> dict[str, Any]:
