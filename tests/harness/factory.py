@@ -13,6 +13,7 @@ rows, so that an untouched run recomputes.
 import csv
 import io
 import json
+import math
 import os
 import socket
 import statistics
@@ -93,6 +94,8 @@ class Documents:
     cost_rows: list[dict[str, Any]] = field(default_factory=list)
     windows: list[dict[str, Any]] = field(default_factory=list)
     statistics: Any = None
+    significance: list[dict[str, Any]] = field(default_factory=list)  # the statistical table
+    dates: list[dict[str, Any]] = field(default_factory=list)  # optional: the IC of each test date
     log: bytes = b""
     result_modified: float = 0.0
 
@@ -147,6 +150,8 @@ class Documents:
             put(
                 gate / f"walk_forward_stress/{factor}/walk_forward_summary.csv", table(self.windows)
             )
+            if self.dates:
+                put(gate / f"walk_forward_stress/{factor}/ic_by_date.csv", table(self.dates))
             for shard in (0, 1):
                 shard_dir = gate / f"walk_forward_stress/shard_{shard:02d}"
                 put(shard_dir / f"{factor}/walk_forward_summary.csv", table(self.windows[shard::2]))
@@ -154,6 +159,8 @@ class Documents:
         if self.statistics is not None:
             folder = gate / f"statistical/statistical_gates_{self.gate_stamp}"
             put(folder / "statistical_gates_report.json", self.statistics)
+            if self.significance:
+                put(folder / "statistical_gates_table.csv", table(self.significance))
         put(gate / "production_gates_report.json", self.report)
         if self.report is not None:
             put(gate / "production_gates_report.md", "# Production gates\n")
@@ -199,7 +206,8 @@ def documents(
     made.context = _context(made)
     made.windows = _windows(factor, level if passing else -level)
     made.cost_rows = _cost_rows(level)
-    made.statistics = _statistics(factor, done)
+    made.significance = _significance(factor)
+    made.statistics = _statistics(made, factor, done)
     made.report = _report(made, factor, done)
     made.result = {
         "workflow": "production_gates",
@@ -328,23 +336,56 @@ def _cost_rows(level: float) -> list[dict[str, Any]]:
     ]
 
 
-def _statistics(factor: str, done: datetime) -> dict[str, Any]:
+def judged(
+    factor: str, ic_mean: float, pos_ratio: float, p_value: float, q_value: float
+) -> dict[str, Any]:
+    """Return one factor's row of the statistical table as the reference program writes it: p is
+    two-sided and normal, here from eight segments.
+    """
+    z = math.copysign(statistics.NormalDist().inv_cdf(1 - p_value / 2), ic_mean)
+    row = {
+        "factor": factor,
+        "ic_mean": ic_mean,
+        "ic_std": ic_mean * math.sqrt(8) / z,
+        "n": 8,
+        "pos_ratio": pos_ratio,
+        "z_stat": z,
+        "p_value": p_value,
+        "q_value_bh": q_value,
+        "gate_qvalue": q_value <= 0.10,
+        "gate_pos_ratio": pos_ratio >= 0.60,
+        "gate_ic_mean": ic_mean > 0,
+    }
+    passed = row["gate_qvalue"] and row["gate_pos_ratio"] and row["gate_ic_mean"]
+    return {**row, "gate_pass": passed}
+
+
+def _significance(factor: str) -> list[dict[str, Any]]:
+    """Return twelve factors, the best first; four of them pass."""
+    rows = [
+        judged(factor, 0.021, 0.8, 0.004, 0.03),
+        judged("other_2", 0.019, 0.75, 0.005, 0.03),
+        judged("other_3", 0.018, 0.75, 0.02, 0.08),
+        judged("other_4", 0.017, 0.625, 0.03, 0.09),
+    ]
+    p_values = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.96)
+    for number, p_value in enumerate(p_values, start=5):
+        rows.append(judged(f"other_{number}", 0.0115 - 0.001 * number, 0.5, p_value, 0.96))
+    return rows
+
+
+def _statistics(made: Documents, factor: str, done: datetime) -> dict[str, Any]:
+    folder = f"gate_results/{made.gate_folder}/statistical/statistical_gates_{made.gate_stamp}"
+    (row,) = [row for row in made.significance if row["factor"] == factor]
+    measured = ("ic_mean", "pos_ratio", "p_value", "q_value_bh", "gate_pass")
     return {
         "generated_at": done.strftime("%Y-%m-%dT%H:%M:%S"),
         "inputs": {"alpha": 0.10},
         "summary_csv": "/srv/quant/summary.csv",
-        "table_csv": "/srv/quant/table.csv",
-        "n_factors": 12,
-        "n_pass": 4,
-        "focus": {
-            "factor": factor,
-            "found": True,
-            "ic_mean": 0.021,
-            "pos_ratio": 0.8,
-            "p_value": 0.004,
-            "q_value_bh": 0.03,
-            "gate_pass": True,
-        },
+        "table_csv": f"/srv/quant/{folder}/statistical_gates_table.csv",
+        "n_factors": len(made.significance),
+        "n_pass": sum(row["gate_pass"] for row in made.significance),
+        "focus": {"factor": factor, "found": True, **{name: row[name] for name in measured}},
     }
 
 
