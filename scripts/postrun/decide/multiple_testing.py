@@ -1,0 +1,64 @@
+"""What is left of p values when many hypotheses are tested. Pure functions."""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+
+def benjamini_yekutieli(ps: Sequence[float]) -> list[float]:
+    """Return the q value of each p value, in their order; any dependence between them is allowed.
+
+    Of m values in ascending order, q(i) is the least of p(j) m c(m) / j over j >= i, at most 1,
+    with c(m) = 1 + 1/2 + ... + 1/m. Source: Benjamini and Yekutieli 2001, Annals of Statistics 29.
+    """
+    number = len(ps)
+    factor = number * _harmonic(number)
+    descending = sorted(
+        range(number),
+        key=ps.__getitem__,
+        reverse=True,
+    )
+    qs = [1.0] * number
+    least = 1.0
+    place = number
+    # The largest first: each q is at most that of the larger p before it.
+    for index in descending:
+        own = ps[index] * factor / place
+        least = min(least, own)
+        qs[index] = least
+        place -= 1
+    return qs
+
+
+def _harmonic(number: int) -> float:
+    """Return 1 + 1/2 + ... + 1/number."""
+    places = range(1, number + 1)
+    return math.fsum(1 / place for place in places)
+
+
+def least_windows(families: int, q: float) -> int:
+    """Return how many windows a family needs to pass by itself among so many families.
+
+    With T windows no p is below 2^-T.
+    """
+    factor = families * _harmonic(families)
+    windows = math.log2(factor / q)
+    return math.ceil(windows)
+
+
+def windows_needed(
+    ratio: float,
+    trials: int,
+    level: float,
+) -> int | None:
+    """Return how many windows the best of so many trials needs, at an information ratio a window.
+
+    The expected t, ratio x sqrt(T), reaches the normal quantile at 1 - level / trials (Bonferroni),
+    so that half of such trials pass. None for a ratio that is not above 0.
+    """
+    if ratio <= 0:
+        return None
+    normal = NormalDist()
+    quantile = normal.inv_cdf(1 - level / trials)
+    windows = (quantile / ratio) ** 2
+    return math.ceil(windows)

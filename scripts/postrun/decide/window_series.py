@@ -1,0 +1,127 @@
+"""The series of a trial: the test IC of each walk-forward window, or of each month. Pure functions.
+
+A window's key is `<first day>|<last day>` of its test, as ISO dates; a month's is `YYYY-MM`.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from statistics import fmean
+from typing import Any
+
+from postrun.core import values
+from postrun.core.values import Json
+
+# What comes after a day is a time of it, which does not matter.
+_DAY = re.compile(r"\s*(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?!\d)")
+
+Series = dict[str, float]
+
+
+@dataclass
+class Windows:
+    """The windows that have a measured test IC, oldest first, and what is wrong with the others."""
+
+    measured: Series = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def series(self) -> Series:
+        """Return what can be judged: nothing of fewer than two windows, or of equal ones."""
+        if len(set(self.measured.values())) < 2:
+            return {}
+        return self.measured
+
+
+def read(rows: Iterable[Json]) -> Windows:
+    """Return the windows of a table, by the columns `test_start`, `test_end` and `test_ic`.
+
+    A cell that is empty or not finite is not measured. A window whose dates cannot be read, or that
+    is there twice, is not measured, and is named.
+    """
+    windows = Windows()
+    cells: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        start = row.get("test_start")
+        end = row.get("test_end")
+        cell = row.get("test_ic")
+        first = _day(start)
+        last = _day(end)
+        ic = values.cell_number(cell)
+        if first is None or last is None:
+            problem = f"window {start} to {end}: no dates that can be read"
+            windows.problems.append(problem)
+        elif ic is not None:
+            key = f"{first}|{last}"
+            # -0.0 is 0.
+            cells[key].append(ic + 0.0)
+    for key in sorted(cells):
+        ic, *others = cells[key]
+        if others:
+            number = len(cells[key])
+            problem = f"window {key}: {number} rows"
+            windows.problems.append(problem)
+        else:
+            windows.measured[key] = ic
+    return windows
+
+
+def by_month(rows: Iterable[Json]) -> Series:
+    """Return the mean IC of each calendar month, by the columns `date` and `ic` of a row a date."""
+    cells: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        date_cell = row.get("date")
+        ic_cell = row.get("ic")
+        day = _day(date_cell)
+        ic = values.cell_number(ic_cell)
+        if day is not None and ic is not None:
+            month = day.isoformat()[:7]
+            cells[month].append(ic)
+    means = {}
+    for month in sorted(cells):
+        means[month] = fmean(cells[month]) + 0.0
+    return means
+
+
+def _day(cell: Any) -> date | None:
+    found = _DAY.match(str(cell))
+    if found is None:
+        return None
+    year, month, day = map(int, found.groups())
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def encode(series: Mapping[str, float]) -> str:
+    """Return a series as one cell of a table: `2013-01-01/2013-12-31=0.031;...`."""
+    cells = []
+    for key, ic in series.items():
+        name = key.replace("|", "/")
+        cells.append(f"{name}={ic:.12g}")
+    return ";".join(cells)
+
+
+def decode(cell: str | None) -> Series:
+    """Return the series in a cell of a table; an empty one for an empty cell."""
+    series = {}
+    text = cell or ""
+    for part in text.split(";"):
+        name, _, ic = part.partition("=")
+        if ic:
+            key = name.replace("/", "|")
+            series[key] = float(ic)
+    return series
+
+
+def digest(series: Mapping[str, float]) -> str:
+    """Return the SHA-256 of a series: of a line `key|IC` each, the IC with 12 digits."""
+    lines = []
+    for key, ic in series.items():
+        lines.append(f"{key}|{ic:.12g}\n")
+    text = "".join(lines)
+    return hashlib.sha256(text.encode()).hexdigest()
