@@ -174,10 +174,11 @@ docs: $(RUN) ## write the generated parts of docs, Makefile and hooks
 lock: ## resolve requirements*.in again into requirements*.txt, with hashes
 	@sh .ci/lock
 
-bench: $(DEV) ## measure what closing a run costs, alone and among ten thousand
+bench: $(DEV) ## measure what closing a run costs, and how often luck is promoted
 	@$(PY) benchmarks/flow_over_ssh.py
 	@$(PY) benchmarks/many_runs.py
 	@$(PY) benchmarks/watch_many_runs.py
+	@$(PY) benchmarks/false_promotion.py
 
 $(RUN): requirements.txt .ci/setup
 	@sh .ci/setup run

@@ -471,7 +471,8 @@ def lock(ctx: Context) -> None:
 
 @task
 def bench(ctx: Context) -> None:
-    """Measure what closing and watching cost."""
+    """Measure what closing and watching cost, and how often luck is promoted."""
     run(ctx, PYTHON, "benchmarks/flow_over_ssh.py")
     run(ctx, PYTHON, "benchmarks/many_runs.py")
     run(ctx, PYTHON, "benchmarks/watch_many_runs.py")
+    run(ctx, PYTHON, "benchmarks/false_promotion.py")
