@@ -5,6 +5,15 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 
+def benjamini_hochberg(ps: Sequence[float]) -> list[float]:
+    """Return the q value of each p value, in their order, as it holds for independent ones.
+
+    Of m values in ascending order, q(i) is the least of p(j) m / j over j >= i, at most 1. Source:
+    Benjamini and Hochberg 1995, Journal of the Royal Statistical Society B 57.
+    """
+    return _adjusted(ps, len(ps))
+
+
 def benjamini_yekutieli(ps: Sequence[float]) -> list[float]:
     """Return the q value of each p value, in their order; any dependence between them is allowed.
 
@@ -12,7 +21,12 @@ def benjamini_yekutieli(ps: Sequence[float]) -> list[float]:
     with c(m) = 1 + 1/2 + ... + 1/m. Source: Benjamini and Yekutieli 2001, Annals of Statistics 29.
     """
     number = len(ps)
-    factor = number * _harmonic(number)
+    return _adjusted(ps, number * _harmonic(number))
+
+
+def _adjusted(ps: Sequence[float], factor: float) -> list[float]:
+    """Return for each p the least of p(j) factor / j over its own place and those after it."""
+    number = len(ps)
     descending = sorted(
         range(number),
         key=ps.__getitem__,

@@ -48,8 +48,8 @@ def read(rows: Iterable[Json]) -> Windows:
         start = row.get("test_start")
         end = row.get("test_end")
         cell = row.get("test_ic")
-        first = _day(start)
-        last = _day(end)
+        first = day_of(start)
+        last = day_of(end)
         ic = values.cell_number(cell)
         if first is None or last is None:
             problem = f"window {start} to {end}: no dates that can be read"
@@ -75,7 +75,7 @@ def by_month(rows: Iterable[Json]) -> Series:
     for row in rows:
         date_cell = row.get("date")
         ic_cell = row.get("ic")
-        day = _day(date_cell)
+        day = day_of(date_cell)
         ic = values.cell_number(ic_cell)
         if day is not None and ic is not None:
             month = day.isoformat()[:7]
@@ -86,7 +86,8 @@ def by_month(rows: Iterable[Json]) -> Series:
     return means
 
 
-def _day(cell: Any) -> date | None:
+def day_of(cell: Any) -> date | None:
+    """Return the day that a cell names; None for one that cannot be read."""
     found = _DAY.match(str(cell))
     if found is None:
         return None

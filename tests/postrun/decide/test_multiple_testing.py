@@ -43,6 +43,9 @@ def test_q_values_are_those_of_another_library() -> None:
     _, expected, *_ = multipletests(PRINTED, method="fdr_by")
     found = multiple_testing.benjamini_yekutieli(PRINTED)
     assert found == pytest.approx(list(expected), rel=1e-12)
+    _, expected, *_ = multipletests(PRINTED, method="fdr_bh")
+    found = multiple_testing.benjamini_hochberg(PRINTED)
+    assert found == pytest.approx(list(expected), rel=1e-12)
 
 
 def test_no_family_has_no_q() -> None:
