@@ -1,12 +1,13 @@
 """Audit one run: is its record complete, and is it true?
 
-Reads configs/governance_checks.json, the run folder, the gate folder and the stage ledger, and only
-files that the evidence manifest lists. Whether the gates passed is recorded and does not matter
-here: the record of a factor that fails can be complete and true.
+Reads configs/governance_checks.json and configs/statistics_policy.json, the run folder, the gate
+folder and the stage ledger, and only files that the evidence manifest lists. Whether the gates
+passed is recorded and does not matter here: the record of a factor that fails can be complete and
+true.
 Writes governance_audit_check.json and .md into the run folder, and the final summary again, with
 the answer; the ledger gets a row with it when the step is signed off.
-Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 the catalogue is broken, or
-a file is not as it was recorded; 5 it is not clear which run is meant.
+Exit code: 0 every check passed; 1 one did not; 3 the run is not here; 4 catalogue or policy is
+broken, or a file is not as it was recorded; 5 it is not clear which run is meant.
 
     python scripts/governance_audit_checker.py --run-dir audit/workstation_runs/<run> \\
         --report-json gate_results/<gate>/production_gates_report.json
@@ -150,9 +151,11 @@ def _not_finite(facts: Facts) -> list[Json]:
         facts.statistics,
         facts.windows,
         facts.costs,
+        facts.significance,
+        facts.ics_by_date,
     )
     places = []
-    for document in documents:
+    for document in filter(None, documents):
         for where, number in document.not_finite.items():
             places.append({"path": document.path, "where": where, "value": number})
     return places

@@ -25,7 +25,9 @@ _EVIDENCE = (
     "production_gates_report",
     "cost_stress_results",
     "walk_forward_summary",
+    "ic_by_date",
     "statistical_gates_report",
+    "statistical_gates_table",
 )
 
 

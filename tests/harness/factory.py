@@ -28,6 +28,7 @@ from made_runs import (  # noqa: E402
 __all__ = [
     "THRESHOLDS",
     "Documents",
+    "dates",
     "documents",
     "judged",
     "make_run",
@@ -75,3 +76,14 @@ def make_run(
     if change is not None:
         change(made)
     return made.write(root)
+
+
+def dates(windows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return twelve months for each window, whose mean IC is that of the window."""
+    rows = []
+    for window in windows:
+        for month in range(1, 13):
+            wave = 0.001 * (month - 6.5)
+            day = f"{window['test_start'][:4]}-{month:02d}-28"
+            rows.append({"date": day, "n": 1000, "ic": window["test_ic"] + wave})
+    return rows

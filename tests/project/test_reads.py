@@ -35,12 +35,17 @@ def ended_unseen(made: Documents) -> None:
     made.result = None
 
 
+def with_dates(made: Documents) -> None:
+    """The producer writes the IC of each test date, too."""
+    made.dates = factory.dates(made.windows)
+
+
 # What a step reads matters in one of these runs. The last two are of one factor, so they are
 # compared.
 CHANGES: dict[str, Callable[[Documents], None] | None] = {
     "abandoned": ended_unseen,
     "crashed": spoiled.crash,
-    "earlier": None,
+    "earlier": with_dates,
     "later": spoiled.in_many_ways,
 }
 LAST = "later"

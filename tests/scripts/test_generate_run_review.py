@@ -146,7 +146,7 @@ def test_a_failed_run_is_told_whole(local: Path, capsys: pytest.CaptureFixture[s
     )
     assert (
         decision["reasons"][-1]
-        == f"audit: 7 of {len(CHECKS)} checks did not pass (4 failed, 3 skipped)"
+        == f"audit: 10 of {len(CHECKS)} checks did not pass (4 failed, 6 skipped)"
     )
     assert [issue["kind"] for issue in decision["blocking"]] == ["gate"] * 3 + ["check"] * 4
     beta = next(gate for gate in document["gates"] if gate["gate"] == "risk_gate_beta_abs")
@@ -167,7 +167,10 @@ def test_a_failed_run_is_told_whole(local: Path, capsys: pytest.CaptureFixture[s
     waiting = [
         row["id"] for row in document["governance"]["not_passed"] if row["answer"] == "skipped"
     ]
-    assert waiting == ["data_quality_report_found", "data_quality_passed", "statistics_recomputed"]
+    assert waiting == [
+        *("data_quality_report_found", "data_quality_passed", "statistics_recomputed"),
+        *("statistics_table_recomputed", "windows_vary", "ic_by_date_agrees"),
+    ]
     tried = {
         todo["about"]: todo["words"]
         for todo in document["follow_ups"]

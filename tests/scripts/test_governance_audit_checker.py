@@ -145,6 +145,28 @@ def lose_a_window(made: Documents) -> None:
     made.report["wf_stress"].update(rows=len(made.windows), **factory.summarise(made.windows))
 
 
+def empty_windows(count: int) -> Change:
+    """Return a change by which some windows have no test IC, and the statistics say so."""
+
+    def change(made: Documents) -> None:
+        for row in made.windows[:count]:
+            row["test_ic"] = None
+        made.report["wf_stress"].update(factory.summarise(made.windows))
+
+    return change
+
+
+def repeat_one_window(made: Documents) -> None:
+    for row in made.windows:
+        row["test_ic"] = 0.001
+    made.report["wf_stress"].update(factory.summarise(made.windows))
+
+
+def change_a_date(made: Documents) -> None:
+    made.dates = factory.dates(made.windows)
+    made.dates[5]["ic"] += 1e-7
+
+
 def lose_the_ledger(closed: Closed) -> None:
     (closed.local / "audit/stage_ledger.jsonl").unlink()
     (closed.local / "docs/production_research/STAGE_AUDIT_LOG.md").unlink()
@@ -190,7 +212,7 @@ SPOILS = [
     Spoil(
         "no_stage_skipped",
         put("report", "inputs", skip_guardrails=True),
-        skips=frozenset({"statistics_recomputed"}),
+        skips=frozenset({"statistics_recomputed", "statistics_table_recomputed"}),
     ),
     Spoil("not_a_dry_run", put("report", "inputs", dry_run=True)),
     Spoil("stages_succeeded", put("report", "risk_diagnostics", return_code=1)),
@@ -218,10 +240,24 @@ SPOILS = [
         skips=frozenset({"gates_recomputed"}),
     ),
     Spoil("gates_recomputed", put("report", "gates", overall_pass=False)),
-    Spoil("walk_forward_recomputed", put("report", "wf_stress", test_ic_std=0.0057)),
-    Spoil("walk_forward_windows_complete", lose_a_window),
+    Spoil(
+        "walk_forward_recomputed",
+        put("report", "wf_stress", test_ic_std=0.0057),
+        skips=frozenset({"windows_vary", "ic_by_date_agrees"}),
+    ),
+    Spoil("walk_forward_windows_complete", lose_a_window, skips=frozenset({"windows_measured"})),
     Spoil("cost_rows_recomputed", put("report", "cost_stress", 0, train_ic=0.5)),
-    Spoil("statistics_recomputed", put("statistics", "focus", q_value_bh=0.3)),
+    Spoil(
+        "statistics_recomputed",
+        put("statistics", "focus", q_value_bh=0.3),
+        skips=frozenset({"statistics_table_recomputed"}),
+    ),
+    Spoil("windows_measured", empty_windows(2)),
+    Spoil("thresholds_not_weakened", put("report", "inputs", stat_alpha=0.25)),
+    Spoil("values_plausible", put("report", "risk_diagnostics", industry_coverage=42)),
+    Spoil("statistics_table_recomputed", put("significance", 0, q_value_bh=0.9)),
+    Spoil("windows_vary", repeat_one_window),
+    Spoil("ic_by_date_agrees", change_a_date),
     Spoil("ledger_chain_intact", local=edit_the_ledger, skips=frozenset({"ledger_row_present"})),
     Spoil("ledger_row_present", local=lose_the_ledger),
 ]
@@ -343,6 +379,7 @@ def test_a_run_without_a_report_is_audited_by_name(close: Callable[..., Closed])
             "walk_forward_stress/mom*/*.csv",
             {"walk_forward_recomputed", "walk_forward_windows_complete"},
         ),
+        ("gate", "statistical/*/*.csv", {"statistics_table_recomputed"}),
         ("gate", "cost_stress_results.csv", {"cost_rows_recomputed"}),
         ("gate", "statistical/*/*.json", {"statistics_recomputed"}),
         ("run", "preflight.json", {"run_files_present", "preflight_passed"}),
@@ -518,9 +555,12 @@ def test_a_report_in_a_folder_older_than_the_run_is_not_its_own(
 ) -> None:
     def older(made: Documents) -> None:
         made.gate_stamp, before = "2026-02-21_041457", made.gate_stamp
-        for section, name in (("wf_stress", "summary_csv"), ("statistical_gates", "report_json")):
-            named = made.report[section][name]
-            made.report[section][name] = named.replace(before, made.gate_stamp)
+        for section, name in (
+            (made.report["wf_stress"], "summary_csv"),
+            (made.report["statistical_gates"], "report_json"),
+            (made.statistics, "table_csv"),
+        ):
+            section[name] = section[name].replace(before, made.gate_stamp)
 
     closed = close(Spoil("", older, flags=("--report-json-remote", REPORT_OF)))
     assert closed.audit() == 1

@@ -97,10 +97,15 @@ class Facts:
     statistics: Document
     windows: Document
     costs: Document
+    significance: Document  # the statistical table
+    ics_by_date: Document | None  # None: not written
     summary_path: str
     has_summary: bool
 
     other_runs_of_tag: Sequence[str]  # folders
+
+    policy: Json  # the statistics policy
+    policy_digest: str
 
     @property
     def tag(self) -> str:

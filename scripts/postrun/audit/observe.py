@@ -7,7 +7,9 @@ fails.
 """
 
 import fnmatch
+from pathlib import PurePosixPath
 
+from postrun.audit import significance_table
 from postrun.audit.facts import Document, Evidence, Facts, unread, unreadable_at
 from postrun.audit.recompute import COST_COLUMNS, MEASURES
 from postrun.core import disk, run_names, step_notes, values
@@ -18,6 +20,7 @@ from postrun.decide import missing_report, report_window
 from postrun.store import (
     checked_files,
     command_file,
+    configuration,
     csv_files,
     evidence,
     json_files,
@@ -29,10 +32,13 @@ from postrun.store import (
 _TABLES = {
     "cost_stress_results": ((), COST_COLUMNS),
     "walk_forward_summary": (("test_start",), MEASURES),
+    "ic_by_date": (("date",), ("ic",)),
+    "statistical_gates_table": (significance_table.COLUMNS, significance_table.NUMBERS),
 }
 # For each artifact whose path another file names: the member there that names it.
 _DATA_QUALITY = ("data_quality_report", "data_quality_report_json")
 _STATISTICS = ("statistical_gates_report", "statistical_gates", "report_json")
+_SIGNIFICANCE = ("statistical_gates_table", "table_csv")
 _WINDOWS = ("walk_forward_summary", "wf_stress", "summary_csv")
 
 
@@ -45,8 +51,11 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
     detection = files.open("run_detection")
     context = files.read("context")
     report = files.read("production_gates_report")
+    statistics = files.read_named(*_STATISTICS, source=report)
+    windows = files.read_named(*_WINDOWS, source=report)
     command = checked_files.read_if_there(run_paths, "command")
     summary_file = run_paths.path("production_gates_final_summary")
+    policy = configuration.load("statistics_policy")
     offset_at_end = detection.members.get("utc_offset_at_end")
     return Facts(
         run_paths=run_paths,
@@ -65,12 +74,16 @@ def observe(run_paths: RunPaths, requested_tag: str | None) -> Facts:
         utc_offset_at_end=report_window.parse_offset(offset_at_end),
         factor_in_command=command_file.option_in(command, "--factor"),
         report=report,
-        statistics=files.read_named(*_STATISTICS, source=report),
-        windows=files.read_named(*_WINDOWS, source=report),
+        statistics=statistics,
+        windows=windows,
         costs=files.read("cost_stress_results"),
+        significance=files.read_named(*_SIGNIFICANCE, source=statistics),
+        ics_by_date=files.read_beside(windows, "ic_by_date"),
         summary_path=run_paths.relative(summary_file),
         has_summary=disk.is_present(summary_file),
         other_runs_of_tag=_other_runs(run_paths, detection),
+        policy=policy,
+        policy_digest=configuration.digest(policy),
     )
 
 
@@ -120,6 +133,19 @@ class EvidenceReader:
             return self._read(artifact, path)
         problem = f"it names {named!r}, which is not below {home}/{folder}"
         return unread(problem, source.path)
+
+    def read_beside(self, document: Document, artifact: str) -> Document | None:
+        """Return an artifact in the folder of another one; None when it was not written."""
+        if document.path is None:
+            return None
+        pattern = ARTIFACTS[artifact].files[0]
+        name = PurePosixPath(pattern).name
+        neighbour = PurePosixPath(document.path).with_name(name)
+        path = str(neighbour)
+        unreadable = unreadable_at(path, self.evidence.unreadable)
+        if path not in self.evidence.present and unreadable is None:
+            return None
+        return self._read(artifact, path)
 
     def read_data_quality(self, context: Document) -> Document:
         """Return the report that the context names; without a context, the newest of the run."""

@@ -79,10 +79,22 @@ _EXTERNAL = {
             "one row per walk-forward window",
         ),
         (
+            "ic_by_date",
+            "walk_forward_stress/*/ic_by_date",
+            ".csv",
+            "the IC of each test date; optional",
+        ),
+        (
             "statistical_gates_report",
             "statistical/*/statistical_gates_report",
             ".json",
             "significance over the factors",
+        ),
+        (
+            "statistical_gates_table",
+            "statistical/*/statistical_gates_table",
+            ".csv",
+            "p and q of each factor",
         ),
     ),
     Home.REMOTE: (("freeze", "runs/freeze/*.freeze", ".json", "a frozen configuration"),),
