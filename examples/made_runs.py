@@ -164,8 +164,10 @@ class Documents:
                 put(gate / f"walk_forward_stress/{factor}/ic_by_date.csv", table(self.dates))
             for shard in (0, 1):
                 shard_dir = gate / f"walk_forward_stress/shard_{shard:02d}"
-                put(shard_dir / f"{factor}/walk_forward_summary.csv", table(self.windows[shard::2]))
-                put(shard_dir / "run_meta.json", {"shard": shard})
+                rows = self.windows[shard::2]
+                if rows:
+                    put(shard_dir / f"{factor}/walk_forward_summary.csv", table(rows))
+                    put(shard_dir / "run_meta.json", {"shard": shard})
         if self.statistics is not None:
             folder = gate / f"statistical/statistical_gates_{self.gate_stamp}"
             put(folder / "statistical_gates_report.json", self.statistics)
