@@ -38,7 +38,7 @@ DEV := $(BIN)/.dev
 
 ##@ Begin
 
-.PHONY: help setup setup-notify setup-package demo
+.PHONY: help setup setup-notify setup-package demo demo-trials
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
 
@@ -53,6 +53,9 @@ setup-package: $(PACKAGE) ## install what `make package` needs: see docs/RUNBOOK
 
 demo: $(RUN) ## run, monitor and close a small real gate run, in a new folder
 	@$(PY) examples/demo.py || [ $$? -eq 1 ]
+
+demo-trials: $(RUN) ## show what many trials do to a good result; a few minutes
+	@$(PY) examples/demo_trials.py
 
 ##@ Close a run: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…] [OBJECTIVE=…]
 

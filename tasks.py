@@ -419,6 +419,12 @@ def demo(ctx: Context) -> None:
 
 
 @task
+def demo_trials(ctx: Context) -> None:
+    """Show what many trials do to a good result."""
+    run(ctx, PYTHON, "examples/demo_trials.py")
+
+
+@task
 def test(ctx: Context) -> None:
     """Run the tests."""
     run(ctx, *PYTEST)

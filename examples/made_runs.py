@@ -108,6 +108,7 @@ class Documents:
     dates: list[dict[str, Any]] = field(default_factory=list)  # optional: the IC of each test date
     log: bytes = b""
     result_modified: float = 0.0
+    title: str = ""  # goes on the two pages of the workstation's own
 
     @property
     def run_folder(self) -> str:
@@ -133,7 +134,7 @@ class Documents:
         folder = run / f"data_quality/data_quality_{self.stamp}"
         put(folder / "data_quality_report.json", self.data_quality)
         if self.data_quality is not None:
-            put(folder / "data_quality_report.md", "# Data quality\n")
+            put(folder / "data_quality_report.md", f"# Data quality{self.title}\n")
         put(run / "context.json", self.context)
         if self.context is not None:
             command = (
@@ -175,7 +176,7 @@ class Documents:
                 put(folder / "statistical_gates_table.csv", table(self.significance))
         put(gate / "production_gates_report.json", self.report)
         if self.report is not None:
-            put(gate / "production_gates_report.md", "# Production gates\n")
+            put(gate / "production_gates_report.md", f"# Production gates{self.title}\n")
 
 
 def put(path: Path, content: Any) -> None:
@@ -257,6 +258,7 @@ def made_run(
     mean = statistics.fmean(ics)
     run = Description(tag, stamp, factor, 0.0, ics, mean, _segments(ics))
     made = build(run)
+    made.title = f": {factor}, {MADE}"
     made.log = f"[start] {factor} {tag}: {MADE}\n".encode()
     if by_date:
         made.dates = _dates(ics, random.Random(tag))

@@ -18,15 +18,24 @@ def walk(months: int, stocks: int, seed: int = 7) -> Array:
 
 def trial_of(closes: Array, factor: str, cost_bps: float = 10.0) -> Trial:
     days = [f"{2000 + month // 12}-{month % 12 + 1:02d}-28" for month in range(len(closes))]
-    return panel.make_trial(Panel(days, closes, closes.mean(axis=1)), factor, cost_bps)
+    return panel.make_trial(
+        Panel(days, closes, closes.mean(axis=1)), panel.FACTORS[factor], cost_bps
+    )
 
 
 def test_momentum_leaves_the_latest_month_out() -> None:
     closes = np.full((14, 1), 100.0)
     closes[1], closes[12], closes[13] = 50.0, 75.0, 999.0
-    signal = panel.momentum_12_1(closes)
+    signal = panel.FACTORS["momentum_12_1"](closes)
     assert signal[13, 0] == pytest.approx(75 / 50 - 1)
     assert np.isnan(signal[:12]).all()
+
+
+def test_momentum_of_other_months() -> None:
+    closes = np.array([[100.0], [110.0], [121.0], [60.5]])
+    signal = panel.signals(panel.MOMENTUM, look_back=2, skip=0)[panel.MOMENTUM](closes)
+    assert signal[2:, 0] == pytest.approx([0.21, -0.45])
+    assert np.isnan(signal[:2]).all()
 
 
 def test_reversal_turns_the_last_month_round() -> None:

@@ -28,7 +28,16 @@ from typing import Any
 from production_gates import gates, risk, significance, walk_forward
 from production_gates.files import number, say, write_csv, write_json, write_text
 from production_gates.options import build_parser, inputs, multipliers, parse
-from production_gates.panel import FACTORS, Panel, Trial, load, make_trial, mean
+from production_gates.panel import (
+    FACTORS,
+    MOMENTUM,
+    Panel,
+    Trial,
+    load,
+    make_trial,
+    mean,
+    signals,
+)
 
 COST_COLUMNS = ("cost_multiplier", "return_code", "test_ic", "train_ic", "run_json")
 SKIPPED = {"ok": False, "reason": "skipped by option"}
@@ -143,10 +152,11 @@ def register(path: Path, report: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
-    parser = build_parser(__doc__ or "", list(FACTORS))
+    parser = build_parser(__doc__ or "", [*FACTORS, MOMENTUM])
     options, strategy = parse(parser, arguments)
     panel = load(Path(strategy["prices"]), strategy["index_symbol"])
-    trial = make_trial(panel, options.factor, float(strategy["cost_bps"]))
+    of_closes = signals(options.factor, options.look_back, options.skip)[options.factor]
+    trial = make_trial(panel, of_closes, float(strategy["cost_bps"]))
     if options.shard is not None:
         return walk_forward.run_shard(options, trial)
     folder = new_folder(Path(options.out_dir))

@@ -21,6 +21,8 @@ TEXT = {
     "wf-freeze-file": "",
 }
 WHOLE = {
+    "look-back": 12,  # months, of the factor momentum
+    "skip": 1,
     "wf-train-years": 3,
     "wf-test-years": 1,
     "wf-start-year": 2010,
@@ -51,6 +53,7 @@ SWITCH = (
     "skip-guardrails",
     "dry-run",
 )
+LONGEST_LOOK_BACK = 12  # the first signal is that of the second January
 # How the program starts its own shards; the report does not record them.
 INTERNAL = ("shard", "gate_folder", "parent")
 # The data has no capitalisations, volumes or traded prices for these.
@@ -128,6 +131,9 @@ def problems(options: argparse.Namespace, strategy: dict[str, str]) -> list[str]
             messages.append(f"{flag}: no capitalisations, volumes or traded prices to apply it to")
     if min(options.wf_train_years, options.wf_test_years, options.wf_shards) < 1:
         messages.append("--wf-train-years, --wf-test-years, --wf-shards: expected 1 or more each")
+    if not 0 <= options.skip < options.look_back <= LONGEST_LOOK_BACK:
+        expected = f"expected 0 <= skip < look-back <= {LONGEST_LOOK_BACK} months"
+        messages.append(f"--look-back, --skip: {expected}")
     if not options.skip_guardrails:
         messages += guardrail(options, strategy)
     return messages

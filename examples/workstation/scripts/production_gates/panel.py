@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,14 @@ class Trial:
         return np.array([spearman(signal, net) for signal, net in months])
 
 
-def momentum_12_1(closes: Array) -> Array:
-    """Return the eleven months' gain that ends one month ago (Jegadeesh, Titman 1993)."""
+def momentum(closes: Array, look_back: int, skip: int) -> Array:
+    """Return the gain from `look_back` months ago until `skip` months ago.
+
+    Jegadeesh, Titman 1993.
+    """
     signal = np.full_like(closes, np.nan)
-    signal[YEAR:] = closes[YEAR - 1 : -1] / closes[:-YEAR] - 1
+    ends = closes[look_back - skip : len(closes) - skip]
+    signal[look_back:] = ends / closes[:-look_back] - 1
     return signal
 
 
@@ -76,11 +81,21 @@ def low_volatility(closes: Array) -> Array:
     return signal
 
 
-FACTORS: dict[str, Callable[[Array], Array]] = {
-    "momentum_12_1": momentum_12_1,
+Signal = Callable[[Array], Array]
+FACTORS: dict[str, Signal] = {
+    "momentum_12_1": partial(momentum, look_back=YEAR, skip=1),
     "reversal_1": reversal_1,
     "low_volatility": low_volatility,
 }
+# The factor whose months the command line gives.
+MOMENTUM = "momentum"
+
+
+def signals(factor: str, look_back: int, skip: int) -> dict[str, Signal]:
+    """Return the factors that are known, and momentum of these months when it is the one asked."""
+    if factor != MOMENTUM:
+        return FACTORS
+    return FACTORS | {MOMENTUM: partial(momentum, look_back=look_back, skip=skip)}
 
 
 def load(path: Path, index_symbol: str) -> Panel:
@@ -105,9 +120,9 @@ def load(path: Path, index_symbol: str) -> Panel:
     return Panel(days, table, index)
 
 
-def make_trial(panel: Panel, factor: str, cost_bps: float) -> Trial:
+def make_trial(panel: Panel, of_closes: Signal, cost_bps: float) -> Trial:
     """Return a factor beside what the next month earned, once every factor has a year of data."""
-    signal = FACTORS[factor](panel.closes)[YEAR:-1]
+    signal = of_closes(panel.closes)[YEAR:-1]
     highest_rank = signal.shape[1]
     position = np.array([ranks(row) for row in signal])
     position = 2 * (position - 1) / (highest_rank - 1) - 1

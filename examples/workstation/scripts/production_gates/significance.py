@@ -14,7 +14,7 @@ import numpy as np
 
 from production_gates.files import number, read_csv, say, write_csv, write_json
 from production_gates.options import inputs
-from production_gates.panel import FACTORS, Array, Panel, make_trial, mean
+from production_gates.panel import Array, Panel, make_trial, mean, signals
 from production_gates.walk_forward import COLUMNS, measure, windows
 
 TABLE = ("factor", "n_windows", "ic_mean", "pos_ratio", "p_value", "q_value_bh", "gate_pass")
@@ -66,8 +66,9 @@ def run(options: argparse.Namespace, panel: Panel, cost_bps: float, folder: Path
 def write_family(options: argparse.Namespace, panel: Panel, cost_bps: float, home: Path) -> Path:
     """Write the windows of every factor; return the file."""
     rows = []
-    for factor in FACTORS:
-        trial = make_trial(panel, factor, cost_bps)
+    known = signals(options.factor, options.look_back, options.skip)
+    for factor, of_closes in known.items():
+        trial = make_trial(panel, of_closes, cost_bps)
         for window in windows(options):
             row = measure(trial, window, options.stress_cost_multiplier, options.risk_top_pct)
             rows.append({"factor": factor} | row)
