@@ -6,7 +6,7 @@ else there is was checked by its digests.
 
 import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,12 +79,29 @@ def compare(root: Path, record: Json, again: Again) -> Iterator[Finding]:
             expected = f"a file made from today's {changed}"
             yield stale(path, expected, "one of others", _hint(row))
         elif not _is_same(root / path, row, computed):
-            yield broken(path, GIVEN_AGAIN, "something else", _hint(row))
+            # The page on a decision says what the audit says; today's may say something else.
+            reason = _why_not_its_input(row, others)
+            if reason:
+                others[reason].append(path)
+            else:
+                yield broken(path, GIVEN_AGAIN, "something else", _hint(row))
     for reason, paths in others.items():
         first, *_ = paths
         number = terminal.counted(len(paths), "file")
         actual = f"not recomputed: {reason} ({number})"
         yield listed(first, GIVEN_AGAIN, actual)
+
+
+def _why_not_its_input(
+    row: Json,
+    others: Mapping[str, Collection[str]],
+) -> str:
+    """Return why an input of a file was not computed again; empty when each one was."""
+    inputs = _by_path(row["inputs"])
+    for reason, paths in others.items():
+        if not inputs.keys().isdisjoint(paths):
+            return reason
+    return ""
 
 
 def _hint(row: Json) -> str:

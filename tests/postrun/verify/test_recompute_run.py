@@ -2,13 +2,18 @@
 
 import json
 import os
+import shutil
 import time
+from pathlib import Path
 
 import pytest
 
 import verify_workspace
 from harness.verified import ClosedRuns
-from postrun.store import json_files
+from postrun import audit
+from postrun.core import locations
+from postrun.core.locations import PROJECT, RunPaths
+from postrun.store import configuration, json_files
 from postrun.verify import files, recompute_run
 from postrun.verify.findings import Finding, Kind
 
@@ -97,3 +102,43 @@ def test_a_decision_that_the_evidence_does_not_give_is_named(closed: ClosedRuns)
         record.write_bytes(json_files.encode(held))
     findings = found(closed, 1)
     assert "audit/stage_ledger.jsonl" in {finding.file for finding in findings}
+
+
+def test_another_baseline_makes_the_audit_one_of_another_policy(
+    closed: ClosedRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked then is another question than what is asked today: not broken, not hidden."""
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT / "configs", project / "configs")
+    path = project / "configs/statistics_policy.json"
+    policy = json.loads(path.read_bytes())
+    policy["policy_version"] += 1
+    policy["baseline"]["at_least"]["min_pos_ratio"] = 0.99
+    path.write_text(json.dumps(policy))
+    monkeypatch.setattr(locations, "PROJECT", project)
+    monkeypatch.setattr(configuration, "_PROJECT", RunPaths(project, "", None))
+    findings = found(closed)
+    assert {finding.kind for finding in findings} == {Kind.LISTED}
+    [finding] = findings
+    assert finding.file == closed.path("governance_audit_check")
+    # Its two formats, and the page on the decision, which says whether it passed.
+    reason = "written with another policy (configs/statistics_policy.json) (3 files)"
+    assert finding.actual == f"not recomputed: {reason}"
+
+
+def test_an_audit_of_an_earlier_catalogue_is_what_that_version_wrote(
+    closed: ClosedRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the present audit is the earlier one: today's catalogue asks one question less."""
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT / "configs", project / "configs")
+    path = project / "configs/governance_checks.json"
+    catalogue = json.loads(path.read_bytes())
+    dropped = catalogue["checks"].pop()
+    path.write_text(json.dumps(catalogue))
+    monkeypatch.setattr(locations, "PROJECT", project)
+    monkeypatch.setattr(configuration, "_PROJECT", RunPaths(project, "", None))
+    monkeypatch.delitem(audit.CHECKS, dropped["id"])
+    findings = found(closed)
+    assert {finding.kind for finding in findings} == {Kind.LISTED}
+    assert all("configs/governance_checks.json" in finding.actual for finding in findings)
