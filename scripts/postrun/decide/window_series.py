@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from statistics import fmean
 from typing import Any
@@ -21,12 +21,13 @@ _DAY = re.compile(r"\s*(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?!\d)")
 Series = dict[str, float]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Windows:
     """The windows that have a measured test IC, oldest first, and what is wrong with the others."""
 
-    measured: Series = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    measured: Series
+    rows: int  # of the table: windows that were asked for, as far as it knows
+    problems: list[str]
 
     @property
     def series(self) -> Series:
@@ -40,33 +41,36 @@ def read(rows: Iterable[Json]) -> Windows:
     """Return the windows of a table, by the columns `test_start`, `test_end` and `test_ic`.
 
     A cell that is empty or not finite is not measured. A window whose dates cannot be read, or that
-    is there twice, is not measured, and is named.
+    has two rows, is not measured, and is named: nobody knows which of them is right.
     """
-    windows = Windows()
-    cells: dict[str, list[float]] = defaultdict(list)
+    number = 0
+    problems = []
+    cells: dict[str, list[float | None]] = defaultdict(list)
     for row in rows:
+        number += 1
         start = row.get("test_start")
         end = row.get("test_end")
         cell = row.get("test_ic")
         first = day_of(start)
         last = day_of(end)
-        ic = values.cell_number(cell)
         if first is None or last is None:
-            problem = f"window {start} to {end}: no dates that can be read"
-            windows.problems.append(problem)
-        elif ic is not None:
-            key = f"{first}|{last}"
-            # -0.0 is 0.
-            cells[key].append(ic + 0.0)
+            problems.append(f"window {start} to {end}: no dates that can be read")
+        else:
+            ic = values.cell_number(cell)
+            cells[f"{first}|{last}"].append(ic)
+    measured = {}
     for key in sorted(cells):
         ic, *others = cells[key]
         if others:
-            number = len(cells[key])
-            problem = f"window {key}: {number} rows"
-            windows.problems.append(problem)
-        else:
-            windows.measured[key] = ic
-    return windows
+            problems.append(f"window {key}: {len(others) + 1} rows")
+        elif ic is not None:
+            measured[key] = _rounded(ic)
+    return Windows(measured, number, problems)
+
+
+def _rounded(ic: float) -> float:
+    """Return an IC as the text of a series keeps it: 12 digits, and 0 for -0.0."""
+    return float(f"{ic:.12g}") + 0.0
 
 
 def by_month(rows: Iterable[Json]) -> Series:
@@ -82,7 +86,8 @@ def by_month(rows: Iterable[Json]) -> Series:
             cells[month].append(ic)
     means = {}
     for month in sorted(cells):
-        means[month] = fmean(cells[month]) + 0.0
+        mean = fmean(cells[month])
+        means[month] = _rounded(mean)
     return means
 
 
@@ -100,11 +105,8 @@ def day_of(cell: Any) -> date | None:
 
 def encode(series: Mapping[str, float]) -> str:
     """Return a series as one cell of a table: `2013-01-01/2013-12-31=0.031;...`."""
-    cells = []
-    for key, ic in series.items():
-        name = key.replace("|", "/")
-        cells.append(f"{name}={ic:.12g}")
-    return ";".join(cells)
+    cells = [f"{key}={series[key]:.12g}" for key in sorted(series)]
+    return ";".join(cells).replace("|", "/")
 
 
 def decode(cell: str | None) -> Series:
@@ -121,8 +123,6 @@ def decode(cell: str | None) -> Series:
 
 def digest(series: Mapping[str, float]) -> str:
     """Return the SHA-256 of a series: of a line `key|IC` each, the IC with 12 digits."""
-    lines = []
-    for key, ic in series.items():
-        lines.append(f"{key}|{ic:.12g}\n")
+    lines = [f"{key}|{series[key]:.12g}\n" for key in sorted(series)]
     text = "".join(lines)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -57,6 +57,19 @@ def test_a_window_that_is_there_twice_is_not_measured() -> None:
     found = window_series.read([*rows(), rows()[0]])
     assert len(found.series) == 12
     assert found.problems == ["window 2013-01-01|2013-12-31: 2 rows"]
+    assert found.rows == 14
+    # Nor when one of its rows is empty: nobody knows which one is right.
+    empty = rows()[0] | {"test_ic": ""}
+    assert window_series.read([*rows(), empty]) == found
+
+
+def test_ics_are_those_that_the_registry_can_hold() -> None:
+    found = window_series.read(rows(test_ic=0.018000000000000001776))
+    assert found == window_series.read(rows(test_ic=0.018))
+    table = rows()
+    for place, row in enumerate(table):
+        row["test_ic"] = 0.02 + place * 1e-16
+    assert window_series.read(table).series == {}
 
 
 def test_the_order_of_rows_and_the_sign_of_zero_do_not_matter() -> None:
