@@ -11,29 +11,47 @@ the best of all counted trials is at least that. m counted trials without a seri
 independent of each other: p_family = 1 - (1 - p_max) (1 - p_raw)^m.
 Sources: Westfall and Young 1993, Resampling-Based Multiple Testing; Romano and Wolf 2005,
 Econometrica 73 (single step).
-Cost: grows with the trials times the patterns.
+Cost: grows with the trials times the patterns: a trial that was counted is counted again only
+once, when the windows of its family become too many for all patterns.
 """
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Up to this many windows all patterns are tried; above, so many are drawn.
-MOST_KEYS = 16
-DRAWN = 65_536
+from postrun.decide import window_series
+
 _BITS = 256  # of one SHA-256
 _TOLERANCE = 1e-9  # on t
-_ROUNDING = 1e-12  # on r
-_BLOCK = 128  # trials whose patterns are held at a time
+# What rounding may do to r, of more than a hundred windows. Near 1 the tolerance on t is less.
+_ROUNDING = 1e-13
+_BLOCK = 1 << 18  # numbers in an array of trials x patterns, two megabytes
+_FEWEST = 32  # trials in such an array
 
 Floats = NDArray[np.float64]
-Bits = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """How many patterns are tried: all, up to so many windows in the family; else so many drawn."""
+
+    all_up_to_keys: int = 16
+    drawn: int = 65_536
+
+    def number(self, keys: int) -> int:
+        """Return the number of patterns of so many windows."""
+        if keys <= self.all_up_to_keys:
+            return 1 << keys
+        return self.drawn
+
+
+DEFAULT_PATTERNS = Patterns()
 
 
 @dataclass(frozen=True)
@@ -43,13 +61,40 @@ class Trial:
     run: str  # its folder's name, by which trials are ordered
     series: Mapping[str, float]  # window -> IC: none, or two and more that are not all equal
 
-    @property
-    def freedom(self) -> int:
-        """Return the degrees of freedom of its t."""
-        return len(self.series) - 1
+    @cached_property
+    def scaled(self) -> dict[str, float]:
+        """Return the ICs in the scale in which they add up to r; nothing when there is no t."""
+        ics = self.series.values()
+        if len(set(ics)) < 2:
+            return {}
+        # The largest first, so that the squares of tiny or huge ICs stay numbers. Each of these
+        # operations is rounded correctly, hence alike on every machine.
+        largest = max(map(abs, ics))
+        shares = [ic / largest for ic in ics]
+        squares = [share * share for share in shares]
+        total = math.fsum(squares)
+        length = math.sqrt(len(shares) * total)
+        scaled = {}
+        for key, share in zip(self.series, shares, strict=True):
+            scaled[key] = share / length
+        return scaled
+
+    @cached_property
+    def t(self) -> float:
+        """Return Student's t of the series as it was measured."""
+        shares = self.scaled.values()
+        number = len(shares)
+        mean = math.fsum(shares) / number
+        deviations = [share - mean for share in shares]
+        squares = [deviation * deviation for deviation in deviations]
+        variance = math.fsum(squares) / (number - 1)
+        if variance == 0:
+            return math.copysign(math.inf, mean)
+        error = math.sqrt(variance / number)
+        return mean / error
 
 
-@dataclass(frozen=True)
+@dataclass
 class Luck:
     """What luck gives among the trials up to one run's own name; None without a series."""
 
@@ -57,6 +102,7 @@ class Luck:
     trials: int  # of which equal series count once
     without_series: int
     family_p: float  # the smallest p_family so far; 1 as long as no trial has a series
+    family_best: str | None = None  # the run that has it
     repeats: str | None = None  # the earlier run with the same series
     t: float | None = None
     p_raw: float | None = None
@@ -66,72 +112,78 @@ class Luck:
 
 
 @dataclass(frozen=True)
-class _Standing:
-    """What decides a trial's p: the value from which on luck is as good, and p_raw."""
+class _Counted:
+    """A counted trial, and what decides its p: the t from which on luck is as good, and p_raw."""
 
-    threshold: float
+    trial: Trial
+    least_t: float
     p_raw: float
 
-    def is_as_good_as(self, other: "_Standing") -> bool:
+    def is_as_good_as(self, other: "_Counted") -> bool:
         """Return whether p is no larger than another trial's, whatever is counted besides."""
-        if self.threshold < other.threshold:
+        if self.least_t < other.least_t:
             return False
         return self.p_raw <= other.p_raw
 
 
 def judge(
     family: str,
-    trials: Sequence[Trial],
+    trials: Iterable[Trial],
     outside: int = 0,
+    patterns: Patterns = DEFAULT_PATTERNS,
 ) -> list[Luck]:
     """Return the luck of each trial of a family, by the names of their runs.
 
     `outside` is the number of trials that are not among them, and have no series.
     """
+    counting = _Family(family, outside, patterns)
     ordered = sorted(trials, key=attrgetter("run"))
-    lengths = set()
-    for trial in ordered:
-        if trial.series:
-            lengths.add(len(trial.series))
-    has_one_length = len(lengths) == 1
-    field = _Field(
-        family,
-        has_one_length,
-        outside,
-    )
-    for group in _groups(ordered):
-        field.add(group)
-    return field.with_now()
+    lucks = []
+    for trial, r in counting.under_patterns(ordered):
+        luck = counting.judge(trial, r)
+        lucks.append(luck)
+    for luck in lucks:
+        counting.add_now(luck)
+    return lucks
 
 
 def critical_value(
     family: str,
-    trials: Sequence[Trial],
+    trials: Iterable[Trial],
     share: float,
     two_sided: bool = False,
+    patterns: Patterns = DEFAULT_PATTERNS,
 ) -> float:
     """Return the smallest attained value c of the best t with share(best t >= c) <= `share`.
 
     Of the best |t| when two-sided. Infinite when no attained value is so rare.
     """
-    field = _Field(
-        family,
-        has_one_length=False,
-        outside=0,
-    )
-    with_series = [trial for trial in trials if trial.series]
-    keys: set[str] = set()
+    counting = _Family(family, 0, patterns)
+    with_series = [trial for trial in trials if trial.scaled]
+    # All windows first: only then is the number of patterns known.
     for trial in with_series:
-        keys |= trial.series.keys()
-    field.begin(sorted(keys))
-    best = field.best
-    for block in _blocks(with_series):
-        values = field.values(block)
+        counting.add_keys(trial)
+    best = np.full(
+        counting.number,
+        -np.inf,
+    )
+    for trial, r in counting.under_patterns(with_series):
         if two_sided:
-            values = np.abs(values)
-        best_of_block = values.max(axis=0)
-        best = np.maximum(best, best_of_block)
+            np.abs(r, out=r)
+        windows = len(trial.scaled)
+        t = _student(r, windows)
+        np.maximum(best, t, out=best)
     return _rarest(best, share)
+
+
+def _student(r: Floats, windows: int) -> Floats:
+    """Return t of each r, of so many windows; infinite where r is 1 but for rounding."""
+    rest = 1 - r**2
+    rest[rest < _ROUNDING] = 0
+    freedom = windows - 1
+    with np.errstate(divide="ignore"):
+        scale = np.sqrt(freedom / rest)
+    return r * scale
 
 
 def _rarest(values: Floats, share: float) -> float:
@@ -146,257 +198,267 @@ def _rarest(values: Floats, share: float) -> float:
     return float(rare[0])
 
 
-def _groups(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
-    """Yield the trials in groups: only the first of a group has windows that none before had."""
-    keys: set[str] = set()
-    group: list[Trial] = []
-    for trial in trials:
-        own_keys = trial.series.keys()
-        is_full = len(group) == _BLOCK
-        if group and (is_full or not own_keys <= keys):
-            yield group
-            group = []
-        keys |= own_keys
-        group.append(trial)
-    if group:
-        yield group
-
-
-def _blocks(trials: Sequence[Trial]) -> Iterator[Sequence[Trial]]:
-    for start in range(0, len(trials), _BLOCK):
-        end = start + _BLOCK
-        yield trials[start:end]
-
-
-class _Field:
-    """The trials of a family so far, under every pattern.
-
-    A value is r where all trials have as many windows, which saves time; else t.
-    """
+class _Family:
+    """The counted trials of a family so far, under every pattern."""
 
     def __init__(
         self,
         family: str,
-        has_one_length: bool,
         outside: int,
+        patterns: Patterns,
     ) -> None:
         self.family = family
-        self.has_one_length = has_one_length
         self.without_series = outside
-        self.keys: list[str] = []
-        # Windows x patterns, and the best value of the counted trials under each pattern.
-        self.signs: Floats = np.ones((0, 1))
-        self.best: Floats = np.full(1, -np.inf)
-        self.counted: dict[tuple[tuple[str, float], ...], Trial] = {}
-        self.standings: dict[str, _Standing] = {}  # of the counted trials, by run
+        self.patterns = patterns
+        self.keys: dict[str, None] = {}  # windows, in the order in which they came
+        self.number = 1  # of patterns
+        # Number of windows -> the best r of the trials with so many, under each pattern. For
+        # trials of one length r says what t says, and takes less time.
+        self.best: dict[int, Floats] = {}
+        self.counted: dict[str, _Counted] = {}  # by run
+        self.first_runs: dict[str, str] = {}  # series -> the run that is counted with it
         # Of those, the ones that may have the smallest p.
-        self.leaders: list[_Standing] = []
-        self.lucks: list[Luck] = []
+        self.leaders: list[_Counted] = []
+        # Drawn signs, windows x patterns.
+        self.signs_of: list[str] = []
+        self.signs: Floats = np.empty(0)
 
-    def begin(self, keys: list[str]) -> None:
-        """Use other windows, and so other patterns; what was counted is counted again."""
-        self.keys = keys
-        self.signs = _signs(self.family, keys)
-        number = self.signs.shape[1]
-        self.best = np.full(number, -np.inf)
+    @property
+    def is_drawn(self) -> bool:
+        """Return whether there are too many windows for all patterns."""
+        return len(self.keys) > self.patterns.all_up_to_keys
+
+    def under_patterns(self, trials: Iterable[Trial]) -> Iterator[tuple[Trial, Floats]]:
+        """Yield each trial with its r under each pattern. Adds the windows that are new."""
+        for block in self._blocks(trials):
+            rs = self._rs(block)
+            yield from zip(block, rs, strict=True)
+
+    def _blocks(self, trials: Iterable[Trial]) -> Iterator[list[Trial]]:
+        """Yield the trials in blocks: only the first of a block has windows that are new."""
+        block: list[Trial] = []
+        for trial in trials:
+            is_known = trial.scaled.keys() <= self.keys.keys()
+            is_new = not is_known
+            most = _BLOCK // self.number
+            is_full = len(block) >= max(most, _FEWEST)
+            if block and (is_new or is_full):
+                yield block
+                block = []
+            if is_new:
+                self.add_keys(trial)
+            block.append(trial)
+        if block:
+            yield block
+
+    def add_keys(self, trial: Trial) -> None:
+        """Add the windows that no trial before had, and their patterns."""
+        was_drawn = self.is_drawn
+        number = self.number
+        for key in sorted(trial.scaled):
+            self.keys[key] = None
+        windows = len(self.keys)
+        self.number = self.patterns.number(windows)
+        if not self.is_drawn:
+            # No counted trial has the new windows: whatever their signs, it is as it was.
+            times = self.number // number
+            for windows, best in self.best.items():
+                self.best[windows] = np.tile(best, times)
+        elif not was_drawn:
+            self._count_again()
+
+    def _count_again(self) -> None:
+        trials = [counted.trial for counted in self.counted.values()]
+        self.best = {}
         self.leaders = []
-        counted = list(self.counted.values())
-        for block in _blocks(counted):
-            all_values = self.values(block)
-            for trial, values in zip(block, all_values, strict=True):
-                self._count(trial, values)
+        for trial, r in self.under_patterns(trials):
+            self._count(trial, r)
 
-    def add(self, group: Sequence[Trial]) -> None:
-        """Judge more trials. Only the first of them may have windows that are new."""
-        first = group[0]
-        keys = sorted({*self.keys, *first.series})
-        if keys != self.keys:
-            self.begin(keys)
-        all_values = self.values(group)
-        for trial, values in zip(group, all_values, strict=True):
-            luck = self._judge(trial, values)
-            self.lucks.append(luck)
-
-    def values(self, trials: Sequence[Trial]) -> Floats:
-        """Return r or t of each trial under each pattern: trials x patterns."""
-        scaled = self._scaled(trials)
-        r = scaled @ self.signs
-        if self.has_one_length:
-            return r
-        # What is 1 but for rounding is 1: t is infinite, which is a value like any other.
-        r[r > 1 - _ROUNDING] = 1
-        r[r < _ROUNDING - 1] = -1
-        shape = len(trials), 1
-        freedom = np.ones(shape)
-        for row, trial in enumerate(trials):
-            freedom[row] = max(trial.freedom, 1)
-        with np.errstate(divide="ignore"):
-            spread = np.sqrt((1 - r**2) / freedom)
-            return r / spread
-
-    def _scaled(self, trials: Sequence[Trial]) -> Floats:
-        """Return the ICs, trials x windows, in the scale in which they add up to r."""
+    def _rs(self, block: Sequence[Trial]) -> Floats:
+        """Return r of each trial under each pattern: trials x patterns."""
+        keys = list(self.keys)
+        if self.is_drawn:
+            keys = _keys_of(block)
         columns = {}
-        for column, key in enumerate(self.keys):
+        for column, key in enumerate(keys):
             columns[key] = column
-        shape = len(trials), len(self.keys)
+        shape = len(block), len(keys)
         scaled = np.zeros(shape)
-        for row, trial in enumerate(trials):
-            if not trial.series:
-                continue
-            own_ics = list(trial.series.values())
-            ics = np.array(own_ics)
-            squares = np.sum(ics**2)
-            length = np.sqrt(len(ics) * squares)
-            own_columns = [columns[key] for key in trial.series]
-            scaled[row, own_columns] = ics / length
-        return scaled
+        for row, trial in enumerate(block):
+            for key, share in trial.scaled.items():
+                column = columns[key]
+                scaled[row, column] = share
+        if self.is_drawn:
+            return scaled @ self._drawn_signs(keys)
+        return _all_sums(scaled)
 
-    def _judge(self, trial: Trial, values: Floats) -> Luck:
-        if not trial.series:
+    def _drawn_signs(self, keys: list[str]) -> Floats:
+        """Return the signs of windows x patterns; most blocks have the windows of the last."""
+        if keys != self.signs_of:
+            rows = []
+            for key in keys:
+                signs = _draw_signs(
+                    self.family,
+                    key,
+                    self.number,
+                )
+                rows.append(signs)
+            self.signs_of = keys
+            self.signs = np.array(rows)
+        return self.signs
+
+    def judge(self, trial: Trial, r: Floats) -> Luck:
+        """Count a trial, and return its luck among those so far."""
+        if not trial.scaled:
             self.without_series += 1
-            return self._without_series(trial)
-        series = tuple(trial.series.items())
-        first = self.counted.setdefault(series, trial)
+            return self._luck(trial)
+        series = window_series.encode(trial.series)
+        run = self.first_runs.setdefault(series, trial.run)
         repeats = None
-        if first is trial:
-            self._count(trial, values)
+        if run == trial.run:
+            self._count(trial, r)
         else:
-            repeats = first.run
-        standing = self.standings[first.run]
-        own_t = self._own_t(trial, values)
-        p_max = _share(self.best, standing.threshold)
-        return Luck(
-            trial.run,
-            trials=self._number(),
-            without_series=self.without_series,
-            family_p=self._smallest_p(),
-            repeats=repeats,
-            # More digits would depend on the order in which a machine adds.
-            t=round(own_t, 12),
-            p_raw=standing.p_raw,
-            p_max=p_max,
-            p_family=self._p_family(
-                p_max,
-                standing.p_raw,
-            ),
+            repeats = run
+        first = self.counted[run]
+        luck = self._luck(trial)
+        luck.repeats = repeats
+        luck.t = first.trial.t
+        luck.p_raw = first.p_raw
+        luck.p_max = self._p_max(first)
+        luck.p_family = self._p_family(
+            luck.p_max,
+            first.p_raw,
         )
+        return luck
 
-    def _without_series(self, trial: Trial) -> Luck:
-        number = self._number()
+    def _luck(self, trial: Trial) -> Luck:
+        """Return what the family's trials so far are, whatever this one is worth."""
+        smallest = 1.0
+        best = None
+        for leader in self.leaders:
+            p_max = self._p_max(leader)
+            p_family = self._p_family(p_max, leader.p_raw)
+            if best is None or p_family < smallest:
+                smallest = p_family
+                best = leader.trial.run
+        number = len(self.counted) + self.without_series
         return Luck(
             trial.run,
             trials=number,
             without_series=self.without_series,
-            family_p=self._smallest_p(),
+            family_p=smallest,
+            family_best=best,
         )
 
-    def _number(self) -> int:
-        return len(self.counted) + self.without_series
-
-    def _smallest_p(self) -> float:
-        smallest = 1.0
-        for leader in self.leaders:
-            p_max = _share(self.best, leader.threshold)
-            p_family = self._p_family(p_max, leader.p_raw)
-            smallest = min(smallest, p_family)
-        return smallest
+    def add_now(self, luck: Luck) -> None:
+        """Add to a trial's luck its p among all trials that were counted."""
+        if luck.p_raw is not None:
+            first = self.counted[luck.repeats or luck.run]
+            p_max = self._p_max(first)
+            luck.p_family_now = self._p_family(
+                p_max,
+                first.p_raw,
+            )
 
     def _p_family(self, p_max: float, p_raw: float) -> float:
         if self.without_series == 0:
             return p_max
         none_of_them = (1 - p_raw) ** self.without_series
-        return float(1 - (1 - p_max) * none_of_them)
+        return 1 - (1 - p_max) * none_of_them
 
-    def _count(self, trial: Trial, values: Floats) -> None:
-        """Count a trial: it may be the best under some patterns, and the best that was seen."""
+    def _p_max(self, counted: _Counted) -> float:
+        """Return the share of patterns in which the best t is at least a trial's."""
+        shares = []
+        for windows, best in self.best.items():
+            least_r = _least_r(counted.least_t, windows)
+            is_reached = best >= least_r
+            shares.append(is_reached)
+        any_of_them = shares[0]
+        for other in shares[1:]:
+            any_of_them |= other
+        return _share(any_of_them)
+
+    def _count(self, trial: Trial, r: Floats) -> None:
+        """Count a trial: it may be the best under some patterns, and the best as measured."""
+        windows = len(trial.scaled)
+        if windows not in self.best:
+            self.best[windows] = np.full(
+                self.number,
+                -np.inf,
+            )
+        best = self.best[windows]
         np.maximum(
-            self.best,
-            values,
-            out=self.best,
+            best,
+            r,
+            out=best,
         )
-        threshold = self._threshold(trial, values)
-        p_raw = _share(values, threshold)
-        standing = _Standing(threshold, p_raw)
-        self.standings[trial.run] = standing
+        least_t = trial.t - _TOLERANCE
+        least_r = _least_r(least_t, windows)
+        p_raw = _share(r >= least_r)
+        counted = _Counted(trial, least_t, p_raw)
+        self.counted[trial.run] = counted
         leaders = []
         for leader in self.leaders:
-            if leader.is_as_good_as(standing):
+            if leader.is_as_good_as(counted):
                 return
-            if not standing.is_as_good_as(leader):
+            if not counted.is_as_good_as(leader):
                 leaders.append(leader)
-        self.leaders = [*leaders, standing]
-
-    def _own_t(self, trial: Trial, values: Floats) -> float:
-        """Return the t that was measured: that of the first pattern."""
-        value = float(values[0])
-        if not self.has_one_length:
-            return value
-        if value > 1 - _ROUNDING:
-            return math.inf
-        spread = math.sqrt((1 - value**2) / trial.freedom)
-        return value / spread
-
-    def _threshold(self, trial: Trial, values: Floats) -> float:
-        """Return the value from which on a pattern is as good as what was seen."""
-        own_t = self._own_t(trial, values)
-        least = own_t - _TOLERANCE
-        if not self.has_one_length:
-            return least
-        if least == math.inf:
-            return 1 - _ROUNDING
-        length = math.sqrt(trial.freedom + least**2)
-        return least / length
-
-    def with_now(self) -> list[Luck]:
-        """Return the luck of all trials, each with its p among all of them."""
-        best = np.sort(self.best)
-        lucks = []
-        for luck in self.lucks:
-            if luck.p_raw is not None:
-                counted = luck.repeats or luck.run
-                standing = self.standings[counted]
-                below = np.searchsorted(best, standing.threshold)
-                reached = len(best) - below
-                p_max = float(reached / len(best))
-                p_now = self._p_family(p_max, standing.p_raw)
-                luck = replace(luck, p_family_now=p_now)
-            lucks.append(luck)
-        return lucks
+        self.leaders = [*leaders, counted]
 
 
-def _share(values: Floats, threshold: float) -> float:
-    """Return the share of patterns whose value is at least the threshold."""
-    reached = np.count_nonzero(values >= threshold)
-    return float(reached / len(values))
+def _keys_of(trials: Iterable[Trial]) -> list[str]:
+    keys: set[str] = set()
+    for trial in trials:
+        keys |= trial.scaled.keys()
+    return sorted(keys)
 
 
-def _signs(family: str, keys: Sequence[str]) -> Floats:
-    """Return the patterns of signs: windows x patterns, the first pattern is what was seen.
+def _least_r(least_t: float, windows: int) -> float:
+    """Return the r from which on t is at least that: the sine of the angle that t belongs to."""
+    freedom = windows - 1
+    tangent = least_t / math.sqrt(freedom)
+    angle = math.atan(tangent)
+    return math.sin(angle) - _ROUNDING
 
-    All of them up to MOST_KEYS windows; above, DRAWN ones that every machine draws alike.
+
+def _share(is_reached: NDArray[np.bool_]) -> float:
+    number = np.count_nonzero(is_reached)
+    return number / len(is_reached)
+
+
+def _all_sums(scaled: Floats) -> Floats:
+    """Return the sum of each row under all patterns; the first pattern flips nothing.
+
+    Sums of the first windows make those of one more: with its value added, then subtracted.
     """
-    number = DRAWN
-    if len(keys) <= MOST_KEYS:
-        number = 1 << len(keys)
-    signs = np.ones((len(keys), number))
-    patterns = np.arange(number)
-    bits: NDArray[Any]
-    for row, key in enumerate(keys):
-        bits = (patterns >> row) & 1
-        if len(keys) > MOST_KEYS:
-            bits = _drawn_bits(family, key)
-        signs[row] -= 2.0 * bits
-    signs[:, 0] = 1
-    return signs
+    rows, windows = scaled.shape
+    sums = np.empty((rows, 1 << windows))
+    sums[:, 0] = 0
+    for window in range(windows):
+        half = 1 << window
+        column = scaled[:, window, np.newaxis]
+        added = sums[:, :half]
+        both = 2 * half
+        subtracted = sums[:, half:both]
+        np.subtract(added, column, out=subtracted)
+        added += column
+    return sums
 
 
-def _drawn_bits(family: str, key: str) -> Bits:
-    """Return one bit a pattern: bit k mod 256 of the SHA-256 of family, window and k div 256."""
+def _draw_signs(family: str, key: str, number: int) -> Floats:
+    """Return the sign of a window in each pattern, alike on every machine; the first flips nothing.
+
+    The sign in pattern k is -1 where bit k mod 256 of the SHA-256 of family, window and k div 256
+    is 1.
+    """
     digests = b""
-    for number in range(DRAWN // _BITS):
-        text = f"{family}\n{key}\n{number}"
+    blocks = math.ceil(number / _BITS)
+    for place in range(blocks):
+        text = f"{family}\n{key}\n{place}"
         digest = hashlib.sha256(text.encode())
         digests += digest.digest()
     octets = np.frombuffer(digests, np.uint8)
-    return np.unpackbits(octets, bitorder="little")
+    bits = np.unpackbits(octets, bitorder="little")
+    signs: Floats = np.where(bits[:number], -1.0, 1.0)
+    signs[0] = 1
+    return signs

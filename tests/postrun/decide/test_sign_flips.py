@@ -4,11 +4,13 @@ import hashlib
 import itertools
 import math
 import random
+import time
 from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from postrun.decide import sign_flips
 from postrun.decide.sign_flips import Luck, Trial
@@ -177,9 +179,136 @@ def test_blocks_do_not_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     trials = made(9, 20)
     lucks = sign_flips.judge("f", trials)
     monkeypatch.setattr(sign_flips, "_BLOCK", 3)
+    monkeypatch.setattr(sign_flips, "_FEWEST", 3)
     assert sign_flips.judge("f", trials) == lucks
 
 
 def test_a_family_without_a_series_has_p_one() -> None:
     (luck,) = sign_flips.judge("f", [Trial("a", {})], outside=3)
     assert (luck.family_p, luck.p_family, luck.trials) == (1.0, None, 4)
+    assert luck.family_best is None
+
+
+@pytest.mark.parametrize("ics", [[0.02], [0.02, 0.02, 0.02], [0.0, 0.0]])
+def test_what_does_not_vary_counts_as_a_trial_without_a_series(ics: list[float]) -> None:
+    lucks = sign_flips.judge("f", [trial("a", X), trial("b", ics, YEARS[: len(ics)])])
+    assert [luck.without_series for luck in lucks] == [0, 1]
+    assert lucks[1].p_family is None
+    assert lucks[0].p_family_now == pytest.approx(1 - (1 - 42 / ALL) ** 2, abs=1e-12)
+
+
+def test_series_that_a_table_cannot_tell_apart_are_one() -> None:
+    close = [ic + 1e-16 for ic in X]
+    backwards = Trial("c", dict(sorted(trial("c", X).series.items(), reverse=True)))
+    lucks = sign_flips.judge("f", [trial("a", X), trial("b", close), backwards])
+    assert [luck.repeats for luck in lucks] == [None, "a", "a"]
+    assert [luck.trials for luck in lucks] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
+def test_tiny_and_huge_ics_are_numbers(scale: float) -> None:
+    (luck,) = sign_flips.judge("f", [trial("a", [ic * scale for ic in X])])
+    assert luck.p_family == 42 / ALL
+    assert luck.t == pytest.approx(3.2266389438, abs=1e-10)
+
+
+def test_an_infinite_t_is_a_value_like_any_other() -> None:
+    # Two of the 16 patterns make these windows equal: one of them all positive.
+    even = trial("a", [0.02, 0.02, -0.02, 0.02], YEARS[:4])
+    nearly = trial("b", [0.03, 0.03, 0.03, 0.030001], YEARS[:4])
+    lucks = sign_flips.judge("f", [even, nearly])
+    assert [luck.p_raw for luck in lucks] == [5 / 16, 1 / 16]
+    assert lucks[1].p_family == 2 / 16
+
+
+def exact_t(ics: dict[str, int], flipped: frozenset[str]) -> tuple[bool, Fraction]:
+    """Return what t grows with: whether it is infinite, and its square with its sign."""
+    total = sum(-ic if key in flipped else ic for key, ic in ics.items())
+    rest = len(ics) * sum(ic * ic for ic in ics.values()) - total * total
+    if rest == 0:
+        return total > 0, Fraction(total)
+    return False, Fraction((len(ics) - 1) * total * abs(total), rest)
+
+
+def test_whole_numbers_of_unequal_windows_give_the_same_shares() -> None:
+    rng = random.Random(17)
+    series = []
+    for _ in range(4):
+        years = sorted(rng.sample(YEARS[:8], rng.randint(5, 8)))
+        series.append({window(year): rng.randint(-9, 12) for year in years})
+    trials = [Trial(str(number), one) for number, one in enumerate(series)]
+    keys = sorted({key for one in series for key in one})
+    subsets = []
+    for bits in itertools.product((False, True), repeat=len(keys)):
+        subsets.append(frozenset(itertools.compress(keys, bits)))
+    for number, luck in enumerate(sign_flips.judge("f", trials)):
+        own = exact_t(series[number], frozenset())
+        for counted, p in ((series[: number + 1], luck.p_family), (series, luck.p_family_now)):
+            best = [max(exact_t(one, flipped) for one in counted) for flipped in subsets]
+            assert p == Fraction(sum(value >= own for value in best), len(subsets))
+
+
+def growing(number: int) -> list[Trial]:
+    """Return trials of ten years, each a year later than the one before."""
+    rng = np.random.default_rng(23)
+    trials = []
+    for place in range(number):
+        years = range(1990 + place, 2000 + place)
+        trials.append(trial(f"{place:02}", list(rng.normal(0.01, 0.03, 10)), years))
+    return trials
+
+
+def test_windows_that_come_later_give_the_same_as_if_they_were_known() -> None:
+    """From the eighth trial on there are more than 16 windows, and patterns are drawn."""
+    trials = growing(10)
+    for number, luck in enumerate(sign_flips.judge("f", trials), start=1):
+        *_, last = sign_flips.judge("f", trials[:number])
+        assert luck.p_family == last.p_family == last.p_family_now
+        assert (luck.p_raw, luck.family_p) == (last.p_raw, last.family_p)
+        assert luck.p_raw == pytest.approx(
+            sign_flips.judge("f", [trials[number - 1]])[0].p_raw, abs=0.006
+        )
+
+
+def test_the_policy_says_how_many_patterns() -> None:
+    few = sign_flips.Patterns(all_up_to_keys=4, drawn=1000)
+    (luck,) = sign_flips.judge("f", [trial("a", X)], patterns=few)
+    assert luck.p_raw is not None
+    assert luck.p_raw * 1000 == pytest.approx(round(luck.p_raw * 1000))
+    assert luck.p_raw != 42 / ALL
+    more = sign_flips.Patterns(all_up_to_keys=17)
+    (luck,) = sign_flips.judge("f", [trial("a", SEVENTEEN, range(2009, 2026))], patterns=more)
+    signs = np.array(list(itertools.product((1, -1), repeat=17)))
+    total = sum(SEVENTEEN)
+    assert luck.p_raw == np.mean(signs @ np.array(SEVENTEEN) >= total - 1e-12)
+
+
+def test_the_familys_best_run_is_named() -> None:
+    lucks = sign_flips.judge("f", [trial("a", Y), trial("b", X), Trial("c", {}), trial("d", Z)])
+    assert [luck.family_best for luck in lucks] == ["a", "b", "b", "b"]
+
+
+def test_months_are_keys_as_well() -> None:
+    rng = np.random.default_rng(2)
+    months = [f"{year}-{month:02}" for year in YEARS for month in range(1, 13)]
+    trials = []
+    for place, mean in enumerate((0.0, 0.03)):
+        ics = rng.normal(mean, 0.11, len(months))
+        trials.append(Trial(str(place), dict(zip(months, ics, strict=True))))
+    chance, good = sign_flips.judge("f", trials)
+    # With so many months the sign flips say what Student's t says.
+    for luck in (chance, good):
+        assert luck.p_raw == pytest.approx(float(stats.t.sf(luck.t, 155)), abs=0.01)
+    assert good.family_best == "1"
+
+
+def test_ten_thousand_trials_take_one_pass() -> None:
+    """The cost is linear: as many patterns are gone through for each trial, whenever it comes."""
+    rng = np.random.default_rng(4)
+    ics = rng.normal(0, 0.033, (10_000, 13))
+    trials = [trial(f"{place:05}", list(row)) for place, row in enumerate(ics)]
+    began = time.process_time()
+    lucks = sign_flips.judge("f", trials, outside=3)
+    # Half a second on a machine of its own.
+    assert time.process_time() - began < 5
+    assert lucks[-1].trials == 10_003
