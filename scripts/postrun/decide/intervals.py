@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
@@ -59,12 +59,70 @@ class Interval:
 def student_interval(ics: Sequence[float], share: float = 0.95) -> Interval:
     """Return the two-sided interval of the mean by Student's t, with n - 1 degrees of freedom."""
     number = len(ics)
-    error = stdev(ics) / math.sqrt(number)
     above = (1 + share) / 2
     quantile = student_quantile(above, number - 1)
-    half = quantile * error
+    return adjusted_interval(ics, quantile)
+
+
+def adjusted_interval(ics: Sequence[float], critical_value: float) -> Interval:
+    """Return mean +- c s / sqrt(n): c is the critical value of max |t| among all trials."""
+    number = len(ics)
+    error = stdev(ics) / math.sqrt(number)
+    half = critical_value * error
     mean = fmean(ics)
     return Interval(mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much the second of two runs is above the first, in the windows of both."""
+
+    windows: int
+    mean: float | None  # None without a window of both
+    interval: Interval | None  # None for fewer than two windows, and for equal differences
+
+    @property
+    def is_told_apart(self) -> bool:
+        """Return whether the interval leaves out 0."""
+        interval = self.interval
+        if interval is None:
+            return False
+        is_above = interval.low > 0
+        is_below = interval.high < 0
+        return is_above or is_below
+
+
+def paired_difference(
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    share: float = 0.95,
+) -> Difference:
+    """Return the mean difference of two series over their common windows, with its interval.
+
+    Student's interval of the differences; none where they do not differ from each other, since
+    then nothing says how far they would spread.
+    """
+    common = sorted(before.keys() & after.keys())
+    if not common:
+        return Difference(
+            windows=0,
+            mean=None,
+            interval=None,
+        )
+    # Equal differences of decimals are not equal binary numbers.
+    differences = []
+    for key in common:
+        difference = after[key] - before[key]
+        rounded = round(difference, 12)
+        differences.append(rounded)
+    interval = None
+    if len(set(differences)) > 1:
+        interval = student_interval(differences, share)
+    return Difference(
+        windows=len(common),
+        mean=fmean(differences),
+        interval=interval,
+    )
 
 
 def student_cdf(t: float, freedom: int) -> float:
@@ -89,7 +147,8 @@ def student_cdf(t: float, freedom: int) -> float:
         term *= cosine**2 * (power - 1) / power
     if is_odd:
         total = 2 / math.pi * (angle + total)
-    return 0.5 + total / 2
+    # Far out, what is left of 0.5 is rounding, and may be below 0.
+    return min(max(0.5 + total / 2, 0.0), 1.0)
 
 
 def student_quantile(probability: float, freedom: int) -> float:

@@ -4,6 +4,10 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist
 
+from postrun.decide import intervals
+
+_LARGE = 1000
+
 
 def benjamini_hochberg(ps: Sequence[float]) -> list[float]:
     """Return the q value of each p value, in their order, as it holds for independent ones.
@@ -67,12 +71,29 @@ def windows_needed(
 ) -> int | None:
     """Return how many windows the best of so many trials needs, at an information ratio a window.
 
-    The expected t, ratio x sqrt(T), reaches the normal quantile at 1 - level / trials (Bonferroni),
-    so that half of such trials pass. None for a ratio that is not above 0.
+    The fewest T with ratio x sqrt(T) at Student's quantile 1 - level / trials, of T - 1 degrees of
+    freedom: about half of all trials that are truly so good pass then. Bonferroni's level is that
+    of independent trials, and too strict for alike ones. None for a ratio that is not above 0.
     """
     if ratio <= 0:
         return None
     normal = NormalDist()
-    quantile = normal.inv_cdf(1 - level / trials)
-    windows = (quantile / ratio) ** 2
-    return math.ceil(windows)
+    tail = level / trials
+    # From so many windows on, the normal quantile says the same to a per cent.
+    quantile = -normal.inv_cdf(tail)
+    windows = max(math.ceil((quantile / ratio) ** 2), 2)
+    while windows < _LARGE:
+        t = ratio * math.sqrt(windows)
+        if intervals.student_cdf(-t, windows - 1) <= tail:
+            break
+        windows += 1
+    return windows
+
+
+def chance_of_a_false_pass(tries: int, level: float) -> float:
+    """Return the most that a worthless family's chance to ever pass can be in so many tries.
+
+    1 - prod(1 - level / k), k = 1 .. tries: the k-th try is judged among k.
+    """
+    chances = [1 - level / number for number in range(1, tries + 1)]
+    return 1 - math.prod(chances)

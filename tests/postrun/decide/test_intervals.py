@@ -68,3 +68,43 @@ def test_lag_1_is_a_correlation() -> None:
     assert intervals.lag_1([0.02, 0.02, 0.02]) is None
     expected = acf(X, nlags=1)[1]
     assert intervals.lag_1(X) == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_adjusted_interval_takes_the_critical_value_given() -> None:
+    error = stats.sem(X)
+    adjusted = intervals.adjusted_interval(X, 3.0)
+    mean = sum(X) / 13
+    assert (adjusted.low, adjusted.high) == pytest.approx((mean - 3 * error, mean + 3 * error))
+
+
+def test_far_tails_are_shares() -> None:
+    for t in (50.0, 1e6, math.inf):
+        for freedom in (1, 2, 12, 155):
+            assert 0 <= intervals.student_cdf(-t, freedom) <= 1e-2
+            assert 0.99 - 1e-2 <= intervals.student_cdf(t, freedom) <= 1
+
+
+def by_year(ics: list[float], first: int = 2013) -> dict[str, float]:
+    return {str(year): ic for year, ic in enumerate(ics, first)}
+
+
+def test_two_runs_are_compared_over_their_common_windows() -> None:
+    after = [ic + 0.01 + 0.001 * (-1) ** place for place, ic in enumerate(X)]
+    difference = intervals.paired_difference(by_year(X), by_year(after[2:], 2015))
+    assert difference.windows == 11
+    low, high = stats.ttest_rel(after[2:], X[2:]).confidence_interval()
+    assert difference.interval is not None
+    found = (difference.interval.low, difference.interval.high)
+    assert found == pytest.approx((low, high), rel=1e-6)
+    assert difference.is_told_apart
+    noisy = [ic + 0.03 * (-1) ** place for place, ic in enumerate(X)]
+    assert not intervals.paired_difference(by_year(X), by_year(noisy)).is_told_apart
+
+
+def test_equal_differences_tell_nothing_apart() -> None:
+    later = by_year([ic + 0.001 for ic in X])
+    difference = intervals.paired_difference(by_year(X), later)
+    assert difference.mean == pytest.approx(0.001)
+    assert difference.interval is None
+    assert not difference.is_told_apart
+    assert intervals.paired_difference(by_year(X), {}).mean is None

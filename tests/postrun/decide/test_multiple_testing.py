@@ -5,6 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from postrun.decide import multiple_testing
@@ -62,8 +63,33 @@ def test_windows_that_a_family_needs_to_pass_by_itself(families: int, windows: i
 
 
 def test_more_trials_and_a_smaller_ratio_need_more_windows() -> None:
-    # z(1 - 0.01 / 14) is 3.189; over 0.9, squared, 12.6.
-    assert multiple_testing.windows_needed(0.9, 14, 0.01) == 13
-    assert multiple_testing.windows_needed(0.9, 1, 0.01) == 7
-    assert multiple_testing.windows_needed(0.45, 14, 0.01) == 51
+    assert multiple_testing.windows_needed(0.9, 14, 0.01) == 18
+    assert multiple_testing.windows_needed(0.9, 1, 0.01) == 10
+    assert multiple_testing.windows_needed(0.45, 14, 0.01) == 56
     assert multiple_testing.windows_needed(0.0, 14, 0.01) is None
+    assert multiple_testing.windows_needed(-0.3, 14, 0.01) is None
+    assert multiple_testing.windows_needed(100.0, 1, 0.01) == 2
+
+
+@pytest.mark.parametrize(("ratio", "trials"), [(0.9, 14), (0.9, 1), (0.45, 14), (1.5, 10_000)])
+def test_windows_needed_are_the_fewest(ratio: float, trials: int) -> None:
+    windows = multiple_testing.windows_needed(ratio, trials, 0.01)
+    assert windows is not None
+
+    def is_enough(number: int) -> bool:
+        quantile = stats.t.isf(0.01 / trials, number - 1)
+        return bool(ratio * math.sqrt(number) >= quantile)
+
+    assert is_enough(windows)
+    assert not is_enough(windows - 1)
+
+
+def test_a_tiny_ratio_needs_very_many_windows_at_once() -> None:
+    # z(1 - 0.01 / 14) is 3.189.
+    assert multiple_testing.windows_needed(0.001, 14, 0.01) == pytest.approx(3189**2, rel=1e-3)
+
+
+def test_decisions_repeat() -> None:
+    assert multiple_testing.chance_of_a_false_pass(200, 0.05) == pytest.approx(0.26, abs=0.005)
+    assert multiple_testing.chance_of_a_false_pass(200, 0.01) == pytest.approx(0.057, abs=5e-4)
+    assert multiple_testing.chance_of_a_false_pass(1, 0.01) == pytest.approx(0.01)
