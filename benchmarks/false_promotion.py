@@ -24,6 +24,7 @@ exit    0 every figure agrees; 1 one lies outside its interval; 2 wrong usage
 import argparse
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
+
+# Its matrices are small: two threads spend ten times as long on waiting for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,12 +98,17 @@ class Rules:
     @classmethod
     def shipped(cls) -> "Rules":
         """Return the rules of configs/."""
-        scoring, statistics = (
-            json.loads((PROJECT / "configs" / f"{name}.json").read_text(encoding="utf-8"))
-            for name in ("scoring_policy", "statistics_policy")
-        )
-        levels = statistics["levels"]
-        return cls(scoring, levels["decision"], levels["families"]["q"])
+        levels = read_config("statistics_policy")["levels"]
+        level = levels["decision"]
+        q = levels["families"]["q"]
+        return cls(read_config("scoring_policy"), level, q)
+
+
+def read_config(name: str) -> Row:
+    """Return a shipped policy."""
+    path = PROJECT / "configs" / f"{name}.json"
+    policy: Row = json.loads(path.read_text(encoding="utf-8"))
+    return policy
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,9 @@ def draw(
     families, tries = shape
     shared = rng.standard_normal((families, 1, YEARS))
     own = rng.standard_normal((families, tries, YEARS))
-    years = DEVIATION * (np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own)
+    common = np.sqrt(correlation) * shared
+    single = np.sqrt(1 - correlation) * own
+    years = DEVIATION * (common + single)
     years[:, -1] += last_ic
     return judge(years, other_factors(rng, families), rules)
 
@@ -140,21 +151,26 @@ def draw(
 def other_factors(rng: np.random.Generator, families: int) -> Array:
     """Return |z| of the other factors in the producer's table, one table a family (F, 19)."""
     shape = (families, FACTORS - 1, SEGMENTS)
-    segments = rng.standard_normal(shape) * DEVIATION / np.sqrt(YEARS / SEGMENTS)
+    # The mean of two years has half the variance of a year.
+    deviation = DEVIATION / np.sqrt(YEARS / SEGMENTS)
+    segments = deviation * rng.standard_normal(shape)
     segments[:, :WORKING] += WORKING_IC
     return np.abs(student_t(segments))
 
 
 def student_t(sample: Array) -> Array:
     """Return Student's t of the means along the last axis (ddof 1)."""
-    count = sample.shape[-1]
-    return np.asarray(sample.mean(-1) / sample.std(-1, ddof=1) * np.sqrt(count))
+    mean = sample.mean(-1)
+    error = sample.std(-1, ddof=1) / np.sqrt(sample.shape[-1])
+    return np.asarray(mean / error)
 
 
 def judge(years: Array, others: Array, rules: Rules) -> Tries:
     """Return what gates and score say of yearly ICs (F, N, 16) beside other factors (F, 19)."""
     windows = years[..., -WINDOWS:]
-    mean, positive = windows.mean(-1), (windows > 0).mean(-1)
+    mean = windows.mean(-1)
+    positive = (windows > 0).mean(-1)
+    # The producer's statistical gate.
     segments = years.reshape(*years.shape[:-1], SEGMENTS, -1).mean(-1)
     steps = q_steps(student_t(segments), others, rules)
     segment_pass = steps[0] & (segments.mean(-1) > 0)
@@ -179,10 +195,12 @@ def q_steps(t: Array, others: Array, rules: Rules) -> list[Flags]:
     levels = [step["at_most"] for step in rules.scoring["statistical"]["q_value"]]
     for level in (GATES["stat_alpha"], *levels):
         limits = np.array([normal_limit(level * rank / FACTORS) for rank in range(1, FACTORS + 1)])
+        # The other factor of rank k is rejected at the level of rank k + 1: the focus is first.
         is_rejected = descending >= limits[1:]
         ranks = np.arange(1, FACTORS)
         rejected = np.max(is_rejected * ranks, axis=-1)
-        found.append(np.asarray(np.abs(t) >= limits[rejected][:, None]))
+        limit = limits[rejected][:, None]
+        found.append(np.asarray(np.abs(t) >= limit))
     return found
 
 
@@ -202,13 +220,14 @@ def score(mean: Array, positive: Array, segment_pass: Flags, q: list[Flags], pol
     above = positive - walk["pos_ratio_floor"]
     points += within(above * walk["pos_ratio_scale"], walk["pos_ratio_cap"])
     points += policy["statistical"]["gate_points"] * segment_pass
-    q_points = [
-        step["points"] * reached
-        for step, reached in zip(policy["statistical"]["q_value"], q, strict=True)
-    ]
-    points += np.max(q_points, axis=0)
+    # The steps overlap: the best one that is reached counts.
+    q_points = np.zeros_like(mean)
+    for step, reached in zip(policy["statistical"]["q_value"], q, strict=True):
+        q_points = np.maximum(q_points, step["points"] * reached)
+    points += q_points
     points += policy["risk"]["points"]
-    return np.asarray(points + sum(policy["governance"][name] for name in GOVERNANCE))
+    points += sum(policy["governance"][name] for name in GOVERNANCE)
+    return np.asarray(points)
 
 
 def within(points: Array, cap: float) -> Array:
@@ -237,8 +256,10 @@ class Luck:
         scale = np.sqrt(WINDOWS * (trials**2).sum(-1, keepdims=True))
         r = (trials / scale) @ self.patterns
         observed = r[which, 0] - TIES
-        reached = (r.max(0) >= observed).sum() + (-r.min(0) >= observed).sum()
-        return float(reached / (2 * len(r[0])))
+        reached = np.count_nonzero(r.max(0) >= observed)
+        turned = np.count_nonzero(-r.min(0) >= observed)
+        patterns = 2 * r.shape[1]
+        return float((reached + turned) / patterns)
 
     def survives(self, trials: Array, level: float) -> bool:
         """Return whether the last of these trials has p at most `level` among them all."""
@@ -258,7 +279,8 @@ def first_survivors(tries: Tries, luck: Luck, rules: Rules) -> Counts:
 
 def best(trials: Array) -> int:
     """Return which of these trials (N, 13) has the largest t."""
-    return int(np.argmax(trials.sum(-1) / np.sqrt((trials**2).sum(-1))))
+    sizes = np.sqrt((trials**2).sum(-1))
+    return int(np.argmax(trials.sum(-1) / sizes))
 
 
 @dataclass(frozen=True)
@@ -426,7 +448,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--registries: expected 1 or more, found {args.registries}")
     rules = Rules.shipped()
     outside = 0
-    for name in [args.table] if args.table else TABLES:
+    names = list(TABLES)
+    if args.table:
+        names = [args.table]
+    for name in names:
         began = time.perf_counter()
         for figure in TABLES[name](args.registries, args.seed, rules):
             outside += not figure.agrees

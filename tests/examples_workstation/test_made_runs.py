@@ -6,6 +6,7 @@ from pathlib import Path
 import made_runs
 import pytest
 
+import post_run_sync_and_finalize
 from harness import factory  # noqa: F401  (puts examples/ on the path)
 
 STAMP = "2026-01-05_031500"
@@ -33,6 +34,15 @@ def test_what_people_read_says_made_numbers(tmp_path: Path) -> None:
     assert b"made numbers" in files(run.write(tmp_path).run_dir(tmp_path))["run.log"]
     with pytest.raises(ValueError, match="begin with made_"):
         made_runs.made_run("t1", STAMP, "value", made_runs.good_ics(seed=1))
+
+
+@pytest.mark.parametrize("by_date", [False, True])
+def test_every_check_of_the_audit_passes(tmp_path: Path, by_date: bool) -> None:
+    ics = made_runs.worthless_ics(seed=3)
+    made_runs.made_run("t1", STAMP, "made_value", ics, by_date).write(tmp_path / "remote")
+    words = ["--host", "local", "--remote-root", str(tmp_path / "remote"), "--tag", "t1"]
+    workspace = ["--local-root", str(tmp_path / "home")]
+    assert post_run_sync_and_finalize.main([*words, *workspace]) == 0
 
 
 def test_the_report_follows_from_the_ics() -> None:
