@@ -107,11 +107,7 @@ class Validation:
             # Reading it checks envelope and statement.
             signatures.read(content, f"{path}: $", artifact.name)
         elif path.suffix == ".csv":
-            rows = csv_files.read_rows(
-                path,
-                json_files.columns(artifact.name),
-                json_files.later_columns(artifact.name),
-            )
+            rows = _read_table(path, artifact)
             for number, row in enumerate(rows, start=1):
                 problems = json_files.findings(row, artifact.name)
                 self._add(f"{path}: row {number}", problems)
@@ -170,6 +166,26 @@ class Validation:
         if self.missing:
             return Missing.exit_code
         return 0
+
+
+def _read_table(
+    path: Path,
+    artifact: Artifact,
+) -> list[csv_files.Row]:
+    """Return the rows of a table; of one of another program, only what is read must be there."""
+    columns = json_files.columns(artifact.name)
+    optional = json_files.later_columns(artifact.name)
+    if artifact.generated:
+        return csv_files.read_rows(path, columns, optional)
+    required = []
+    numbers = []
+    for name, kind in columns.items():
+        if name in optional:
+            continue
+        required.append(name)
+        if kind is float:
+            numbers.append(name)
+    return csv_files.read_external(path, required, numbers)
 
 
 @cache

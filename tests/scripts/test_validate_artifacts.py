@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import validate_artifacts
+from harness import factory
 from harness.factory import Documents, make_run
 from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.locations import PROJECT, RunPaths, workspace_path
@@ -90,7 +91,7 @@ def test_a_whole_run_is_valid(local: Path, capsys: pytest.CaptureFixture[str]) -
     assert main([str(local)]) == 0
     said = capsys.readouterr()
     assert said.out == ""
-    assert "6 artifacts checked, 0 findings; 6 other files left alone" in said.err
+    assert "6 artifacts checked, 0 findings; 7 other files left alone" in said.err
 
 
 def test_a_run_of_the_reference_programs_is_valid(
@@ -117,6 +118,24 @@ def test_a_run_of_the_reference_programs_is_valid(
 
     made = make_run(local, as_they_write, tag="run1")
     assert main([str(made.run_dir(local)), str(made.gate_dir(local))]) == 0, capsys.readouterr()
+
+
+def test_the_ics_of_dates_are_held_row_by_row(
+    local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def with_dates(made: Documents) -> None:
+        made.dates = factory.dates(made.windows)
+
+    made = make_run(local, with_dates, tag="run1")
+    folder = made.gate_dir(local) / "walk_forward_stress/momentum_12_1"
+    assert main([str(folder)]) == 0
+    path = folder / "ic_by_date.csv"
+    path.write_text(path.read_text().replace("2013-02-28", "28.02.2013"))
+    assert main([str(path)]) == 4
+    assert "ic_by_date.csv: row 2: $.date: '28.02.2013' does not" in capsys.readouterr().out
+    path.write_text("date,n\n2013-01-31,9\n")
+    assert main([str(path)]) == 4
+    assert "expected the columns ic, found only date, n" in capsys.readouterr().out
 
 
 def test_everything_found_is_printed(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -323,7 +342,7 @@ def test_findings_as_json(local: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["--json", str(local)]) == 4
     told = json.loads(capsys.readouterr().out)
     line = f"{made.run_dir(local)}/result.json: $.exit_code: None is not of type 'integer'"
-    assert told == {"checked": 6, "findings": [line], "left_alone": 6}
+    assert told == {"checked": 6, "findings": [line], "left_alone": 7}
 
 
 def test_wrong_usage_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -147,11 +147,16 @@ _SIGNED = {
 }
 
 
+# The external table that has a schema: it is optional, and whoever writes it needs to know how.
+_TABLE_WITH_SCHEMA = "ic_by_date"
+
+
 def _all() -> Iterator[Artifact]:
     """Yield every artifact. What a program reads has a schema, but not external CSV and text."""
     for home, rows in _EXTERNAL.items():
         for name, file, suffixes, description in rows:
-            schema = name if suffixes.startswith((".json", ".pid")) else None
+            has_schema = suffixes.startswith((".json", ".pid")) or name == _TABLE_WITH_SCHEMA
+            schema = name if has_schema else None
             yield Artifact(name, home, file, tuple(suffixes.split()), schema, False, description)
     for home, own_rows in _GENERATED.items():
         for file, suffixes, description in own_rows:
