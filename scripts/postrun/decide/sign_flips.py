@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heappop, heappush
 from operator import attrgetter
 
 import numpy as np
@@ -119,12 +120,6 @@ class _Counted:
     least_t: float
     p_raw: float
 
-    def is_as_good_as(self, other: "_Counted") -> bool:
-        """Return whether p is no larger than another trial's, whatever is counted besides."""
-        if self.least_t < other.least_t:
-            return False
-        return self.p_raw <= other.p_raw
-
 
 def judge(
     family: str,
@@ -217,8 +212,9 @@ class _Family:
         self.best: dict[int, Floats] = {}
         self.counted: dict[str, _Counted] = {}  # by run
         self.first_runs: dict[str, str] = {}  # series -> the run that is counted with it
-        # Of those, the ones that may have the smallest p.
-        self.leaders: list[_Counted] = []
+        # A heap of (p_family when it was last worked out, -t, run). More trials only raise it, so
+        # that the smallest p is found without working out the others.
+        self.lowest: list[tuple[float, float, str]] = []
         # Drawn signs, windows x patterns.
         self.signs_of: list[str] = []
         self.signs: Floats = np.empty(0)
@@ -270,24 +266,23 @@ class _Family:
     def _count_again(self) -> None:
         trials = [counted.trial for counted in self.counted.values()]
         self.best = {}
-        self.leaders = []
+        self.lowest = []
         for trial, r in self.under_patterns(trials):
             self._count(trial, r)
+            # No p_family is below p_raw.
+            counted = self.counted[trial.run]
+            self._add_low(counted.p_raw, counted)
 
     def _rs(self, block: Sequence[Trial]) -> Floats:
         """Return r of each trial under each pattern: trials x patterns."""
         keys = list(self.keys)
         if self.is_drawn:
             keys = _keys_of(block)
-        columns = {}
-        for column, key in enumerate(keys):
-            columns[key] = column
-        shape = len(block), len(keys)
-        scaled = np.zeros(shape)
-        for row, trial in enumerate(block):
-            for key, share in trial.scaled.items():
-                column = columns[key]
-                scaled[row, column] = share
+        rows = []
+        for trial in block:
+            row = [trial.scaled.get(key, 0.0) for key in keys]
+            rows.append(row)
+        scaled = np.array(rows)
         if self.is_drawn:
             return scaled @ self._drawn_signs(keys)
         return _all_sums(scaled)
@@ -314,41 +309,53 @@ class _Family:
             return self._luck(trial)
         series = window_series.encode(trial.series)
         run = self.first_runs.setdefault(series, trial.run)
-        repeats = None
         if run == trial.run:
             self._count(trial, r)
-        else:
-            repeats = run
         first = self.counted[run]
+        p_max = self._p_max(first)
+        p_family = self._p_family(p_max, first.p_raw)
+        if run == trial.run:
+            self._add_low(p_family, first)
         luck = self._luck(trial)
-        luck.repeats = repeats
+        if run != trial.run:
+            luck.repeats = run
         luck.t = first.trial.t
         luck.p_raw = first.p_raw
-        luck.p_max = self._p_max(first)
-        luck.p_family = self._p_family(
-            luck.p_max,
-            first.p_raw,
-        )
+        luck.p_max = p_max
+        luck.p_family = p_family
         return luck
 
     def _luck(self, trial: Trial) -> Luck:
         """Return what the family's trials so far are, whatever this one is worth."""
-        smallest = 1.0
-        best = None
-        for leader in self.leaders:
-            p_max = self._p_max(leader)
-            p_family = self._p_family(p_max, leader.p_raw)
-            if best is None or p_family < smallest:
-                smallest = p_family
-                best = leader.trial.run
         number = len(self.counted) + self.without_series
-        return Luck(
+        luck = Luck(
             trial.run,
             trials=number,
             without_series=self.without_series,
-            family_p=smallest,
-            family_best=best,
+            family_p=1.0,
         )
+        if self.lowest:
+            luck.family_p, luck.family_best = self._smallest()
+        return luck
+
+    def _add_low(self, p: float, counted: _Counted) -> None:
+        """Remember a p that a trial's p_family is not below; of equal ones the largest t comes
+        first.
+        """
+        trial = counted.trial
+        heappush(self.lowest, (p, -trial.t, trial.run))
+
+    def _smallest(self) -> tuple[float, str]:
+        """Return the smallest p_family, and the run that has it."""
+        while True:
+            least, _, run = self.lowest[0]
+            counted = self.counted[run]
+            p_max = self._p_max(counted)
+            p_family = self._p_family(p_max, counted.p_raw)
+            if p_family <= least:
+                return p_family, run
+            heappop(self.lowest)
+            self._add_low(p_family, counted)
 
     def add_now(self, luck: Luck) -> None:
         """Add to a trial's luck its p among all trials that were counted."""
@@ -397,13 +404,6 @@ class _Family:
         p_raw = _share(r >= least_r)
         counted = _Counted(trial, least_t, p_raw)
         self.counted[trial.run] = counted
-        leaders = []
-        for leader in self.leaders:
-            if leader.is_as_good_as(counted):
-                return
-            if not counted.is_as_good_as(leader):
-                leaders.append(leader)
-        self.leaders = [*leaders, counted]
 
 
 def _keys_of(trials: Iterable[Trial]) -> list[str]:
