@@ -31,6 +31,10 @@ _EVIDENCE = (
 )
 
 
+# The series of a run: what luck is judged on.
+_TRIAL = ("walk_forward_summary", "ic_by_date")
+
+
 @dataclass(frozen=True)
 class Step:
     """One step.
@@ -119,12 +123,12 @@ STEPS = (
                 "governance_audit_check",
                 "governance_remediation_plan",
             ),
-            *("production_gates_report", "walk_forward_summary", "command"),
+            *("production_gates_report", *_TRIAL, "command", "run_detection"),
         ),
         ("production_gates_run_review",),
         generate_run_review.review,
         "write the page for the committee",
-        reads_prior=("factor_experiment_registry",),
+        reads_prior=("factor_experiment_registry", "trial_statistics"),
     ),
     Step(
         "8",
@@ -132,17 +136,20 @@ STEPS = (
         (
             "run_detection",
             "evidence_manifest",
-            "production_gates_report",
+            *("production_gates_report", *_TRIAL),
             "governance_audit_check",
             "governance_remediation_plan",
         ),
-        ("factor_experiment_registry", "factor_experiment_leaderboard"),
+        (
+            *("factor_experiment_registry", "factor_experiment_leaderboard"),
+            *("trial_statistics", "factor_statistics"),
+        ),
         update_factor_experiment_registry.register,
         "score the run and put it into the registry",
         # A table that is gone or changed is made again from every run folder.
         reads_prior=(
             *("run_detection", "evidence_manifest", "production_gates_report"),
-            *("governance_audit_check", "governance_remediation_plan"),
+            *("governance_audit_check", "governance_remediation_plan", *_TRIAL),
         ),
     ),
     Step(
@@ -192,8 +199,9 @@ STEPS = (
         # Whatever is lacking or out of date is an answer of this step, never a reason to skip it.
         reads_prior=(
             *("run_detection", "evidence_manifest", "production_gates_report"),
-            *("governance_audit_check", "governance_remediation_plan"),
+            *("governance_audit_check", "governance_remediation_plan", *_TRIAL),
             *("factor_experiment_registry", "factor_experiment_leaderboard"),
+            *("trial_statistics", "factor_statistics"),
             *("factor_candidate_queue", "next_run_plan"),
             *("failure_patterns", "failure_pattern_summary"),
         ),

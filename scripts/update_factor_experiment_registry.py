@@ -23,9 +23,10 @@ from postrun import cli
 from postrun.core import disk, locations, step_notes, terminal
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.decide import gates
-from postrun.registry import closed_runs, rows
-from postrun.registry.rows import REGISTRY, Policy, load_policy, score_row
+from postrun.registry import closed_runs, leaderboard, registry_tables, rows, trials
+from postrun.registry.closed_runs import Changed
+from postrun.registry.registry_tables import Decided
+from postrun.registry.rows import REGISTRY, Policy, load_policy
 from postrun.store import page_files, records, run_folders, tables
 from postrun.store.tables import Row, Rows
 
@@ -38,27 +39,46 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     root = request.root
     policy = load_policy()
     registered = rows.read(root, policy)
-    by_run, rescored = _by_run(root, registered.rows, policy)
-    with step_notes.unnoted():
-        facts = rows.read_facts(run_paths)
+    by_run = {row["run"]: row for row in registered.rows}
     run = run_paths.run
-    row = score_row(root, facts, policy)
-    by_run[run] = row
+    by_run.pop(run, None)
+    tables.keep_earlier(root, REGISTRY)
     known: Rows = []
+    changed = Changed()
+    # Rows that were made again just now follow from their runs.
     if registered.was_recorded:
         known = registered.rows
-    changed = closed_runs.find_changed(root, by_run, policy, run)
-    changed_rows = changed.rows
-    if changed_rows:
-        _keep_table(root, changed_rows)
-        by_run.update(changed_rows)
-    all_rows = by_run.values()
-    written = _write(root, all_rows, known, policy, run)
+        changed = closed_runs.find_changed(root, by_run, policy)
+    if changed.rows:
+        _keep_table(root, changed.rows)
+        by_run.update(changed.rows)
+    with step_notes.unnoted():
+        by_run[run] = rows.make_row(run_paths, policy)
+    decided = registry_tables.decide(root, by_run, policy)
+    written = _write(root, decided, known, policy, run)
+    closed_runs.remember(run_paths, decided.registry[run])
     errors = changed.errors | registered.errors
     errors.pop(run, None)
-    summary = _summary(row, len(by_run), rescored)
-    caution = _caution(errors)
-    return StepResult(summary, written, caution=caution)
+    cautions = [_caution(errors), _changed_decisions(decided, registered.rows, run)]
+    summary = _summary(decided.registry[run], len(by_run), registered.made_again)
+    return StepResult(
+        summary,
+        written,
+        caution="; ".join(filter(None, cautions)),
+    )
+
+
+def _changed_decisions(decided: Decided, before: Rows, own_run: str) -> str:
+    """Return which decisions on later runs changed, because this run is one more trial."""
+    changes = []
+    for row in before:
+        run = row["run"]
+        decision = decided.registry[run]["decision"]
+        if run != own_run and decision != row["decision"]:
+            changes.append(f"{run}: {row['decision']}, now {decision}")
+    if not changes:
+        return ""
+    return f"decisions that changed: {'; '.join(changes)}"
 
 
 def _summary(row: Row, number: int, rescored: int) -> str:
@@ -86,25 +106,6 @@ def _keep_table(root: Path, changed_rows: dict[str, Row]) -> None:
     terminal.error(f"{path}: rows that had been changed: {runs}")
 
 
-def _by_run(
-    root: Path,
-    registered: Rows,
-    policy: Policy,
-) -> tuple[dict[str, Row], int]:
-    """Return the rows by run, scored by the present policy, and how many were scored again."""
-    by_run = {}
-    rescored = 0
-    for row in registered:
-        if row["policy_sha256"] != policy.digest:
-            row = score_row(root, row, policy)
-            rescored += 1
-        # Registries of earlier releases count the overall verdict as a gate.
-        failed_gates = _without_overall(row["failed_gates"])
-        run = row["run"]
-        by_run[run] = {**row, "failed_gates": failed_gates}
-    return by_run, rescored
-
-
 def _caution(changed: dict[str, str]) -> str:
     """Return the message about runs that are no longer as they were recorded."""
     if not changed:
@@ -123,41 +124,43 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     policy = load_policy()
     made = rows.make_all(root, policy)
     run_folders.check_all_read(made.errors)
-    written = _write(root, made.rows, (), policy)
+    tables.keep_earlier(root, REGISTRY)
+    by_run = {row["run"]: row for row in made.rows}
+    decided = registry_tables.decide(root, by_run, policy)
+    written = _write(root, decided, (), policy)
     runs_read = terminal.counted(len(made.rows), "run")
     summary = f"{runs_read}, from the run folders alone"
     return StepResult(summary, written)
 
 
-def _without_overall(failed_gates: str | None) -> str | None:
-    """Return the failed gates without `overall_pass`, which older registries list last."""
-    if failed_gates is None:
-        return None
-    names = failed_gates.removesuffix(gates.OVERALL)
-    return names.removesuffix(";") or None
-
-
 def _write(
     root: Path,
-    unordered: Iterable[Row],
+    decided: Decided,
     known: Iterable[Row],
     policy: Policy,
     own_run: str = "",
 ) -> tuple[Path, ...]:
-    """Write table and leaderboard."""
-    ordered = sorted(unordered, key=itemgetter("run"))
-    path = tables.write_table(root, REGISTRY, ordered, known, own_run)
+    """Write the three tables, and the leaderboard."""
+    ordered = list(decided.registry.values())
+    registry = tables.write_table(root, REGISTRY, ordered, known, own_run)
+    of_trials = tables.write_table(
+        root,
+        trials.TRIALS,
+        decided.trials.values(),
+        own_run=own_run,
+    )
+    of_families = tables.write_table(root, trials.FAMILIES, decided.families)
     # Of two runs with the same score, the earlier comes first.
     best = sorted(ordered, key=itemgetter("total"), reverse=True)
-    content = {
-        "rows": best[:TOP],
-        "count": len(ordered),
-        "top": TOP,
-        "version": policy.rules["policy_version"],
-    }
+    content = leaderboard.describe(best[:TOP], decided, policy)
     workspace = RunPaths.of_workspace(root)
-    page = page_files.write(workspace, LEADERBOARD, ".md", content)
-    return path, page
+    page = page_files.write(
+        workspace,
+        LEADERBOARD,
+        ".md",
+        {**content, "top": TOP},
+    )
+    return registry, of_trials, of_families, page
 
 
 def main(argv: Sequence[str] | None = None) -> int:

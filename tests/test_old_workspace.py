@@ -38,7 +38,8 @@ ASKED_SINCE = {
     *("windows_measured", "thresholds_not_weakened", "values_plausible", "windows_vary"),
     *("statistics_table_recomputed", "ic_by_date_agrees"),
 }
-OF_POLICY = {"policy_version", "policy_sha256", "approval"}
+# Version 2 of the scoring policy asks what luck gives.
+OF_POLICY = {"policy_version", "policy_sha256", "decision"}
 OF_AUDIT = {"audit_passed", "governance", "high_items", "total", "decision"}
 VERSIONS = {"generated_at", "schema_version", "program_version"}
 SYNCED = ("detect_run", "sync_run")  # the steps that know --no-sync
@@ -135,7 +136,13 @@ def registered(row: dict[str, str]) -> dict[str, Any]:
     }
     tag = row["decision_tag"]
     changed = OF_POLICY | OF_AUDIT if tag in PASSED_THEN else OF_POLICY
+    changed |= row.keys() - first_columns()
     return {**without(row, changed), **lists, "failed_gates": failed}
+
+
+def first_columns() -> set[str]:
+    """Return the columns that the registry had in the first release."""
+    return set((OLD / REGISTRY).read_text().partition("\n")[0].split(","))
 
 
 def without(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
@@ -215,6 +222,8 @@ def test_every_step_alone_works(workspace: Workspace, capsys: Capture) -> None:
             assert workspace.run(script, "--tag", tag, *where) == expected, (script, tag)
     assert facts(workspace) == before
     assert evidence(workspace) == kept
+    earlier = workspace.root / REGISTRY.replace(".csv", ".v1.csv")
+    assert earlier.read_bytes() == (OLD / REGISTRY).read_bytes()
     assert_only_appended(ledger, (workspace.root / LEDGER).read_bytes())
     assert validate_artifacts.main(workspace.local) == 0
 

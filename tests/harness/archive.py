@@ -52,7 +52,6 @@ def registry_row(run: str, factor: str | None = "momentum", **changes: Any) -> d
         "owner": "hui",
         "gate_folder": None,
         "decision": "watchlist_rerun",
-        "approval": None,
         "total": 70.0,
         "quality": 50.0,
         "cost": 10.0,
@@ -71,6 +70,7 @@ def registry_row(run: str, factor: str | None = "momentum", **changes: Any) -> d
         "policy_version": 1,
         "policy_sha256": "0" * 64,
         **dict.fromkeys(_UNMEASURED),
+        **dict.fromkeys(json_files.later_columns(REGISTRY)),
         **changes,
     }
     return {column: row[column] for column in json_files.columns(REGISTRY)}

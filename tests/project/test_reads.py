@@ -52,7 +52,10 @@ LAST = "later"
 # What proves that the other files are as they were recorded: every step asks it.
 PROOF = {"closing_record", "workspace_record", "stage_ledger"}
 # A table that is gone is made again from the run folders: the step writes the same.
-MADE_AGAIN = {("run-review", "factor_experiment_registry")}
+MADE_AGAIN = {
+    ("run-review", "factor_experiment_registry"),
+    ("run-review", "trial_statistics"),
+}
 Expected = Callable[[Step, str], dict[Path, bytes] | None]
 
 

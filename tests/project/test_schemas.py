@@ -24,6 +24,7 @@ SCHEMAS = PROJECT / "schemas"
 RELEASED = {
     "v1": "9241d1cc5919694e5569247f4ac6424c78fe721b2739ba52be2b02915bcf9f64",
     "v2": "14afbfb5281c2ef391378b96f30741bc36cea64adbf5843a1db19f3807e6bc95",
+    "v3": "1a289c28893dbe15fd7ed55ebd2a956b6cf70f01a10144abd523b60e80e64006",
 }
 EXAMPLES = PROJECT / "tests" / "examples"
 STEMS = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.schema.json"))

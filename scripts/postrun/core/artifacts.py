@@ -119,6 +119,8 @@ _GENERATED = {
         ("docs/production_research/STAGE_AUDIT_LOG", ".md", "the ledger, readable for people"),
         (f"{_REGISTRY}/factor_experiment_registry", ".csv", "every closed run with its score"),
         (f"{_REGISTRY}/factor_experiment_leaderboard", ".md", "the runs with the best scores"),
+        (f"{_REGISTRY}/trial_statistics", ".csv", "for every run, how often luck is as good"),
+        (f"{_REGISTRY}/factor_statistics", ".csv", "for every family, its trials and the best"),
         (f"{_REGISTRY}/factor_candidate_queue", ".csv .md", "which runs to try next"),
         (f"{_REGISTRY}/next_run_plan", ".json .md", "the commands to run next"),
         (f"{_PATTERNS}/failure_patterns", ".csv", "every failed check of every run"),

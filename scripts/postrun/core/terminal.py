@@ -1,5 +1,6 @@
 """Messages for the person at the terminal, on stderr, and how many of them are written."""
 
+import math
 import re
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,19 @@ def detail(message: str) -> None:
 def counted(number: int, thing: str) -> str:
     """Return a number with what it counts: `1 run`, `3 runs`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def chance(p: float | None, patterns: int | None = None) -> str:
+    """Return a probability as a percentage, with no more digits than so many patterns carry.
+
+    A level that somebody chose (no patterns) has the digits that were chosen.
+    """
+    if p is None:
+        return "not measured"
+    if patterns is None:
+        return f"{p * 100:g}%"
+    digits = max(int(math.log10(patterns)) - 1, 0)
+    return f"{p * 100:.{digits}f}%"
 
 
 def stamped(line: str) -> str:

@@ -1,6 +1,6 @@
 """The score of an experiment, 0 to 100: quality 0-80 and governance 0-20. Pure functions.
 
-Source of the rules: version 1 of the scoring policy. Every number of it is in
+Source of the rules: version 2 of the scoring policy. Every number of it is in
 `configs/scoring_policy.json` and is passed in. What was not measured earns nothing and is named.
 `tests/postrun/decide/test_scoring.py` works the formulas out by hand.
 
@@ -11,7 +11,7 @@ run.
 from typing import Any
 
 from postrun.core import values
-from postrun.decide import gates
+from postrun.decide import gates, verdicts
 
 PROMOTE = "promote_candidate"
 WATCH = "watchlist_rerun"
@@ -59,7 +59,7 @@ def measure(report: Any) -> Row:
 
 
 def score(row: Row, policy: Row) -> Row:
-    """Return the parts of a run's score, the capped total, the decision, what was not measured."""
+    """Return the parts of a run's score, the capped total, and what was not measured."""
     multipliers = policy["cost"]["multipliers"]
     columns = [_COST_ICS[multiplier] for multiplier in multipliers]
     cost_ics = [row[column] for column in columns]
@@ -86,7 +86,6 @@ def score(row: Row, policy: Row) -> Row:
         "governance": governance,
         "quality": quality,
         "total": total,
-        "decision": _decide(total, row, policy["decisions"]),
         "not_measured": ";".join(missing) or None,
     }
 
@@ -140,7 +139,10 @@ def _score_statistical(row: Row, rule: Row) -> float:
     points = 0
     if row["factor_gate_pass"]:
         points += rule["gate_points"]
-    q_value = row["q_value"]
+    # By Student's t where the table allows it: the normal distribution is too kind to few windows.
+    q_value = row["q_student"]
+    if q_value is None:
+        q_value = row["q_value"]
     if q_value is None:
         return float(points)
     # The steps overlap: the best one that is reached counts.
@@ -161,10 +163,17 @@ def _score_governance(row: Row, rule: Row) -> float:
     return float(points)
 
 
-def _decide(total: float, row: Row, least: Row) -> str:
+def decide(row: Row, least: Row) -> str:
+    """Return the decision on a row that has its total and its verdict (version 2 of the policy).
+
+    A rerun of a trial that did not survive would only be one more trial: it is no watchlist.
+    """
+    total = row["total"]
     is_clean = all(row[column] for column in _MUST_PASS)
-    if is_clean and total >= least[PROMOTE]:
+    survives = row["verdict"] == verdicts.SURVIVES
+    if is_clean and survives and total >= least[PROMOTE]:
         return PROMOTE
-    if total >= least[WATCH]:
+    can_be_mended = row["verdict"] in verdicts.MENDED_BY_A_RERUN
+    if can_be_mended and total >= least[WATCH]:
         return WATCH
     return RESEARCH

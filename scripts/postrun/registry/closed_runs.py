@@ -43,12 +43,9 @@ def find_changed(
     root: Path,
     registered: Mapping[str, Row],
     policy: Policy,
-    just_read: str = "",
 ) -> Changed:
     """Return the runs that are not as they were recorded, and the rows that do not follow from
     their run.
-
-    The caller may have just read one of them.
     """
     known = json_files.try_load(root / _CACHE).members
     audited = ledger.audited_runs(root)
@@ -60,16 +57,28 @@ def find_changed(
         if run not in audited and not disk.is_folder(run_paths.folder(Home.RUN)):
             continue
         present[run] = _fingerprint(run_paths, row)
-        if known.get(run) != present[run] and run != just_read:
+        if known.get(run) != present[run]:
             to_read.append(run)
-    changed = _compare(root, registered, policy, to_read)
+    changed = _compare(
+        root,
+        registered,
+        policy,
+        to_read,
+    )
     not_as_recorded = changed.errors.keys() | changed.rows.keys()
     unchanged = {run: value for run, value in present.items() if run not in not_as_recorded}
-    if unchanged != known and not disk.writes_nothing():
-        # Whoever cannot write it reads the runs again.
-        with suppress(OSError):
-            _write(root / _CACHE, json_files.encode(unchanged, indent=None))
+    if unchanged != known:
+        _write(root, unchanged)
     return changed
+
+
+def remember(run_paths: RunPaths, row: Row) -> None:
+    """Note that a row follows from its run, which has just been read."""
+    root = run_paths.root
+    known = json_files.try_load(root / _CACHE).members
+    fingerprint = _fingerprint(run_paths, row)
+    if known.get(run_paths.run) != fingerprint:
+        _write(root, {**known, run_paths.run: fingerprint})
 
 
 def _compare(
@@ -80,12 +89,14 @@ def _compare(
 ) -> Changed:
     """Return what is found when runs are read again and their rows compared with the registry."""
     changed = Changed()
-    read_one = partial(rows.read_run, root)
+    read_one = partial(rows.read_run, root, policy)
     with step_notes.unnoted():
-        facts, changed.errors = run_folders.read_all(root, runs, read_one)
-    for run, facts_of_run in facts.items():
-        row = rows.score_row(root, facts_of_run, policy)
-        if row != registered[run]:
+        read, changed.errors = run_folders.read_all(root, runs, read_one)
+    for run, row in read.items():
+        before = registered[run]
+        # Whether the verdict is right is for the statistics to say; the decision must follow.
+        judged = {**row, **{name: before[name] for name in rows.STANDING}}
+        if rows.decide(root, judged, policy) != before:
             changed.rows[run] = row
     return changed
 
@@ -112,12 +123,20 @@ def _fingerprint(run_paths: RunPaths, row: Row) -> str:
     return digest[:32]
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write the cache in one move. It need not survive a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write(root: Path, fingerprints: Mapping[str, str]) -> None:
+    """Write the cache in one move. It need not survive a power cut.
+
+    Whoever cannot write it reads the runs again.
+    """
+    if disk.writes_nothing():
+        return
+    path = root / _CACHE
+    content = json_files.encode(fingerprints, indent=None)
     unfinished = disk.unfinished_name(path)
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)

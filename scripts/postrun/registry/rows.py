@@ -9,6 +9,7 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
 from postrun.decide import approval, gates, scoring
 from postrun.decide.check_results import ERROR, FAIL, PASS, SKIPPED
+from postrun.registry import trial_rows, trials
 from postrun.store import (
     approvals,
     configuration,
@@ -24,11 +25,17 @@ from postrun.store.tables import Row, Rows
 REGISTRY = "factor_experiment_registry"
 
 
+# What other runs may change. All other columns follow from the run and the policy alone.
+STANDING = ("verdict", "repeats", "not_reproduced")
+_DECIDED = ("decision", "approval", *STANDING)
+
+
 @dataclass(frozen=True)
 class Policy:
-    """The scoring policy and the digest by which a row names it."""
+    """The scoring policy, the statistics policy, and the digest by which a row names them."""
 
     rules: Row
+    statistics: Row
     digest: str
 
 
@@ -39,103 +46,129 @@ class Registered:
     rows: Rows
     errors: dict[str, str] = field(default_factory=dict)  # by run: why it could not be read
     was_recorded: bool = True  # false: made again from the run folders
+    made_again: int = 0  # how many rows another policy had made
 
 
 def load_policy() -> Policy:
-    """Return the scoring policy. Raises Missing, Invalid.
+    """Return the policies. Raises Missing, Invalid.
 
-    Where it asks for approvals, those whose approval counts belong to it.
+    Where they ask for approvals, those whose approval counts belong to them.
     """
     rules = configuration.load("scoring_policy")
-    digest = configuration.digest(rules)
+    statistics = configuration.load("statistics_policy")
+    parts = [rules, statistics]
     if rules["approval"]["asked"]:
         signers = signing_keys.allowed_signers()
         signers_digest = disk.content_digest(signers)
-        digest = configuration.digest([rules, signers_digest])
-    return Policy(rules, digest)
+        parts.append(signers_digest)
+    digest = configuration.digest(parts)
+    return Policy(rules, statistics, digest)
 
 
 def read(root: Path, policy: Policy) -> Registered:
-    """Return the registry as it was recorded; else made again from the run folders.
+    """Return the registry as it was recorded, when the present policy made every row.
 
-    A table that is made again keeps a row without a run folder when its decision is of the ledger's
-    first version: such folders could be moved away.
+    Else every row is made again from its run folder. A row whose run cannot be read stays, so that
+    the trial counts; so does one without a run folder when its decision is of the ledger's first
+    version: such folders could be moved away.
     """
-    rows = tables.read_recorded(root, REGISTRY)
-    if rows is not None:
-        return Registered(rows)
-    made = make_all(root, policy)
+    recorded = tables.read_recorded(root, REGISTRY)
+    others = 0
+    for row in recorded or ():
+        others += row["policy_sha256"] != policy.digest
+    if recorded is not None and not others:
+        return Registered(recorded)
+    made = make_all(
+        root,
+        policy,
+    )
     made.was_recorded = False
-    present = set(made.errors)
-    for row in made.rows:
-        present.add(row["run"])
-    for row in tables.read_unproven(root, REGISTRY):
+    made.made_again = others
+    present = {row["run"] for row in made.rows}
+    if recorded is None:
+        recorded = tables.read_unproven(root, REGISTRY)
+        present |= made.errors.keys()
+    for row in recorded:
         run = row["run"]
-        decision = ledger.decision(root, run) or {}
-        is_old = decision.get("schema_version") == 1
-        if is_old and run not in present:
-            made.rows.append(row)
+        if run in present:
+            continue
+        if run in made.errors or _was_moved_away(root, run):
+            kept = score_row(row, policy)
+            made.rows.append(kept)
     return made
+
+
+def _was_moved_away(root: Path, run: str) -> bool:
+    """Return whether a run without a folder was decided on when folders could be moved away."""
+    decision = ledger.decision(root, run) or {}
+    return decision.get("schema_version") == 1
 
 
 def make_all(root: Path, policy: Policy) -> Registered:
     """Return the row of every closed run folder. The runs that cannot be read are named."""
     runs = run_folders.list_closed(root)
-    read_one = partial(read_run, root)
+    read_one = partial(read_run, root, policy)
     with step_notes.unnoted():
-        facts, errors = run_folders.read_all(root, runs, read_one)
-    rows = []
-    for facts_of_run in facts.values():
-        row = score_row(root, facts_of_run, policy)
-        rows.append(row)
-    return Registered(rows, errors)
+        read_rows, errors = run_folders.read_all(root, runs, read_one)
+    return Registered(list(read_rows.values()), errors)
 
 
-def read_run(root: Path, run: str) -> Row:
-    """Return what follows from the folders of one run. Raises PostRunError."""
+def read_run(root: Path, policy: Policy, run: str) -> Row:
+    """Return the row of one run, as it follows from its folders. Raises PostRunError."""
     run_dir = root / locations.RUNS / run
     request = RunRequest(root=root, run_dir=run_dir)
     run_paths = run_lookup.locate(request)
-    return read_facts(run_paths)
+    return make_row(run_paths, policy)
 
 
-def read_facts(run_paths: RunPaths) -> Row:
-    """Return what follows from a run's folders alone. Raises Missing, Invalid."""
-    name = run_paths.name
+def make_row(run_paths: RunPaths, policy: Policy) -> Row:
+    """Return the row of a run: what follows from its folders and the policy alone.
+
+    What follows from other runs, too, is not decided on yet. Raises Missing, Invalid.
+    """
     report = None
     if run_paths.gate:
         report = documents.read(run_paths, "production_gates_report")
-    audit = documents.read(run_paths, "governance_audit_check")
-    plan = documents.read(run_paths, "governance_remediation_plan")
     detection = documents.read_optional(run_paths, "run_detection") or {}
     counted = report
     # The report of an abandoned run may cover only a part. The run counts as a trial, but its
     # numbers do not count.
     if detection.get("abandoned"):
         counted = None
-    overall = gates.overall(counted)
+    row = _governance(run_paths)
     inputs = gates.inputs(report)
+    overall = gates.overall(counted)
     strategy = inputs.get("strategy")
+    failed_gates = [reading.gate for reading in gates.failed(counted)]
+    row |= {
+        "strategy": values.text(strategy),
+        "overall_pass": values.boolean(overall),
+        "failed_gates": ";".join(failed_gates) or None,
+        **scoring.measure(counted),
+        **trial_rows.read(run_paths, report, counted, policy.statistics),
+    }
+    return score_row(row, policy)
+
+
+def _governance(run_paths: RunPaths) -> Row:
+    """Return who ran a run, and what its audit and its remediation plan say."""
+    audit = documents.read(run_paths, "governance_audit_check")
+    plan = documents.read(run_paths, "governance_remediation_plan")
     answers = {}
     for check in audit["checks"]:
         answers[check["id"]] = check["answer"]
     severities = [item["severity"] for item in plan["items"]]
-    failed_gates = [reading.gate for reading in gates.failed(counted)]
     return {
         "run": run_paths.run,
         "decision_tag": audit["decision_tag"],
-        "started": name.stamp,
+        "started": run_paths.name.stamp,
         "factor": audit["factor"],
-        "strategy": values.text(strategy),
         "owner": audit["owner"],
         "gate_folder": run_paths.gate,
-        "overall_pass": values.boolean(overall),
         "audit_passed": audit["passed"],
         "data_quality_passed": answers["data_quality_passed"] == PASS,
         "ledger_row_present": answers["ledger_row_present"] == PASS,
         "high_items": severities.count("High"),
-        **scoring.measure(counted),
-        "failed_gates": ";".join(failed_gates) or None,
         "failed_checks": _join_checks(answers, FAIL, ERROR),
         "skipped_checks": _join_checks(answers, SKIPPED),
     }
@@ -149,35 +182,38 @@ def _join_checks(answers: Row, *kinds: str) -> str | None:
     return ";".join(checks) or None
 
 
-def score_row(root: Path, row: Row, policy: Policy) -> Row:
-    """Return a row with its score. Only the row itself is used, and approvals where asked for.
+def undecided(row: Row) -> Row:
+    """Return a row without what other runs may change."""
+    return {**row, **dict.fromkeys(_DECIDED)}
 
-    Raises Missing where approvals cannot be checked.
-    """
-    rules = policy.rules
-    score = scoring.score(row, rules)
-    scored = {**row, **score}
-    approved = _approved(root, scored, rules["approval"])
+
+def score_row(row: Row, policy: Policy) -> Row:
+    """Return a row with its score and its family. Only the row and the policy are used."""
     return {
-        **scored,
-        **approved,
-        "policy_version": rules["policy_version"],
+        **undecided(row),
+        **scoring.score(row, policy.rules),
+        "family": trials.family_of(row["factor"], policy.statistics),
+        "policy_version": policy.rules["policy_version"],
         "policy_sha256": policy.digest,
     }
 
 
-def _approved(root: Path, row: Row, rule: Row) -> Row:
-    """Return the decision on a run after its approvals, and what is said about these."""
-    decision = row["decision"]
-    if not approval.is_asked(decision, rule):
-        return {"decision": decision, "approval": None}
+def decide(root: Path, row: Row, policy: Policy) -> Row:
+    """Return a row with its decision, once it has its verdict.
+
+    Raises Missing where approvals are asked for and cannot be checked.
+    """
+    rules = policy.rules
+    decision = scoring.decide(row, rules["decisions"])
+    if not approval.is_asked(decision, rules["approval"]):
+        return {**row, "decision": decision, "approval": None}
     run_paths = RunPaths(root, row["run"], row["gate_folder"])
     # One run whose approvals cannot be read stops no closing of another.
     problem = approvals.why_unreadable(run_paths)
     if problem:
-        return {"decision": approval.AWAITING, "approval": problem}
+        return {**row, "decision": approval.AWAITING, "approval": problem}
     with step_notes.unnoted():
         owner = approvals.find_owner(row["owner"])
         signed = approvals.read(run_paths, row["owner"])
-    decision, explanation = approval.decide(rule, owner, signed)
-    return {"decision": decision, "approval": explanation}
+    decision, explanation = approval.decide(rules["approval"], owner, signed)
+    return {**row, "decision": decision, "approval": explanation}

@@ -15,6 +15,7 @@ from postrun.store.tables import Rows
 # Without these columns a table holds no windows.
 _START = "test_start"
 _MEASURES = ("test_ic", "test_ic_overall")
+_DATES = "ic_by_date.csv"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,27 @@ def read(run_paths: RunPaths, report: Any) -> Windows:
         problem = run_paths.without_root(error)
         return Windows(path, None, problem)
     return Windows(path, rows)
+
+
+def read_dates(run_paths: RunPaths, windows: Windows) -> Rows | None:
+    """Return the rows of the table of test dates beside the windows; None when there is none.
+
+    Raises Invalid for a table that was changed since. One that cannot be read is none: the audit
+    names it.
+    """
+    if windows.path is None or windows.rows is None:
+        return None
+    table = run_paths.root / windows.path
+    dates = table.with_name(_DATES)
+    path = run_paths.relative(dates)
+    if not _is_listed(run_paths, path):
+        return None
+    if disk.is_file(dates):
+        checked_files.read_evidence(run_paths, dates)
+    try:
+        return csv_files.read_external(dates, ["date"], ["ic"])
+    except PostRunError:
+        return None
 
 
 def _is_listed(run_paths: RunPaths, path: str) -> bool:

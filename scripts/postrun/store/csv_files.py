@@ -163,7 +163,6 @@ def is_ours(content: bytes, columns: Columns) -> bool:
     """Return whether a table is this one, whole or broken: a line has most columns, few others."""
     text = content.decode("utf-8-sig", errors="replace")
     names = list(columns)
-    run_column = names.index("run")
     for line in text.splitlines():
         unquoted = line.replace('"', "")
         cells = _SEPARATOR.split(unquoted)
@@ -172,7 +171,8 @@ def is_ours(content: bytes, columns: Columns) -> bool:
         if len(known) >= len(all_names) * 2 / 3:
             return True
         # Where the header is lost, the rows still begin as ours do.
-        if len(cells) == len(columns):
+        if "run" in columns and len(cells) == len(columns):
+            run_column = names.index("run")
             run = run_names.parse_run_name(cells[run_column])
             if run is not None:
                 return True

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -277,6 +277,21 @@ def later_columns(schema: str) -> set[str]:
     """Return the columns of a table of ours that the first release did not have."""
     described = _schema_file(schema)
     return set(described["properties"]) - set(described["required"])
+
+
+def table_version(schema: str, header: Collection[str]) -> int | None:
+    """Return the version of a table of ours by its columns; None for the present one.
+
+    `x-since` in the schema of its row says which version first had a column.
+    """
+    described = _schema_file(schema)["properties"]
+    versions = []
+    for name in later_columns(schema):
+        if name not in header:
+            versions.append(described[name]["x-since"])
+    if not versions:
+        return None
+    return int(min(versions)) - 1
 
 
 def schema_findings(schema: Any) -> list[str]:

@@ -1,10 +1,10 @@
 """Pages from templates, with every expression escaped, so that no owner, note or factor does harm.
 
 Filters of both kinds of page: `known("text")` names what null means here, `number(digits)`,
-`percent(digits)`, `metric(name)` (the one format of its kind), `verdict` (pass, fail, not
-evaluated), `listed` (several, with commas), `code` (a code span, safe in table cells too). Null
-without a filter is "not measured". Markdown templates have no `safe`, and do not join text with
-`~`, which escapes for HTML only.
+`percent(digits)`, `chance(patterns)` (a probability), `metric(name)` (the one format of its kind),
+`verdict` (pass, fail, not evaluated), `listed` (several, with commas), `code` (a code span, safe in
+table cells too). Null without a filter is "not measured". Markdown templates have no `safe`, and do
+not join text with `~`, which escapes for HTML only.
 """
 
 import math
@@ -19,7 +19,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from postrun.core import values
+from postrun.core import terminal, values
 from postrun.core.artifacts import ARTIFACTS
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.values import Json
@@ -317,7 +317,7 @@ def _environment(kind: str) -> "Environment":
         keep_trailing_newline=True,
     )
     filters = environment.filters
-    for function in (known, number, percent, metric, verdict, listed):
+    for function in (known, number, percent, metric, verdict, listed, terminal.chance):
         filters[function.__name__] = function
     filters["code"] = _code_html if is_html else _code_markdown
     if not is_html:

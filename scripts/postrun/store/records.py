@@ -105,7 +105,7 @@ class Record:
 
     def put(self, files: Mapping[str, Json]) -> None:
         """Write the record with these files. It is open from now on."""
-        document = self.document or self._empty()
+        document = self.document or self.empty()
         by_path = {row["path"]: row for row in self.rows}
         by_path.update(self.kept)
         by_path.update(files)
@@ -130,7 +130,8 @@ class Record:
         self.content = json_files.encode(document)
         disk.replace(self.path, self.content)
 
-    def _empty(self) -> Json:
+    def empty(self) -> Json:
+        """Return what a record says at first."""
         if self.name == WORKSPACE:
             return {"files": [], "kept": []}
         return {
@@ -539,6 +540,16 @@ def add_kept(run_paths: RunPaths, paths: Iterable[str]) -> None:
     if added:
         _begin(record)
         record.put(added)
+
+
+def note_copy(workspace: RunPaths, path: Path) -> None:
+    """Record a copy that was kept beside under a name without a digest."""
+    record = load(workspace, WORKSPACE)
+    _begin(record)
+    document = record.document or record.empty()
+    copy = {"path": workspace.relative(path), "sha256": disk.sha256(path)}
+    record.document = {**document, "kept": [*document["kept"], copy]}
+    record.put({})
 
 
 def _kept_row(name: str, path: Path) -> Json:

@@ -15,7 +15,10 @@ Row = csv_files.Row
 Rows = list[Row]
 
 # What a closing changes in the rows of other runs.
-_STANDING = ("state", "recurrence", "first_seen", "last_seen")
+_STANDING = (
+    *("state", "recurrence", "first_seen", "last_seen"),
+    *("trials_now", "rank_now", "p_family_now"),
+)
 _CLOSE_FIRST = "close a run first: make finalize TAG=..."
 
 
@@ -68,6 +71,27 @@ def _read_rows(path: Path, name: str) -> Rows:
     columns = json_files.columns(name)
     later = json_files.later_columns(name)
     return csv_files.read_rows(path, columns, later)
+
+
+def keep_earlier(root: Path, name: str) -> None:
+    """Keep a table with the columns of an earlier release beside, as `<name>.v<version>.csv`."""
+    workspace = RunPaths.of_workspace(root)
+    path = workspace.path(name)
+    content = disk.read_optional(path) or b""
+    if not csv_files.is_ours(content, json_files.columns(name)):
+        return
+    header, _, _ = content.partition(b"\n")
+    columns = header.decode("utf-8-sig", errors="replace").strip().split(",")
+    version = json_files.table_version(name, columns)
+    if version is None or disk.writes_nothing():
+        return
+    kept = path.with_name(f"{path.stem}.v{version}{path.suffix}")
+    # The first one is the one that this program met.
+    if disk.is_present(kept):
+        return
+    disk.replace(kept, content)
+    records.note_copy(workspace, kept)
+    terminal.error(f"{path}: the columns of an earlier release; kept as {kept.name}, made again")
 
 
 def note_rows(root: Path, name: str, rows: Rows) -> None:
@@ -131,7 +155,7 @@ def write_table(
     def check(row: Row) -> None:
         cells = tuple(row.values())
         if cells not in checked:
-            thing = f"{path}: {row['run']}"
+            thing = f"{path}: {_subject(row)}"
             json_files.check(row, name, thing)
 
     _report_changed_rows(workspace, name, all_rows, own_run)
@@ -164,13 +188,19 @@ def _report_changed_rows(
     for row in (*present, *expected):
         # A row that was changed is in one of the two only.
         if row not in present or row not in expected:
-            run = str(row["run"])
-            changed.add(run)
+            subject = _subject(row)
+            changed.add(subject)
     changed.discard(own_run)
     if not changed:
         return
-    runs = ", ".join(sorted(changed))
-    terminal.error(f"{path}: rows that had been changed: {runs}")
+    subjects = ", ".join(sorted(changed))
+    terminal.error(f"{path}: rows that had been changed: {subjects}")
+
+
+def _subject(row: Row) -> str:
+    """Return what a row is about: a run, or a family."""
+    subject = row.get("run") or row["family"]
+    return str(subject)
 
 
 def _without_standing(rows: Rows) -> Rows:

@@ -1,4 +1,4 @@
-"""The score, worked out by hand from version 1 of the policy."""
+"""The score, worked out by hand from version 2 of the policy."""
 
 from typing import Any
 
@@ -54,6 +54,7 @@ GOOD: Row = {
     "industry_coverage": 0.9,
     "factor_gate_pass": True,
     "q_value": 0.05,
+    "q_student": None,
 }
 NOTHING: Row = dict.fromkeys(GOOD)
 CLEAN: Row = {
@@ -69,6 +70,11 @@ def costs(first: float | None, second: float | None) -> Row:
     return {"test_ic_x1_5": first, "test_ic_x2_0": second}
 
 
+def decide(row: Row, verdict: str = "survives") -> str:
+    scored = row | scoring.score(row, POLICY)
+    return scoring.decide(scored | {"verdict": verdict}, POLICY["decisions"])
+
+
 def test_every_part_by_hand() -> None:
     found = scoring.score(GOOD | CLEAN, POLICY)
     assert found["cost"] == pytest.approx(6 + 6 + 0.02 * 100)
@@ -76,7 +82,7 @@ def test_every_part_by_hand() -> None:
     assert (found["risk"], found["statistical"], found["governance"]) == (20, 10, 20)
     assert found["total"] == pytest.approx(14 + 21 + 20 + 10 + 20)
     assert found["quality"] == pytest.approx(65)
-    assert found["decision"] == "promote_candidate"
+    assert decide(GOOD | CLEAN) == "promote_candidate"
 
 
 def test_what_was_not_measured_earns_nothing_and_is_named() -> None:
@@ -157,11 +163,26 @@ def test_no_promotion_without_gates_audit_and_data(
 ) -> None:
     found = scoring.score(GOOD | standing, POLICY)
     assert found["total"] == pytest.approx(total)
-    assert found["decision"] == decision
+    assert decide(GOOD | standing) == decision
+
+
+@pytest.mark.parametrize(
+    ("verdict", "good", "fair"),
+    [
+        ("survives", "promote_candidate", "watchlist_rerun"),
+        ("does_not_survive", "reject_or_research", "reject_or_research"),
+        ("not_comparable", "reject_or_research", "reject_or_research"),
+        ("too_few_windows", "watchlist_rerun", "watchlist_rerun"),
+        ("not_measured", "watchlist_rerun", "watchlist_rerun"),
+    ],
+)
+def test_only_what_a_rerun_can_mend_is_watched(verdict: str, good: str, fair: str) -> None:
+    assert decide(GOOD | CLEAN, verdict) == good
+    assert decide(GOOD | dict(CLEAN, audit_passed=False), verdict) == fair
 
 
 def test_a_low_total_is_research() -> None:
-    assert scoring.score(NOTHING | CLEAN, POLICY)["decision"] == "reject_or_research"
+    assert decide(NOTHING | CLEAN) == "reject_or_research"
 
 
 def test_a_report_is_measured_as_it_stands() -> None:
@@ -180,7 +201,7 @@ def test_a_report_is_measured_as_it_stands() -> None:
     "report", [None, [], {"cost_stress": [1, {"cost_multiplier": "x"}]}, {"risk_diagnostics": 3}]
 )
 def test_no_report_measures_nothing(report: Any) -> None:
-    assert scoring.measure(report) == NOTHING
+    assert scoring.measure(report) | {"q_student": None} == NOTHING
 
 
 values = st.none() | st.floats(allow_nan=False, allow_infinity=False)

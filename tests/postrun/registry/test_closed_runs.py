@@ -44,7 +44,7 @@ def test_unchanged_runs_are_not_read_again(
     registered = {row["run"]: row for row in rows.read(closed.local, rows.load_policy()).rows}
     assert closed_runs.find_changed(closed.local, registered, POLICY) == Changed()
     read = []
-    monkeypatch.setattr(rows, "read_run", lambda _root, run: read.append(run))
+    monkeypatch.setattr(rows, "read_run", lambda _root, _policy, run: read.append(run))
     assert closed_runs.find_changed(closed.local, registered, POLICY) == Changed()
     assert read == []
     for cache in (closed.local / "audit/.cache").iterdir():

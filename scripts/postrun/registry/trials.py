@@ -1,0 +1,406 @@
+"""The trials of every family: how often luck alone would give a result as good as theirs.
+
+All follows from the rows of the registry and the statistics policy. A run is judged **as of** its
+own name: by the trials and the families with names up to its own, whatever was closed later. What
+all trials of today say of it stands beside as **now**, and decides nothing.
+Cost: one pass over the trials of each family that changed, and one over all rows.
+"""
+
+from bisect import bisect_right, insort
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from itertools import takewhile
+from math import isinf
+from operator import itemgetter
+from statistics import variance
+from typing import TYPE_CHECKING
+
+from postrun.core import disk
+from postrun.decide import (
+    intervals,
+    multiple_testing,
+    verdicts,
+    window_series,
+)
+from postrun.store import configuration, json_files
+from postrun.store.tables import Row, Rows
+
+if TYPE_CHECKING:
+    from postrun.decide.sign_flips import Luck, Patterns, Trial
+
+TRIALS = "trial_statistics"
+FAMILIES = "factor_statistics"
+WINDOW = "window"
+MONTH = "month"
+# Columns of the registry from which the statistics follow.
+SOURCES = (
+    "run",
+    "factor",
+    "family",
+    "is_trial",
+    "wf_n",
+    "wf_mean",
+    "wf_std",
+    "wf_t",
+    "windows_asked",
+    "series",
+    "series_by_month",
+    "weaker_than_baseline",
+)
+_SERIES_OF = {WINDOW: "series", MONTH: "series_by_month"}
+
+ByRun = Mapping[str, Row]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The rows of both tables: by run, and one a family."""
+
+    trials: dict[str, Row]
+    families: Rows
+
+
+def family_of(factor: str | None, policy: Row) -> str | None:
+    """Return the family of a factor: the one whose patterns name it, else the factor itself."""
+    if factor is None:
+        return None
+    for family in policy["families"]:
+        for pattern in family["factors"]:
+            if fnmatchcase(factor, pattern):
+                return str(family["name"])
+    return factor
+
+
+def prior_trials(name: str, policy: Row) -> int:
+    """Return how many trials before or outside of the registry the policy declares."""
+    for family in policy["families"]:
+        if family["name"] == name:
+            return int(family["prior_trials"])
+    return 0
+
+
+def compute(
+    registry: ByRun,
+    policy: Row,
+    known: ByRun,
+) -> Statistics:
+    """Return the statistics of all runs in a registry.
+
+    A family whose trials are as in the `known` rows of the table is not computed again.
+    """
+    stamps = _stamps(registry, policy)
+    members = _by_family(registry)
+    # A run of an unknown factor is a trial of every family.
+    unknown = members.pop("", [])
+    changed = set(registry)
+    if not unknown:
+        changed = _changed_runs(stamps, known)
+    touched = {registry.get(run, {}).get("family") for run in changed}
+    touched |= {known.get(run, {}).get("family") for run in changed}
+    judged: Rows = []
+    for family, rows in members.items():
+        if family in touched:
+            everyone = sorted([*rows, *unknown], key=itemgetter("run"))
+            judged += _judge(family, everyone, policy)
+        else:
+            judged += [dict(known[row["run"]]) for row in rows]
+    _add_q(judged, since=min(changed, default=""))
+    trials = _by_run(judged, registry, policy)
+    for run, stamp in stamps.items():
+        trials[run] |= stamp
+    families = []
+    for family in sorted(members):
+        row = _family_row(family, members[family], trials, len(unknown), policy)
+        families.append(row)
+    _add_family_q(families)
+    return Statistics(trials, families)
+
+
+def _stamps(registry: ByRun, policy: Row) -> dict[str, Row]:
+    """Return what each row of the table says of its sources: policy and registry."""
+    policy_digest = configuration.digest(policy)
+    stamps = {}
+    for run, row in registry.items():
+        sources = [row[name] for name in SOURCES]
+        text = repr(sources).encode(errors="backslashreplace")
+        stamps[run] = {
+            "policy_version": policy["policy_version"],
+            "policy_sha256": policy_digest,
+            "source_sha256": disk.content_digest(text),
+        }
+    return stamps
+
+
+def _changed_runs(stamps: ByRun, known: ByRun) -> set[str]:
+    """Return the runs whose trial is not as it was."""
+    changed = stamps.keys() ^ known.keys()
+    for run in stamps.keys() & known.keys():
+        if not stamps[run].items() <= known[run].items():
+            changed.add(run)
+    return changed
+
+
+def _by_family(registry: ByRun) -> dict[str, Rows]:
+    """Return the rows that count as trials by family, oldest first; "" for an unknown factor."""
+    members: dict[str, Rows] = defaultdict(list)
+    for run in sorted(registry):
+        row = registry[run]
+        # Tables of earlier releases do not say that a run was none.
+        if row["is_trial"] is not False:
+            family = row["family"] or ""
+            members[family].append(row)
+    return members
+
+
+def _judge(family: str, rows: Rows, policy: Row) -> Rows:
+    """Return what luck says of each run among a family's trials. Verdict and q come later."""
+    lucks = _luck(family, rows, policy)
+    ts: list[float] = []  # of the trials so far, in order
+    ratios: list[float] = []
+    judged = []
+    for source, (luck, basis) in zip(rows, lucks, strict=True):
+        if luck.t is not None and luck.repeats is None:
+            insort(ts, source["wf_t"])
+            ratio = source["wf_mean"] / source["wf_std"]
+            ratios.append(ratio)
+        row = {
+            "run": source["run"],
+            "factor": source["factor"],
+            "family": family,
+            "verdict": None,
+            "basis": basis,
+            "trials": luck.trials,
+            "without_series": luck.without_series,
+            "rank": _rank(ts, source["wf_t"]),
+            "t": source["wf_t"],
+            "p_raw": luck.p_raw,
+            "p_max": luck.p_max,
+            "p_family": luck.p_family,
+            "family_p": luck.family_p,
+            "q": None,
+            "p_family_now": luck.p_family_now,
+            "repeats": luck.repeats,
+            **_deflated(source, ratios, luck.trials),
+        }
+        judged.append(row)
+    for source, row in zip(rows, judged, strict=True):
+        row["trials_now"] = judged[-1]["trials"]
+        row["rank_now"] = _rank(ts, source["wf_t"])
+    return judged
+
+
+def _luck(
+    family: str,
+    rows: Rows,
+    policy: Row,
+) -> list[tuple["Luck", str | None]]:
+    """Return the luck of each trial, and on which series it rests.
+
+    Months count as long as every trial so far has them; from then on windows, for all of them.
+    """
+    by_month = list(takewhile(_may_be_by_month, rows))
+    judged = []
+    if any(row["series_by_month"] for row in by_month):
+        judged += _judge_by(MONTH, family, by_month, policy)
+    if len(judged) == len(rows):
+        return judged
+    by_window = _judge_by(WINDOW, family, rows, policy)
+    # What is said of today is said of all trials.
+    for place, (luck, basis) in enumerate(judged):
+        today = by_window[place][0].p_family_now
+        judged[place] = replace(luck, p_family_now=today), basis
+    return judged + by_window[len(judged) :]
+
+
+def _may_be_by_month(row: Row) -> bool:
+    """Return whether a trial has its months, or no series at all."""
+    return row["series"] is None or row["series_by_month"] is not None
+
+
+def _judge_by(
+    basis: str,
+    family: str,
+    rows: Rows,
+    policy: Row,
+) -> list[tuple["Luck", str | None]]:
+    from postrun.decide import sign_flips
+
+    lucks = sign_flips.judge(
+        family,
+        _trials(rows, _SERIES_OF[basis]),
+        prior_trials(family, policy),
+        _patterns(policy),
+    )
+    judged = []
+    for luck in lucks:
+        own_basis = None
+        if luck.t is not None:
+            own_basis = basis
+        judged.append((luck, own_basis))
+    return judged
+
+
+def critical_value(family: str, rows: Rows, policy: Row) -> float | None:
+    """Return the best |t| of these trials that luck hardly ever reaches: for a wider interval.
+
+    None when no attained value is so rare.
+    """
+    from postrun.decide import sign_flips
+
+    rare = 1 - policy["shown"]["interval"]
+    critical = sign_flips.critical_value(
+        family,
+        _trials(rows, "series"),
+        rare,
+        two_sided=True,
+        patterns=_patterns(policy),
+    )
+    if isinf(critical):
+        return None
+    return critical
+
+
+def _trials(rows: Rows, column: str) -> list["Trial"]:
+    """Return the trials of a family by one column of their series."""
+    # numpy takes a tenth of a second to import: only who computes a family pays for it.
+    from postrun.decide import sign_flips
+
+    trials = []
+    for row in rows:
+        series = window_series.decode(row[column])
+        trial = sign_flips.Trial(row["run"], series)
+        trials.append(trial)
+    return trials
+
+
+def _patterns(policy: Row) -> "Patterns":
+    from postrun.decide import sign_flips
+
+    tried = policy["patterns"]
+    return sign_flips.Patterns(tried["all_up_to_keys"], tried["else"])
+
+
+def _rank(ts: Sequence[float], t: float | None) -> int | None:
+    """Return the place of a trial among others, by t; 1 is the best."""
+    if t is None:
+        return None
+    not_better = bisect_right(ts, t)
+    return len(ts) - not_better + 1
+
+
+def _deflated(row: Row, ratios: Sequence[float], trials: int) -> Row:
+    """Return the deflated Sharpe ratio of a run among the trials so far, and what it takes."""
+    # The variance of one ratio is not known.
+    if not row["wf_std"] or len(ratios) < 2:
+        return dict.fromkeys(("dsr", "dsr_trials", "dsr_variance"))
+    spread = variance(ratios)
+    ratio = row["wf_mean"] / row["wf_std"]
+    deflated = intervals.deflated_sharpe_ratio(
+        ratio,
+        row["wf_n"],
+        trials,
+        spread,
+    )
+    return {"dsr": deflated, "dsr_trials": trials, "dsr_variance": spread}
+
+
+def _add_q(judged: Rows, since: str) -> None:
+    """Add the q of each run's family, among all families with a run up to its own.
+
+    Runs with names before `since` have theirs.
+    """
+    ps: dict[str, float] = {}
+    for row in sorted(judged, key=itemgetter("run")):
+        family = row["family"]
+        ps[family] = row["family_p"]
+        if row["q"] is None or row["run"] >= since:
+            qs = multiple_testing.benjamini_yekutieli(list(ps.values()))
+            place = list(ps).index(family)
+            row["q"] = qs[place]
+
+
+def _by_run(judged: Rows, registry: ByRun, policy: Row) -> dict[str, Row]:
+    """Return one row a run, with its verdict."""
+    trials = {}
+    for row in judged:
+        source = registry[row["run"]]
+        # A run of an unknown factor was judged in every family.
+        if source["family"] == row["family"]:
+            p_family = row["p_family"]
+            row["verdict"] = verdicts.verdict(source, p_family, row["q"], policy)
+            trials[row["run"]] = row
+    for run, source in registry.items():
+        if run not in trials:
+            trials[run] = _uncounted(source)
+    return trials
+
+
+def _uncounted(source: Row) -> Row:
+    """Return the row of a run that is no trial, or that counts in every family and is in none."""
+    empty = dict.fromkeys(json_files.columns(TRIALS))
+    return {
+        **empty,
+        "run": source["run"],
+        "factor": source["factor"],
+        "family": source["family"],
+        "verdict": verdicts.NOT_MEASURED,
+    }
+
+
+def _family_row(
+    family: str,
+    rows: Rows,
+    trials: Mapping[str, Row],
+    unknown: int,
+    policy: Row,
+) -> Row:
+    """Return what all trials of today say of a family; its q comes later."""
+    judged = [trials[row["run"]] for row in rows]
+    latest = judged[-1]
+    measured = [row for row in judged if row["p_family_now"] is not None]
+    best = min(measured, key=itemgetter("p_family_now", "rank_now"), default=None)
+    factors = {row["factor"] for row in rows}
+    row: Row = {
+        "family": family,
+        "factors": ";".join(sorted(factors)),
+        "trials": latest["trials_now"],
+        "prior_trials": prior_trials(family, policy),
+        "of_unknown_factor": unknown,
+        "best_run": None,
+        "latest_run": latest["run"],
+        "p": 1.0,
+        "q": None,
+        "best_verdict": None,
+        "windows": None,
+        "windows_needed": None,
+        "policy_version": policy["policy_version"],
+    }
+    if best is None:
+        return row
+    source = next(row for row in rows if row["run"] == best["run"])
+    ratio = source["wf_mean"] / source["wf_std"]
+    needed = multiple_testing.windows_needed(
+        ratio,
+        latest["trials_now"],
+        policy["levels"]["decision"],
+    )
+    if needed is not None:
+        needed = max(needed, policy["least_windows"])
+    return {
+        **row,
+        "best_run": best["run"],
+        "p": best["p_family_now"],
+        "best_verdict": best["verdict"],
+        "windows": source["wf_n"],
+        "windows_needed": needed,
+    }
+
+
+def _add_family_q(families: Rows) -> None:
+    """Add the q of each family among all families of today."""
+    ps = [row["p"] for row in families]
+    qs = multiple_testing.benjamini_yekutieli(ps)
+    for row, q in zip(families, qs, strict=True):
+        row["q"] = q

@@ -1,0 +1,193 @@
+"""Registry, trials and families decide together; a run that is closed late is named."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import made_runs
+import pytest
+
+import update_factor_experiment_registry as registry
+from harness import factory
+from harness.factory import Documents
+from harness.workspace import Workspace
+from postrun.decide import verdicts
+from postrun.registry import registry_tables, rows, trials
+from postrun.store import tables
+from test_forged_evidence import (
+    empty_all_but_one,
+    impossible_ic,
+    loosen_thresholds,
+    one_window,
+    repeat_one_window,
+    table_denies_report,
+    three_years,
+)
+
+# What closing in another order may change: the ledger, and what quotes its rows or times.
+TABLES = (rows.REGISTRY, trials.TRIALS, trials.FAMILIES)
+
+
+def table(local: Path, name: str) -> list[dict[str, str]]:
+    path = local / f"audit/factor_registry/{name}.csv"
+    with path.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def row_of(local: Path, tag: str) -> dict[str, str]:
+    (row,) = [row for row in table(local, rows.REGISTRY) if row["decision_tag"] == tag]
+    return row
+
+
+@pytest.fixture
+def workspace(remote: Path, local: Path) -> Workspace:
+    return Workspace(remote, local)
+
+
+def worth_nothing(made: Documents) -> None:
+    """Give a run whose gates pass and whose windows are plain luck."""
+    ics = [0.06, 0.05, 0.04, 0.05, 0.06, 0.03, 0.05, 0.04, 0.03, 0.02, -0.12, -0.1, -0.14]
+    for window, ic in zip(made.windows, ics, strict=True):
+        window["test_ic"] = ic
+    made.report["wf_stress"].update(factory.summarise(made.windows), rows=13)
+
+
+WORTHLESS: list[tuple[Callable[[Documents], object], str, str]] = [
+    (empty_all_but_one, "windows_measured", "not_measured"),
+    (one_window, "", "not_measured"),
+    (three_years, "", "too_few_windows"),
+    (loosen_thresholds, "thresholds_not_weakened", "not_comparable"),
+    (table_denies_report, "statistics_table_recomputed", ""),
+    (impossible_ic, "values_plausible", ""),
+    (repeat_one_window, "windows_vary", "not_measured"),
+    (worth_nothing, "", "does_not_survive"),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check", "verdict"), WORTHLESS, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_what_is_worthless_or_forged_is_not_promoted(
+    workspace: Workspace, spoil: Callable[[Documents], object], check: str, verdict: str
+) -> None:
+    factory.make_run(workspace.remote, change=spoil)
+    workspace.close()
+    row = row_of(workspace.local, factory.TAG)
+    assert row["overall_pass"] == "true"
+    assert row["decision"] != "promote_candidate"
+    assert check in row["failed_checks"]
+    assert row["verdict"] in (verdict or row["verdict"])
+
+
+def test_with_a_verdict_that_always_survives_luck_is_promoted(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the test above can fail."""
+    monkeypatch.setattr(verdicts, "verdict", lambda *_: verdicts.SURVIVES)
+    for number, (spoil, check, _) in enumerate(WORTHLESS):
+        if check in ("", "thresholds_not_weakened") and spoil is not one_window:
+            tag, stamp = f"t{number}", f"2026-02-2{number}_031500"
+            factory.make_run(workspace.remote, change=spoil, tag=tag, stamp=stamp)
+            workspace.close(tag)
+            if not check:
+                assert row_of(workspace.local, tag)["decision"] == "promote_candidate"
+
+
+def test_a_genuine_good_run_alone_survives(workspace: Workspace) -> None:
+    ics = made_runs.good_ics(seed=1)
+    made_runs.made_run("good", "2026-01-05_031500", "made_value", ics).write(workspace.remote)
+    assert workspace.close("good") == 0
+    row = row_of(workspace.local, "good")
+    assert (row["verdict"], row["decision"]) == ("survives", "promote_candidate")
+
+
+STORIES = [
+    ("a", "2026-01-05_031500", "made_value", 1),
+    ("b", "2026-01-06_031500", "made_value", 2),
+    ("c", "2026-01-07_031500", "made_growth", 3),
+    ("d", "2026-01-08_031500", "made_value", 1),  # repeats a
+]
+
+
+def close_all(folder: Path, order: str) -> Workspace:
+    workspace = Workspace(folder / "remote", folder / "local")
+    workspace.local.mkdir(parents=True)
+    for tag, stamp, factor, seed in STORIES:
+        made_runs.made_run(tag, stamp, factor, made_runs.good_ics(seed)).write(workspace.remote)
+    for tag in order:
+        workspace.close(tag)
+    return workspace
+
+
+def test_any_order_of_closing_and_a_rebuild_give_the_same_bytes(tmp_path: Path) -> None:
+    first = close_all(tmp_path / "1", "abcd")
+    second = close_all(tmp_path / "2", "dbca")
+    third = close_all(tmp_path / "3", "cdabab")
+    for name in TABLES:
+        contents = set()
+        for workspace in (first, second, third):
+            path = workspace.local / f"audit/factor_registry/{name}.csv"
+            contents.add(path.read_bytes())
+        assert len(contents) == 1, name
+    before = first.bytes()
+    first.run("update_factor_experiment_registry", "a")
+    assert registry.main(["--rebuild", "--local-root", str(first.local)]) == 0
+    after = first.bytes()
+    for name in TABLES:
+        file = f"audit/factor_registry/{name}.csv"
+        assert after[file] == before[file]
+    assert row_of(first.local, "d")["repeats"].endswith("_a")
+
+
+def test_a_late_closing_names_the_decisions_that_it_changes(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before it, the later run was the only trial."""
+    good = [0.05, 0.01, 0.04, 0.02, 0.06, -0.01, 0.05, 0.03, 0.02, 0.04, 0.03, -0.02, 0.05]
+    # Half of these are about as good under other signs.
+    other = [0.05, -0.01, 0.04, -0.02, 0.06, 0.01, 0.05, -0.03, 0.02, -0.04, 0.03, 0.02, 0.05]
+    made_runs.made_run("later", "2026-01-09_031500", "made_value", good).write(workspace.remote)
+    for day in range(1, 9):
+        ics = [ic * (1 - 2 * (window % (day + 1) == 0)) for window, ic in enumerate(other)]
+        early = made_runs.made_run(f"early{day}", f"2026-01-0{day}_031500", "made_value", ics)
+        early.write(workspace.remote)
+    assert workspace.close("later") == 0
+    alone = row_of(workspace.local, "later")
+    said = []
+    for day in range(1, 9):
+        workspace.close(f"early{day}")
+        said.append(capsys.readouterr().err.splitlines()[-1])
+    now = row_of(workspace.local, "later")
+    assert (alone["decision"], alone["verdict"]) == ("promote_candidate", "survives")
+    assert (now["decision"], now["verdict"]) == ("reject_or_research", "does_not_survive")
+    run = now["run"]
+    named = [line for line in said if f"{run}: promote_candidate, now reject_or_research" in line]
+    assert len(named) == 1
+    assert named[0].startswith("decisions that changed: ")
+
+
+def test_the_same_inputs_with_other_numbers_are_named(workspace: Workspace) -> None:
+    for number, level in enumerate((0.02, 0.03)):
+        stamp = f"2026-02-2{number}_031500"
+        factory.make_run(workspace.remote, tag=f"t{number}", stamp=stamp, level=level)
+        assert workspace.close(f"t{number}") == 0
+    first, second = table(workspace.local, rows.REGISTRY)
+    assert (first["not_reproduced"], second["not_reproduced"]) == ("", first["run"])
+    page = workspace.local / "audit/factor_registry/factor_experiment_leaderboard.md"
+    assert f"not reproducible: the inputs of {first['run']}" in page.read_text()
+
+
+def test_a_table_of_trials_that_was_changed_is_no_help(workspace: Workspace) -> None:
+    for number in (1, 2):
+        stamp = f"2026-02-2{number}_031500"
+        factory.make_run(workspace.remote, tag=f"t{number}", stamp=stamp, level=0.02)
+        workspace.close(f"t{number}")
+    registered: dict[str, Any] = {}
+    for row in tables.read_table(workspace.local, rows.REGISTRY):
+        registered[row["run"]] = row
+    policy = rows.load_policy()
+    before = registry_tables.decide(workspace.local, registered, policy)
+    path = workspace.local / "audit/factor_registry/trial_statistics.csv"
+    path.write_text(path.read_text().replace("survives", "not_measured"))
+    assert registry_tables.decide(workspace.local, registered, policy) == before
