@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from postrun import cli
-from postrun.core import locations, values
+from postrun.core import locations, step_notes, values
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
@@ -26,7 +26,7 @@ from postrun.core.values import Json
 from postrun.decide import gates, scoring
 from postrun.registry import rows as registry_rows
 from postrun.registry import windows
-from postrun.review import comparison, stages, standing
+from postrun.review import comparison, luck, stages, standing
 from postrun.store import (
     checked_files,
     command_file,
@@ -72,6 +72,16 @@ def gather(
     row = _ledger_row(run_paths)
     name = run_paths.name
     hypotheses = configuration.load("gate_hypotheses")["gates"]
+    policy = registry_rows.load_policy()
+    registered = registry_rows.read(run_paths.root, policy).rows
+    before = comparison.previous(registered, run_paths.run, audit["factor"])
+    used_rows = luck.used_rows(registered, run_paths.run)
+    if before is not None:
+        used_rows.append(before)
+    tables.note_rows(run_paths.root, REGISTRY, used_rows)
+    with step_notes.unnoted():
+        own_row = registry_rows.make_row(run_paths, policy)
+        trial_luck = luck.find(run_paths.root, own_row, registered, policy)
     # What an abandoned run left may be a part, so it counts as not measured: as in the registry.
     measured = report
     if manifest.get("abandoned") is not None:
@@ -85,7 +95,8 @@ def gather(
         "strategy": _strategy(run_paths, report),
         "owner": audit["owner"],
         "objective": row["objective"],
-        "decision": standing.decision(row, audit, plan),
+        "decision": standing.decision(row, audit, plan, trial_luck),
+        "luck": trial_luck,
         "gates": stages.gate_rows(report),
         "cost_stress": stages.cost_rows(report),
         "walk_forward": stages.stage(report, "wf_stress"),
@@ -93,7 +104,7 @@ def gather(
         "risk": stages.stage(report, "risk_diagnostics"),
         "statistics": stages.stage(report, "statistical_gates"),
         "governance": standing.governance(audit, plan),
-        "comparison": _comparison(run_paths, measured, audit, plan),
+        "comparison": _comparison(measured, audit, plan, own_row["series"], before),
         "follow_ups": standing.follow_ups(plan, hypotheses),
         "evidence": _evidence(run_paths, manifest),
     }
@@ -124,14 +135,14 @@ def _windows(run_paths: RunPaths, report: Json | None) -> Json:
     return {"path": found.path, "rows": rows, "problem": found.problem}
 
 
-def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Json:
+def _comparison(
+    report: Any,
+    audit: Json,
+    plan: Json,
+    series: str | None,
+    before: Json | None,
+) -> Json:
     """Return the run beside the one before it. Without a report (None), nothing was measured."""
-    root = run_paths.root
-    policy = registry_rows.load_policy()
-    rows = registry_rows.read(root, policy).rows
-    before = comparison.previous(rows, run_paths.run, audit["factor"])
-    used_rows = [before] if before else []
-    tables.note_rows(root, REGISTRY, used_rows)
     if before is None:
         reason = "the factor is not known"
         if audit["factor"]:
@@ -143,6 +154,7 @@ def _comparison(run_paths: RunPaths, report: Any, audit: Json, plan: Json) -> Js
         "overall_pass": audit["overall_pass"] if report else None,
         "audit_passed": audit["passed"],
         "high_items": severities.count("High"),
+        "series": series,
     }
     metrics = comparison.compare(before, now)
     return {

@@ -136,7 +136,7 @@ def test_a_failed_run_is_told_whole(local: Path, capsys: pytest.CaptureFixture[s
     made = two_runs(local)
     capsys.readouterr()
     assert review(local, made) == 0
-    against = "compared with 2026-02-20_031500_production_gates_reviewed_run1: 0 better, 4 worse"
+    against = "compared with 2026-02-20_031500_production_gates_reviewed_run1: 0 better, 3 worse"
     assert capsys.readouterr().err == f"review: fail, do not promote, 7 blocking; {against}\n"
     document = read(local, made)
     decision = document["decision"]
@@ -145,8 +145,13 @@ def test_a_failed_run_is_told_whole(local: Path, capsys: pytest.CaptureFixture[s
         == "failed: wf_gate_positive_mean, wf_gate_pos_ratio, risk_gate_beta_abs"
     )
     assert (
-        decision["reasons"][-1]
+        decision["reasons"][-2]
         == f"audit: 10 of {len(CHECKS)} checks did not pass (4 failed, 6 skipped)"
+    )
+    assert decision["reasons"][-1] == (
+        "could it be luck: of 2 trials of momentum_12_1 this is the 2nd best; if none were any "
+        "good, the best of 2 would look this good 100.00% of the time; 1% is asked: "
+        "does not survive"
     )
     assert [issue["kind"] for issue in decision["blocking"]] == ["gate"] * 3 + ["check"] * 4
     beta = next(gate for gate in document["gates"] if gate["gate"] == "risk_gate_beta_abs")
@@ -262,7 +267,8 @@ def test_a_run_without_a_report_is_reviewed_in_the_run_folder(local: Path) -> No
     assert document["factor"] == "momentum_12_1", "from the command"
     text = file(local, made, ".md").read_text()
     assert "No gate report of this run could be used: no gate was evaluated." in text
-    assert text.count("Not measured") == 5
+    assert text.count("Not measured") == 6
+    assert document["luck"]["verdict"] == "not_measured"
     assert not re.search(r"\|\s*\|\s*\|", text.replace("| what | |\n|---|---|", ""))
 
 
@@ -282,7 +288,8 @@ def test_compared_with_the_last_earlier_run_of_the_factor(local: Path) -> None:
     )
     mean = next(row for row in document["comparison"]["metrics"] if row["metric"] == "wf_mean")
     assert (mean["previous"], mean["current"]) == (pytest.approx(0.02), pytest.approx(0.03))
-    assert (mean["delta"], mean["change"]) == (pytest.approx(0.01), "better")
+    # Every window is better by the same: nothing says how far these differences would spread.
+    assert (mean["delta"], mean["change"]) == (pytest.approx(0.01), "not told apart")
 
 
 def test_a_run_whose_factor_is_not_known_is_compared_with_none(local: Path) -> None:
@@ -347,7 +354,8 @@ def test_all_three_say_the_same(local: Path) -> None:
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert found.headings == headings
     assert headings == [
-        *("Recommendation", "Gates", "Cost stress", "Walk-forward", "Risk", "Statistics"),
+        *("Recommendation", "Could it be luck?"),
+        *("Gates", "Cost stress", "Walk-forward", "Risk", "Statistics"),
         *(
             "Governance and remediation",
             "Compared with the last run of this factor",
@@ -472,10 +480,34 @@ def test_every_metric_has_a_direction(
     metric: str, then: Any, now: Any, delta: float | None, change: str
 ) -> None:
     empty = dict.fromkeys(known.name for known in comparison.METRICS)
-    rows = comparison.compare({**empty, metric: then}, {**empty, metric: now})
+    # Window by window, the second run is as much above or below the first one.
+    sign = "-" if change == "worse" else ""
+    before = {**empty, metric: then, "series": "2013=0;2014=0;2015=0"}
+    after = {**empty, metric: now, "series": f"2013={sign}0.1;2014={sign}0.11;2015={sign}0.12"}
+    rows = comparison.compare(before, after)
     found = next(row for row in rows if row["metric"] == metric)
     assert found["change"] == change
     assert found["delta"] == (delta if delta is None else pytest.approx(delta, abs=1e-9))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("2013=0.01;2014=0.02;2015=0.03", "2013=0.05;2014=-0.02;2015=0.06"),
+        ("2013=0.01;2014=0.02;2015=0.03", "2016=0.05;2017=0.06;2018=0.07"),
+        (None, "2013=0.05;2014=0.06"),
+    ],
+)
+def test_means_that_differ_by_no_more_than_luck_are_not_told_apart(
+    before: str | None, after: str
+) -> None:
+    empty = dict.fromkeys(known.name for known in comparison.METRICS)
+    rows = comparison.compare(
+        {**empty, "wf_mean": 0.02, "series": before}, {**empty, "wf_mean": 0.03, "series": after}
+    )
+    found = next(row for row in rows if row["metric"] == "wf_mean")
+    assert found["change"] == "not told apart"
+    assert comparison.tally(rows)["not told apart"] == 1
 
 
 def test_metrics_are_columns_of_the_registry() -> None:

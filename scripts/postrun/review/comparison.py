@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from postrun.core.values import Json
+from postrun.decide import intervals, window_series
 
 HIGHER, LOWER, NEARER, YES = "higher", "lower", "nearer zero", "yes"  # what is better
 BETTER, WORSE, SAME, UNCLEAR = "better", "worse", "same", "not comparable"
+NOT_TOLD_APART = "not told apart"
 # Two values are the same to the precision that the audit asks of recomputed ones.
 _RELATIVE, _ABSOLUTE = 1e-9, 1e-15
 
@@ -21,6 +23,9 @@ class Metric:
     label: str
     direction: str
 
+
+# The metric whose windows can be paired.
+_PAIRED = "wf_mean"
 
 METRICS = (
     Metric("overall_pass", "gates, overall, as reported", YES),
@@ -62,8 +67,22 @@ def compare(before: Json, now: Json) -> list[Json]:
     metrics = []
     for metric in METRICS:
         name = metric.name
-        metrics.append(_compare(metric, before[name], now[name]))
+        compared = _compare(metric, before[name], now[name])
+        is_clear = True
+        if name == _PAIRED:
+            is_clear = _is_told_apart(before["series"], now["series"])
+        if compared["change"] in (BETTER, WORSE) and not is_clear:
+            compared["change"] = NOT_TOLD_APART
+        metrics.append(compared)
     return metrics
+
+
+def _is_told_apart(before: str | None, now: str | None) -> bool:
+    """Return whether the means of two runs differ by more than luck, paired by window."""
+    earlier = window_series.decode(before)
+    later = window_series.decode(now)
+    difference = intervals.paired_difference(earlier, later)
+    return difference.is_told_apart
 
 
 def _compare(metric: Metric, before: Any, now: Any) -> Json:
@@ -103,8 +122,8 @@ def _worth(direction: str, value: float) -> float:
 
 
 def tally(metrics: Iterable[Json]) -> dict[str, int]:
-    """Return how many metrics are better, worse, the same and not comparable."""
-    counts = dict.fromkeys((BETTER, WORSE, SAME, UNCLEAR), 0)
+    """Return how many metrics are better, worse, the same, not comparable, not told apart."""
+    counts = dict.fromkeys((BETTER, WORSE, SAME, UNCLEAR, NOT_TOLD_APART), 0)
     for row in metrics:
         counts[row["change"]] += 1
     return counts

@@ -1,20 +1,20 @@
 """What ledger, audit and remediation plan come to when they are read together."""
 
 from postrun.core.values import Json
-from postrun.decide import check_results
+from postrun.decide import check_results, verdicts
 
 APPROVE, REPAIR, REJECT = "approve", "repair_first", "do_not_promote"
 _PASSED = "the exit code is zero, every gate passes when worked out again, and nothing was skipped"
 
 
-def decision(row: Json, audit: Json, plan: Json) -> Json:
+def decision(row: Json, audit: Json, plan: Json, luck: Json) -> Json:
     """Return the ledger's result with its reasons, and what is recommended.
 
-    A pass is for approval only once the audit has passed, too.
+    A pass is for approval only once the audit has passed, too, and when luck does not explain it.
     """
     # Only a pass can be recommended, and only with a record that can be trusted.
     recommendation = REJECT
-    if row["result"] == "pass":
+    if row["result"] == "pass" and luck["verdict"] == verdicts.SURVIVES:
         recommendation = APPROVE if audit["passed"] else REPAIR
     reasons = row["reasons"] or [_PASSED]
     # Gates come first: no repair of the record makes them pass.
@@ -23,7 +23,11 @@ def decision(row: Json, audit: Json, plan: Json) -> Json:
     return {
         "result": row["result"],
         "recommendation": recommendation,
-        "reasons": [*reasons, f"audit: {check_results.summary(audit['checks'])}"],
+        "reasons": [
+            *reasons,
+            f"audit: {check_results.summary(audit['checks'])}",
+            f"could it be luck: {luck['sentence']}",
+        ],
         "blocking": [*gates, *checks],
     }
 

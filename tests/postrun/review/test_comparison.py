@@ -7,6 +7,8 @@ import pytest
 from postrun.review import comparison
 
 BASE: dict[str, Any] = dict.fromkeys((metric.name for metric in comparison.METRICS), None)
+BASE["series"] = "2013=0.01;2014=0.02;2015=0.03"
+BETTER = "2013=0.11;2014=0.13;2015=0.12"  # window by window
 
 
 def row(run: str, factor: str | None = "f") -> dict[str, Any]:
@@ -39,7 +41,7 @@ def test_the_run_before_is_the_last_earlier_one_of_the_factor() -> None:
     ],
 )
 def test_each_metric_has_its_direction(metric: str, before: Any, now: Any, change: str) -> None:
-    rows = comparison.compare({**BASE, metric: before}, {**BASE, metric: now})
+    rows = comparison.compare({**BASE, metric: before}, {**BASE, metric: now, "series": BETTER})
     (found,) = [row for row in rows if row["metric"] == metric]
     assert found["change"] == change
     if before is None or isinstance(before, bool):
@@ -49,7 +51,8 @@ def test_each_metric_has_its_direction(metric: str, before: Any, now: Any, chang
 
 
 def test_changes_are_counted() -> None:
-    rows = comparison.compare({**BASE, "wf_mean": 1.0}, {**BASE, "wf_mean": 2.0})
+    rows = comparison.compare({**BASE, "wf_mean": 1.0}, {**BASE, "wf_mean": 2.0, "series": BETTER})
     others = len(comparison.METRICS) - 1
     expected = {"better": 1, "worse": 0, "same": 0, "not comparable": others}
+    expected["not told apart"] = 0
     assert comparison.tally(rows) == expected

@@ -18,33 +18,38 @@ ITEM = {
     "observed": "nothing there",
     "remedy": "write it",
 }
+LUCK = {"verdict": "survives", "sentence": "it is so"}
 GATE = {"gate": "wf_gate", "metric": "mean", "observed": -1, "comparison": ">", "threshold": 0}
 
 
 @pytest.mark.parametrize(
-    ("result", "audit_passed", "recommendation"),
+    ("result", "audit_passed", "verdict", "recommendation"),
     [
-        ("pass", True, standing.APPROVE),
-        ("pass", False, standing.REPAIR),
-        ("fail", True, standing.REJECT),
-        ("fail", False, standing.REJECT),
+        ("pass", True, "survives", standing.APPROVE),
+        ("pass", False, "survives", standing.REPAIR),
+        ("pass", True, "does_not_survive", standing.REJECT),
+        ("pass", True, "too_few_windows", standing.REJECT),
+        ("fail", True, "survives", standing.REJECT),
+        ("fail", False, "survives", standing.REJECT),
     ],
 )
 def test_a_pass_is_for_approval_once_the_audit_has_passed(
-    result: str, audit_passed: bool, recommendation: str
+    result: str, audit_passed: bool, verdict: str, recommendation: str
 ) -> None:
     row = {"result": result, "reasons": []}
     audit = {"passed": audit_passed, "checks": CHECKS[:1]}
-    decision = standing.decision(row, audit, {"failed_gates": [], "items": []})
+    luck = {"verdict": verdict, "sentence": "it is so"}
+    decision = standing.decision(row, audit, {"failed_gates": [], "items": []}, luck)
     assert (decision["result"], decision["recommendation"]) == (result, recommendation)
-    assert len(decision["reasons"]) == 2
+    assert len(decision["reasons"]) == 3
+    assert decision["reasons"][-1] == "could it be luck: it is so"
     assert decision["blocking"] == []
 
 
 def test_failed_gates_and_checks_block() -> None:
     plan: dict[str, Any] = {"failed_gates": [GATE], "items": [ITEM]}
     audit = {"passed": False, "checks": CHECKS}
-    decision = standing.decision({"result": "fail", "reasons": ["x"]}, audit, plan)
+    decision = standing.decision({"result": "fail", "reasons": ["x"]}, audit, plan, LUCK)
     blocking = [(row["kind"], row["about"], row["severity"]) for row in decision["blocking"]]
     assert blocking == [("gate", "wf_gate", None), ("check", "context_readable", "High")]
     assert decision["reasons"][0] == "x"
