@@ -201,7 +201,6 @@ STEPS = (
             *("run_detection", "evidence_manifest", "production_gates_report"),
             *("governance_audit_check", "governance_remediation_plan", *_TRIAL),
             *("factor_experiment_registry", "factor_experiment_leaderboard"),
-            *("trial_statistics", "factor_statistics"),
             *("factor_candidate_queue", "next_run_plan"),
             *("failure_patterns", "failure_pattern_summary"),
         ),

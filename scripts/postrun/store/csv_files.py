@@ -30,7 +30,7 @@ _EXPECTED = {bool: "true or false", int: "a whole number", float: "a number"}
 _NULLS = ("", "nan", "NaN")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
-_SEPARATOR = re.compile(r"[,;\t]")  # as spreadsheets write it
+_SEPARATORS = ",;\t"  # as spreadsheets write them
 # The full-width forms of = + - @ begin a formula in some spreadsheets, too.
 _FORMULA = re.compile(r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]")
 # The csv module of Python 3.11 leaves a lone \r unquoted, and then cannot read it.
@@ -162,21 +162,29 @@ def encode_rows(
 def is_ours(content: bytes, columns: Columns) -> bool:
     """Return whether a table is this one, whole or broken: a line has most columns, few others."""
     text = content.decode("utf-8-sig", errors="replace")
-    names = list(columns)
     for line in text.splitlines():
         unquoted = line.replace('"', "")
-        cells = _SEPARATOR.split(unquoted)
-        known = columns.keys() & cells
-        all_names = columns.keys() | cells
-        if len(known) >= len(all_names) * 2 / 3:
-            return True
-        # Where the header is lost, the rows still begin as ours do.
-        if "run" in columns and len(cells) == len(columns):
-            run_column = names.index("run")
-            run = run_names.parse_run_name(cells[run_column])
-            if run is not None:
+        for separator in _SEPARATORS:
+            # A cell of ours may have other separators in it.
+            cells = unquoted.split(separator)
+            if _has_columns(cells, columns) or _begins_as_ours(cells, columns):
                 return True
     return False
+
+
+def _has_columns(cells: Cells, columns: Columns) -> bool:
+    known = columns.keys() & cells
+    all_names = columns.keys() | cells
+    return len(known) >= len(all_names) * 2 / 3
+
+
+def _begins_as_ours(cells: Cells, columns: Columns) -> bool:
+    """Return whether a row is one of ours: where the header is lost, they still begin so."""
+    if "run" not in columns or len(cells) != len(columns):
+        return False
+    names = list(columns)
+    run_column = names.index("run")
+    return run_names.parse_run_name(cells[run_column]) is not None
 
 
 def _as_read(value: Any, kind: type) -> Any:

@@ -122,7 +122,7 @@ def test_another_baseline_makes_the_audit_one_of_another_policy(
     [finding] = findings
     assert finding.file == closed.path("governance_audit_check")
     # Its two formats, and the page on the decision, which says whether it passed.
-    reason = "written with another policy (configs/statistics_policy.json) (3 files)"
+    reason = "written with another policy (configs/statistics_policy.json) (6 files)"
     assert finding.actual == f"not recomputed: {reason}"
 
 
