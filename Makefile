@@ -124,9 +124,12 @@ official-run: $(RUN) ## start a run on the workstation: TAG=… DATA=… GATE=�
 next-run: $(RUN) ## start a planned run on the workstation: RANK=…
 	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK)
 
-.PHONY: compare verify
+.PHONY: compare families verify
 compare: $(RUN) ## show what differs between closed runs, better or worse: TAGS="a b c"
 	@$(PY) scripts/compare_runs.py $(call flags,TAGS LOCAL_ROOT)
+
+families: $(RUN) ## show how often each family of factors was tried, and what its best is worth
+	@$(PY) scripts/list_families.py $(call flags,LOCAL_ROOT)
 
 verify: $(RUN) ## prove that everything is what was written; name what was edited; [TAG=…]
 	@$(PY) scripts/verify_workspace.py $(call flags,TAG LOCAL_ROOT)
