@@ -104,7 +104,7 @@ def execute(args: argparse.Namespace) -> int:
     planned = _read_planned(request.root, args.rank)
     command = planned.make_again()
     if command["argv"] is None:
-        expected = "a command whose inputs are known"
+        expected = "a command that can be made"
         reasons = "; ".join(command["blocked_by"])
         raise Missing(rank, expected, reasons)
     tag = command["tag"]

@@ -1,14 +1,16 @@
 """Choose what deserves the next run: the latest run of each factor, by a priority in parts.
 
-Reads  audit/factor_registry/factor_experiment_registry.csv, configs/candidate_queue_policy.json
-       and, for severity and family of failed checks, configs/governance_checks.json
+Reads  audit/factor_registry/factor_experiment_registry.csv and, for the windows that a family
+       needs, factor_statistics.csv; configs/candidate_queue_policy.json and, for severity and
+       family of failed checks, configs/governance_checks.json
 Writes audit/factor_registry/factor_candidate_queue.csv and .md
 --mode (mixed, robust_only, exploration_only) is used instead of the policy's mode. A run that names
-no factor is no candidate. Each check that failed costs points: once for the latest run of the
-factor, and once for every earlier run that failed it, unless a later run passed it and none after
-that failed it again. Failures are read from the registry, which step 8 has just brought up to date,
-and not from the pattern table, which step 11 writes later: so the order in which runs are closed
-does not matter.
+no factor is no candidate. A factor whose latest run lost to luck, or cannot be compared, takes no
+slot of the robust kind: another run would be one more trial. Each check that failed costs points:
+once for the latest run of the factor, and once for every earlier run that failed it, unless a later
+run passed it and none after that failed it again. Failures are read from the registry, which step 8
+has just brought up to date, and not from the pattern table, which step 11 writes later: so the
+order in which runs are closed does not matter.
 Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry or the policy is invalid, 9 locked.
 
     python scripts/generate_candidate_queue.py --mode robust_only
@@ -23,13 +25,14 @@ from postrun.core import disk, locations, terminal
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history as history
-from postrun.decide import scoring
+from postrun.decide import scoring, verdicts
 from postrun.store import check_catalogue, configuration, page_files, tables
 from postrun.store.check_catalogue import Check
 from postrun.store.tables import Row, Rows
 
 QUEUE = "factor_candidate_queue"
 REGISTRY = "factor_experiment_registry"
+FAMILIES = "factor_statistics"
 POLICY = "candidate_queue_policy"
 MODES = ("mixed", "robust_only", "exploration_only")
 ROBUST = "robust"
@@ -54,9 +57,12 @@ _FROM_REGISTRY = [
     "started",
     "gate_folder",
     "decision",
+    "verdict",
     "total",
     "high_items",
 ]
+# Another run of these would be one more trial, and mend nothing.
+LOSERS = (verdicts.DOES_NOT_SURVIVE, verdicts.NOT_COMPARABLE)
 _MOST_LEFT_OUT = 10  # factors not in the queue that the page lists
 
 Counts = dict[str, int]
@@ -85,7 +91,10 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
     rules = configuration.load(POLICY)
     mode = request.mode or rules["mode"]
     policy = Policy(rules, mode, check_catalogue.checks())
-    candidates = make_candidates(rows, policy)
+    # An earlier release wrote no such table: the windows are then not known.
+    families = tables.read_table(request.root, FAMILIES)
+    tables.note_rows(request.root, FAMILIES, families)
+    candidates = make_candidates(rows, policy, families)
     queue = choose(candidates, policy)
     registry = locations.workspace_path(request.root, REGISTRY)
     catalogue = configuration.load("governance_checks")
@@ -111,6 +120,7 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
         "left_out": left_out[:_MOST_LEFT_OUT],
         "more": len(left_out[_MOST_LEFT_OUT:]),
         "slots": policy.slots,
+        "losers": LOSERS,
         "nameless": sum(row["factor"] is None for row in rows),
         **sources,
     }
@@ -132,14 +142,21 @@ def rank_as_before(request: RunRequest, workspace: RunPaths) -> StepResult:
     return rank(request, workspace)
 
 
-def make_candidates(registry: Rows, policy: Policy) -> Rows:
-    """Return one candidate per factor, made of its latest run: highest priority first."""
+def make_candidates(registry: Rows, policy: Policy, families: Rows) -> Rows:
+    """Return one candidate per factor, made of its latest run: highest priority first.
+
+    `families` are the rows of their statistics: how many windows each has and needs.
+    """
+    by_family = {row["family"]: row for row in families}
     rows = {row["run"]: row for row in registry if row["factor"] is not None}
     runs = map(history.from_registry, rows.values())
     candidates = []
     for of_factor in history.by_factor(runs):
         latest = of_factor[-1].run
         candidate = _make_candidate(rows[latest], of_factor, policy)
+        family = by_family.get(rows[latest]["family"], {})
+        for name in ("windows", "windows_needed"):
+            candidate[name] = family.get(name)
         candidates.append(candidate)
     return sorted(candidates, key=_sort_key)
 
@@ -235,7 +252,7 @@ def choose(candidates: Rows, policy: Policy) -> Rows:
     """Return the queue: the slots of the mode, filled with candidates, highest priority first.
 
     A slot that one kind leaves open goes to a candidate of the other, which keeps its own kind;
-    only mixed has slots for both.
+    only mixed has slots for both. One that lost to luck takes no slot of the other kind.
     """
     slots = policy.slots
     total = sum(slots.values())
@@ -246,7 +263,7 @@ def choose(candidates: Rows, policy: Policy) -> Rows:
         for row in of_kind[:number]:
             admitted[row["factor"]] = (slot, "qualified")
     for row in qualified:
-        if len(admitted) < total:
+        if len(admitted) < total and row["verdict"] not in LOSERS:
             place = row["slot"], "open_slot"
             admitted.setdefault(row["factor"], place)
     # Nobody qualifies for the mode: so that research goes on, those with the best score go in as

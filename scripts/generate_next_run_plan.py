@@ -7,7 +7,7 @@ Writes audit/factor_registry/next_run_plan.json and .md
 A command repeats the inputs of that run. Only its tag is new: the first committee_<day>_run<N> of
 the newest run's day that no run has. The environment of a command (DQ_MIN_ROWS and so on) sets the
 data-quality gate as it was in that run. A command that needs something unknown or missing is
-blocked, and the plan names what it is.
+blocked, and the plan names what it is. A run that waits for an approval has no command.
 Exit codes: 0 done, 2 usage, 3 no queue yet, 4 an input is invalid, 9 locked.
 
     python scripts/generate_next_run_plan.py

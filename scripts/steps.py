@@ -155,7 +155,7 @@ STEPS = (
     Step(
         "9",
         "candidate-queue",
-        ("factor_experiment_registry",),
+        ("factor_experiment_registry", "factor_statistics"),
         ("factor_candidate_queue",),
         generate_candidate_queue.rank,
         "rank what deserves the next run",

@@ -22,7 +22,7 @@ from harness.archive import CHECKS, Archive, registry_row, run_folder
 from harness.golden import Golden
 from harness.workspace import location_flags
 from postrun.core import locations
-from postrun.store import configuration, json_files
+from postrun.store import configuration, json_files, tables
 
 QUEUE, REGISTRY, TABLE = "factor_candidate_queue", "factor_experiment_registry", "failure_patterns"
 # A policy of this test's own: the numbers of the shipped one are pinned elsewhere.
@@ -81,7 +81,7 @@ def policy(mode: str = "mixed") -> queue.Policy:
 
 
 def candidates(*rows: dict[str, Any]) -> list[dict[str, Any]]:
-    return queue.make_candidates(list(rows), policy())
+    return queue.make_candidates(list(rows), policy(), [])
 
 
 def parts(found: Mapping[str, Any]) -> dict[str, float]:
@@ -459,6 +459,62 @@ def closed(local: Path, tags: Iterable[str]) -> tuple[bytes, ...]:
     return tuple(
         locations.workspace_path(local, artifact, suffix).read_bytes() for artifact, suffix in kept
     )
+
+
+@pytest.mark.parametrize("verdict", queue.LOSERS)
+def test_who_lost_to_luck_takes_no_robust_slot(verdict: str) -> None:
+    """Only the exploration slot is left, though three robust ones are free."""
+    lost = [row(name, 70.0, RESEARCH, verdict=verdict) for name in ("a", "b", "c")]
+    chosen = queue.choose(candidates(*lost), policy())
+    assert [(found["factor"], found["slot"]) for found in chosen] == [("a", "exploration")]
+    assert queue.choose(candidates(*lost), policy("robust_only"))[0]["admitted"] == "fallback"
+    others = [row(name, 70.0, RESEARCH, verdict="too_few_windows") for name in ("d", "e")]
+    chosen = queue.choose(candidates(*lost, *others), policy())
+    assert [found["factor"] for found in chosen] == ["a", "d", "e"]
+
+
+def families(archive: Archive, **windows: tuple[int, int | None]) -> None:
+    """Leave the statistics of families: windows of the best, and windows needed."""
+    rows = []
+    for name, (had, needed) in windows.items():
+        known = {
+            "family": name,
+            "factors": name,
+            **dict.fromkeys(("trials", "prior_trials", "of_unknown_factor"), 1),
+            **dict.fromkeys(("p", "q"), 0.5),
+            "windows": had,
+            "windows_needed": needed,
+            "policy_version": 1,
+        }
+        empty = dict.fromkeys(json_files.columns(queue.FAMILIES))
+        rows.append({**empty, **known})
+    tables.write_table(archive.root, queue.FAMILIES, rows)
+
+
+def test_the_page_says_what_a_rerun_is_worth_and_how_many_years_are_missing(
+    archive: Archive,
+) -> None:
+    archive.put(
+        row("young", 70.0, verdict="too_few_windows", family="young"),
+        row("lost", 71.0, RESEARCH, verdict="does_not_survive", family="lost"),
+        row("good", 90.0, PROMOTE, verdict="survives", family="good"),
+        row("odd", 60.0, RESEARCH, verdict="not_comparable", family="odd"),
+    )
+    families(archive, young=(4, 14), lost=(13, None), good=(13, 10), odd=(13, 13))
+    assert rank(archive) == 0
+    rows = {found["factor"]: found for found in archive.table(QUEUE)}
+    standing = ("verdict", "windows", "windows_needed")
+    assert [rows["young"][name] for name in standing] == ["too_few_windows", 4, 14]
+    assert [rows["lost"][name] for name in standing] == ["does_not_survive", 13, None]
+    parts_of_page = archive.read(QUEUE, ".md").decode().split("\n### ")
+    shown = {part.split("\n")[0].split()[-1]: part for part in parts_of_page[1:]}
+    assert "many trials: 14; years missing: 10" in shown["young"]
+    assert "one more trial" not in shown["young"]
+    assert "another run would be one more trial (does_not_survive)" in shown["lost"]
+    assert "not to be said" in shown["lost"].replace("\\", "")
+    assert "windows (one" not in shown["good"]
+    (left_out,) = re.findall(r"\| odd .*", archive.read(QUEUE, ".md").decode())
+    assert "not_comparable: another run would be one more trial" in left_out
 
 
 def test_page(archive: Archive, golden: Golden) -> None:

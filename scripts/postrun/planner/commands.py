@@ -1,5 +1,6 @@
 """Make planned commands from the queue, the registry and the source runs' files."""
 
+import shlex
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from postrun.core import disk, locations, run_names, values
 from postrun.core.artifacts import Home
 from postrun.core.locations import RunPaths
-from postrun.decide import data_settings, gates, planning
+from postrun.decide import approval, data_settings, gates, planning
 from postrun.decide.planning import RemoteFiles, Source
 from postrun.store import (
     check_catalogue,
@@ -96,6 +97,12 @@ def make_command(
     argv, unknown = planning.build_command(source, tag, notes)
     files = planning.needed_files(source)
     blocked, unchecked = planning.blockers(files, remote_files)
+    reasons = [source.problem] if source.problem else [*unknown, *blocked]
+    if row["decision"] == approval.AWAITING:
+        # A rerun would only be one more trial: the run is good, and a person must say so.
+        argv, files, unchecked = None, [], []
+        quoted = shlex.quote(row["decision_tag"])
+        reasons = [f"it waits for an approval: make approve TAG={quoted}"]
     failed_gates = list(map(gates.numbers, gates.failed(source.report)))
     return {
         "rank": row["rank"],
@@ -108,7 +115,7 @@ def make_command(
         "argv": argv,
         "environment": data_settings.variables(source.data_quality),
         "files": files,
-        "blocked_by": [source.problem] if source.problem else [*unknown, *blocked],
+        "blocked_by": reasons,
         "unchecked": unchecked,
         "failed_gates": failed_gates,
         "high_items": list(_high_items(source)),

@@ -8,6 +8,8 @@ import pytest
 
 from harness import factory
 from postrun.core import locations
+from postrun.decide import planning
+from postrun.decide.planning import RemoteFiles
 from postrun.planner import commands
 
 RUN = "2026-02-21_010101_production_gates_a"
@@ -18,6 +20,8 @@ QUEUED: dict[str, Any] = {
     "action": "rerun",
     "priority": 0.5,
     "run": RUN,
+    "decision_tag": "a b",
+    "decision": "watchlist_rerun",
     "gate_folder": None,
 }
 
@@ -48,6 +52,19 @@ def test_a_source_run_that_is_gone_leaves_no_command(local: Path) -> None:
     command = commands.make_command(QUEUED, source, "t", remote_files=None)
     assert (command["argv"], command["tag"], command["environment"]) == (None, "t", {})
     assert command["blocked_by"][0].startswith(f"gate report of {RUN} is missing or broken")
+
+
+def test_a_run_that_awaits_an_approval_has_no_command(local: Path) -> None:
+    """Its inputs are all known: what is missing is a person."""
+    made = factory.make_run(local)
+    row = {**QUEUED, "run": made.run_folder, "gate_folder": made.gate_folder}
+    source = commands.read_source(local, row)
+    answer = RemoteFiles(frozenset(planning.needed_files(source)), frozenset())
+    rerun = commands.make_command(row, source, "t", answer)
+    assert (rerun["blocked_by"], rerun["argv"] is None) == ([], False)
+    waiting = commands.make_command({**row, "decision": "awaiting_approval"}, source, "t", None)
+    assert (waiting["argv"], waiting["files"], waiting["unchecked"]) == (None, [], [])
+    assert waiting["blocked_by"] == ["it waits for an approval: make approve TAG='a b'"]
 
 
 def test_the_newest_data_quality_report_counts_where_no_context_names_one(local: Path) -> None:
