@@ -43,6 +43,7 @@ PAGE_PARTS = [
     "states",
     "checks",
     "score",
+    "luck",
     "queue",
 ]
 PARTS = (*PAGE_PARTS, "make-steps", "own-hook-files", "offered-hook-files")
@@ -72,6 +73,7 @@ def facts() -> Facts:
         "timeouts": TIMEOUTS,
         "checks": tuple(check_catalogue.checks().values()),
         "scoring": configuration.load("scoring_policy"),
+        "luck": configuration.load("statistics_policy"),
         "queueing": configuration.load("candidate_queue_policy"),
     }
 
