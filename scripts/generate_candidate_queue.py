@@ -153,8 +153,13 @@ def make_candidates(registry: Rows, policy: Policy, families: Rows) -> Rows:
     candidates = []
     for of_factor in history.by_factor(runs):
         latest = of_factor[-1].run
-        candidate = _make_candidate(rows[latest], of_factor, policy)
-        family = by_family.get(rows[latest]["family"], {})
+        row = rows[latest]
+        candidate = _make_candidate(
+            row,
+            of_factor,
+            policy,
+        )
+        family = by_family.get(row["family"], {})
         for name in ("windows", "windows_needed"):
             candidate[name] = family.get(name)
         candidates.append(candidate)
@@ -263,7 +268,8 @@ def choose(candidates: Rows, policy: Policy) -> Rows:
         for row in of_kind[:number]:
             admitted[row["factor"]] = (slot, "qualified")
     for row in qualified:
-        if len(admitted) < total and row["verdict"] not in LOSERS:
+        is_loser = row["verdict"] in LOSERS
+        if len(admitted) < total and not is_loser:
             place = row["slot"], "open_slot"
             admitted.setdefault(row["factor"], place)
     # Nobody qualifies for the mode: so that research goes on, those with the best score go in as
