@@ -19,6 +19,8 @@ flag_THREADS := --threads
 flag_DATA := --data
 flag_GATE := --gate
 flag_KEY := --key
+flag_CHECK := --check
+flag_REASON := --reason
 flag_SHARD := --shard
 flag_RESULTS := --results
 WHERE := TAG HOST REMOTE_ROOT LOCAL_ROOT
@@ -26,7 +28,7 @@ OFFICIAL := OWNER NOTES THREADS DATA GATE
 
 # make expands what it is given, so TAG='$(shell …)' would run: each value is frozen as typed, handed on through the
 # environment and quoted by the shell. The scripts refuse what is no tag.
-GIVEN := $(foreach name,$(WHERE) $(OFFICIAL) TAGS OBJECTIVE ABANDONED INTERVAL RANK SHARD RESULTS,$(if $(filter command,$(origin $(name))),$(name)))
+GIVEN := $(foreach name,$(WHERE) $(OFFICIAL) TAGS OBJECTIVE ABANDONED CHECK REASON INTERVAL RANK SHARD RESULTS,$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 flags = $(foreach name,$(filter $(1),$(GIVEN)),$(flag_$(name))="$$$(name)")
@@ -124,7 +126,10 @@ official-run: $(RUN) ## start a run on the workstation: TAG=… DATA=… GATE=�
 next-run: $(RUN) ## start a planned run on the workstation: RANK=…
 	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK)
 
-.PHONY: compare families verify
+.PHONY: compare families settle verify
+settle: $(RUN) ## say why a failure of a run without factor needs no repair: TAG=… CHECK=… REASON=…
+	@$(PY) scripts/settle_failure.py $(call flags,$(WHERE) CHECK REASON)
+
 compare: $(RUN) ## show what differs between closed runs, better or worse: TAGS="a b c"
 	@$(PY) scripts/compare_runs.py $(call flags,TAGS LOCAL_ROOT)
 

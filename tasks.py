@@ -37,6 +37,10 @@ LISTED = {name: WORKSPACE[name] for name in ("local_root", "json")}
 SEALED = {name: WORKSPACE[name] for name in ("local_root", "json", "dry_run")}
 KEY = {"key": "the SSH key that signs, or its public half (default: signing_key of the settings)"}
 SIGNED_NOTES = {"notes": "what is signed with the approval, in your words"}
+SETTLED = {
+    "check": "the check that failed",
+    "reason": "why nobody needs to repair it, in your words",
+}
 VERIFIED = {
     "tag": "verify the runs of this tag only",
     "local_root": WORKSPACE["local_root"],
@@ -324,6 +328,22 @@ def next_run(
 ) -> None:
     """Start a planned run on the workstation."""
     run_script(ctx, "execute_next_run_plan.py", locals())
+
+
+@task(help=ONE_RUN | SETTLED, auto_shortflags=False)
+def settle(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    check: Text = None,
+    reason: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Say why a failure of a run without factor needs no repair."""
+    run_script(ctx, "settle_failure.py", locals())
 
 
 @task(help=COMPARED, auto_shortflags=False)

@@ -181,7 +181,7 @@ STEPS = (
     Step(
         "11",
         "failure-patterns",
-        ("governance_audit_check", "factor_experiment_registry"),
+        ("governance_audit_check", "factor_experiment_registry", "stage_ledger"),
         ("failure_patterns", "failure_pattern_summary"),
         update_failure_pattern_db.tally,
         "record which checks failed, and which came back",

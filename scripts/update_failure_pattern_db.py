@@ -1,15 +1,15 @@
 """Record every check that failed in any run, and which failures came back.
 
 Reads  the run's governance_audit_check.json, audit/factor_registry/factor_experiment_registry.csv,
-       its own table
+       its own table, the ledger's settlements
 Writes audit/failure_patterns/failure_patterns.csv and failure_pattern_summary.md
 One row per run and check that failed or could not run. A pattern is one check with one factor: how
 many runs failed it, first, last, and its state: open; resolved when a later run of the factor
 passed it; regressed when it failed again after that. So rows of older runs change with newer ones.
 A run closed again with another audit replaces its rows.
 Skipped checks do not count. No run counts as later than one that names no factor: its failures stay
-open.
-The table follows from the run folders alone: --rebuild makes the same one, byte for byte.
+open until they are settled (make settle).
+The table follows from run folders and ledger alone: --rebuild makes the same one, byte for byte.
 Cost: one read of registry and table, one write; a rebuild reads every audit once, on all cores.
 Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is invalid, 9 locked.
 
@@ -19,20 +19,28 @@ Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is inval
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
 from postrun import cli
-from postrun.core import locations, step_notes, terminal
+from postrun.core import disk, locations, step_notes, terminal
 from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history as history
 from postrun.decide.check_results import ERROR, FAIL, SKIPPED
-from postrun.store import check_catalogue, documents, page_files, run_folders, tables
+from postrun.store import (
+    check_catalogue,
+    documents,
+    json_files,
+    ledger,
+    page_files,
+    run_folders,
+    tables,
+)
 from postrun.store.check_catalogue import Check
 from postrun.store.tables import Row, Rows
 
@@ -95,7 +103,8 @@ def tally(
         registry = locations.workspace_path(request.root, REGISTRY)
         hint = f"register it first: make factor-registry TAG={shlex.quote(request.tag or '...')}"
         raise Missing(registry, f"a row for {run_paths.run}", "none", hint)
-    rows = make_rows(failures)
+    settled = read_settled(request.root)
+    rows = make_rows(failures, settled)
     written = _write(request.root, rows, known, run_paths.run)
     summary = _summary(rows, run_paths.run)
     caution = ""
@@ -110,11 +119,23 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     read_run = partial(read_failures, request.root)
     failures, errors = run_folders.read_all(request.root, runs, read_run)
     run_folders.check_all_read(errors)
-    rows = make_rows(list(failures.values()))
+    settled = read_settled(request.root)
+    rows = make_rows(list(failures.values()), settled)
     written = _write(request.root, rows, [])
     number = terminal.counted(len(rows), "failure")
     total = terminal.counted(len(runs), "run")
-    return StepResult(f"{number} of {total}, from the run folders alone", written)
+    return StepResult(f"{number} of {total}, from run folders and ledger alone", written)
+
+
+def read_settled(root: Path) -> set[history.Failure]:
+    """Return run and check of each failure that was settled. Raises Invalid."""
+    rows = ledger.settlements(root)
+    # Other rows of the ledger say nothing about failures, so only these are an input.
+    if rows:
+        path = RunPaths.of_workspace(root).relative(locations.workspace_path(root, "stage_ledger"))
+        digest = disk.content_digest(json_files.encode(rows))
+        step_notes.note(path, digest, len(rows))
+    return {(row["run"], row["check"]) for row in rows}
 
 
 def _group(rows: Rows, column: str) -> dict[str, Rows]:
@@ -166,7 +187,10 @@ def _shorten(observed: str) -> str:
     return f"{kept}…"
 
 
-def make_rows(failures: Sequence[RunFailures]) -> Rows:
+def make_rows(
+    failures: Sequence[RunFailures],
+    settled: Collection[history.Failure],
+) -> Rows:
     """Return the whole table: each failure with how its pattern stands, sorted by run and check."""
     rows_of = {}
     all_runs = []
@@ -179,7 +203,7 @@ def make_rows(failures: Sequence[RunFailures]) -> Rows:
         patterns = history.find_patterns(runs)
         for run in runs:
             for row in rows_of[run.run]:
-                pattern = patterns[row["check"]]
+                pattern = history.settle(run, patterns[row["check"]], settled)
                 standing = _standing(pattern, rows_of)
                 rows.append({**row, **standing})
     return sorted(rows, key=itemgetter("run", "check"))
@@ -213,8 +237,8 @@ def summarise(rows: Rows) -> Rows:
 
 def _summary_order(line: Row) -> tuple[bool, int, str]:
     """Return what comes first: what still fails, then what failed in most runs."""
-    is_resolved = line["state"] == history.RESOLVED
-    return is_resolved, -line["runs"], line["check"]
+    is_done = line["state"] in history.DONE
+    return is_done, -line["runs"], line["check"]
 
 
 def _summarise_check(failures: Rows, check: Check | None) -> Row:
@@ -237,6 +261,7 @@ def _summarise_check(failures: Rows, check: Check | None) -> Row:
     worst_first = (
         history.REGRESSED,
         history.OPEN,
+        history.SETTLED,
         history.RESOLVED,
     )
     return {

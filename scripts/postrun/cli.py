@@ -36,7 +36,7 @@ Argv = Sequence[str] | None  # None: what this process was called with
 WORKSPACE = "workspace"
 RUN = "run"
 CLOSING_SCRIPT = "post_run_sync_and_finalize.py"
-_REASONS = ("objective", "accept_changed_evidence", "abandoned")
+_REASONS = ("objective", "accept_changed_evidence", "abandoned", "reason")
 _LEVELS = (
     ("-v", terminal.Level.VERBOSE, "write details, each line with the time (UTC), to stderr"),
     ("-q", terminal.Level.QUIET, "write only results and errors, as for cron"),
@@ -198,7 +198,8 @@ def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
     names = {field.name for field in fields(RunRequest)}
     given = {name: value for name, value in vars(args).items() if name in names}
     for name in _REASONS:
-        if given.get(name) is not None and not given[name].strip():
+        reason = getattr(args, name, None)
+        if reason is not None and not reason.strip():
             raise Usage(f"--{name.replace('_', '-')}", "text", "nothing")
     root = args.local_root.resolve()
     host_and_root = configuration.choose_workstation(args.host, args.remote_root)

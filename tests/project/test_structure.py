@@ -34,6 +34,7 @@ CONDUCTORS = (
     "monitor_then_finalize",
     "watch_runs",
     "approve_run",
+    "settle_failure",
     "generate_docs",
     "verify_workspace",
 )

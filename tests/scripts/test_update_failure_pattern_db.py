@@ -150,7 +150,7 @@ def test_runs_without_a_factor_are_not_one_factor(archive: Archive) -> None:
     assert set(states(archive).values()) == {("open", 1)}
     (line,) = patterns.summarise(archive.table(TABLE))
     assert (line["runs"], line["nameless"], line["factors"]) == (2, 2, [])
-    assert line["count"] == {"regressed": 0, "open": 2, "resolved": 0}
+    assert line["count"] == {"regressed": 0, "open": 2, "settled": 0, "resolved": 0}
 
 
 def test_closed_again_with_another_audit(archive: Archive) -> None:

@@ -1,21 +1,25 @@
-"""Follow each failed check through the runs of a factor: open, resolved or regressed.
+"""Follow each failed check through the runs of a factor: open, resolved, regressed or settled.
 
 Pure functions, shared by the candidate queue and the failure patterns. A factor's runs are ordered
 by the time in their folders' names, then by the name itself, never by when they were closed. A run
-that names no factor stands alone: nothing is known of what came after it, so its failures stay
-open.
+that names no factor stands alone: nothing is known of what came after it, so its failures stay open
+until somebody settles them.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
 OPEN = "open"
 RESOLVED = "resolved"
 REGRESSED = "regressed"
+SETTLED = "settled"
+# What nobody needs to work on any more.
+DONE = (RESOLVED, SETTLED)
 
 Names = tuple[str, ...]
+Failure = tuple[str, str]  # run and check
 
 
 @dataclass(frozen=True)
@@ -98,3 +102,19 @@ def find_patterns(runs: Iterable[Run]) -> dict[str, Pattern]:
         names = failed_in[check]
         patterns[check] = Pattern(check, tuple(names), state)
     return patterns
+
+
+def settle(
+    run: Run,
+    pattern: Pattern,
+    settled: Collection[Failure],
+) -> Pattern:
+    """Return a pattern of a run; of one that names no factor as somebody settled it.
+
+    With a factor, only a later run says how a check stands.
+    """
+    failure = (run.run, pattern.check)
+    is_settled = failure in settled
+    if run.factor is not None or not is_settled:
+        return pattern
+    return replace(pattern, state=SETTLED)

@@ -3,8 +3,9 @@
 Each row of `audit/stage_ledger.jsonl` holds the SHA-256 of the line before it (its bytes without
 the line end; null in the first row). The last row has no row after it: its digest is written into
 the view. So `verify` finds every row that was changed or removed. A row is a decision, the answer
-of an audit, an approval or a seal. A decision is corrected by a later one about the same run: its
-`corrects` is the number of the row that it replaces. The callers hold the workspace lock.
+of an audit, an approval, a seal, or the settlement of a failure: why nobody needs to repair it. A
+decision is corrected by a later one about the same run: its `corrects` is the number of the row
+that it replaces. The callers hold the workspace lock.
 """
 
 import re
@@ -32,6 +33,9 @@ COLUMNS = [
 ]
 _FIELDS = {"schema_version", "number", "recorded_at", "previous_sha256"}
 DECISION, AUDIT, APPROVAL, SEAL = "decision", "audit", "approval", "seal"
+SETTLEMENT = "settlement"
+# Of these a closing record holds the lines: no signed file tells them again.
+HELD_BY_RECORDS = (DECISION, AUDIT, SETTLEMENT)
 BEGIN = (
     b"<!-- stage-ledger:begin (made from audit/stage_ledger.jsonl:"
     b" what is written between these marks is lost) -->"
@@ -169,6 +173,12 @@ def rows_of(root: Path, run: str) -> list[Row]:
         if row.get("run") == run:
             rows.append(row.copy())
     return rows
+
+
+def settlements(root: Path) -> list[Row]:
+    """Return every settlement of a failure, oldest first."""
+    rows = _read_whole_chain(root).rows
+    return [row.copy() for row in rows if kind(row) == SETTLEMENT]
 
 
 def head(root: Path) -> tuple[int, str | None]:

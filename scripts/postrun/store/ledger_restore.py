@@ -1,8 +1,8 @@
 """Put the ledger together again from whatever holds rows of it.
 
-Decisions and answers of audits are held by the closing records, word for word. The row of an
-approval or a seal follows from the signed file, its number and the row before. A row counts when
-its link in the chain fits: each row holds the digest of the one before it.
+Decisions, answers of audits and settlements are held by the closing records, word for word. The row
+of an approval or a seal follows from the signed file, its number and the row before. A row counts
+when its link in the chain fits: each row holds the digest of the one before it.
 """
 
 from collections import defaultdict

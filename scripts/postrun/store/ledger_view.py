@@ -1,4 +1,4 @@
-"""The readable view of the ledger: one line a decision, with the answer of its audit."""
+"""The readable view of the ledger: one line a decision with its audit; what was settled below."""
 
 from pathlib import Path
 
@@ -34,4 +34,5 @@ def render(root: Path) -> str:
         columns=COLUMNS,
         rows=decisions,
         audits=audits,
+        settlements=ledger.settlements(root),
     )

@@ -18,7 +18,7 @@ from typing import Any
 
 from postrun.core import disk, step_notes, terminal, version
 from postrun.core.artifacts import ARTIFACTS, Home
-from postrun.core.errors import Invalid
+from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
 from postrun.store import json_files, ledger, run_folders
 
@@ -38,6 +38,7 @@ _UNRECORDED = {
 }
 # What an interrupted closing reads again.
 _RESUMED_WITH = ("run_detection", "evidence_manifest")
+CLOSE = "close the run first: make finalize TAG=..."
 CLOSE_AGAIN = "close the run again: make finalize TAG=..."
 CHANGED = "it was changed since it was written"
 
@@ -608,11 +609,34 @@ def sign_off(run_paths: RunPaths, journals: list[Json] | None) -> bool:
     return row is not None
 
 
+def check_closed(run_paths: RunPaths) -> Record:
+    """Return the record of a run that is closed. Raises Missing, and Invalid for a changed one."""
+    record = load(run_paths)
+    if not record.content or ledger.audit(run_paths.root, run_paths.run) is None:
+        expected = "an audit and its record"
+        raise Missing(f"run {run_paths.run}", expected, "none", CLOSE)
+    prove(record)
+    return record
+
+
+def add_ledger_row(run_paths: RunPaths, row: Json) -> Json:
+    """Add a row about a closed run to the ledger and to its record; return the row.
+
+    Raises Missing, Invalid.
+    """
+    record = check_closed(run_paths)
+    added = ledger.append(run_paths.root, row)
+    lines = _lines_about(run_paths)
+    # The digest that the audit's row holds is not over these lines: it stays.
+    record.save({**(record.document or {}), "ledger_rows": lines})
+    return added
+
+
 def _lines_about(run_paths: RunPaths) -> list[str]:
-    """Return the lines of the ledger that hold a run's decisions and audits."""
+    """Return the lines of the ledger that hold a run's decisions, audits and settlements."""
     lines = []
     for row in ledger.rows_of(run_paths.root, run_paths.run):
-        if ledger.kind(row) in (ledger.DECISION, ledger.AUDIT):
+        if ledger.kind(row) in ledger.HELD_BY_RECORDS:
             line = json_files.encode_line(row).decode()
             lines.append(line.removesuffix("\n"))
     return lines

@@ -11,7 +11,7 @@ from postrun.core.values import Json
 from postrun.store import json_files
 from postrun.verify import files
 
-DECISION, AUDIT = "decision", "audit"
+DECISION, AUDIT, SETTLEMENT = "decision", "audit", "settlement"
 MANIFEST, RECORD, DETECTION = "evidence_manifest", "closing_record", "run_detection"
 # Written by the decision or later: what has one of these was closed, or its closing has begun.
 _AFTER_DECISION = (

@@ -15,6 +15,7 @@ from postrun.verify.closed_run import (
     AUDIT,
     DECISION,
     RECORD,
+    SETTLEMENT,
     ClosedRun,
     kind,
 )
@@ -214,7 +215,7 @@ def _check_ledger_rows(run: ClosedRun, record: Json) -> Iterator[Finding]:
     held = record["ledger_rows"]
     in_ledger = []
     for row, line in zip(run.rows, run.lines, strict=True):
-        if kind(row) in (DECISION, AUDIT):
+        if kind(row) in (DECISION, AUDIT, SETTLEMENT):
             in_ledger.append(line)
     for line in held:
         if line not in in_ledger:

@@ -9,7 +9,7 @@ from postrun.core import locations
 from postrun.core.values import Json
 from postrun.store import json_files, ledger
 from postrun.verify import files
-from postrun.verify.closed_run import AUDIT, DECISION, kind
+from postrun.verify.closed_run import AUDIT, DECISION, SETTLEMENT, kind
 from postrun.verify.findings import Finding, broken, listed
 
 LEDGER = "audit/stage_ledger.jsonl"
@@ -108,24 +108,31 @@ def _check_repeated(known: LedgerLines) -> Iterator[Finding]:
     """Yield each row that only says again what is said: no program appends one.
 
     A closing appends an audit row only for another answer than the one before; a file is signed
-    once.
+    once, a failure settled once.
     """
     newest: dict[str, Json] = {}
-    signed = set()
+    once = set()
     for row in known.rows:
         said = {name: value for name, value in row.items() if name not in _OF_THE_ROW}
         run = row.get("run")
-        file = row.get("file")
         is_repeated = False
         if kind(row) in (DECISION, AUDIT) and isinstance(run, str):
             is_repeated = kind(row) == AUDIT and newest.get(run) == said
             newest[run] = said
-        elif isinstance(file, str):
-            is_repeated = file in signed
-            signed.add(file)
+        else:
+            thing = _settled_or_signed(row)
+            is_repeated = thing in once
+            once.add(thing)
         if is_repeated:
             expected = f"in row {row['number']} something that no row before it says"
             yield broken(LEDGER, expected, "the same again", RESTORE)
+
+
+def _settled_or_signed(row: Json) -> str:
+    """Return what no second row is about: a failed check of a run, or a signed file."""
+    if kind(row) == SETTLEMENT:
+        return f"{row.get('run')} {row.get('check')}"
+    return str(row.get("file", row.get("number")))
 
 
 def check_folders(known: LedgerLines, run_folders: Collection[str]) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import pytest
 
 from postrun.decide import failure_history
-from postrun.decide.failure_history import OPEN, REGRESSED, RESOLVED, Run
+from postrun.decide.failure_history import OPEN, REGRESSED, RESOLVED, SETTLED, Run
 
 
 def story(answers: str) -> list[Run]:
@@ -68,3 +68,19 @@ def test_a_factor_may_have_the_name_of_a_run() -> None:
 def test_a_registry_row_gives_the_answers() -> None:
     row = {"run": "a", "factor": "x", "failed_checks": "one;two", "skipped_checks": None}
     assert failure_history.from_registry(row) == Run("a", "x", ("one", "two"), ())
+
+
+@pytest.mark.parametrize(
+    ("factor", "settled", "state"),
+    [
+        (None, {("a", "it")}, SETTLED),
+        (None, {("a", "other"), ("b", "it")}, OPEN),
+        ("x", {("a", "it")}, OPEN),
+    ],
+)
+def test_only_a_run_without_factor_is_settled(
+    factor: str | None, settled: set[failure_history.Failure], state: str
+) -> None:
+    run = Run("a", factor, ("it",), ())
+    pattern = failure_history.find_patterns([run])["it"]
+    assert failure_history.settle(run, pattern, settled).state == state

@@ -69,3 +69,15 @@ def test_a_file_is_signed_by_one_row(closed: ClosedRuns, kind: str) -> None:
     doubled = LedgerLines([*known.lines, "", ""], rows)
     [finding] = ledger_rows.check_chain(closed.root, doubled)
     assert finding.expected == "in row 8 something that no row before it says"
+
+
+def test_a_failure_is_settled_by_one_row(closed: ClosedRuns) -> None:
+    known = ledger_rows.read(closed.root)
+    settled = {"kind": "settlement", "number": 7, "run": "a", "check": "it", "reason": "why"}
+    rows = [*known.rows, settled, {**settled, "number": 8, "check": "other"}]
+    lines = [*known.lines, "", ""]
+    assert list(ledger_rows.check_chain(closed.root, LedgerLines(lines, rows))) == []
+    again = {**settled, "number": 9, "reason": "another"}
+    doubled = LedgerLines([*lines, ""], [*rows, again])
+    [finding] = ledger_rows.check_chain(closed.root, doubled)
+    assert finding.expected == "in row 9 something that no row before it says"
