@@ -28,10 +28,11 @@ OFFICIAL := OWNER NOTES THREADS DATA GATE
 
 # make expands what it is given, so TAG='$(shell …)' would run: each value is frozen as typed, handed on through the
 # environment and quoted by the shell. The scripts refuse what is no tag.
-GIVEN := $(foreach name,$(WHERE) $(OFFICIAL) TAGS OBJECTIVE ABANDONED CHECK REASON INTERVAL RANK SHARD RESULTS,$(if $(filter command,$(origin $(name))),$(name)))
+NAMES := $(patsubst flag_%,%,$(filter flag_%,$(.VARIABLES)))
+GIVEN := $(foreach name,$(NAMES),$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
-flags = $(foreach name,$(filter $(1),$(GIVEN)),$(flag_$(name))="$$$(name)")
+flags = $(foreach name,$(filter $(GIVEN),$(1)),$(flag_$(name))="$$$(name)")
 
 RUN := $(BIN)/.run
 NOTIFY := $(BIN)/.notify

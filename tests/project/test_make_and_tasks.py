@@ -157,6 +157,8 @@ def test_every_recipe_quotes_alike() -> None:
     for line in handed_on:
         assert re.fullmatch(r"\S+ scripts/\w+\.py( --[a-z-]+=\"\$[A-Z_]+\")*", line), line
     assert "pwned" not in "".join(lines)
+    # A value that no recipe hands on would be typed for nothing.
+    assert [name for name in given_names() if f'"${name}"' not in "".join(lines)] == []
 
 
 @pytest.mark.parametrize("tag", ["x;touch pwned", "$(touch pwned)", "../x"])
