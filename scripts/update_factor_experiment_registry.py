@@ -20,7 +20,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from postrun import cli
-from postrun.core import disk, locations, step_notes, terminal
+from postrun.core import disk, step_notes, terminal
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.registry import closed_runs, leaderboard, registry_tables, rows, trials
@@ -98,9 +98,12 @@ def _summary(row: Row, number: int, rescored: int) -> str:
 
 def _keep_table(root: Path, changed_rows: dict[str, Row]) -> None:
     """Keep a table beside some of whose rows do not follow from their runs, and name these."""
-    path = locations.workspace_path(root, REGISTRY)
+    workspace = RunPaths.of_workspace(root)
+    path = workspace.path(REGISTRY)
     content = disk.read(path)
-    disk.keep_beside(path, content, "edited", records.CHANGED)
+    kept = disk.keep_beside(path, content, "edited", records.CHANGED)
+    if not disk.writes_nothing():
+        records.note_copy(workspace, kept)
     changed_runs = sorted(changed_rows)
     runs = ", ".join(changed_runs)
     terminal.error(f"{path}: rows that had been changed: {runs}")

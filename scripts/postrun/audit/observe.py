@@ -9,14 +9,13 @@ fails.
 import fnmatch
 from pathlib import PurePosixPath
 
-from postrun.audit import significance_table
 from postrun.audit.facts import Document, Evidence, Facts, unread, unreadable_at
 from postrun.audit.recompute import COST_COLUMNS, MEASURES
 from postrun.core import disk, run_names, step_notes, values
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import PostRunError
 from postrun.core.locations import GATES, RUNS, RunPaths
-from postrun.decide import missing_report, report_window
+from postrun.decide import missing_report, report_window, significance
 from postrun.store import (
     checked_files,
     command_file,
@@ -33,7 +32,7 @@ _TABLES = {
     "cost_stress_results": ((), COST_COLUMNS),
     "walk_forward_summary": (("test_start",), MEASURES),
     "ic_by_date": (("date",), ("ic",)),
-    "statistical_gates_table": (significance_table.COLUMNS, significance_table.NUMBERS),
+    "statistical_gates_table": (significance.COLUMNS, significance.NUMBERS),
 }
 # For each artifact whose path another file names: the member there that names it.
 _DATA_QUALITY = ("data_quality_report", "data_quality_report_json")

@@ -3,9 +3,7 @@
 A number of a column stands for all that are rounded to it.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -14,54 +12,22 @@ from postrun.audit.answers import shown
 from postrun.audit.rounding import Span
 from postrun.core import values
 from postrun.core.values import Json
-from postrun.decide.intervals import student_cdf
 from postrun.decide.multiple_testing import benjamini_hochberg
+from postrun.decide.significance import COUNT, DEVIATION, NUMBERS, RULES, Rule, number
 
-# The columns that the check needs, and those that hold numbers.
-COLUMNS = ("factor",)
-NUMBERS = ("p_value", "q_value_bh")
-# The names that programs have for a column; the first that a table has counts.
-_DEVIATION = ("ic_std", "std")
-_COUNT = ("n", "n_windows")
 _FOCUS = ("ic_mean", "pos_ratio", *NUMBERS)
 _BOOLEANS = {"true": True, "false": False}
 # The sample program's integral gives Student's p to 7e-8 for 500 windows, and 1 minus the normal
 # distribution is right to 1e-16. Both are far inside, and no decision turns on a millionth.
 _ERROR_OF_P = 1e-6
 _ERROR = 1e-9
-_MOST_FREEDOM = 1_000_000
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One way to work p out of t and the number of observations."""
-
-    name: str
-    p_value: Callable[[float, int], float]
-
-
-def _two_sided_normal(t: float, _: int) -> float:
-    scaled = abs(t) / math.sqrt(2)
-    return math.erfc(scaled)
-
-
-def _one_sided_student(t: float, count: int) -> float:
-    # Its sum has half as many terms as degrees of freedom, and hardly changes past a million.
-    freedom = min(count - 1, _MOST_FREEDOM)
-    return student_cdf(-t, freedom)
-
-
-_RULES = (
-    Rule("two-sided normal", _two_sided_normal),
-    Rule("one-sided Student", _one_sided_student),
-)
 
 
 def has_deviation(rows: Sequence[Json]) -> bool:
     """Return whether the table has standard deviations, without which p cannot be worked out."""
     columns: set[str] = set()
     columns.update(*rows)
-    return not columns.isdisjoint(_DEVIATION)
+    return not columns.isdisjoint(DEVIATION)
 
 
 def q_faults(rows: Sequence[Json]) -> list[str]:
@@ -109,7 +75,7 @@ def _q_bounds(p_values: Sequence[float | None]) -> dict[int, Span]:
 def p_faults(rows: Sequence[Json]) -> list[str]:
     """Return where p does not follow from mean, deviation and count, by the rule that fits best."""
     by_rule = []
-    for rule in _RULES:
+    for rule in RULES:
         faults = _p_faults(rows, rule)
         by_rule.append(faults)
     return min(by_rule, key=len)
@@ -120,19 +86,20 @@ def _p_faults(rows: Sequence[Json], rule: Rule) -> list[str]:
     p_spans = rounding.spans(claims)
     mean_column = _column(rows, "ic_mean")
     mean_spans = rounding.spans(mean_column)
-    deviation_column = _column(rows, *_DEVIATION)
+    deviation_column = _column(rows, *DEVIATION)
     deviation_spans = rounding.spans(deviation_column)
     faults = []
     for index, row in enumerate(rows):
         claimed = claims[index]
         means = mean_spans[index]
         deviations = deviation_spans[index]
-        observations = _number(row, *_COUNT)
+        observations = number(row, *COUNT)
         count = values.count(observations)
         if not deviation_column[index] or means is None or count is None or count < 2:
             # One observation, or none that differ: no producer knows p then.
             if claimed not in (None, 1.0):
-                faults.append(_fault(row, "p", claimed, None))
+                fault = _fault(row, "p", claimed, None)
+                faults.append(fault)
             continue
         # A deviation that is rounded to nearly nothing says nothing.
         if deviations is None or deviations[0] <= 0:
@@ -161,8 +128,9 @@ def _p_bounds(
     lowest = min(statistics)
     highest = max(statistics)
     nearest_zero = min(max(lowest, 0.0), highest)
+    ends = (lowest, nearest_zero, highest)
     tails = []
-    for t in (lowest, nearest_zero, highest):
+    for t in ends:
         p = rule.p_value(t, count)
         tails.append(p)
     return min(tails), max(tails)
@@ -219,21 +187,14 @@ def _verdict_faults(focus: Json, row: Json) -> list[str]:
         return []
     verdict = focus["gate_pass"]
     cell = str(row["gate_pass"])
-    if _BOOLEANS.get(cell.lower()) is verdict:
+    lowered = cell.lower()
+    if _BOOLEANS.get(lowered) is verdict:
         return []
     return [f"gate_pass: {shown(verdict)} in the report, {cell} in the table"]
 
 
-def _number(row: Json, *names: str) -> float | None:
-    """Return the number in the first of these columns that a row has."""
-    for name in names:
-        if name in row:
-            return values.cell_number(row[name])
-    return None
-
-
 def _column(rows: Sequence[Json], *names: str) -> list[float | None]:
-    return [_number(row, *names) for row in rows]
+    return [number(row, *names) for row in rows]
 
 
 def _fault(

@@ -8,7 +8,8 @@ from postrun.core.locations import RunPaths
 from postrun.core.values import Json
 from postrun.decide import baseline, gates, ics_by_date, window_series, window_years
 from postrun.decide.window_series import Windows
-from postrun.registry import windows
+from postrun.registry import student_q, windows
+from postrun.registry.evidence_tables import Table
 from postrun.store import checked_files, configuration
 from postrun.store.tables import Row, Rows
 
@@ -44,7 +45,7 @@ def read(
         weaker = baseline.weaker(inputs, window_rows, policy)
     return {
         **_measured(window_series.read(window_rows)),
-        "q_student": None,
+        "q_student": student_q.read(run_paths, counted, inputs.get("factor")),
         "is_trial": _is_trial(run_paths, report),
         "windows_asked": _windows_asked(inputs, window_rows),
         "series_by_month": _by_month(run_paths, table),
@@ -86,7 +87,7 @@ def _measured(window_table: Windows) -> Row:
     return row
 
 
-def _by_month(run_paths: RunPaths, table: windows.Windows) -> str | None:
+def _by_month(run_paths: RunPaths, table: Table) -> str | None:
     """Return the ICs by month as a cell; None when the dates do not give each window's test IC."""
     dates = windows.read_dates(run_paths, table)
     if dates is None or ics_by_date.faults(table.rows or (), dates):
