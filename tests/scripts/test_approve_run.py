@@ -19,7 +19,7 @@ def test_a_run_waits_for_the_approval_of_somebody_else(committee: Committee) -> 
     done = committee.approve(committee.mei, "--notes", "as agreed on Friday")
     assert done.code == 0, done.err
     assert "pass, audit passed; approved by mei (SHA256:" in done.err
-    assert "promote_candidate, score 86.5; 1 run; approval 1 by mei" in done.err
+    assert "promote_candidate, score 84.5; 1 run; approval 1 by mei" in done.err
     assert committee.decision() == ("promote_candidate", "approval 1 by mei")
     stated = committee.statement["predicate"]
     assert (stated["principal"], stated["notes"]) == ("mei", "as agreed on Friday")

@@ -50,7 +50,7 @@ def test_a_passing_run_is_scored_in_parts(remote: Path, local: Path) -> None:
     parts = [
         float(row[name]) for name in ("cost", "walk_forward", "risk", "statistical", "governance")
     ]
-    assert parts == pytest.approx([14.1, 10 + 2.4 + 10, 20, 10, 20])
+    assert parts == pytest.approx([14.1, 10 + 2.4 + 10, 20, 8, 20])
     assert float(row["total"]) == pytest.approx(sum(parts))
     assert (row["decision"], row["audit_passed"], row["not_measured"]) == (
         "promote_candidate",
