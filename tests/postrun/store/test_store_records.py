@@ -16,8 +16,11 @@ from postrun.store.records import Output
 
 
 @pytest.fixture
-def closed(remote: Path, local: Path) -> tuple[Workspace, RunPaths]:
-    """Return a workspace with one closed run, and where that run is."""
+def closed(
+    remote: Path, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Workspace, RunPaths]:
+    """Return a workspace with one closed run, and where that run is. The clock stands still."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1772000000")
     workspace = Workspace(remote, local)
     made = factory.make_run(remote)
     assert workspace.close() == 0
