@@ -14,7 +14,6 @@ from fnmatch import fnmatchcase
 from itertools import takewhile
 from math import isinf
 from operator import itemgetter
-from statistics import variance
 from typing import TYPE_CHECKING
 
 from postrun.core import disk
@@ -158,13 +157,13 @@ def _judge(family: str, rows: Rows, policy: Row) -> Rows:
     """Return what luck says of each run among a family's trials. Verdict and q come later."""
     lucks = _luck(family, rows, policy)
     ts: list[float] = []  # of the trials so far, in order
-    ratios: list[float] = []
+    ratios = Spread()  # of the trials so far, too
     judged = []
     for source, (luck, basis) in zip(rows, lucks, strict=True):
         if luck.t is not None and luck.repeats is None:
             insort(ts, source["wf_t"])
             ratio = source["wf_mean"] / source["wf_std"]
-            ratios.append(ratio)
+            ratios.add(ratio)
         row = {
             "run": source["run"],
             "factor": source["factor"],
@@ -290,12 +289,37 @@ def _rank(ts: Sequence[float], t: float | None) -> int | None:
     return len(ts) - not_better + 1
 
 
-def _deflated(row: Row, ratios: Sequence[float], trials: int) -> Row:
+@dataclass
+class Spread:
+    """The variance of numbers that come one after another, in one step for each.
+
+    Source: Welford 1962, Technometrics 4.
+    """
+
+    number: int = 0
+    mean: float = 0.0
+    squares: float = 0.0  # of the distances from the mean, summed
+
+    def add(self, value: float) -> None:
+        """Count one more number."""
+        distance = value - self.mean
+        self.number += 1
+        self.mean += distance / self.number
+        self.squares += distance * (value - self.mean)
+
+    @property
+    def variance(self) -> float | None:
+        """Return the sample's variance (ddof 1); that of one number is not known."""
+        if self.number < 2:
+            return None
+        return self.squares / (self.number - 1)
+
+
+def _deflated(row: Row, ratios: Spread, trials: int) -> Row:
     """Return the deflated Sharpe ratio of a run among the trials so far, and what it takes."""
-    # The variance of one ratio is not known.
-    if not row["wf_std"] or len(ratios) < 2:
+    spread = ratios.variance
+    if not row["wf_std"] or spread is None:
         return dict.fromkeys(("dsr", "dsr_trials", "dsr_variance"))
-    spread = variance(ratios)
     ratio = row["wf_mean"] / row["wf_std"]
     deflated = intervals.deflated_sharpe_ratio(
         ratio,
