@@ -190,6 +190,7 @@ bench: $(DEV) ## measure what closing a run costs, and how often luck is promote
 	@$(PY) benchmarks/flow_over_ssh.py
 	@$(PY) benchmarks/many_runs.py
 	@$(PY) benchmarks/watch_many_runs.py
+	@$(PY) benchmarks/trial_statistics.py
 	@$(PY) benchmarks/false_promotion.py
 
 $(RUN): requirements.txt .ci/setup

@@ -508,4 +508,5 @@ def bench(ctx: Context) -> None:
     run(ctx, PYTHON, "benchmarks/flow_over_ssh.py")
     run(ctx, PYTHON, "benchmarks/many_runs.py")
     run(ctx, PYTHON, "benchmarks/watch_many_runs.py")
+    run(ctx, PYTHON, "benchmarks/trial_statistics.py")
     run(ctx, PYTHON, "benchmarks/false_promotion.py")
