@@ -329,15 +329,11 @@ def step_main(
         with locked(request, lock, wait=args.lock_wait):
             run_paths = locate(request)
             strays.clear(run_paths)
-            signs_off = bool(run_paths.run) and lock == WORKSPACE
-            if signs_off:
-                # No row may be added to a ledger that lacks others.
-                records.check_ledger(request.root)
             # Finding the run is no part of the step, as in a whole closing.
             with step_notes.performing(name):
                 result = function(request, run_paths)
             # What brings the evidence here has no decision to record yet.
-            if signs_off:
+            if run_paths.run and lock == WORKSPACE:
                 sign_off(request, run_paths)
             if lock == WORKSPACE:
                 records.settle_workspace(request.root)

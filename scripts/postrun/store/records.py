@@ -601,6 +601,8 @@ def sign_off(run_paths: RunPaths, journals: list[Json] | None) -> bool:
         document = json_files.stamped(document, CLOSING)
     row = _audit_row(record, document)
     if row is not None:
+        # No row may follow where others were taken away.
+        _check_rows(_workspace_record(run_paths.root))
         # First the row: a closed record that no row names would look edited.
         ledger.append(run_paths.root, row)
     document["ledger_rows"] = _lines_about(run_paths)

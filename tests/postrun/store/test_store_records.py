@@ -228,3 +228,18 @@ def test_the_loss_of_a_copy_that_was_kept_is_noticed(
     kept.unlink()
     assert verify_workspace.main(verify) == 4
     assert kept.name in capsys.readouterr().out
+
+
+def test_no_row_follows_where_others_were_taken_away(
+    closed: tuple[Workspace, RunPaths],
+) -> None:
+    """The audit's row is gone; a step alone would write it again."""
+    _, run_paths = closed
+    path = run_paths.path("stage_ledger")
+    shorter = path.read_bytes().splitlines(keepends=True)[:1]
+    path.write_bytes(b"".join(shorter))
+    record = records.load(run_paths)
+    record.put({})
+    with pytest.raises(Invalid, match="expected row 2 as audit/workspace_record.json knows it"):
+        records.sign_off(run_paths, None)
+    assert path.read_bytes() == b"".join(shorter)
