@@ -240,6 +240,6 @@ def test_no_row_follows_where_others_were_taken_away(
     path.write_bytes(b"".join(shorter))
     record = records.load(run_paths)
     record.put({})
-    with pytest.raises(Invalid, match="expected row 2 as audit/workspace_record.json knows it"):
+    with pytest.raises(Invalid, match=r"expected row 2 as audit/workspace_record\.json knows it"):
         records.sign_off(run_paths, None)
     assert path.read_bytes() == b"".join(shorter)
