@@ -127,9 +127,12 @@ official-run: $(RUN) ## start a run on the workstation: TAG=… DATA=… GATE=�
 next-run: $(RUN) ## start a planned run on the workstation: RANK=…
 	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK)
 
-.PHONY: compare families settle verify
+.PHONY: status compare families settle verify
 settle: $(RUN) ## say why a failure of a run without factor needs no repair: TAG=… CHECK=… REASON=…
 	@$(PY) scripts/settle_failure.py $(call flags,$(WHERE) CHECK REASON)
+
+status: $(RUN) ## show where every run stands, and what waits for whom
+	@$(PY) scripts/show_status.py $(call flags,LOCAL_ROOT)
 
 compare: $(RUN) ## show what differs between closed runs, better or worse: TAGS="a b c"
 	@$(PY) scripts/compare_runs.py $(call flags,TAGS LOCAL_ROOT)

@@ -33,7 +33,7 @@ COMPARED = {
     "local_root": WORKSPACE["local_root"],
     "json": WORKSPACE["json"],
 }
-LISTED = {name: WORKSPACE[name] for name in ("local_root", "json")}
+SHOWN = {name: WORKSPACE[name] for name in ("local_root", "json")}
 SEALED = {name: WORKSPACE[name] for name in ("local_root", "json", "dry_run")}
 KEY = {"key": "the SSH key that signs, or its public half (default: signing_key of the settings)"}
 SIGNED_NOTES = {"notes": "what is signed with the approval, in your words"}
@@ -346,13 +346,19 @@ def settle(
     run_script(ctx, "settle_failure.py", locals())
 
 
+@task(help=SHOWN, auto_shortflags=False)
+def status(ctx: Context, local_root: Text = None, json: bool = False) -> None:
+    """Show where every run stands, and what waits for whom."""
+    run_script(ctx, "show_status.py", locals())
+
+
 @task(help=COMPARED, auto_shortflags=False)
 def compare(ctx: Context, tags: Text = None, local_root: Text = None, json: bool = False) -> None:
     """Show what differs between closed runs, better or worse."""
     run_script(ctx, "compare_runs.py", locals())
 
 
-@task(help=LISTED, auto_shortflags=False)
+@task(help=SHOWN, auto_shortflags=False)
 def families(ctx: Context, local_root: Text = None, json: bool = False) -> None:
     """Show how often each family was tried, and what its best is worth."""
     run_script(ctx, "list_families.py", locals())

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("store", "decide"),
     ("remote",),
     ("summary", "registry"),
-    ("detect", "audit", "review", "planner", "monitor", "launcher", "verify"),
+    ("detect", "audit", "review", "planner", "monitor", "launcher", "overview", "verify"),
     ("cli",),
     ("scripts",),
     ("steps",),

@@ -171,7 +171,7 @@ def _all() -> Iterator[Artifact]:
 
 ARTIFACTS = {artifact.name: artifact for artifact in _all()}
 # What scripts print with --json, and write into no file: the schemas of these have no artifact.
-OUTPUTS = ("workspace_verification", "family_trials")
+OUTPUTS = ("family_trials", "workspace_status", "workspace_verification")
 
 
 def generated(*homes: Home) -> tuple[str, ...]:

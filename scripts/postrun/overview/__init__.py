@@ -1,0 +1,1 @@
+"""Where all runs of a workspace stand, and the pages to start from."""
