@@ -12,6 +12,7 @@ flag_LOCAL_ROOT := --local-root
 flag_OBJECTIVE := --objective
 flag_INTERVAL := --interval
 flag_RANK := --rank
+flag_FORMAT := --format
 flag_ABANDONED := --abandoned
 flag_OWNER := --owner
 flag_NOTES := --notes
@@ -134,8 +135,8 @@ settle: $(RUN) ## say why a failure of a run without factor needs no repair: TAG
 status: $(RUN) ## show where every run stands, and what waits for whom
 	@$(PY) scripts/show_status.py $(call flags,LOCAL_ROOT)
 
-compare: $(RUN) ## show what differs between closed runs, better or worse: TAGS="a b c"
-	@$(PY) scripts/compare_runs.py $(call flags,TAGS LOCAL_ROOT)
+compare: $(RUN) ## show what differs between closed runs: TAGS="a b c" [FORMAT=markdown or html]
+	@$(PY) scripts/compare_runs.py $(call flags,TAGS LOCAL_ROOT FORMAT)
 
 families: $(RUN) ## show how often each family of factors was tried, and what its best is worth
 	@$(PY) scripts/list_families.py $(call flags,LOCAL_ROOT)

@@ -32,6 +32,7 @@ COMPARED = {
     "tags": "decision tags with blanks between them, a tag with blanks in quotes",
     "local_root": WORKSPACE["local_root"],
     "json": WORKSPACE["json"],
+    "format": "markdown or html: print a page",
 }
 SHOWN = {name: WORKSPACE[name] for name in ("local_root", "json")}
 SEALED = {name: WORKSPACE[name] for name in ("local_root", "json", "dry_run")}
@@ -353,7 +354,13 @@ def status(ctx: Context, local_root: Text = None, json: bool = False) -> None:
 
 
 @task(help=COMPARED, auto_shortflags=False)
-def compare(ctx: Context, tags: Text = None, local_root: Text = None, json: bool = False) -> None:
+def compare(
+    ctx: Context,
+    tags: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    format: Text = None,
+) -> None:
     """Show what differs between closed runs, better or worse."""
     run_script(ctx, "compare_runs.py", locals())
 

@@ -9,6 +9,8 @@ of the tags.
 {"column", "words", "direction": what is better or null, "values": one a run, "changes": one a run
 against the first: better, worse, same, not comparable, or null where nothing is better}.
 
+--format markdown or html prints a page, complete in itself.
+
     python scripts/compare_runs.py --tags "committee_2026-02-21_run4 committee_2026-02-28_run1"
 """
 
@@ -27,6 +29,9 @@ from postrun.store import page_files, tables
 from postrun.store.tables import Row, Rows
 
 REGISTRY = "factor_experiment_registry"
+_PAGES = {"markdown": "compare_runs.md", "html": "compare_runs.html"}
+# What follows from the windows of a run: people compare what is worked out from them.
+_OF_WINDOWS = ("series", "series_by_month", "series_sha256", "inputs_sha256")
 # What names a run and its policy differs in any two runs, and says nothing of their results.
 _NAMES = ["decision_tag", "started", "gate_folder", "policy_sha256"]
 
@@ -34,7 +39,7 @@ _NAMES = ["decision_tag", "started", "gate_folder", "policy_sha256"]
 def compare(
     root: Path,
     tags: Sequence[str],
-    as_json: bool,
+    as_format: str,
 ) -> int:
     """Print what differs between the runs of these tags; return the exit code.
 
@@ -43,12 +48,15 @@ def compare(
     registry = tables.read_existing(root, REGISTRY)
     rows = [find_run(registry, tag) for tag in tags]
     differences = find_differences(rows)
-    if as_json:
+    shown = [row for row in differences if row["column"] not in _OF_WINDOWS]
+    if as_format in _PAGES:
+        print(_page(rows, shown, _PAGES[as_format]), end="")
+    elif as_format == "json":
         runs = [row["run"] for row in rows]
         document = {"runs": runs, "differences": differences}
         print(json.dumps(document))
-    elif differences:
-        print(format_table(tags, differences))
+    elif shown:
+        print(format_table(tags, shown))
     else:
         print("no difference")
     return 0
@@ -115,6 +123,16 @@ def find_differences(rows: Rows) -> Rows:
     return differences
 
 
+def _page(rows: Rows, differences: Rows, template: str) -> str:
+    """Return the differences as a page."""
+    lines = []
+    for difference in differences:
+        pairs = zip(difference["values"], difference["changes"], strict=True)
+        cells = [{"value": value, "change": change} for value, change in pairs]
+        lines.append({**difference, "cells": cells})
+    return page_files.page(template, runs=rows, differences=lines)
+
+
 def format_table(tags: Sequence[str], differences: Rows) -> str:
     """Return the differences as a table: one line a column of the registry, one column a run."""
     import pandas
@@ -155,12 +173,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         add("--local-root", type=Path, default=PROJECT, help="the workspace (default: the project)")
         add("--json", action="store_true", help="print the differences as JSON")
+        add(
+            "--format",
+            choices=("text", *_PAGES),
+            default="text",
+            help="print a table for the terminal, or a page (default: text)",
+        )
         args = parser.parse_args(argv)
+        as_format = args.format
+        if args.json:
+            as_format = "json"
         tags = split_tags(args.tags)
         if len(tags) < 2:
             raise Usage("--tags", "two tags or more", f"{len(tags)}")
         root = args.local_root.resolve()
-        return compare(root, tags, args.json)
+        return compare(root, tags, as_format)
 
     return cli.guard(work)
 

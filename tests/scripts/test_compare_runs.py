@@ -102,3 +102,28 @@ def test_without_a_registry_there_is_nothing_to_compare(
     assert run(Archive(local), "one two") == 3
     path = locations.workspace_path(local, compare_runs.REGISTRY)
     assert f"{path}: expected a table" in capsys.readouterr().err
+
+
+def test_pages_say_the_same(archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(archive, "one two", "--format", "markdown") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "# Runs compared"
+    assert "| test IC at cost x1.0 | 0.0210 | 0.0340 (better) |" in lines
+    assert run(archive, "one two", "--format", "html") == 0
+    page = capsys.readouterr().out
+    assert page.startswith("<!DOCTYPE html>\n")
+    assert '<td class="n">0.0340 <span class="good">better</span></td>' in page
+
+
+def test_a_hostile_name_stays_text_on_a_page(
+    archive: Archive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive.put(
+        registry_row(OLD, owner="<script>alert(1)</script>"),
+        registry_row(OTHER, owner="a | b `c`"),
+    )
+    for kind in ("html", "markdown"):
+        assert run(archive, "one two", "--format", kind) == 0
+        page = capsys.readouterr().out
+        assert "<script" not in page
+        assert "a | b" not in page or kind == "html"
