@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,11 @@ from postrun.core import clock
 
 # Control characters, and those that change the direction of text or cannot be encoded.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+# Of characters that take no column of their own, and two; Unicode Standard Annex #11.
+_NO_COLUMN = frozenset({"Mn", "Me", "Cf"})
+_TWO_COLUMNS = frozenset({"F", "W"})
+_ELLIPSIS = "\u2026"
 
 # Characters of one message: what it quotes may be a whole file.
 _LONGEST = 8000
@@ -59,6 +65,38 @@ def detail(message: str) -> None:
     """Write what helps to find a cause, with --verbose only."""
     if _level == Level.VERBOSE:
         error(message)
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():  # nearly always
+        return len(text)
+    return sum(map(_char_columns, text))
+
+
+def _char_columns(char: str) -> int:
+    if unicodedata.category(char) in _NO_COLUMN:
+        return 0
+    return 1 + (unicodedata.east_asian_width(char) in _TWO_COLUMNS)
+
+
+def cut(text: str, width: int) -> str:
+    """Return a text in so many columns: an ellipsis stands for what does not fit."""
+    if columns(text) <= width:
+        return text
+    kept = ""
+    left = width - columns(_ELLIPSIS)
+    for char in text:
+        left -= _char_columns(char)
+        if left < 0:
+            break
+        kept += char
+    return f"{kept}{_ELLIPSIS}"
+
+
+def padded(text: str, width: int) -> str:
+    """Return a text with blanks behind it up to so many columns."""
+    return text + " " * (width - columns(text))
 
 
 def counted(number: int, thing: str) -> str:

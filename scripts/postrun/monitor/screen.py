@@ -10,13 +10,15 @@ import threading
 from collections.abc import Sequence
 from typing import TextIO
 
-from postrun.core.terminal import best_effort
+from postrun.core.terminal import best_effort, cut
 
-# Terminal control sequences (ECMA-48, and DEC mode 7 for wrapping).
+# Terminal control sequences (ECMA-48, and DEC mode 7 for wrapping: a terminal that was made narrower
+# meanwhile, or counts a character as wider, must not get more lines than were counted).
 _ERASE_BELOW = "\x1b[J"
 _UP = "\x1b[{}F"  # to the start of the line so many lines up
-_WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"  # a long line is cut at the edge; as before
+_WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"
 _USUAL_HEIGHT = 24  # lines of a terminal that does not say
+_USUAL_WIDTH = 80
 
 
 class Screen:
@@ -44,8 +46,13 @@ class Screen:
         if not self.live:
             return
         # Ask the terminal of this stream: stdout may lead elsewhere.
-        height = os.get_terminal_size(self._out.fileno()).lines or _USUAL_HEIGHT
-        fitting = lines[: max(1, height - 1)]
+        size = os.get_terminal_size(self._out.fileno())
+        height = size.lines or _USUAL_HEIGHT
+        width = size.columns or _USUAL_WIDTH
+        fitting = []
+        for line in lines[: max(1, height - 1)]:
+            # How many columns a tab takes depends on where it stands.
+            fitting.append(cut(line.replace("\t", " "), width))
         body = "".join(f"{line}\n" for line in fitting)
         with self._lock, best_effort():
             back = _UP.format(self._drawn_lines) if self._drawn_lines else ""

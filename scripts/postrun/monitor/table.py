@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 
-from postrun.core.terminal import counted
+from postrun.core.terminal import columns, counted, padded
 from postrun.monitor.run_monitor import CLOSED, RunMonitor
 from postrun.monitor.screen import progress
 from postrun.monitor.states import State
@@ -32,10 +32,10 @@ def table_lines(
     host_width = 0
     tag_width = 0
     for monitor in monitors:
-        host_width = max(host_width, len(monitor.host))
-        tag_width = max(tag_width, len(monitor.tag))
+        host_width = max(host_width, columns(monitor.host))
+        tag_width = max(tag_width, columns(monitor.tag))
     for monitor in monitors:
-        name = f"{monitor.host:<{host_width}}  {monitor.tag:<{tag_width}}"
+        name = f"{padded(monitor.host, host_width)}  {padded(monitor.tag, tag_width)}"
         state = f"{_state(monitor):<11}  {duration(monitor, now):>8}"
         lines.append(f"  {name}  {state}  {_activity(monitor)}")
     return lines

@@ -31,6 +31,32 @@ def test_what_a_terminal_would_obey_is_shown(
     assert capsys.readouterr() == ("", f"{shown}\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("", 3, ""),
+        ("window 13/16", 12, "window 13/16"),
+        ("window 13/16", 11, "window 13/…"),
+        ("window 13/16", 1, "…"),
+        ("漢字漢字", 8, "漢字漢字"),
+        ("漢字漢字", 7, "漢字漢…"),
+        ("漢字漢字", 6, "漢字…"),
+        ("a漢字", 4, "a漢…"),
+        ("e\u0301e\u0301e\u0301", 3, "e\u0301e\u0301e\u0301"),
+        ("e\u0301e\u0301e\u0301", 2, "e\u0301…"),
+        ("🙂🙂", 3, "🙂…"),
+    ],
+)
+def test_a_line_is_cut_at_the_width_of_the_terminal(text: str, width: int, shown: str) -> None:
+    assert terminal.cut(text, width) == shown
+    assert terminal.columns(shown) <= width
+
+
+def test_wide_characters_are_padded_by_columns() -> None:
+    assert terminal.padded("漢", 4) == "漢  "
+    assert terminal.padded("ab", 1) == "ab"
+
+
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
 
 

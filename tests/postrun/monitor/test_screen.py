@@ -99,6 +99,21 @@ def test_a_terminal_that_does_not_say_has_24_lines() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "drawn"),
+    [
+        ("x" * 40, "x" * 40),
+        (f"{'x' * 39} 13/16", f"{'x' * 39}…"),
+        ("漢" * 30, f"{'漢' * 19}…"),
+        ("a\tb", "a b"),
+    ],
+)
+def test_a_line_ends_with_an_ellipsis_where_the_terminal_does(line: str, drawn: str) -> None:
+    out = Terminal()
+    Screen(out).draw([line])
+    assert shown(out.getvalue()) == [drawn]
+
+
+@pytest.mark.parametrize(
     ("out", "variable", "value"),
     [(io.StringIO(), "TERM", "xterm"), (Terminal(), "NO_COLOR", "1"), (Terminal(), "TERM", "dumb")],
 )
