@@ -33,6 +33,8 @@ NAMES := $(patsubst flag_%,%,$(filter flag_%,$(.VARIABLES)))
 GIVEN := $(foreach name,$(NAMES),$(if $(filter command,$(origin $(name))),$(name)))
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
+# The scripts answer in make's words when they know that it was make.
+export POSTRUN_TARGET = $@
 flags = $(foreach name,$(filter $(GIVEN),$(1)),$(flag_$(name))="$$$(name)")
 
 RUN := $(BIN)/.run

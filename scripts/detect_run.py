@@ -21,6 +21,7 @@ from datetime import timedelta
 
 from postrun import cli
 from postrun.core import locations
+from postrun.core.errors import AmbiguousRun
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
@@ -50,7 +51,12 @@ def detect(request: RunRequest, _: RunPaths) -> StepResult:
         asked_report,
     )
 
-    chosen = runs.choose(listing, tag, run)
+    try:
+        chosen = runs.choose(listing, tag, run)
+    except AmbiguousRun as error:
+        hint = configuration.why_not_configured(request.host, request.remote_root)
+        error.add_hint(hint)
+        raise
     earlier = _earlier_detection(request, chosen)
     is_given_up = request.abandoned or earlier.get("abandoned")
     result = runs.find_result(listing, chosen, may_be_missing=bool(is_given_up))

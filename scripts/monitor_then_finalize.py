@@ -147,7 +147,9 @@ def explain_end(host: HostMonitor, monitor: RunMonitor, resume: str) -> PostRunE
     state = f"{current.state}: {current.message}"
     if current.error_class is Missing:
         expected = f"a run folder within {limits.appear_timeout:g} s"
-        return Missing(thing, expected, current.message, resume)
+        request = monitor.request
+        not_configured = configuration.why_not_configured(request.host, request.remote_root)
+        return Missing(thing, expected, current.message, not_configured or resume)
     if current.error_class is DeadlineReached:
         expected = f"its end within {limits.deadline:g} s"
         return DeadlineReached(thing, expected, state, resume)

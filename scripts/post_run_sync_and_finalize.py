@@ -170,7 +170,8 @@ def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> l
 
 
 def _refuse(step: Step, error: PostRunError) -> StepReport:
-    return StepReport(step, "refused", str(error), error.exit_code, error=error)
+    reason = cli.whole(str(error))
+    return StepReport(step, "refused", reason, error.exit_code, error=error)
 
 
 def _last_of_run(chosen_steps: Sequence[Step]) -> Step | None:
@@ -249,14 +250,30 @@ def add_step_range(parser: argparse.ArgumentParser) -> None:
     """Add the flags that choose among the steps."""
     parser.add_argument("--from", dest="first", metavar="NAME", help="begin with this step")
     parser.add_argument("--to", dest="last", metavar="NAME", help="end with this step")
-    parser.add_argument("--list", action="store_true", help="print the steps and exit")
+    parser.add_argument("--list", action="store_true", help="print the steps and exit; as JSON too")
+
+
+def _list_steps(as_json: bool) -> None:
+    """Print the table of steps."""
+    rows = []
+    for step in STEPS:
+        row = {
+            "number": step.number,
+            "step": step.name,
+            "script": step.script,
+            "words": step.description,
+        }
+        rows.append(row)
+        if not as_json:
+            print("{number:>4}  {step:<18} {script:<36} {words}".format_map(row))
+    if as_json:
+        print(json.dumps({"steps": rows}))
 
 
 def run(args: argparse.Namespace) -> int:
     """List the steps, or close one run by those asked for; return the exit code. Raises Usage."""
     if args.list:
-        for step in STEPS:
-            print(f"{step.number:>4}  {step.name:<18} {step.script:<36} {step.description}")
+        _list_steps(args.json)
         return 0
     chosen_steps = choose_steps(args.first, args.last)
     request = cli.parse_request(args)

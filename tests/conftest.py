@@ -54,7 +54,7 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own environment out of the tests."""
-    for variable in ("POSTRUN_HOST", "POSTRUN_REMOTE_ROOT", "SOURCE_DATE_EPOCH"):
+    for variable in ("POSTRUN_HOST", "POSTRUN_REMOTE_ROOT", "POSTRUN_TARGET", "SOURCE_DATE_EPOCH"):
         monkeypatch.delenv(variable, raising=False)
     # A test's --dry-run, -v and -q end with the test.
     disk.DRY_RUN.set(False)

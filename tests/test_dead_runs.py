@@ -373,7 +373,7 @@ def test_a_stopped_rerun_is_closed_by_the_monitors_line_and_hides_no_earlier_run
     assert governance_audit_checker.main(["--tag", TAG, "--local-root", str(flow.local)]) == 1
     assert (
         capsys.readouterr().err
-        == f"audit: 1 of {len(CHECKS)} checks did not pass (1 failed): tag_used_once\n"
+        == f"governance-audit: 1 of {len(CHECKS)} checks did not pass (1 failed): tag_used_once\n"
     )
     assert flow.bytes() == before
 
@@ -381,9 +381,15 @@ def test_a_stopped_rerun_is_closed_by_the_monitors_line_and_hides_no_earlier_run
 def pasted(line: str, reason: str) -> list[str]:
     """Return the flags of the command that a line ends with, its reason filled in."""
     command = line.partition("close it with: ")[2].replace('"<reason>"', shlex.quote(reason))
-    python, script, *flags = shlex.split(command)
-    assert (python, script) == (".venv/bin/python", "scripts/post_run_sync_and_finalize.py"), line
-    return flags
+    program, script, *words = shlex.split(command)
+    if (program, script) == ("make", "finalize"):
+        return [f"--{name.lower().replace('_', '-')}={value}" for name, value in map(split, words)]
+    assert (program, script) == (".venv/bin/python", "scripts/post_run_sync_and_finalize.py"), line
+    return words
+
+
+def split(word: str) -> list[str]:
+    return word.split("=", maxsplit=1)
 
 
 # --- refusals
@@ -707,9 +713,8 @@ def test_a_connection_lost_while_the_data_are_checked_loses_no_run(
         assert code.result() == 6
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith(f"official run {run.tag}: expected the launcher's answer, found none (")
-    assert line.endswith(
-        f"see `make monitor-then-finalize TAG={run.tag}` before it is started again"
-    )
+    assert f"see `make monitor-then-finalize TAG={run.tag} HOST=" in line
+    assert line.endswith("before it is started again")
     assert not (run.there / "context.json").exists(), "it was on its way"
     wait_for((run.there / "run.log").exists)
     run.at_work()

@@ -74,7 +74,7 @@ def test_a_damaged_ledger_is_mended_by_its_remedy(
     damaged = truth(root).read_bytes()
     capsys.readouterr()
     assert workspace.close(TAGS[2]) == 4
-    assert "make restore-ledger, or restore it from a backup" in capsys.readouterr().err
+    assert "make restore-ledger LOCAL_ROOT=" in capsys.readouterr().err
     assert truth(root).read_bytes() == damaged
     assert restore_ledger.main(["--local-root", str(root)]) == 0
     assert truth(root).read_bytes() == whole

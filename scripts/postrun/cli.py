@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -22,6 +23,7 @@ from postrun.store import (
     configuration,
     journals,
     ledger_view,
+    make_lines,
     records,
     run_lookup,
     signed_files,
@@ -36,6 +38,8 @@ Argv = Sequence[str] | None  # None: what this process was called with
 WORKSPACE = "workspace"
 RUN = "run"
 CLOSING_SCRIPT = "post_run_sync_and_finalize.py"
+# What the command line asked for: commands in messages are completed with it.
+_REQUEST: ContextVar[RunRequest | None] = ContextVar("request", default=None)
 _REASONS = ("objective", "accept_changed_evidence", "abandoned", "reason")
 _LEVELS = (
     ("-v", terminal.Level.VERBOSE, "write details, each line with the time (UTC), to stderr"),
@@ -80,6 +84,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise Usage for a command line that does not fit."""
+        target = make_lines.target_typed()
+        if target:
+            message = make_lines.in_words_of_make(message)
+            raise Usage(f"make {target}", "values as in `make help`", message)
         raise Usage(self.prog, "arguments as in --help", message)
 
 
@@ -193,7 +201,7 @@ def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
     if args.tag is not None:
         run_names.check_tag(args.tag)
     elif needs_run and args.run_dir is None and args.run_dir_remote is None:
-        raise Usage("which run", "--tag, --run-dir or --run-dir-remote", "none of them")
+        raise _no_run_named()
     # A script has some of these flags, never all.
     names = {field.name for field in fields(RunRequest)}
     given = {name: value for name, value in vars(args).items() if name in names}
@@ -207,35 +215,66 @@ def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
         # The workspace stands for the workstation.
         host_and_root = "local", str(root)
     given["host"], given["remote_root"] = host_and_root
-    return RunRequest(root, **given)
+    request = RunRequest(root, **given)
+    _REQUEST.set(request)
+    return request
+
+
+def _no_run_named() -> Usage:
+    target = make_lines.target_typed()
+    if target:
+        example = f"make {target} TAG=committee_2026-02-21_run4"
+        return Usage(f"make {target}", "TAG=<decision tag>", "none", f"for example: {example}")
+    return Usage("which run", "--tag, --run-dir or --run-dir-remote", "none of them")
+
+
+def whole(message: str) -> str:
+    """Return a message whose `make` lines can be typed as they are, for the run asked for."""
+    request = _REQUEST.get()
+    if request is None:
+        return message
+    return make_lines.complete(message, request)
 
 
 def abandon_command(request: RunRequest, tag: str) -> str:
     """Return the command that closes this run as dead, typed in the project's folder.
 
-    Flags that repeat the settings are left out.
+    Values that repeat the settings are left out.
     """
-    settings = configuration.workstation()
-    flags = ["--tag", tag]
     run = run_lookup.requested_run(request)
+    reason = '"<reason>"'
+    if run is None and not request.no_sync:
+        tag_value = make_lines.value("TAG", tag)
+        return make_lines.make_line("finalize", request, tag_value, f"ABANDONED={reason}")
+    # Make has no value for one of several folders, nor for a run that is here already.
+    flags = ["--tag", tag]
     if run:
         flags += ["--run-dir-remote", f"{locations.RUNS}/{run}"]
     if not request.no_sync:
+        settings = configuration.workstation()
         if request.host != settings["host"]:
             flags += ["--host", request.host]
         if request.remote_root != settings["remote_root"]:
             flags += ["--remote-root", request.remote_root]
     if request.root != locations.PROJECT:
-        flags += ["--local-root", str(request.root)]
+        flags += ["--local-root", make_lines.local_root(request)]
     if request.no_sync:
         flags.append("--no-sync")
-    return f'{_command(CLOSING_SCRIPT, flags)} --abandoned "<reason>"'
+    return f"{_command(CLOSING_SCRIPT, flags)} --abandoned {reason}"
 
 
 def resume_hint(script: str, argv: Argv) -> str:
     """Return the line that says how to go on with what this script was asked for."""
     flags = sys.argv[1:] if argv is None else argv
-    return f"resume with: {_command(Path(script).name, flags)}"
+    target = make_lines.target_typed()
+    if not target:
+        return f"resume with: {_command(Path(script).name, flags)}"
+    words = []
+    for flag in flags:
+        # Make gives each value as --flag=value.
+        name, _, text = flag.partition("=")
+        words.append(make_lines.value(make_lines.in_words_of_make(name), text))
+    return f"resume with: {' '.join(['make', target, *words])}"
 
 
 def _command(script: str, flags: Sequence[str]) -> str:
@@ -337,7 +376,7 @@ def step_main(
                 sign_off(request, run_paths)
             if lock == WORKSPACE:
                 records.settle_workspace(request.root)
-        show(result, function.__name__, args.json)
+        show(result, name, args.json)
         if result.caution:
             terminal.error(result.caution)
         return result.exit_code
@@ -371,6 +410,7 @@ def script_main(
 def guard(work: Callable[[], int]) -> int:
     """Run a script's work; print an error and return its code. Bugs keep their traceback."""
     terminal.set_level(terminal.Level.NORMAL)
+    _REQUEST.set(None)
     # A stream that was closed before we began (`>&-`) is None.
     sys.stdout = sys.stdout or _open_nowhere()
     sys.stderr = sys.stderr or _open_nowhere()
@@ -384,7 +424,7 @@ def _run(work: Callable[[], int]) -> int:
     except BrokenPipeError:
         return INTERRUPTED
     except PostRunError as error:
-        terminal.error(str(error))
+        terminal.error(_answer(error))
         return error.exit_code
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
@@ -396,6 +436,14 @@ def _run(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         terminal.error("interrupted")
         return INTERRUPTED
+
+
+def _answer(error: PostRunError) -> str:
+    """Return an error as one line, in the words of whoever typed the command."""
+    message = whole(str(error))
+    if isinstance(error, Usage) and make_lines.target_typed():
+        return make_lines.in_words_of_make(message)
+    return message
 
 
 def give_up(stream: TextIO) -> None:

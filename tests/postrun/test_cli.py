@@ -12,7 +12,7 @@ import pytest
 
 from postrun import cli
 from postrun.core import disk, errors, locations
-from postrun.core.errors import Locked, Usage
+from postrun.core.errors import Locked, Missing, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.store import configuration
@@ -108,31 +108,93 @@ def test_the_parser_refuses_in_one_line() -> None:
         assert "\n" not in str(caught.value)
 
 
+DEMO = locations.PROJECT / ".demo/home"
+SCRIPT = ".venv/bin/python scripts/post_run_sync_and_finalize.py"
+
+
 @pytest.mark.parametrize(
-    ("named", "flags"),
+    ("named", "line"),
     [
-        ({}, "--tag run1"),
-        ({"run_dir": Path("x") / RUN}, f"--tag run1 --run-dir-remote audit/workstation_runs/{RUN}"),
+        ({}, "make finalize TAG=run1"),
+        (
+            {"run_dir": Path("x") / RUN},
+            f"{SCRIPT} --tag run1 --run-dir-remote audit/workstation_runs/{RUN}",
+        ),
         (
             {"run_dir_remote": f"audit/workstation_runs/{RUN}"},
-            f"--tag run1 --run-dir-remote audit/workstation_runs/{RUN}",
+            f"{SCRIPT} --tag run1 --run-dir-remote audit/workstation_runs/{RUN}",
         ),
         (
-            {"host": "a b", "remote_root": "~/it's"},
-            "--tag run1 --host 'a b' --remote-root '~/it'\"'\"'s'",
+            {"host": "a b", "remote_root": "~/it's", "root": Path("/srv/a b")},
+            "make finalize TAG=run1 HOST='a b' REMOTE_ROOT='~/it'\"'\"'s' LOCAL_ROOT='/srv/a b'",
         ),
-        ({"no_sync": True, "host": "local"}, "--tag run1 --no-sync"),
+        (
+            {"root": locations.PROJECT / ".demo/home"},
+            "make finalize TAG=run1 LOCAL_ROOT=.demo/home",
+        ),
+        ({"no_sync": True, "host": "local"}, f"{SCRIPT} --tag run1 --no-sync"),
     ],
 )
 def test_the_line_that_closes_a_dead_run_names_it_and_no_more(
-    named: dict[str, Any], flags: str
+    named: dict[str, Any], line: str
 ) -> None:
-    own = {"host": "bench", "remote_root": "/srv/quant", **named}
-    line = cli.abandon_command(RunRequest(locations.PROJECT, tag="run1", **own), "run1")
-    assert (
-        line
-        == f'.venv/bin/python scripts/post_run_sync_and_finalize.py {flags} --abandoned "<reason>"'
-    )
+    own = {"root": locations.PROJECT, "host": "bench", "remote_root": "/srv/quant", **named}
+    typed = cli.abandon_command(RunRequest(tag="run1", **own), "run1")
+    variable = "--abandoned " if line.startswith(SCRIPT) else "ABANDONED="
+    values = line.removeprefix("make finalize TAG=run1").replace(SCRIPT, "")
+    assert typed.replace(f' {variable}"<reason>"', "") == line
+    assert set(values.split()) <= set(typed.split())
+
+
+@pytest.mark.parametrize(
+    ("target", "argv", "line"),
+    [
+        ("", ["--tag=a b"], ".venv/bin/python scripts/watch.py '--tag=a b'"),
+        ("watch", ["--tag=a b", "--remote-root=/x"], "make watch TAG='a b' REMOTE_ROOT=/x"),
+    ],
+)
+def test_a_monitor_is_resumed_as_it_was_started(
+    target: str, argv: list[str], line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTRUN_TARGET", target)
+    assert cli.resume_hint("scripts/watch.py", argv) == f"resume with: {line}"
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        ([], "make audit: expected TAG=<decision tag>, found none; for example: make audit TAG="),
+        (["--lock-wait=soon", "--host"], "make audit: expected values as in `make help`, found"),
+        (
+            ["--tag=x", "--host"],
+            "make audit: expected values as in `make help`, found argument HOST",
+        ),
+    ],
+)
+def test_make_is_answered_in_its_own_words(
+    argv: list[str],
+    line: str,
+    local: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("POSTRUN_TARGET", "audit")
+    assert cli.step_main(judge, "doc", ["--local-root", str(local), *argv], name="x") == 2
+    assert capsys.readouterr().err.startswith(line)
+
+
+def test_commands_in_an_error_are_printed_whole(
+    local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Close the run first: which one, and in which workspace?"""
+
+    def refuse_now(*_: object) -> StepResult:
+        raise Missing("x", "y", "z", "close it: make finalize TAG=..., see `make verify`")
+
+    argv = ["--tag", "run1", "--local-root", str(local)]
+    assert cli.step_main(refuse_now, "doc", argv, needs_run=False, name="x") == 3
+    line = f"make finalize TAG=run1 LOCAL_ROOT={local}, see `make verify LOCAL_ROOT={local}`"
+    assert line in capsys.readouterr().err
 
 
 def failing(error: BaseException) -> Callable[[], int]:
@@ -261,12 +323,12 @@ def test_a_script_tells_on_stderr_and_gives_on_stdout(
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local)]
     assert cli.step_main(judge, "doc", words, needs_run=False, name="x") == 1
-    assert capsys.readouterr() == (f"{local / 'audit/x.txt'}\n", "judge: it is so\n")
+    assert capsys.readouterr() == (f"{local / 'audit/x.txt'}\n", "x: it is so\n")
     assert cli.step_main(judge, "doc", [*words, "--json"], needs_run=False, name="x") == 1
     told = capsys.readouterr()
     assert told.err == ""
     assert json.loads(told.out) == {
-        "step": "judge",
+        "step": "x",
         "yes": False,
         "words": "it is\nso",
         "wrote": [str(local / "audit/x.txt")],
@@ -287,7 +349,7 @@ def test_a_dry_run_of_a_script_writes_nothing(
 def test_a_rebuild_names_no_run(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = ["--local-root", str(local)]
     assert cli.step_main(judge, "doc", ["--rebuild", *root], rebuild=rebuild, name="x") == 0
-    assert capsys.readouterr().err == "rebuild: anew, tag None\n"
+    assert capsys.readouterr().err == "x: anew, tag None\n"
     assert cli.step_main(judge, "doc", root, rebuild=rebuild, name="x") == 2
     assert cli.step_main(judge, "doc", ["--rebuild", *root], name="x") == 2
     assert list(local.glob("audit/x.txt")) == []

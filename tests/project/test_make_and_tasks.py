@@ -15,6 +15,7 @@ from invoke import Collection, Context, Program
 
 import tasks
 from postrun.core.locations import PROJECT
+from postrun.store import make_lines
 from steps import STEPS, Step
 
 MAKE = shutil.which("make") or "make"
@@ -70,6 +71,19 @@ def scripts_of(text: str) -> list[str]:
     return re.findall(
         r"(?:(?:scripts|tests|examples|benchmarks)/\w+\.py|\.ci/\w+|-m pytest[\w -]*)", text
     )
+
+
+def test_the_values_of_make_are_known_to_the_scripts() -> None:
+    """A script that was started by make answers in them."""
+    names = [name.replace("-", "_").upper() for name in make_lines.VALUES]
+    assert sorted(names) == sorted(given_names())
+    assert set(make_lines.TARGETS) <= made_names()
+
+
+def test_make_without_a_tag_is_answered_in_its_words() -> None:
+    said = make("governance-audit").stderr
+    assert said.startswith("make governance-audit: expected TAG=<decision tag>, found none")
+    assert "--" not in said
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_run_and_its_report(both: Flow, remote: Path, capsys: pytest.CaptureFi
     assert (found["contradictions"], found["notes"]) == ([], [])
     shown = capsys.readouterr()
     assert shown.out == f"{both.path()}\n"
-    assert shown.err == f"detect: {RUN}; report {GATE} (the only report of this run)\n"
+    assert shown.err == f"detect-run: {RUN}; report {GATE} (the only report of this run)\n"
 
 
 def test_looking_again_changes_no_byte(
@@ -162,11 +162,11 @@ def test_a_run_without_a_result_is_missing_it(
     both: Flow, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(remote, change=lambda made: setattr(made, "result", None))
-    assert refused(both, capsys) == (
-        3,
-        f"result.json of {RUN}: expected a file, found nothing there; make "
-        f"monitor-then-finalize waits for its end",
-    )
+    code, line = refused(both, capsys)
+    assert code == 3
+    expected = f"result.json of {RUN}: expected a file, found nothing there; wait for its end: make"
+    assert line.startswith(f"{expected} monitor-then-finalize TAG={TAG} ")
+    assert line.endswith(f"REMOTE_ROOT={remote} LOCAL_ROOT={both.local}")
 
 
 @pytest.mark.parametrize(

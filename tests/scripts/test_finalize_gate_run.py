@@ -97,7 +97,7 @@ def test_a_pass_is_recorded(home: Home, local: Path, capsys: pytest.CaptureFixtu
         "previous_sha256": None,
     }
     told = capsys.readouterr()
-    assert told.err == "finalize: pass, entered as ledger row 1\n"
+    assert told.err == "finalize-gate-run: pass, entered as ledger row 1\n"
     written = [Path(line) for line in told.out.splitlines()]
     assert [path.name for path in written] == [
         "stage_ledger.jsonl",
@@ -385,7 +385,7 @@ def test_alone_on_paths_without_a_detection(
 @pytest.mark.parametrize(
     ("spoil", "code", "words"),
     [
-        (lambda run, _: (run / "evidence_manifest.json").unlink(), 3, "make sync-run TAG=..."),
+        (lambda run, _: (run / "evidence_manifest.json").unlink(), 3, "make sync-run TAG="),
         (lambda run, _: (run / "result.json").unlink(), 3, "result.json"),
         (lambda run, _: (run / "result.json").write_text('{"exit_code": 0'), 4, "result.json"),
         (
@@ -430,7 +430,7 @@ def test_a_broken_chain_is_not_built_upon(
     path.write_text(json.dumps(forged, sort_keys=True) + "\n")
     before = everything(local)
     assert close(local) == 4
-    assert "make restore-ledger, or restore it from a backup" in capsys.readouterr().err
+    assert "make restore-ledger LOCAL_ROOT=" in capsys.readouterr().err
     assert everything(local) == before
 
 

@@ -113,7 +113,7 @@ def test_a_clean_run_is_for_approval(local: Path, capsys: pytest.CaptureFixture[
     assert review(local, made) == 0
     told = capsys.readouterr()
     alone = "compared with no run: no earlier run of this factor is in the registry"
-    assert told.err == f"review: pass, approve; {alone}\n"
+    assert told.err == f"run-review: pass, approve; {alone}\n"
     assert told.out.splitlines() == [
         str(file(local, made, suffix)) for suffix in (".json", ".md", ".html")
     ]
@@ -137,7 +137,7 @@ def test_a_failed_run_is_told_whole(local: Path, capsys: pytest.CaptureFixture[s
     capsys.readouterr()
     assert review(local, made) == 0
     against = "compared with 2026-02-20_031500_production_gates_reviewed_run1: 0 better, 3 worse"
-    assert capsys.readouterr().err == f"review: fail, do not promote, 7 blocking; {against}\n"
+    assert capsys.readouterr().err == f"run-review: fail, do not promote, 7 blocking; {against}\n"
     document = read(local, made)
     decision = document["decision"]
     assert (

@@ -270,7 +270,7 @@ def test_a_run_in_order_passes_every_check(
     capsys.readouterr()
     assert closed.audit() == 0
     told = capsys.readouterr()
-    assert told.err == f"audit: all {len(audit.CHECKS)} checks passed\n"
+    assert told.err == f"governance-audit: all {len(audit.CHECKS)} checks passed\n"
     summary = closed.made.gate_dir(closed.local) / "production_gates_final_summary.md"
     assert told.out.splitlines() == [
         *(str(closed.run / f"governance_audit_check.{kind}") for kind in ("json", "md")),

@@ -41,7 +41,7 @@ def test_an_audit_that_passed_leaves_nothing_to_repair(
     capsys.readouterr()
     assert plan(local) == 0
     told = capsys.readouterr()
-    assert told.err == "remediate: nothing to repair\n"
+    assert told.err == "remediation-plan: nothing to repair\n"
     assert told.out.splitlines() == [
         str(run / f"governance_remediation_plan.{kind}") for kind in ("json", "md")
     ]
@@ -55,7 +55,7 @@ def test_items_come_from_audit_and_catalogue(
     run: Path, local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert plan(local) == 0
-    assert "remediate: 4 to repair: 4 High" in capsys.readouterr().err
+    assert "remediation-plan: 4 to repair: 4 High" in capsys.readouterr().err
     document, known = read(run), check_catalogue.checks()
     assert [item["check"] for item in document["items"]] == [
         "no_stage_skipped",

@@ -108,7 +108,7 @@ def test_everything_comes_home_and_is_recorded(
     capsys.readouterr()
     assert both() == 0
     shown = capsys.readouterr()
-    assert shown.err == f"fetch: {FILES} files (0.0 MB), {FILES} fetched, verified\n"
+    assert shown.err == f"sync-run: {FILES} files (0.0 MB), {FILES} fetched, verified\n"
     assert shown.out == f"{both.local / RUN_PATH}/evidence_manifest.json\n"
     manifest, expected = both.manifest(), contents(both.remote)
     assert {row["path"]: row["sha256"] for row in manifest["files"]} == expected
@@ -426,7 +426,7 @@ def test_a_run_that_lies_here_is_recorded_as_unverified(
     flow.detect("--no-sync")
     capsys.readouterr()
     assert flow("--no-sync") == 0
-    assert capsys.readouterr().err == f"fetch: {FILES} files (0.0 MB), 0 fetched, unverified\n"
+    assert capsys.readouterr().err == f"sync-run: {FILES} files (0.0 MB), 0 fetched, unverified\n"
     assert flow.manifest()["verified"] is False
     assert {path: it for path, it in tree(local).items() if path in before} == before
     again = tree(local)

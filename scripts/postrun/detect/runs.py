@@ -16,7 +16,7 @@ from postrun.remote.answers import RemoteFile, RemoteListing
 from postrun.store import json_files
 from postrun.store.json_files import Reading
 
-_WAIT = "make monitor-then-finalize waits for its end"
+_WAIT = "wait for its end: make monitor-then-finalize TAG=..."
 _NEVER = 'it will not get one; --abandoned "reason" closes it'
 
 

@@ -12,8 +12,8 @@ from typing import TextIO
 
 from postrun.core.terminal import best_effort, cut
 
-# Terminal control sequences (ECMA-48, and DEC mode 7 for wrapping: a terminal that was made narrower
-# meanwhile, or counts a character as wider, must not get more lines than were counted).
+# Terminal control sequences (ECMA-48, and DEC mode 7 for wrapping). Lines are cut; a terminal that
+# became narrower, or counts a character as wider, must not wrap them all the same.
 _ERASE_BELOW = "\x1b[J"
 _UP = "\x1b[{}F"  # to the start of the line so many lines up
 _WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"

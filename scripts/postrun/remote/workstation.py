@@ -10,7 +10,7 @@ from os import fsdecode
 from pathlib import Path
 from typing import Any
 
-from postrun.core import artifacts, locations, run_names
+from postrun.core import artifacts, locations, run_names, terminal
 from postrun.core.errors import Missing, Unreachable
 from postrun.core.request import RunRequest
 from postrun.decide.planning import RemoteFiles
@@ -37,6 +37,9 @@ def connect(host: str, remote_root: str, settings: Mapping[str, Any]) -> "Workst
     `host` is `local` for a folder that stands in for a workstation, else what `ssh` would be given.
     Of the settings only the timeouts and the transport count here.
     """
+    note = configuration.why_not_configured(host, remote_root)
+    if note:
+        terminal.say(note)
     transport = settings.get("transport", "openssh")
     reached = hosts.host(host, settings["connect_timeout_s"], transport)
     return Workstation(reached, remote_root, settings["probe_timeout_s"])

@@ -63,6 +63,20 @@ def _environment() -> dict[str, str]:
     return settings
 
 
+def why_not_configured(host: str, remote_root: str) -> str:
+    """Return what to do when nobody said where the workstation is; empty when somebody did."""
+    path = _PROJECT.path("workstation")
+    shipped = json_files.load(path, "workstation")
+    if (host, remote_root) != (shipped["host"], shipped["remote_root"]):
+        return ""
+    if _load_own("workstation.local") or _environment():
+        return ""
+    return (
+        "no workstation is configured, so this project's own folder stands for it: give "
+        "HOST=<as for ssh> REMOTE_ROOT=<its folder>, or write configs/workstation.local.json"
+    )
+
+
 def choose_workstation(host: str | None, remote_root: str | None) -> tuple[str, str]:
     """Return the host and root that a command line means; the settings fill in what it leaves open.
 

@@ -156,7 +156,7 @@ def _detected_run(request: RunRequest) -> str:
             f"run {request.tag}",
             f"a detected run in {runs_folder}",
             "none",
-            "detect and sync it first: make finalize",
+            "detect and sync it first: make finalize TAG=...",
         )
     if len(detected) > 1:
         with_context = [name for name in detected if _has_context(request.root, name.folder)]

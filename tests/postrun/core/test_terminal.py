@@ -63,7 +63,7 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
 @pytest.mark.parametrize(
     ("flag", "lines"),
     [
-        ([], ["rebuild: 0 failures .*"]),
+        ([], ["failure-patterns: 0 failures .*"]),
         (["-q"], []),
         (["--quiet"], []),
         (
@@ -74,7 +74,7 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
                 TIME + "wrote .*workspace_record.json",
                 TIME + "wrote .*md",
                 TIME + "wrote .*workspace_record.json",
-                TIME + "rebuild: 0 failures .*",
+                TIME + "failure-patterns: 0 failures .*",
             ],
         ),
     ],
@@ -101,7 +101,7 @@ def test_a_flag_holds_for_one_call_only(tmp_path: Path, capsys: pytest.CaptureFi
     rebuild = ["--rebuild", "--local-root", str(tmp_path)]
     update_failure_pattern_db.main([*rebuild, "--quiet"])
     update_failure_pattern_db.main(rebuild)
-    assert capsys.readouterr().err.startswith("rebuild: 0 failures")
+    assert capsys.readouterr().err.startswith("failure-patterns: 0 failures")
 
 
 def test_quiet_and_verbose_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:

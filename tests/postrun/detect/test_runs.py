@@ -173,7 +173,7 @@ def test_a_result_of_another_tag_is_for_the_audit() -> None:
 @pytest.mark.parametrize(
     ("documents", "words"),
     [
-        ({}, "found nothing there; make monitor-then-finalize waits for its end"),
+        ({}, "found nothing there; wait for its end: make monitor-then-finalize TAG=..."),
         (
             {"preflight": {"status": "fail", "reasons": ["cores: 4"]}},
             "(its preflight failed: ['cores: 4']); it will not get one",
@@ -184,9 +184,9 @@ def test_a_result_of_another_tag_is_for_the_audit() -> None:
         ),
         (
             {"preflight": {"status": "fail"}, "context": {"decision_tag": TAG}},
-            "make monitor-then-finalize waits for its end",
+            "wait for its end: make monitor-then-finalize TAG=...",
         ),
-        ({"preflight": [1]}, "make monitor-then-finalize waits for its end"),
+        ({"preflight": [1]}, "wait for its end: make monitor-then-finalize TAG=..."),
     ],
 )
 def test_a_run_without_a_result_says_whether_one_may_come(

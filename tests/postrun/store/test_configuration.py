@@ -36,6 +36,19 @@ def put(configs: Path, name: str, document: Any) -> None:
     (configs / f"{name}.json").write_text(json.dumps(document))
 
 
+def test_a_workstation_that_nobody_named_is_said(
+    configs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = "shipped", "/srv/shipped"
+    assert "no workstation is configured" in configuration.why_not_configured(*usual)
+    assert configuration.why_not_configured("bench", "/srv/shipped") == ""
+    monkeypatch.setenv("POSTRUN_HOST", "shipped")
+    assert configuration.why_not_configured(*usual) == ""
+    monkeypatch.delenv("POSTRUN_HOST")
+    put(configs, "workstation.local", {"host": "shipped"})
+    assert configuration.why_not_configured(*usual) == ""
+
+
 @pytest.mark.parametrize(
     ("policy", "digest"),
     [
