@@ -131,7 +131,11 @@ def make_report(
         "generated_at": clock.stamp(moment),
         "inputs": {"input_csv": input_csv, **asdict(thresholds), "out_dir": out_dir},
         "checks": checks,
-        "metrics": {"input_csv": input_csv, **metrics},
+        "metrics": {
+            "input_csv": input_csv,
+            "input_sha256": disk.sha256(Path(input_csv)),
+            **metrics,
+        },
         "overall_pass": not failures,
         "failures": failures,
     }

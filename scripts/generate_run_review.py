@@ -26,7 +26,15 @@ from postrun.core.values import Json
 from postrun.decide import gates, scoring
 from postrun.registry import rows as registry_rows
 from postrun.registry import windows
-from postrun.review import comparison, luck, stages, standing
+from postrun.review import (
+    comparison,
+    earlier,
+    log_end,
+    luck,
+    origin,
+    stages,
+    standing,
+)
 from postrun.store import (
     checked_files,
     command_file,
@@ -36,9 +44,21 @@ from postrun.store import (
     page_files,
     tables,
 )
-from postrun.summary import page
+from postrun.summary import description, page
 
 ARTIFACT, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
+# Pages of the run, then of the workspace.
+_PAGES = (
+    ("production_gates_final_summary", ".md"),
+    ("governance_audit_check", ".md"),
+    ("governance_remediation_plan", ".md"),
+    ("factor_experiment_leaderboard", ".md"),
+    ("factor_candidate_queue", ".md"),
+    ("next_run_plan", ".md"),
+    ("failure_pattern_summary", ".md"),
+    ("stage_audit_log", ".md"),
+    ("handoff_readiness", ".md"),
+)
 _CLOSE = "close the run first: make finalize TAG=..."
 
 
@@ -77,12 +97,13 @@ def gather(
     before = comparison.previous(registered, run_paths.run, audit["factor"])
     used_rows = luck.used_rows(registered, run_paths.run)
     if before is not None:
-        used_rows.append(before)
+        used_rows += tables.select([before], comparison.columns())
     tables.note_rows(run_paths.root, REGISTRY, used_rows)
     with step_notes.unnoted():
         own_row = registry_rows.make_row(run_paths, policy)
         trial_luck = luck.find(run_paths.root, own_row, registered, policy)
     # What an abandoned run left may be a part, so it counts as not measured: as in the registry.
+    cost_rows = stages.cost_rows(report)
     measured = report
     if manifest.get("abandoned") is not None:
         measured = None
@@ -95,10 +116,15 @@ def gather(
         "strategy": _strategy(run_paths, report),
         "owner": audit["owner"],
         "objective": row["objective"],
+        **_run_facts(run_paths, report),
+        "score": earlier.score(own_row, registered),
+        "earlier_runs": earlier.runs_of_factor(own_row, registered),
+        "pages": _pages(run_paths),
         "decision": standing.decision(row, audit, plan, trial_luck),
         "luck": trial_luck,
         "gates": stages.gate_rows(report),
-        "cost_stress": stages.cost_rows(report),
+        "cost_stress": cost_rows,
+        "break_even": stages.break_even(cost_rows),
         "walk_forward": stages.stage(report, "wf_stress"),
         "windows": _windows(run_paths, report),
         "risk": stages.stage(report, "risk_diagnostics"),
@@ -108,6 +134,47 @@ def gather(
         "follow_ups": standing.follow_ups(plan, hypotheses),
         "evidence": _evidence(run_paths, manifest),
     }
+
+
+def _run_facts(run_paths: RunPaths, report: Json | None) -> Json:
+    """Return who ran what and when; of a run that failed, the end of its log."""
+    detection = documents.read_optional(run_paths, "run_detection") or {}
+    context = description.read_context(run_paths)
+    preflight = documents.try_read(run_paths, "preflight").value
+    quality = description.read_data_quality(run_paths, context)
+    ran = origin.describe(
+        run_paths.name.started,
+        context,
+        preflight,
+        quality,
+        detection,
+        report,
+    )
+    result = documents.try_read(run_paths, "result").value
+    log = None
+    # A run that ended well is told by its report.
+    if report is None or gates.exit_code(result) != 0:
+        log = _end_of_log(run_paths)
+    return {"ran": ran, "log": log}
+
+
+def _end_of_log(run_paths: RunPaths) -> Json | None:
+    path = run_paths.path("run_log")
+    try:
+        content = checked_files.read_end(run_paths, path, log_end.READ)
+    except Missing:
+        return None
+    return log_end.describe(run_paths.relative(path), content)
+
+
+def _pages(run_paths: RunPaths) -> list[Json]:
+    """Return the other pages that say something of the run."""
+    pages = []
+    for artifact, suffix in _PAGES:
+        path = run_paths.path(artifact, suffix)
+        page_path = run_paths.relative(path)
+        pages.append({"page": artifact, "path": page_path})
+    return pages
 
 
 def _ledger_row(run_paths: RunPaths) -> Json:
@@ -147,7 +214,8 @@ def _comparison(
         reason = "the factor is not known"
         if audit["factor"]:
             reason = "no earlier run of this factor is in the registry"
-        return {"previous_run": None, "none_because": reason, "metrics": []}
+        nothing = {"previous_run": None, "paired": None, "metrics": []}
+        return {**nothing, "none_because": reason}
     severities = [item["severity"] for item in plan["items"]]
     now = {
         **scoring.measure(report),
@@ -160,6 +228,7 @@ def _comparison(
     return {
         "previous_run": before["run"],
         "none_because": None,
+        "paired": comparison.pair(before["series"], series),
         "metrics": metrics,
     }
 

@@ -124,6 +124,7 @@ STEPS = (
                 "governance_remediation_plan",
             ),
             *("production_gates_report", *_TRIAL, "command", "run_detection"),
+            *("context", "preflight", "data_quality_report", "result", "run_log"),
         ),
         ("production_gates_run_review",),
         generate_run_review.review,

@@ -301,3 +301,15 @@ def sha256(path: Path) -> str:
     """Return what `digest` does. Raises Missing."""
     with report_read_errors(path):
         return digest(path)
+
+
+def digest_with_end(path: Path, size: int) -> tuple[str, bytes]:
+    """Return the SHA-256 digest of a file of any size, in hex, and its last bytes.
+
+    Raises Missing.
+    """
+    with report_read_errors(path), open_to_read(path) as source:
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+        end = source.seek(0, os.SEEK_END)
+        source.seek(max(end - size, 0))
+        return digest, source.read(size)

@@ -142,17 +142,30 @@ def judge(
     return lucks
 
 
-def critical_value(
+@dataclass(frozen=True)
+class BestOfLuck:
+    """The best t of all trials under each pattern, and the best |t|, both ascending."""
+
+    t: Floats
+    size: Floats
+
+    def critical_value(self, share: float, two_sided: bool = False) -> float:
+        """Return the smallest attained value c with share(best t >= c) <= `share`.
+
+        Of the best |t| when two-sided. Infinite when no attained value is so rare.
+        """
+        ascending = self.t
+        if two_sided:
+            ascending = self.size
+        return _rarest(ascending, share)
+
+
+def best_of_luck(
     family: str,
     trials: Iterable[Trial],
-    share: float,
-    two_sided: bool = False,
     patterns: Patterns = DEFAULT_PATTERNS,
-) -> float:
-    """Return the smallest attained value c of the best t with share(best t >= c) <= `share`.
-
-    Of the best |t| when two-sided. Infinite when no attained value is so rare.
-    """
+) -> BestOfLuck:
+    """Return what the best of these trials gives by luck alone."""
     counting = _Family(family, 0, patterns)
     with_series = [trial for trial in trials if trial.scaled]
     # All windows first: only then is the number of patterns known.
@@ -162,13 +175,13 @@ def critical_value(
         counting.number,
         -np.inf,
     )
+    best_size = best.copy()
     for trial, r in counting.under_patterns(with_series):
-        if two_sided:
-            np.abs(r, out=r)
         windows = len(trial.scaled)
         t = _student(r, windows)
         np.maximum(best, t, out=best)
-    return _rarest(best, share)
+        np.maximum(best_size, np.abs(t), out=best_size)
+    return BestOfLuck(np.sort(best), np.sort(best_size))
 
 
 def _student(r: Floats, windows: int) -> Floats:
@@ -181,9 +194,8 @@ def _student(r: Floats, windows: int) -> Floats:
     return r * scale
 
 
-def _rarest(values: Floats, share: float) -> float:
+def _rarest(ascending: Floats, share: float) -> float:
     """Return the smallest value that at most this share of all values reach."""
-    ascending = np.sort(values)
     below = np.searchsorted(ascending, ascending - _TOLERANCE)
     reached = len(ascending) - below
     is_rare = reached <= share * len(ascending)

@@ -6,21 +6,18 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from postrun.core import disk, locations, run_names, values
-from postrun.core.artifacts import Home
+from postrun.core import run_names
 from postrun.core.locations import RunPaths
 from postrun.decide import approval, data_settings, gates, planning
 from postrun.decide.planning import RemoteFiles, Source
 from postrun.store import (
     check_catalogue,
-    checked_files,
     configuration,
     documents,
-    evidence,
-    json_files,
     run_folders,
 )
 from postrun.store.tables import Row, Rows
+from postrun.summary import description
 
 PLAN = "next_run_plan"
 QUEUE = "factor_candidate_queue"
@@ -59,26 +56,8 @@ def read_source(root: Path, row: Row) -> Source:
         context=context,
         preflight=_read(run_paths, "preflight"),
         remediation=_read(run_paths, "governance_remediation_plan"),
-        data_quality=_read_data_quality(run_paths, context),
+        data_quality=description.read_data_quality(run_paths, context),
     )
-
-
-def _read_data_quality(run_paths: RunPaths, context: Any) -> Any:
-    """Return the report that the context names; without a context, the newest of the run."""
-    named = values.member(context, "data_quality_report_json")
-    path = evidence.local_path(locations.RUNS, run_paths.run, named)
-    if context is None:
-        # The newest, as the launcher takes it: their folders are named by the time.
-        folder = run_paths.folder(Home.RUN)
-        found = folder.glob("data_quality/*/data_quality_report.json")
-        path = max(map(run_paths.relative, found), default=None)
-    if path is None:
-        return None
-    report = run_paths.root / path
-    if not disk.is_present(report):
-        return None
-    content = checked_files.read_evidence(run_paths, report)
-    return json_files.try_parse(content, report, "data_quality_report").value
 
 
 def _read(run_paths: RunPaths, name: str) -> Any:

@@ -48,6 +48,7 @@ SOURCES = (
     "series_by_month",
     "weaker_than_baseline",
 )
+_TAIL = 0.05  # of what luck gives, above and below the band that is shown
 _SERIES_OF = {WINDOW: "series", MONTH: "series_by_month"}
 
 ByRun = Mapping[str, Row]
@@ -241,24 +242,41 @@ def _judge_by(
     return judged
 
 
-def critical_value(family: str, rows: Rows, policy: Row) -> float | None:
-    """Return the best |t| of these trials that luck hardly ever reaches: for a wider interval.
+def by_luck(
+    family: str,
+    rows: Rows,
+    without_series: int,
+    policy: Row,
+) -> Row:
+    """Return what the best t of these trials is by luck alone; None where luck has no such value.
 
-    None when no attained value is so rare.
+    `critical` is the best |t| that luck hardly ever reaches, for a wider interval of the mean; from
+    `low` to `high` lies the best t in nine of ten cases; a t of `needed` is so rare that a trial
+    would survive, were it not for the other families.
     """
     from postrun.decide import sign_flips
 
-    rare = 1 - policy["shown"]["interval"]
-    critical = sign_flips.critical_value(
+    best = sign_flips.best_of_luck(
         family,
         _trials(rows, "series"),
-        rare,
-        two_sided=True,
-        patterns=_patterns(policy),
+        _patterns(policy),
     )
-    if isinf(critical):
-        return None
-    return critical
+    rare = 1 - policy["shown"]["interval"]
+    # Trials without a series count as independent ones, each as likely as this one at most.
+    as_many = 1 / (without_series + 1)
+    level = 1 - (1 - policy["levels"]["decision"]) ** as_many
+    attained = {
+        "critical": best.critical_value(rare, two_sided=True),
+        "low": best.critical_value(1 - _TAIL),
+        "high": best.critical_value(_TAIL),
+        "needed": best.critical_value(level),
+    }
+    row: Row = {}
+    for name, value in attained.items():
+        row[name] = value
+        if isinf(value):
+            row[name] = None
+    return row
 
 
 def _trials(rows: Rows, column: str) -> list["Trial"]:

@@ -62,6 +62,36 @@ def previous(rows: Iterable[Json], run: str, factor: str | None) -> Json | None:
     return last
 
 
+def columns() -> list[str]:
+    """Return the columns of the registry by which two runs are compared."""
+    return ["run", "series", *(metric.name for metric in METRICS)]
+
+
+def pair(before: str | None, now: str | None) -> Json:
+    """Return two series window by window, where both have one, and how far they differ."""
+    earlier = window_series.decode(before)
+    later = window_series.decode(now)
+    difference = intervals.paired_difference(earlier, later)
+    windows = []
+    for window in sorted(earlier.keys() & later.keys()):
+        row = {
+            "window": window,
+            "previous": earlier[window],
+            "current": later[window],
+            "difference": later[window] - earlier[window],
+        }
+        windows.append(row)
+    interval = None
+    if difference.interval is not None:
+        interval = vars(difference.interval)
+    return {
+        "windows": windows,
+        "mean": difference.mean,
+        "interval": interval,
+        "is_told_apart": difference.is_told_apart,
+    }
+
+
 def compare(before: Json, now: Json) -> list[Json]:
     """Return both runs side by side, metric by metric."""
     metrics = []
@@ -70,19 +100,11 @@ def compare(before: Json, now: Json) -> list[Json]:
         compared = _compare(metric, before[name], now[name])
         is_clear = True
         if name == _PAIRED:
-            is_clear = _is_told_apart(before["series"], now["series"])
+            is_clear = pair(before["series"], now["series"])["is_told_apart"]
         if compared["change"] in (BETTER, WORSE) and not is_clear:
             compared["change"] = NOT_TOLD_APART
         metrics.append(compared)
     return metrics
-
-
-def _is_told_apart(before: str | None, now: str | None) -> bool:
-    """Return whether the means of two runs differ by more than luck, paired by window."""
-    earlier = window_series.decode(before)
-    later = window_series.decode(now)
-    difference = intervals.paired_difference(earlier, later)
-    return difference.is_told_apart
 
 
 def _compare(metric: Metric, before: Any, now: Any) -> Json:

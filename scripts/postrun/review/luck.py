@@ -1,14 +1,19 @@
 """Could the result of a run be luck? The facts of its review, as of the run's own name."""
 
+from collections import Counter
+from math import floor
+from operator import itemgetter
 from pathlib import Path
 from statistics import fmean, stdev
 
+from postrun.core import scales
 from postrun.core.values import Json
 from postrun.decide import intervals, verdicts, window_series
 from postrun.decide.intervals import Interval
 from postrun.registry import registry_tables, rows, trials
 from postrun.registry.rows import Policy
 from postrun.registry.trials import TRIALS
+from postrun.review import earlier
 from postrun.store import tables
 from postrun.store.tables import Row, Rows
 
@@ -57,7 +62,7 @@ def _recorded_luck(root: Path, own_row: Row, registered: Rows) -> Row | None:
 def used_rows(registered: Rows, run: str) -> Rows:
     """Return what the facts rest on: the trials with names before the run's."""
     before = [row for row in registered if row["run"] < run]
-    return tables.select(before, trials.SOURCES)
+    return tables.select(before, _USED)
 
 
 def _describe(
@@ -69,9 +74,10 @@ def _describe(
     levels = policy["levels"]
     series = window_series.decode(row["series"])
     ics = list(series.values())
-    others = []
-    for other in family:
-        others.append({"run": other["run"], "t": other["wf_t"]})
+    numbered = []
+    for number, other in enumerate(family, start=1):
+        trial = {"number": number, "run": other["run"], "t": other["wf_t"]}
+        numbered.append(trial)
     return {
         **tables.select([luck], _FROM_STATISTICS)[0],
         "sentence": verdicts.sentence(row, luck, policy),
@@ -83,11 +89,48 @@ def _describe(
         "windows_asked": row["windows_asked"],
         "least_windows": verdicts.least_windows(row["windows_asked"], policy),
         "weaker_than_baseline": row["weaker_than_baseline"],
-        **_shown(ics, luck["family"], family, policy),
-        "family_trials": others,
+        **_shown(ics, luck, family, policy),
+        **_cut(numbered, row["run"]),
     }
 
 
+def _cut(numbered: list[Json], own_run: str) -> Json:
+    """Return the trials to show; of very many this one and the best, and the rest in classes."""
+    if len(numbered) <= _MOST_TRIALS:
+        return {"family_trials": numbered, "other_trials": None}
+    measured = [trial for trial in numbered if trial["t"] is not None]
+    measured.sort(key=itemgetter("t"), reverse=True)
+    shown = []
+    rest = []
+    for place, trial in enumerate(measured):
+        if place < _BEST or trial["run"] == own_run:
+            shown.append(trial)
+        else:
+            rest.append(trial["t"])
+    shown.sort(key=itemgetter("number"))
+    others = {
+        "trials": len(rest),
+        "without_series": len(numbered) - len(measured),
+        "classes": _classes(rest),
+    }
+    return {"family_trials": shown, "other_trials": others}
+
+
+def _classes(ts: list[float]) -> list[Json]:
+    """Return how many of these values are in each class of one round width, lowest first."""
+    low = min(ts)
+    step = scales.round_step(max(ts) - low, _MOST_CLASSES)
+    first = floor(low / step)
+    counts = Counter(floor(t / step) - first for t in ts)
+    classes = []
+    for place in range(max(counts) + 1):
+        begin = (first + place) * step
+        row = {"low": begin, "high": begin + step, "trials": counts[place]}
+        classes.append(row)
+    return classes
+
+
+_USED = (*trials.SOURCES, *earlier.COLUMNS)
 _FROM_STATISTICS = (
     "family",
     "verdict",
@@ -114,16 +157,23 @@ _MEASURED = (
     "sign_test",
     "share_interval",
     "lag_1",
+    "band_by_luck",
+    "t_needed",
 )
+# Of more trials than can be read in a table or told apart in a chart.
+_MOST_TRIALS = 300
+_BEST = 50
+_MOST_CLASSES = 30
 
 
 def _shown(
     ics: list[float],
-    family: str | None,
+    luck: Row,
     rows_of_family: Rows,
     policy: Row,
 ) -> Json:
     """Return statistics of the series that decide nothing."""
+    family = luck["family"]
     if not ics or family is None:
         return dict.fromkeys(_MEASURED)
     share = policy["shown"]["interval"]
@@ -131,14 +181,22 @@ def _shown(
     mean = fmean(ics)
     deviation = stdev(ics)
     positive = sum(ic > 0 for ic in ics)
-    critical = trials.critical_value(
+    best = trials.by_luck(
         family,
         rows_of_family,
+        luck["without_series"],
         policy,
     )
     adjusted = None
-    if critical is not None:
-        adjusted = _ends(intervals.adjusted_interval(ics, critical))
+    if best["critical"] is not None:
+        interval = intervals.adjusted_interval(ics, best["critical"])
+        adjusted = _ends(interval)
+    band = None
+    if best["low"] is not None and best["high"] is not None:
+        band = {"low": best["low"], "high": best["high"]}
+    # What is judged by months has no line among the t of windows.
+    if luck["basis"] == trials.MONTH:
+        best["needed"] = None
     return {
         "mean": mean,
         "deviation": deviation,
@@ -149,6 +207,8 @@ def _shown(
         "sign_test": intervals.sign_test(positive, number),
         "share_interval": _ends(intervals.wilson_interval(positive, number, share)),
         "lag_1": intervals.lag_1(ics),
+        "band_by_luck": band,
+        "t_needed": best["needed"],
     }
 
 

@@ -5,6 +5,7 @@ A value of an unexpected type is null: it was not measured.
 
 import json
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 from postrun.core import values
@@ -16,6 +17,8 @@ def _cell_count(cell: Any) -> int | None:
     return values.count(values.cell_number(cell))
 
 
+# Where the test IC becomes zero, beside the measured cost multipliers.
+BELOW, BETWEEN, ABOVE = "below", "between", "above"
 # Each value that the review shows, with the reader for its type.
 Readers = dict[str, Callable[[Any], Any]]
 _COST: Readers = {
@@ -89,6 +92,38 @@ def _gate(reading: gates.Reading) -> Json:
 def cost_rows(report: Any) -> list[Json]:
     """Return the rows of the cost stress, in the order of the report."""
     return [_read(row, _COST) for row in gates.cost_rows(report)]
+
+
+def break_even(rows: Iterable[Json]) -> Json | None:
+    """Return the cost multiplier at which the test IC is zero; None with fewer than two points.
+
+    Between two measured multipliers it lies on the straight line between them; above the largest,
+    on the line through the last two, when that falls. Below the smallest none is given.
+    """
+    measured = {}
+    for row in rows:
+        if row["cost_multiplier"] is not None and row["test_ic"] is not None:
+            measured[row["cost_multiplier"]] = row["test_ic"]
+    points = sorted(measured.items())
+    if len(points) < 2:
+        return None
+    if points[0][1] <= 0:
+        return {"place": BELOW, "multiplier": None}
+    pairs = list(pairwise(points))
+    for first, second in pairs:
+        if second[1] <= 0:
+            return {"place": BETWEEN, "multiplier": _zero(first, second)}
+    first, second = pairs[-1]
+    multiplier = None
+    if second[1] < first[1]:
+        multiplier = values.number(_zero(first, second))
+    return {"place": ABOVE, "multiplier": multiplier}
+
+
+def _zero(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """Return where the line through two points of different heights is zero."""
+    share = first[1] / (first[1] - second[1])
+    return first[0] + share * (second[0] - first[0])
 
 
 def stage(report: Any, name: str) -> Json | None:

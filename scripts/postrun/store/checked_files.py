@@ -44,8 +44,9 @@ def read_evidence(
     Raises Missing, Invalid.
     """
     content = _read(path, hint)
-    check_evidence(run_paths, path, content)
-    _note(run_paths, path, content)
+    digest = disk.content_digest(content)
+    check_evidence(run_paths, path, digest)
+    step_notes.note(run_paths.relative(path), digest)
     return content
 
 
@@ -61,6 +62,19 @@ def read_if_there(run_paths: RunPaths, artifact: str) -> bytes:
         return b""
 
 
+def read_end(run_paths: RunPaths, path: Path, size: int) -> bytes:
+    """Return the last bytes of a file of the evidence, however large it is.
+
+    Raises Missing, Invalid.
+    """
+    if not disk.is_present(path):
+        raise Missing(path, "a file", "nothing there")
+    digest, content = disk.digest_with_end(path, size)
+    check_evidence(run_paths, path, digest)
+    step_notes.note(run_paths.relative(path), digest)
+    return content
+
+
 def _read(path: Path, hint: str) -> bytes:
     if not disk.is_present(path):
         raise Missing(path, "a file", "nothing there", hint)
@@ -73,7 +87,7 @@ def _note(run_paths: RunPaths, path: Path, content: bytes) -> None:
     step_notes.note(name, digest)
 
 
-def check_evidence(run_paths: RunPaths, path: Path, content: bytes) -> None:
+def check_evidence(run_paths: RunPaths, path: Path, actual: str) -> None:
     """Raise Invalid when a file is not the one that the manifest lists, or is not listed."""
     listed = manifest_digests(run_paths)
     if listed is None:
@@ -83,7 +97,6 @@ def check_evidence(run_paths: RunPaths, path: Path, content: bytes) -> None:
     if digest is None:
         expected = "a file that evidence_manifest.json lists"
         raise Invalid(path, expected, "one that it does not", _SYNC)
-    actual = disk.content_digest(content)
     if actual != digest:
         expected = f"the file that evidence_manifest.json lists ({digest[:12]})"
         found = f"another ({actual[:12]})"

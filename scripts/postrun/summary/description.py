@@ -1,9 +1,15 @@
 """Who ran a run, and what for: from its context, else from its report or its command."""
 
+from contextlib import suppress
+from typing import Any
+
+from postrun.core import disk, locations, values
+from postrun.core.artifacts import Home
+from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
 from postrun.decide import gates
-from postrun.store import checked_files, command_file, documents
+from postrun.store import checked_files, command_file, documents, evidence, json_files
 
 
 def read_context(run_paths: RunPaths) -> Json | None:
@@ -32,3 +38,26 @@ def owner_and_notes(
         "notes": command_file.option_in(command, "--notes"),
     }
     return in_command, "command.sh"
+
+
+def read_data_quality(run_paths: RunPaths, context: Any) -> Any:
+    """Return the data-quality report that the context names; without a context, the newest.
+
+    None for one that cannot be read, which the audit names. Raises Invalid for one that was
+    changed.
+    """
+    named = values.member(context, "data_quality_report_json")
+    path = evidence.local_path(locations.RUNS, run_paths.run, named)
+    if context is None:
+        # The newest, as the launcher takes it: their folders are named by the time.
+        folder = run_paths.folder(Home.RUN)
+        found = folder.glob("data_quality/*/data_quality_report.json")
+        path = max(map(run_paths.relative, found), default=None)
+    if path is None:
+        return None
+    report = run_paths.root / path
+    content = None
+    if disk.is_present(report):
+        with suppress(Missing):
+            content = checked_files.read_evidence(run_paths, report)
+    return json_files.try_parse(content, report, "data_quality_report").value

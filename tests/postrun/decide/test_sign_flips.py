@@ -75,12 +75,12 @@ def test_unequal_windows_are_compared_by_t() -> None:
 
 def test_the_critical_value_is_one_that_is_attained() -> None:
     trials = [trial("a", X), trial("b", Y), trial("c", Z)]
-    found = sign_flips.critical_value("f", trials, 0.05)
+    found = sign_flips.best_of_luck("f", trials).critical_value(0.05)
     assert found == pytest.approx(2.3103282464, abs=1e-10)
     deviation = np.std(X, ddof=1)
     bound = np.mean(X) - found * deviation / math.sqrt(len(X))
     assert bound == pytest.approx(0.005635970863, abs=1e-12)
-    assert sign_flips.critical_value("f", trials, 1e-5) == math.inf
+    assert sign_flips.best_of_luck("f", trials).critical_value(1e-5) == math.inf
 
 
 def exact_share(own: Sequence[int], all_trials: Sequence[Sequence[int]]) -> Fraction:

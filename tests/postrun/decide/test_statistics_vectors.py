@@ -56,12 +56,12 @@ def test_three_trials() -> None:
     assert twice[0].p_family_now == expected["trials_0_0_1"]
     more = sign_flips.judge("f", trials, outside=4)
     assert more[0].p_family_now == exactly(expected["with_4_trials_without_series"])
-    critical = sign_flips.critical_value("f", trials, 0.05)
+    critical = sign_flips.best_of_luck("f", trials).critical_value(0.05)
     assert critical == pytest.approx(expected["critical_t_5pct_among_3"], abs=1e-10)
     bound = intervals.adjusted_interval(expected["trials"][0], critical).low
     assert bound == exactly(expected["lower_bound_5pct_among_3"])
     # Of |t| two tails are cut off: no smaller.
-    assert sign_flips.critical_value("f", trials, 0.05, two_sided=True) > critical
+    assert sign_flips.best_of_luck("f", trials).critical_value(0.05, two_sided=True) > critical
 
 
 @pytest.mark.parametrize("name", ["bh_by", "families_by"])
