@@ -48,17 +48,17 @@ from postrun.summary import description, page
 
 ARTIFACT, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
 # Pages of the run, then of the workspace.
-_PAGES = (
-    ("production_gates_final_summary", ".md"),
-    ("governance_audit_check", ".md"),
-    ("governance_remediation_plan", ".md"),
-    ("factor_experiment_leaderboard", ".md"),
-    ("factor_candidate_queue", ".md"),
-    ("next_run_plan", ".md"),
-    ("failure_pattern_summary", ".md"),
-    ("stage_audit_log", ".md"),
-    ("handoff_readiness", ".md"),
-)
+_PAGES = {
+    "production_gates_final_summary": "final summary",
+    "governance_audit_check": "governance audit",
+    "governance_remediation_plan": "remediation plan",
+    "factor_experiment_leaderboard": "leaderboard",
+    "factor_candidate_queue": "candidate queue",
+    "next_run_plan": "next-run plan",
+    "failure_pattern_summary": "failure patterns",
+    "stage_audit_log": "stage ledger",
+    "handoff_readiness": "handoff readiness",
+}
 _CLOSE = "close the run first: make finalize TAG=..."
 
 
@@ -103,7 +103,6 @@ def gather(
         own_row = registry_rows.make_row(run_paths, policy)
         trial_luck = luck.find(run_paths.root, own_row, registered, policy)
     # What an abandoned run left may be a part, so it counts as not measured: as in the registry.
-    cost_rows = stages.cost_rows(report)
     measured = report
     if manifest.get("abandoned") is not None:
         measured = None
@@ -122,6 +121,18 @@ def gather(
         "pages": _pages(run_paths),
         "decision": standing.decision(row, audit, plan, trial_luck),
         "luck": trial_luck,
+        **_stages(run_paths, report),
+        "governance": standing.governance(audit, plan),
+        "comparison": _comparison(measured, audit, plan, own_row["series"], before),
+        "follow_ups": standing.follow_ups(plan, hypotheses),
+        "evidence": _evidence(run_paths, manifest),
+    }
+
+
+def _stages(run_paths: RunPaths, report: Json | None) -> Json:
+    """Return what the gate report says, stage by stage."""
+    cost_rows = stages.cost_rows(report)
+    return {
         "gates": stages.gate_rows(report),
         "cost_stress": cost_rows,
         "break_even": stages.break_even(cost_rows),
@@ -129,10 +140,6 @@ def gather(
         "windows": _windows(run_paths, report),
         "risk": stages.stage(report, "risk_diagnostics"),
         "statistics": stages.stage(report, "statistical_gates"),
-        "governance": standing.governance(audit, plan),
-        "comparison": _comparison(measured, audit, plan, own_row["series"], before),
-        "follow_ups": standing.follow_ups(plan, hypotheses),
-        "evidence": _evidence(run_paths, manifest),
     }
 
 
@@ -170,10 +177,9 @@ def _end_of_log(run_paths: RunPaths) -> Json | None:
 def _pages(run_paths: RunPaths) -> list[Json]:
     """Return the other pages that say something of the run."""
     pages = []
-    for artifact, suffix in _PAGES:
-        path = run_paths.path(artifact, suffix)
-        page_path = run_paths.relative(path)
-        pages.append({"page": artifact, "path": page_path})
+    for artifact, title in _PAGES.items():
+        path = run_paths.path(artifact, ".md")
+        pages.append({"title": title, "path": run_paths.relative(path)})
     return pages
 
 
@@ -214,8 +220,12 @@ def _comparison(
         reason = "the factor is not known"
         if audit["factor"]:
             reason = "no earlier run of this factor is in the registry"
-        nothing = {"previous_run": None, "paired": None, "metrics": []}
-        return {**nothing, "none_because": reason}
+        return {
+            "previous_run": None,
+            "none_because": reason,
+            "paired": None,
+            "metrics": [],
+        }
     severities = [item["severity"] for item in plan["items"]]
     now = {
         **scoring.measure(report),

@@ -2,6 +2,7 @@
 files.
 """
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -59,6 +60,7 @@ def test_good_data_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(report["checks"]) == CHECKS
     assert report["failures"] == []
     assert report["metrics"]["row_count"] == 3
+    assert report["metrics"]["input_sha256"] == hashlib.sha256(GOOD.encode()).hexdigest()
     assert report["metrics"]["freshness_days"] == 2
     assert report["generated_at"] == "2022-02-20T00:00:00Z"
     assert json_files.findings(report, "data_quality_report", False) == []

@@ -75,7 +75,7 @@ def two_runs(local: Path) -> Documents:
 class Page(HTMLParser):
     """The elements, attributes and text of a page, and whether every element is closed."""
 
-    VOID = frozenset({"meta", "br", "line", "rect"})
+    VOID = frozenset({"meta", "br"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -105,6 +105,14 @@ class Page(HTMLParser):
 
 def page(local: Path, made: Documents) -> Page:
     return Page(file(local, made, ".html").read_text())
+
+
+def dots(local: Path, made: Documents) -> list[tuple[str, str]]:
+    """Return what each dot of the chart of windows says: the window, and its test IC."""
+    chart = file(local, made, ".html").read_text().partition('id="windows-title"')[2]
+    return re.findall(
+        r'<circle class="dot"[^>]*><title>(.*?): (.*?)</title>', chart.split("</svg>")[0]
+    )
 
 
 def test_a_clean_run_is_for_approval(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,7 +219,7 @@ def test_windows_come_from_the_listed_table(local: Path) -> None:
     assert [row["test_start"] for row in rows] == [f"{year}-01-01" for year in range(2013, 2026)]
     assert [row["test_ic"] for row in rows] == [row["test_ic"] for row in made.windows]
     assert {(row["test_n_dates"], row["test_n_signals"]) for row in rows} == {(12, 12000)}
-    assert page(local, made).tags.count("rect") == 13
+    assert dots(local, made) == [(row["test_start"], f"{row['test_ic']:.4f}") for row in rows]
 
 
 def test_a_window_without_a_value_is_said(local: Path) -> None:
@@ -223,7 +231,7 @@ def test_a_window_without_a_value_is_said(local: Path) -> None:
     made, document = reviewed(local, blank)
     rows = document["windows"]["rows"]
     assert (rows[3]["test_ic"], rows[4]["train_ic"], rows[5]["test_n_dates"]) == (None, None, None)
-    assert page(local, made).tags.count("rect") == 12
+    assert len(dots(local, made)) == 12
     assert "\u00d7" in page(local, made).words
     line = next(
         line
@@ -267,9 +275,51 @@ def test_a_run_without_a_report_is_reviewed_in_the_run_folder(local: Path) -> No
     assert document["factor"] == "momentum_12_1", "from the command"
     text = file(local, made, ".md").read_text()
     assert "No gate report of this run could be used: no gate was evaluated." in text
-    assert text.count("Not measured") == 6
+    assert text.count("Not measured") == 8
     assert document["luck"]["verdict"] == "not_measured"
     assert not re.search(r"\|\s*\|\s*\|", text.replace("| what | |\n|---|---|", ""))
+
+
+def test_a_run_that_died_shows_the_end_of_its_log(local: Path) -> None:
+    def killed(made: Documents) -> None:
+        spoiled.crash(made)
+        made.log = b"step 1\n<script>alert(1)</script> MemoryError: no room\nbye\n"
+
+    made, document = reviewed(local, killed)
+    log = document["log"]
+    assert log["path"] == f"audit/workstation_runs/{made.run_folder}/run.log"
+    assert log["lines"][-1] == "bye"
+    assert log["error"] == "<script>alert(1)</script> MemoryError: no room"
+    assert "End of the log" in page(local, made).headings
+    assert f"error: `{log['error']}`" in file(local, made, ".md").read_text()
+    assert reviewed(local, tag="well")[1]["log"] is None
+
+
+def test_every_other_page_can_be_opened_from_the_review(local: Path) -> None:
+    for change, tag in ((None, "whole"), (spoiled.crash, "crashed")):
+        made = close(local, change, tag=tag)
+        flags = ["--tag", made.tag, "--local-root", str(local), "--from", "run-review"]
+        assert conductor.main(flags) in (0, 1)
+        links = [value or "" for name, value in page(local, made).attributes if name == "href"]
+        assert len(links) == len(read(local, made)["pages"])
+        folder = file(local, made).parent
+        gone = {Path(link).name for link in links if not (folder / link).is_file()}
+        # There is no workstation to plan with.
+        assert gone <= {"next_run_plan.md"}
+
+
+def test_who_ran_what_is_said(local: Path) -> None:
+    made, document = reviewed(local)
+    ran = document["ran"]
+    assert (ran["host"], ran["commit"]) == (made.context["hostname"], made.context["git_commit"])
+    assert ran["data_file"] == made.data_quality["inputs"]["input_csv"]
+    assert ran["began"] is not None
+    assert ran["seconds"] > 0
+    whole = "".join(page(local, made).words)
+    text = file(local, made, ".md").read_text()
+    for fact in (ran["host"], ran["commit"], ran["began"], ran["ended"]):
+        assert fact in whole
+        assert fact in text
 
 
 def test_compared_with_the_last_earlier_run_of_the_factor(local: Path) -> None:
@@ -290,6 +340,8 @@ def test_compared_with_the_last_earlier_run_of_the_factor(local: Path) -> None:
     assert (mean["previous"], mean["current"]) == (pytest.approx(0.02), pytest.approx(0.03))
     # Every window is better by the same: nothing says how far these differences would spread.
     assert (mean["delta"], mean["change"]) == (pytest.approx(0.01), "not told apart")
+    assert [row["run"][-1] for row in document["earlier_runs"]["rows"]] == ["2", "1"]
+    assert (document["score"]["place"], document["score"]["runs"]) == (1, 4)
 
 
 def test_a_run_whose_factor_is_not_known_is_compared_with_none(local: Path) -> None:
@@ -307,6 +359,7 @@ def test_a_run_whose_factor_is_not_known_is_compared_with_none(local: Path) -> N
     assert read(local, made)["comparison"] == {
         "previous_run": None,
         "none_because": "the factor is not known",
+        "paired": None,
         "metrics": [],
     }
 
@@ -326,11 +379,13 @@ def test_hostile_words_do_no_harm(local: Path) -> None:
     found = page(local, made)
     assert found.open == []
     assert set(found.tags) <= set(page(local, plain).tags) | {"ol", "li", "br"}
-    assert not {name for name, _ in found.attributes} & {"onerror", "src", "href", "style"}
+    assert not {name for name, _ in found.attributes} & {"onerror", "src", "style"}
+    links = [value or "" for name, value in found.attributes if name == "href"]
+    assert [link for link in links if not re.fullmatch(r"(\.\./){2}[\w./-]+\.md", link)] == []
     assert "\u202e" not in "".join(found.words)
     assert "<script>alert(1)</script>" in "".join(found.words), "shown, not obeyed"
     text = file(local, made, ".md").read_text()
-    assert "<script" not in text.replace("`", "")[: text.index("strategy")]
+    assert "<script" not in text.replace("`", "")[: text.index("### As the gate")]
     assert not re.search(r"(?<!`)<(script|img)", re.sub(r"(`+)[^`].*?\1", "", text))
     rows = [line for line in text.splitlines() if line.startswith("| owner")]
     assert [len(re.findall(r"(?<!\\)\|", row)) for row in rows] == [3]
@@ -354,14 +409,9 @@ def test_all_three_say_the_same(local: Path) -> None:
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert found.headings == headings
     assert headings == [
-        *("Recommendation", "Could it be luck?"),
-        *("Gates", "Cost stress", "Walk-forward", "Risk", "Statistics"),
-        *(
-            "Governance and remediation",
-            "Compared with the last run of this factor",
-            "Follow-ups",
-            "Evidence",
-        ),
+        *("Recommendation", "Test IC per window", "Among all trials", "Share of positive windows"),
+        *("Cost", "Risk", "Compared with the last run of this factor", "Gates"),
+        *("Governance and remediation", "Follow-ups", "The run", "Evidence", "Other pages"),
     ]
     whole = "".join(found.words)
     facts = [gate["gate"] for gate in document["gates"]] + [

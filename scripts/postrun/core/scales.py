@@ -4,20 +4,24 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_TICKS = 6  # at most about so many on an axis
+_MOST_TICKS = 6  # on an axis, or one more
 # Beyond these numbers a difference or a power of ten is none any more.
 _LARGEST = 1e300
 _SMALLEST = 1e-300
+_EQUAL = 1e-9  # relative to the larger value
 _MOST_DECIMALS = 6
+_LONGEST = 12  # characters of a tick
 
 
 def round_step(span: float, most: int) -> float:
     """Return the smallest of 1, 2 and 5 times a power of ten that fits at most so often."""
     rough = max(span / most, _SMALLEST)
-    power = 10.0 ** math.floor(math.log10(rough))
+    exponent = math.floor(math.log10(rough))
+    power = 10.0**exponent
     for factor in (1, 2, 5):
-        if factor * power >= rough:
-            return factor * power
+        step = factor * power
+        if step >= rough:
+            return step
     return 10 * power
 
 
@@ -34,25 +38,38 @@ class Scale:
     def at(self, value: float) -> float:
         """Return the place of a value, to a tenth; what is outside lies at the edge."""
         inside = min(max(value, self.low), self.high)
-        share = (inside - self.low) / (self.high - self.low)
-        return round(self.start + share * (self.end - self.start), 1)
+        span = self.high - self.low
+        share = (inside - self.low) / span
+        length = self.end - self.start
+        place = self.start + share * length
+        return round(place, 1)
 
     def ticks(self) -> list[tuple[float, str]]:
         """Return the place and the text of each tick."""
-        first = math.ceil(self.low / self.step - 0.01)
-        last = math.floor(self.high / self.step + 0.01)
-        decimals = max(-math.floor(math.log10(self.step)), 0)
+        first = round(self.low / self.step)
+        last = round(self.high / self.step)
         ticks = []
         for number in range(first, last + 1):
             value = number * self.step
-            text = f"{value:.{decimals}f}"
-            if decimals > _MOST_DECIMALS or len(text) > 2 * _MOST_DECIMALS:
-                text = f"{value:.3g}"
-            ticks.append((self.at(value), text))
+            place = self.at(value)
+            ticks.append((place, self._text(value)))
         return ticks
 
+    def _text(self, value: float) -> str:
+        """Return a value with the decimals of a step."""
+        exponent = math.floor(math.log10(self.step))
+        decimals = max(-exponent, 0)
+        text = f"{value:.{decimals}f}"
+        if decimals > _MOST_DECIMALS or len(text) > _LONGEST:
+            return f"{value:.3g}"
+        return text
 
-def make_scale(values: Iterable[float | None], start: float, end: float) -> Scale:
+
+def make_scale(
+    values: Iterable[float | None],
+    start: float,
+    end: float,
+) -> Scale:
     """Return a scale that holds all these values, from one round number to another."""
     measured = []
     for value in values:
@@ -61,12 +78,20 @@ def make_scale(values: Iterable[float | None], start: float, end: float) -> Scal
             measured.append(inside)
     low = min(measured, default=0.0)
     high = max(measured, default=1.0)
+    size = max(abs(low), abs(high), _SMALLEST)
     # One value alone, or values that are equal but for rounding, have no span.
-    if high - low <= max(abs(low), abs(high), _SMALLEST) * 1e-9:
+    if high - low <= size * _EQUAL:
         pad = abs(low) / 2 or 1.0
         low -= pad
         high += pad
-    step = round_step(high - low, _TICKS)
-    below = math.floor(low / step + 1e-9)
-    above = math.ceil(high / step - 1e-9)
-    return Scale(below * step, above * step, start, end, step)
+    step = round_step(high - low, _MOST_TICKS)
+    # A value on a tick needs no tick beyond it.
+    below = math.floor(low / step + _EQUAL)
+    above = math.ceil(high / step - _EQUAL)
+    return Scale(
+        below * step,
+        above * step,
+        start,
+        end,
+        step,
+    )

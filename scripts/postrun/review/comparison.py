@@ -74,8 +74,10 @@ def pair(before: str | None, now: str | None) -> Json:
     difference = intervals.paired_difference(earlier, later)
     windows = []
     for window in sorted(earlier.keys() & later.keys()):
+        test_start, _, test_end = window.partition("|")
         row = {
-            "window": window,
+            "test_start": test_start,
+            "test_end": test_end,
             "previous": earlier[window],
             "current": later[window],
             "difference": later[window] - earlier[window],

@@ -9,7 +9,7 @@ _LINES = 20
 _LONGEST = 300  # characters of a line
 # What programs, shells and kernels print when something ends badly.
 _ERROR = re.compile(
-    r"\w*(Error|Exception)\b"
+    r"(?-i:\w*(Error|Exception)\b)"
     r"|\b(error|fatal|panic|killed|aborted|core dumped|segmentation fault|out of memory"
     r"|no space left|terminated|permission denied)\b",
     re.IGNORECASE,

@@ -17,6 +17,7 @@ def _cell_count(cell: Any) -> int | None:
     return values.count(values.cell_number(cell))
 
 
+Point = tuple[float, float]  # cost multiplier, test IC
 # Where the test IC becomes zero, beside the measured cost multipliers.
 BELOW, BETWEEN, ABOVE = "below", "between", "above"
 # Each value that the review shows, with the reader for its type.
@@ -102,28 +103,39 @@ def break_even(rows: Iterable[Json]) -> Json | None:
     """
     measured = {}
     for row in rows:
-        if row["cost_multiplier"] is not None and row["test_ic"] is not None:
-            measured[row["cost_multiplier"]] = row["test_ic"]
-    points = sorted(measured.items())
-    if len(points) < 2:
+        multiplier = row["cost_multiplier"]
+        test_ic = row["test_ic"]
+        if multiplier is not None and test_ic is not None:
+            measured[multiplier] = test_ic
+    if len(measured) < 2:
         return None
-    if points[0][1] <= 0:
-        return {"place": BELOW, "multiplier": None}
+    points = sorted(measured.items())
     pairs = list(pairwise(points))
-    for first, second in pairs:
-        if second[1] <= 0:
-            return {"place": BETWEEN, "multiplier": _zero(first, second)}
-    first, second = pairs[-1]
-    multiplier = None
-    if second[1] < first[1]:
-        multiplier = values.number(_zero(first, second))
-    return {"place": ABOVE, "multiplier": multiplier}
+    place = ABOVE
+    crossing = pairs[-1]
+    for pair in pairs:
+        _, (_, test_ic) = pair
+        if test_ic <= 0:
+            place = BETWEEN
+            crossing = pair
+            break
+    _, first_ic = points[0]
+    if first_ic <= 0:
+        return {"place": BELOW, "multiplier": None}
+    return {"place": place, "multiplier": _zero(*crossing)}
 
 
-def _zero(first: tuple[float, float], second: tuple[float, float]) -> float:
-    """Return where the line through two points of different heights is zero."""
-    share = first[1] / (first[1] - second[1])
-    return first[0] + share * (second[0] - first[0])
+def _zero(first: Point, second: Point) -> float | None:
+    """Return where the falling line through two points is zero; None when it does not fall."""
+    start, before = first
+    end, after = second
+    fall = before - after
+    if fall <= 0:
+        return None
+    share = before / fall
+    width = end - start
+    # A line that hardly falls may reach zero beyond all numbers.
+    return values.number(start + share * width)
 
 
 def stage(report: Any, name: str) -> Json | None:

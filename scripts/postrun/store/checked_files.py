@@ -45,8 +45,11 @@ def read_evidence(
     """
     content = _read(path, hint)
     digest = disk.content_digest(content)
-    check_evidence(run_paths, path, digest)
-    step_notes.note(run_paths.relative(path), digest)
+    _take_evidence(
+        run_paths,
+        path,
+        digest,
+    )
     return content
 
 
@@ -62,7 +65,11 @@ def read_if_there(run_paths: RunPaths, artifact: str) -> bytes:
         return b""
 
 
-def read_end(run_paths: RunPaths, path: Path, size: int) -> bytes:
+def read_end(
+    run_paths: RunPaths,
+    path: Path,
+    size: int,
+) -> bytes:
     """Return the last bytes of a file of the evidence, however large it is.
 
     Raises Missing, Invalid.
@@ -70,9 +77,23 @@ def read_end(run_paths: RunPaths, path: Path, size: int) -> bytes:
     if not disk.is_present(path):
         raise Missing(path, "a file", "nothing there")
     digest, content = disk.digest_with_end(path, size)
-    check_evidence(run_paths, path, digest)
-    step_notes.note(run_paths.relative(path), digest)
+    _take_evidence(
+        run_paths,
+        path,
+        digest,
+    )
     return content
+
+
+def _take_evidence(
+    run_paths: RunPaths,
+    path: Path,
+    digest: str,
+) -> None:
+    """Check a file of the evidence by its digest, and note it as an input."""
+    check_evidence(run_paths, path, digest)
+    name = run_paths.relative(path)
+    step_notes.note(name, digest)
 
 
 def _read(path: Path, hint: str) -> bytes:

@@ -3,8 +3,9 @@
 Filters of both kinds of page: `known("text")` names what null means here, `number(digits)`,
 `percent(digits)`, `chance(patterns)` (a probability), `metric(name)` (the one format of its kind),
 `verdict` (pass, fail, not evaluated), `listed` (several, with commas), `code` (a code span, safe in
-table cells too). Null without a filter is "not measured". Markdown templates have no `safe`, and do
-not join text with `~`, which escapes for HTML only.
+table cells too), `href` (a path, as a link needs it), `duration` (of seconds). Null without filter
+is "not measured". `scale(values, start, end)` places the values of a chart. Markdown templates have
+no `safe`, and do not join text with `~`, which escapes for HTML only.
 """
 
 import math
@@ -18,8 +19,9 @@ from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from postrun.core import terminal, values
+from postrun.core import scales, terminal, values
 from postrun.core.artifacts import ARTIFACTS
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.values import Json
@@ -249,6 +251,24 @@ def listed(items: Iterable[Any], none: str = "none") -> str:
     return ", ".join(map(_plain, items)) or none
 
 
+def duration(seconds: float | None, none: str = UNMEASURED) -> str:
+    """Return a time span in its two largest units: 2 h 5 min."""
+    if seconds is None:
+        return none
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s"
+
+
+def _href(path: str) -> "Markup":
+    """Return a path as a link needs it; no character of it ends the link."""
+    from markupsafe import Markup
+
+    return Markup(quote(path, errors="surrogateescape"))
+
+
 def _final_markdown(value: Any) -> Any:
     """Return what an expression gives, escaped unless it is escaped already or a number."""
     from markupsafe import Markup
@@ -316,9 +336,11 @@ def _environment(kind: str) -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals["scale"] = scales.make_scale
     filters = environment.filters
-    for function in (known, number, percent, metric, verdict, listed, terminal.chance):
+    for function in (known, number, percent, metric, verdict, listed, duration, terminal.chance):
         filters[function.__name__] = function
+    filters["href"] = _href
     filters["code"] = _code_html if is_html else _code_markdown
     if not is_html:
         for name in _UNSAFE_FILTERS:

@@ -56,3 +56,22 @@ def test_changes_are_counted() -> None:
     expected = {"better": 1, "worse": 0, "same": 0, "not comparable": others}
     expected["not told apart"] = 0
     assert comparison.tally(rows) == expected
+
+
+def test_windows_of_both_runs_are_paired() -> None:
+    before = "2013-01-01/2013-12-31=0.01;2014-01-01/2014-12-31=0.02;2015-01-01/2015-12-31=0.03"
+    now = "2014-01-01/2014-12-31=0.03;2015-01-01/2015-12-31=0.05;2016-01-01/2016-12-31=0.9"
+    paired = comparison.pair(before, now)
+    assert [row["test_start"] for row in paired["windows"]] == ["2014-01-01", "2015-01-01"]
+    assert [round(row["difference"], 9) for row in paired["windows"]] == [0.01, 0.02]
+    assert paired["mean"] == pytest.approx(0.015)
+    # Student, one degree of freedom: 12.706 times 0.005.
+    assert paired["interval"]["low"] == pytest.approx(0.015 - 0.06353, abs=1e-5)
+    assert paired["is_told_apart"] is False
+    nothing: dict[str, Any] = {
+        "windows": [],
+        "mean": None,
+        "interval": None,
+        "is_told_apart": False,
+    }
+    assert comparison.pair(None, now) == nothing

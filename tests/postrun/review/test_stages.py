@@ -45,3 +45,29 @@ def test_windows_come_oldest_test_first() -> None:
     first, second = stages.windows(rows)
     assert (first["test_start"], first["test_n_dates"], first["test_ic"]) == ("2013", 12, None)
     assert (second["test_start"], second["test_ic"]) == ("2014", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ([(1.0, 0.03), (1.5, 0.01), (2.0, -0.01)], ("between", 1.75)),
+        ([(2.0, -0.01), (1.0, 0.03), (1.5, 0.01)], ("between", 1.75)),
+        ([(1.0, 0.03), (2.0, 0.0)], ("between", 2.0)),
+        ([(1.0, 0.03), (1.5, 0.02), (2.0, 0.01)], ("above", 2.5)),
+        ([(1.0, 0.01), (2.0, 0.02)], ("above", None)),
+        ([(1.0, 0.01), (2.0, 0.01)], ("above", None)),
+        ([(1.0, -0.01), (2.0, 0.02)], ("below", None)),
+        ([(1.0, 0.01), (None, 0.5), (2.0, None)], None),
+        ([], None),
+    ],
+)
+def test_where_costs_use_up_the_ic(
+    points: list[tuple[float | None, float | None]], expected: tuple[str, float | None] | None
+) -> None:
+    rows = [{"cost_multiplier": multiplier, "test_ic": ic} for multiplier, ic in points]
+    found = stages.break_even(rows)
+    if expected is None:
+        assert found is None
+        return
+    place, multiplier = expected
+    assert found == {"place": place, "multiplier": pytest.approx(multiplier)}

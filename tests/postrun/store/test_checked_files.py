@@ -72,3 +72,21 @@ def test_what_a_run_may_lack_is_empty(closed: tuple[Workspace, RunPaths]) -> Non
     assert checked_files.read_if_there(run_paths, "command") == command.read_bytes()
     command.unlink()
     assert checked_files.read_if_there(run_paths, "command") == b""
+
+
+def test_the_end_of_a_large_file_is_checked_as_a_whole(
+    closed: tuple[Workspace, RunPaths],
+) -> None:
+    _, run_paths = closed
+    log = run_paths.path("run_log")
+    content = log.read_bytes()
+    with step_notes.performing("run-review"):
+        assert checked_files.read_end(run_paths, log, 3) == content[-3:]
+        assert list(step_notes.current().inputs) == [run_paths.relative(log)]
+    assert checked_files.read_end(run_paths, log, 10**6) == content
+    log.write_bytes(b"x" + content[1:])
+    with pytest.raises(Invalid, match=r"run\.log: expected the file that"):
+        checked_files.read_end(run_paths, log, 3)
+    log.unlink()
+    with pytest.raises(Missing, match="nothing there"):
+        checked_files.read_end(run_paths, log, 3)

@@ -326,3 +326,18 @@ def test_a_broken_cache_of_templates_is_no_fault(
     (tmp_path / "page.md.j2").write_text("new {{ x }}")
     assert page_files.page("page.md", x="one") == "new one"
     page_files._environment.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, "not measured"), (0, "0 min 0 s"), (125, "2 min 5 s"), (7505, "2 h 5 min")],
+)
+def test_spans_of_time(seconds: int | None, shown: str) -> None:
+    assert page_files.duration(seconds) == shown
+
+
+@pytest.mark.parametrize("kind", ["md", "html"])
+def test_no_path_leaves_its_link(fill: Fill, kind: str) -> None:
+    path = 'a/"onclick=x ><b>)](javascript:y)\udcff/c.md'
+    text = fill("{{ value | href }}", kind, value=path)
+    assert set(text) & set("\"<>() :'[]") == set()
