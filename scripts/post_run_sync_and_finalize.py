@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import step_notes, terminal
+from postrun.core import disk, step_notes, terminal
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import HostRejected, Invalid, Locked, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
 from postrun.store import records, run_lookup, strays
+from postrun.summary import closing_line
+from postrun.summary.closing_line import ClosingLine
 from steps import STEPS, Step
 
 
@@ -208,10 +210,11 @@ def choose_steps(first: str | None, last: str | None) -> Sequence[Step]:
 
 
 def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_json: bool) -> int:
-    """Run the steps, print the results, return the worst exit code.
+    """Run the steps, print what came of them, return the worst exit code.
 
-    Raises after the printing, for a caller that waits: Locked, HostRejected, and what refused the
-    run itself, Missing or Invalid of its detection.
+    The last line is the verdict, or why there is none. Raises after the printing, for a caller
+    that waits: Locked, HostRejected, and what refused the run itself, Missing or Invalid of its
+    detection.
     """
     reports = conduct(request, chosen_steps, wait)
     code = 0
@@ -224,18 +227,42 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
         written += map(str, report.written)
         if report.caution:
             cautions.append(report.caution)
+    line = None
+    if code in (0, 1):
+        line = _last_line(request)
     if as_json:
         document = {
             "exit_code": code,
             "wrote": written,
             "steps": [report.row() for report in reports],
+            "verdict": line and str(line),
         }
         print(json.dumps(document))
-    else:
+    elif terminal.is_verbose():
         for path in written:
-            print(path)
+            print(closing_line.shown_path(Path(path)))
     for caution in cautions:
         terminal.error(caution)
+    _raise_refusal(reports)
+    _show_end(reports, line, as_json)
+    return code
+
+
+def _last_line(request: RunRequest) -> ClosingLine | None:
+    """Return the verdict on the run; None before a decision, and where no run is meant."""
+    if disk.DRY_RUN.get():
+        return None
+    try:
+        run_paths = run_lookup.locate(request)
+        return closing_line.describe(request, run_paths)
+    except PostRunError as error:
+        # Steps about the workspace have no run; of one that was edited, each step said so.
+        terminal.detail(str(error))
+        return None
+
+
+def _raise_refusal(reports: Sequence[StepReport]) -> None:
+    """Raise what a caller that waits must know: it says so itself."""
     for report in reports:
         error = report.error
         is_detection = report.step is STEPS[0]
@@ -243,7 +270,22 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
             raise error
         if isinstance(error, Locked | HostRejected):
             raise error
-    return code
+
+
+def _show_end(
+    reports: Sequence[StepReport],
+    line: ClosingLine | None,
+    as_json: bool,
+) -> None:
+    """Write the verdict; where a step was refused, the reason once more."""
+    refusals = [report for report in reports if report.error]
+    if refusals:
+        worst = max(refusals, key=lambda report: report.exit_code or 0)
+        terminal.error(f"not closed: {worst.step.name}: {worst.summary}")
+    elif line is not None and as_json:
+        terminal.say(str(line))
+    elif line is not None:
+        terminal.result(line.verdict, line.rest, line.colour)
 
 
 def add_step_range(parser: argparse.ArgumentParser) -> None:

@@ -245,7 +245,8 @@ def abandon_command(request: RunRequest, tag: str) -> str:
     reason = '"<reason>"'
     if run is None and not request.no_sync:
         tag_value = make_lines.value("TAG", tag)
-        return make_lines.make_line("finalize", request, tag_value, f"ABANDONED={reason}")
+        line = make_lines.make_line("finalize", request, tag_value)
+        return f"{line} ABANDONED={reason}"
     # Make has no value for one of several folders, nor for a run that is here already.
     flags = ["--tag", tag]
     if run:

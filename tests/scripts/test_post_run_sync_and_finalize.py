@@ -12,7 +12,7 @@ import pytest
 
 import post_run_sync_and_finalize as conductor
 from postrun import cli
-from postrun.core import disk, locks
+from postrun.core import disk, locks, terminal
 from postrun.core.errors import Invalid, Locked, Missing, PostRunError, Unreachable, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -93,11 +93,23 @@ def test_steps_run_in_order_and_a_no_stops_nothing(
     assert table.close() == 1
     assert table.ran == ["first", "second"]
     told = capsys.readouterr()
-    assert told.out.splitlines() == [str(table.root / "first"), str(table.root / "second")]
+    assert told.out == "", "paths are for --verbose and --json"
     assert [line.split()[:3] for line in told.err.splitlines()] == [
         ["1", "first", "no"],
         ["2", "second", "ok"],
     ]
+
+
+def test_all_written_paths_are_for_who_asks(
+    table: Table, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.add("first", writes="a")
+    monkeypatch.chdir(table.root.parent)
+    terminal.set_level(terminal.Level.VERBOSE)
+    assert table.close() == 0
+    assert capsys.readouterr().out == "workspace/first\n"
+    assert table.close(as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["wrote"] == [str(table.root / "first")]
 
 
 def test_a_refusal_skips_only_what_hangs_on_it(
@@ -152,7 +164,10 @@ def test_a_no_about_the_workspace_is_printed_and_does_not_count(
     table.add("first")
     table.add("last", ends=ends, decides_run=False)
     assert table.close() == code
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "last" in line]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "last" in line]
+    line, *again = lines
+    reason = "not closed: last: x: expected y, found z"
+    assert again == [reason] * (mark == "refused"), "the reason is the last line, too"
     assert line.split()[2] == mark
 
 
@@ -252,6 +267,9 @@ def test_the_list_needs_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert conductor.main(["--list"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [row[:3] for row in rows] == [[step.number, step.name, step.script] for step in STEPS]
+    assert conductor.main(["--list", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["step"] for row in told["steps"]] == [step.name for step in STEPS]
 
 
 @pytest.fixture

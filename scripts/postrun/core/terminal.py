@@ -1,6 +1,7 @@
 """Messages for the person at the terminal, on stderr, and how many of them are written."""
 
 import math
+import os
 import re
 import sys
 import unicodedata
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import IntEnum
+from typing import TextIO
 
 from postrun.core import clock
 
@@ -17,6 +19,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u
 # Of characters that take no column of their own, and two; Unicode Standard Annex #11.
 _NO_COLUMN = frozenset({"Mn", "Me", "Cf"})
 _TWO_COLUMNS = frozenset({"F", "W"})
+# Colours of ECMA-48.
+RED, GREEN, YELLOW = "31", "32", "33"
 _ELLIPSIS = "\u2026"
 
 # Characters of one message: what it quotes may be a whole file.
@@ -46,6 +50,11 @@ def is_quiet() -> bool:
     return _level == Level.QUIET
 
 
+def is_verbose() -> bool:
+    """Return whether details are written."""
+    return _level == Level.VERBOSE
+
+
 def error(message: str) -> None:
     """Write an error, or what did not pass: with --quiet, too."""
     with best_effort():
@@ -65,6 +74,21 @@ def detail(message: str) -> None:
     """Write what helps to find a cause, with --verbose only."""
     if _level == Level.VERBOSE:
         error(message)
+
+
+def is_plain(stream: TextIO) -> bool:
+    """Return whether a stream gets neither colours nor what is drawn in place."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return True
+    return not stream.isatty()
+
+
+def result(coloured: str, rest: str, colour: str) -> None:
+    """Write a result to stdout, its beginning in a colour where there is a terminal."""
+    head = plain(coloured)
+    if not is_plain(sys.stdout):
+        head = f"\x1b[{colour}m{head}\x1b[0m"
+    print(f"{head}{plain(rest)}", flush=True)
 
 
 def columns(text: str) -> int:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from typing import TextIO
 
-from postrun.core.terminal import best_effort, cut
+from postrun.core.terminal import best_effort, cut, is_plain
 
 # Terminal control sequences (ECMA-48, and DEC mode 7 for wrapping). Lines are cut; a terminal that
 # became narrower, or counts a character as wider, must not wrap them all the same.
@@ -32,8 +32,7 @@ class Screen:
         self._out = sys.stderr if out is None else out
         self._drawn_lines = 0
         self._lock = threading.RLock()  # notifications report from threads of their own
-        is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        self.live = self._out.isatty() and not is_plain
+        self.live = not is_plain(self._out)
 
     def show(self, line: str) -> None:
         """Write a line that stays."""
