@@ -7,10 +7,11 @@ from postrun.core.values import Json
 READ = 64 * 1024  # bytes from the end of the log
 _LINES = 20
 _LONGEST = 300  # characters of a line
-# What programs, shells and kernels print when something ends badly.
+# What Python prints last of an exception; and what other programs, shells and kernels say. The
+# exception says more than the "Killed" that follows it.
+_EXCEPTION = re.compile(r"\w*(Error|Exception)\b")
 _ERROR = re.compile(
-    r"(?-i:\w*(Error|Exception)\b)"
-    r"|\b(error|fatal|panic|killed|aborted|core dumped|segmentation fault|out of memory"
+    r"\b(error|fatal|panic|killed|aborted|core dumped|segmentation fault|out of memory"
     r"|no space left|terminated|permission denied)\b",
     re.IGNORECASE,
 )
@@ -23,11 +24,21 @@ def describe(path: str, content: bytes) -> Json:
     for line in text.splitlines():
         if line.strip():
             lines.append(_shorten(line.rstrip()))
-    error = None
-    for line in lines:
-        if _ERROR.search(line):
-            error = line
-    return {"path": path, "lines": lines[-_LINES:], "error": error}
+    error = _last(_EXCEPTION, lines)
+    if error is None:
+        error = _last(_ERROR, lines)
+    return {
+        "path": path,
+        "lines": lines[-_LINES:],
+        "error": error,
+    }
+
+
+def _last(pattern: re.Pattern[str], lines: list[str]) -> str | None:
+    for line in reversed(lines):
+        if pattern.search(line):
+            return line
+    return None
 
 
 def _shorten(line: str) -> str:

@@ -11,6 +11,7 @@ from postrun.review import log_end
         (b"a\nTraceback (most recent call last):\nKeyError: 'x'\n\n", "KeyError: 'x'"),
         (b"error: first\nok\nFATAL: second\nbye\n", "FATAL: second"),
         (b"Killed\r\n", "Killed"),
+        (b"MemoryError\nKilled\n", "MemoryError"),
         (b"no errors to see, terror\n", None),
         (b"", None),
         (b"\xff\xfe error\n", "\ufffd\ufffd error"),
