@@ -88,7 +88,8 @@ def result(coloured: str, rest: str, colour: str) -> None:
     head = plain(coloured)
     if not is_plain(sys.stdout):
         head = f"\x1b[{colour}m{head}\x1b[0m"
-    print(f"{head}{plain(rest)}", flush=True)
+    # Not flushed here: a reader that has left, or a full disk, is for the end of the script.
+    print(f"{head}{plain(rest)}")
 
 
 def columns(text: str) -> int:

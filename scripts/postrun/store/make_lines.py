@@ -7,6 +7,8 @@ completed with the tag and with where the run is, as far as that is not what the
 import os
 import re
 import shlex
+from pathlib import Path
+from typing import Any
 
 from postrun.core import locations
 from postrun.core.request import RunRequest
@@ -48,6 +50,29 @@ def make_line(
     places = _places(request, is_remote)
     words = ["make", target, *values, *places]
     return " ".join(words)
+
+
+def page_line(
+    target: str,
+    root: Path,
+    *values: str,
+) -> str:
+    """Return a line for a page, which is the same on every machine: no place is written out."""
+    words = ["make", target, *values]
+    # Not whether it is this program's own folder: a copy of a workspace gives the same page.
+    is_project = (root / "scripts" / "steps.py").is_file()
+    if not is_project:
+        words.append("LOCAL_ROOT=<this workspace>")
+    return " ".join(words)
+
+
+def source_host(manifest: dict[str, Any] | None) -> list[str]:
+    """Return the value HOST, where a run's evidence came from; empty when nothing says that."""
+    files = (manifest or {}).get("files")
+    if not files:
+        return []
+    host = files[0]["source"]
+    return [value("HOST", host)]
 
 
 def value(name: str, text: str) -> str:

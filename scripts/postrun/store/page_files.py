@@ -2,10 +2,11 @@
 
 Filters of both kinds of page: `known("text")` names what null means here, `number(digits)`,
 `percent(digits)`, `chance(patterns)` (a probability), `metric(name)` (the one format of its kind),
-`verdict` (pass, fail, not evaluated), `listed` (several, with commas), `code` (a code span, safe in
-table cells too), `href` (a path, as a link needs it), `duration` (of seconds). Null without filter
-is "not measured". `scale(values, start, end)` places the values of a chart. Markdown templates have
-no `safe`, and do not join text with `~`, which escapes for HTML only.
+`verdict` (pass, fail, not evaluated), `comparison` (≥ for >=), `listed` (several, with commas),
+`counted("file")` (a number with what it counts), `code` (a code span, safe in table cells too),
+`href` (a path, as a link needs it), `duration` (of seconds). Null without filter is "not measured".
+`scale(values, start, end)` places the values of a chart. Markdown templates have no `safe`, and do
+not join text with `~`, which escapes for HTML only.
 """
 
 import math
@@ -246,6 +247,11 @@ def verdict(value: Any, none: str = UNEVALUATED) -> str:
     return "pass" if value else "fail"
 
 
+def comparison(sign: str) -> str:
+    """Return how a gate compares, in the signs of a reader."""
+    return sign.replace("<=", "≤").replace(">=", "≥")
+
+
 def listed(items: Iterable[Any], none: str = "none") -> str:
     """Return several values as one text; `join` would let them through unescaped."""
     return ", ".join(map(_plain, items)) or none
@@ -338,7 +344,18 @@ def _environment(kind: str) -> "Environment":
     )
     environment.globals["scale"] = scales.make_scale
     filters = environment.filters
-    for function in (known, number, percent, metric, verdict, listed, duration, terminal.chance):
+    for function in (
+        known,
+        number,
+        percent,
+        metric,
+        verdict,
+        comparison,
+        listed,
+        duration,
+        terminal.chance,
+        terminal.counted,
+    ):
         filters[function.__name__] = function
     filters["href"] = _href
     filters["code"] = _code_html if is_html else _code_markdown

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postrun.core.locations import RunPaths
-from postrun.store import documents, ledger
+from postrun.store import documents, ledger, next_action
 
 _AUDIT = {True: "passed", False: "failed", None: "not made"}
 
@@ -37,9 +37,13 @@ def of_run(root: Path, run: str) -> Verdict:
     run_paths = RunPaths(root, run, None)
     row = ledger.decision(root, run) or {}
     audit = documents.read_optional(run_paths, "governance_audit_check") or {}
+    audit_passed = audit.get("passed")
+    action = None
+    if row:
+        action = next_action.after(row, audit_passed)
     return Verdict(
         row.get("result"),
-        row.get("next_action"),
-        audit.get("passed"),
+        action,
+        audit_passed,
         row.get("number"),
     )

@@ -8,8 +8,15 @@ from typing import Any
 from postrun.core import disk, terminal
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
-from postrun.decide import approval, next_action, scoring, verdicts
-from postrun.store import configuration, documents, ledger, make_lines, tables
+from postrun.decide import approval, scoring, verdicts
+from postrun.store import (
+    configuration,
+    documents,
+    ledger,
+    make_lines,
+    next_action,
+    tables,
+)
 from postrun.store.check_catalogue import SEVERITIES
 
 REVIEW, PLAN = "production_gates_run_review", "governance_remediation_plan"

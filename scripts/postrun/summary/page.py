@@ -1,12 +1,18 @@
 """Gather what the final summary says, and write it."""
 
-import shlex
-
 from postrun.core import disk, step_notes
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
 from postrun.decide import gates
-from postrun.store import checked_files, command_file, documents, ledger, page_files
+from postrun.store import (
+    checked_files,
+    command_file,
+    documents,
+    ledger,
+    make_lines,
+    next_action,
+    page_files,
+)
 from postrun.store.json_files import Reading
 from postrun.summary import description
 
@@ -27,7 +33,36 @@ def write(run_paths: RunPaths, decision: Json, audit_passed: bool | None) -> Non
             _note_audit(run_paths)
         content = _content(run_paths, decision)
         content["audit_passed"] = audit_passed
+        content["next_action"] = next_action.after(decision, audit_passed)
+        content["commands"] = _commands(
+            run_paths,
+            decision,
+            content,
+        )
         page_files.write(run_paths, SUMMARY, ".md", content)
+
+
+def _commands(
+    run_paths: RunPaths,
+    decision: Json,
+    content: Json,
+) -> list[str]:
+    """Return the lines to type next, most urgent first."""
+    targets: tuple[str, ...] = ()
+    if content["audit_passed"] is None:
+        targets = ("governance-audit", "remediation-plan")
+    elif content["next_action"] == next_action.REPAIR:
+        targets = ("finalize",)
+    elif content["next_action"] == next_action.NEXT_RUN:
+        targets = ("next-run-plan",)
+    tag = make_lines.value("TAG", decision["decision_tag"])
+    host = make_lines.source_host(content["manifest"])
+    values = [tag, *host]
+    lines = []
+    for target in targets:
+        line = make_lines.page_line(target, run_paths.root, *values)
+        lines.append(line)
+    return lines
 
 
 def note_decision(run_paths: RunPaths, decision: Json) -> None:
@@ -66,7 +101,6 @@ def _content(run_paths: RunPaths, row: Json) -> Json:
     return {
         "row": row,
         "described_by": source,
-        "tag_in_shell": shlex.quote(row["decision_tag"]),
         "report": report is not None,
         "factor": options.get("factor") or factor,
         "strategy": options.get("strategy") or strategy,

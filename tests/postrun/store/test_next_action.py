@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from postrun.decide import next_action
+from postrun.store import next_action
 
 PASS = {"result": "pass", "reasons": [], "next_action": "governance audit, then committee review"}
 FAIL = {**PASS, "result": "fail", "reasons": ["overall_pass is false"]}
