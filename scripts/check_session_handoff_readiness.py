@@ -87,6 +87,9 @@ def hand_over(request: RunRequest, _: RunPaths) -> StepResult:
     paths = RunPaths.of_workspace(root)
     document, written = page_files.write_formats(paths, READINESS, document)
     summary = f"ready; all {len(points)} questions answered with yes"
+    blockers = (document["next_command"] or {}).get("blocked_by")
+    if blockers:
+        summary += f", but the next command is blocked: {blockers[0]}"
     if failed:
         summary = f"not ready: {', '.join(failed)}"
     return StepResult(summary, written, passed=not failed)
@@ -360,14 +363,27 @@ def _next_work(workspace: Workspace) -> Row:
     last = newest[: workspace.rules["last_runs"]]
     best = workspace.queue[: workspace.rules["top_candidates"]]
     high_items: Rows = []
-    for row in last:
-        high_items += _high_items(workspace.root, row["run"])
+    for run in _latest_runs(newest):
+        high_items += _high_items(workspace.root, run)
     return {
         "last_runs": tables.select(last, _RUN_COLUMNS),
         "open_high_items": high_items,
         "top_candidates": tables.select(best, _CANDIDATE_COLUMNS),
         "next_command": _next_command(workspace.first_command),
     }
+
+
+def _latest_runs(newest: Rows) -> Iterator[str]:
+    """Yield the last run of each factor, newest first: what is to repair in earlier ones is over.
+
+    A run without a factor is followed by none.
+    """
+    factors = set()
+    for row in newest:
+        factor = row["factor"]
+        if factor is None or factor not in factors:
+            yield row["run"]
+        factors.add(factor)
 
 
 def _high_items(root: Path, run: str) -> Iterator[Row]:

@@ -27,7 +27,7 @@ from postrun.decide.planning import RemoteFiles, Source
 from postrun.planner import commands
 from postrun.planner.commands import PLAN, QUEUE, REGISTRY
 from postrun.remote.workstation import open_workstation
-from postrun.store import documents, json_files, page_files, tables
+from postrun.store import documents, json_files, make_lines, page_files, tables
 from postrun.store.tables import Row, Rows
 
 # In words when one or two commands are all blocked.
@@ -55,7 +55,12 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
         command = commands.make_command(row, source, tag, remote_files)
         planned.append(command)
     has_answered = remote_files is not None
-    paths = _write(root, planned, has_answered)
+    paths = _write(
+        root,
+        planned,
+        sources,
+        has_answered,
+    )
     summary = _summary(planned)
     return StepResult(summary, paths)
 
@@ -70,14 +75,21 @@ def plan_with_former_answers(request: RunRequest, workspace: RunPaths) -> None:
     former = json_files.load(path, PLAN)
     queue, _ = _read_tables(root)
     planned = []
+    sources = []
     for row, command in zip(queue, former["commands"], strict=False):
         source = _read_source(request, row)
+        sources.append(source)
         tag = command["tag"]
         made = commands.make_command(row, source, tag, remote_files=None)
         for name in ("blocked_by", "unchecked"):
             made[name] = command[name]
         planned.append(made)
-    _write(root, planned, former["workstation_answered"])
+    _write(
+        root,
+        planned,
+        sources,
+        former["workstation_answered"],
+    )
 
 
 def _read_tables(root: Path) -> tuple[Rows, Rows]:
@@ -113,7 +125,12 @@ def _read_source(request: RunRequest, row: Row) -> Source:
         )
 
 
-def _write(root: Path, planned: Rows, has_answered: bool) -> tuple[Path, Path]:
+def _write(
+    root: Path,
+    planned: Rows,
+    sources: Sequence[Source],
+    has_answered: bool,
+) -> tuple[Path, Path]:
     """Write the plan and its page; return their paths."""
     workspace = RunPaths.of_workspace(root)
     made_from = {}
@@ -132,7 +149,9 @@ def _write(root: Path, planned: Rows, has_answered: bool) -> tuple[Path, Path]:
     )
     lines = {}
     settings = {}
-    for command in written["commands"]:
+    changes = {}
+    starts = {}
+    for command, source in zip(written["commands"], sources, strict=False):
         rank = command["rank"]
         environment = command["environment"]
         argv = command["argv"] or ()  # None: the command is not known
@@ -140,13 +159,29 @@ def _write(root: Path, planned: Rows, has_answered: bool) -> tuple[Path, Path]:
         lines[rank] = shlex.join(full_command)
         variables = planning.assignments(environment)
         settings[rank] = shlex.join(variables)
+        changes[rank] = planning.differences(source)
+        starts[rank] = _start_line(root, rank, source)
     content = {
         **written,
         "lines": lines,
         "settings": settings,
+        "changes": changes,
+        "starts": starts,
     }
     page = page_files.write(workspace, PLAN, ".md", content)
     return workspace.path(PLAN), page
+
+
+def _start_line(
+    root: Path,
+    rank: int,
+    source: Source,
+) -> str:
+    """Return the line that starts a command where its source run was."""
+    run_paths = RunPaths(root, source.run, None)
+    manifest = documents.try_read(run_paths, "evidence_manifest").value
+    host = make_lines.source_host(manifest)
+    return make_lines.page_line("next-run", root, f"RANK={rank}", *host)
 
 
 def _summary(planned: Rows) -> str:

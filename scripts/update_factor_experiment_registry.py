@@ -27,7 +27,7 @@ from postrun.registry import closed_runs, leaderboard, registry_tables, rows, tr
 from postrun.registry.closed_runs import Changed
 from postrun.registry.registry_tables import Decided
 from postrun.registry.rows import REGISTRY, Policy, load_policy
-from postrun.store import page_files, records, run_folders, tables
+from postrun.store import ledger, next_action, page_files, records, run_folders, tables
 from postrun.store.tables import Row, Rows
 
 LEADERBOARD = "factor_experiment_leaderboard"
@@ -155,7 +155,14 @@ def _write(
     of_families = tables.write_table(root, trials.FAMILIES, decided.families)
     # Of two runs with the same score, the earlier comes first.
     best = sorted(ordered, key=itemgetter("total"), reverse=True)
-    content = leaderboard.describe(best[:TOP], decided, policy)
+    decisions = ledger.decisions(root)
+    abandoned = {run for run, row in decisions.items() if next_action.is_abandoned(row)}
+    content = leaderboard.describe(
+        best[:TOP],
+        decided,
+        policy,
+        abandoned,
+    )
     workspace = RunPaths.of_workspace(root)
     page = page_files.write(
         workspace,

@@ -165,6 +165,15 @@ def _option(flag: str, value: Any) -> Iterator[str]:
         yield text
 
 
+def differences(source: Source) -> list[str]:
+    """Return what the command does otherwise than its source run, besides tag and notes."""
+    left_out = []
+    for name in gates.unofficial(source.report):
+        flag = name.replace("_", "-")
+        left_out.append(f"without --{flag}")
+    return left_out
+
+
 def needed_files(source: Source) -> list[str]:
     """Return the files that the command needs, the launcher first, as paths on the workstation."""
     options = gates.inputs(source.report)

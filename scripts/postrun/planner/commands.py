@@ -72,7 +72,11 @@ def make_command(
     remote_files: RemoteFiles | None,
 ) -> Row:
     """Return one planned run."""
-    notes = f"{row['action']} after {source.run}"
+    # What repeats a run tests no new hypothesis, whatever the queue asks for.
+    changes = planning.differences(source)
+    notes = f"repeats {source.run} unchanged"
+    if changes:
+        notes = f"repeats {source.run} {', '.join(changes)}"
     argv, unknown = planning.build_command(source, tag, notes)
     files = planning.needed_files(source)
     blocked, unchecked = planning.blockers(files, remote_files)

@@ -1,23 +1,40 @@
 """What the leaderboard says of runs and families, beside the columns of the tables."""
 
+from collections.abc import Set as AbstractSet
+
 from postrun.decide import scoring, verdicts
 from postrun.registry.registry_tables import Decided
 from postrun.registry.rows import Policy
 from postrun.store.tables import Row, Rows
+
+# What stands where a number is left out.
+NOT_MEASURED = "not measured"
+ABANDONED = "not counted: abandoned"
 
 
 def describe(
     rows: Rows,
     decided: Decided,
     policy: Policy,
+    abandoned: AbstractSet[str],
 ) -> Row:
-    """Return the content of the page: these runs of the registry, and every family."""
+    """Return the content of the page: these runs of the registry, and every family.
+
+    The numbers of abandoned runs do not count.
+    """
     latest = {}
     for run, row in decided.registry.items():
         latest[row["factor"]] = run
     families = [_describe_family(row, policy) for row in decided.families]
+    described = []
+    for row in rows:
+        of_run = _describe_run(row, decided, latest[row["factor"]])
+        of_run["left_out"] = NOT_MEASURED
+        if row["run"] in abandoned:
+            of_run["left_out"] = ABANDONED
+        described.append(of_run)
     return {
-        "rows": [_describe_run(row, decided, latest[row["factor"]]) for row in rows],
+        "rows": described,
         "families": families,
         "unknown": families[0]["of_unknown_factor"] if families else 0,
         "count": len(decided.registry),

@@ -198,12 +198,13 @@ def _next_run(closed: ClosedRun) -> str:
     for command in plan["commands"]:
         if command["source_run"] != run_paths.run:
             continue
-        what = command["action"].replace("_", " ")
+        # A planned command repeats its source run: that alone is no new hypothesis.
+        what = f"{command['action'].replace('_', ' ')} ({page})"
         if command["blocked_by"]:
-            return f"{what}, which is blocked ({command['blocked_by'][0]}): {page}"
+            return f"{what}; its rerun is blocked: {command['blocked_by'][0]}"
         rank = f"RANK={command['rank']}"
         line = make_lines.make_line("next-run", closed.request, rank)
-        return f"{what}: see {page}, then {line}"
+        return f"{what}; to run it again unchanged: {line}"
     return f"none for this run; what is planned: {page}"
 
 

@@ -27,7 +27,7 @@ def test_runs_are_marked_and_explained() -> None:
     registry = {one["run"]: one for one in rows}
     found = trials.compute(registry, policy.statistics, {})
     decided = Decided(registry, found.trials, found.families)
-    content = leaderboard.describe(rows, decided, policy)
+    content = leaderboard.describe(rows, decided, policy, set())
     shown = content["rows"]
     assert [one["is_latest"] for one in shown] == [False, True, True, True]
     assert [one["place"] for one in shown] == ["1st of 1", "1st of 1", "1st of 1", "none"]

@@ -67,13 +67,13 @@ def test_a_fail(last_line: LastLine, remote: Path, local: Path) -> None:
     assert code == 0
     assert line.startswith("closed: FAIL, 5 gates (cost_gate_x1_5_positive, ")
     assert " and 2 more); audit passed; reject_or_research. Next: " in line
-    assert "blocked (scripts/workstation_official_run.sh is not on the workstation)" in line
+    assert "blocked: scripts/workstation_official_run.sh is not on the workstation. Open" in line
     assert line.endswith(f" Open {GATE}/production_gates_run_review.html")
     for name in NEEDED:
         (remote / name).parent.mkdir(parents=True, exist_ok=True)
         (remote / name).touch()
     _, line = last_line(made)
-    assert f"then make next-run RANK=1 REMOTE_ROOT={remote} LOCAL_ROOT={local}. Open" in line
+    assert f"unchanged: make next-run RANK=1 REMOTE_ROOT={remote} LOCAL_ROOT={local}. Open" in line
 
 
 def test_a_pass_by_luck(last_line: LastLine) -> None:
