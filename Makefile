@@ -121,6 +121,10 @@ failure-patterns: $(RUN) ## 11  record which checks failed, and which came back
 .PHONY: handoff-readiness
 handoff-readiness: $(RUN) ## 12  check whether the work can be handed over; needs no TAG
 	@$(PY) scripts/check_session_handoff_readiness.py $(call flags,$(WHERE))
+
+.PHONY: site
+site: $(RUN) ## -   write the pages to start from: audit/site/index.html; needs no TAG
+	@$(PY) scripts/build_site.py $(call flags,$(WHERE))
 # end of generated part
 
 .PHONY: official-run next-run

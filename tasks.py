@@ -296,6 +296,20 @@ def handoff_readiness(
     run_script(ctx, "check_session_handoff_readiness.py", locals())
 
 
+@task(help=ONE_RUN, auto_shortflags=False)
+def site(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Write the pages to start from: audit/site/index.html."""
+    run_script(ctx, "build_site.py", locals())
+
+
 # Start a run on the workstation.
 @task(help=ONE_RUN | OFFICIAL, auto_shortflags=False)
 def official_run(

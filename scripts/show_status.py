@@ -11,7 +11,6 @@ Exit codes: 0 done, 2 usage, 3 no workspace, 4 a table or the ledger is not as i
 """
 
 import json
-import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,8 +19,9 @@ from postrun import cli
 from postrun.core import run_names, terminal
 from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import PROJECT, RunPaths
+from postrun.core.request import RunRequest
 from postrun.overview import standings
-from postrun.store import journals, json_files
+from postrun.store import journals, json_files, make_lines
 from postrun.store.tables import Row, Rows
 
 OUTPUT = "workspace_status"
@@ -126,8 +126,9 @@ def _waiting(row: Row, root: Path) -> str:
         return text
     command = row["command"]
     if root != PROJECT:
-        folder = shlex.quote(str(root))
-        command += f" LOCAL_ROOT={folder}"
+        folder = make_lines.local_root(RunRequest(root))
+        place = make_lines.value("LOCAL_ROOT", folder)
+        command += f" {place}"
     return f"{text}: {command}"
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import build_site
 import check_session_handoff_readiness
 import detect_run
 import finalize_gate_run
@@ -206,6 +207,22 @@ STEPS = (
             *("failure_patterns", "failure_pattern_summary"),
         ),
         # Another run that is only half closed changes nothing for this one.
+        decides_run=False,
+    ),
+    Step(
+        "-",
+        "site",
+        ("stage_ledger",),
+        ("site",),
+        build_site.build,
+        "write the pages to start from: audit/site/index.html",
+        needs_run=False,
+        reads_prior=(
+            *("factor_experiment_registry", "trial_statistics", "factor_statistics"),
+            *("factor_candidate_queue", "next_run_plan", "failure_patterns"),
+            *("handoff_readiness", "production_gates_run_review"),
+        ),
+        # What is not as it was recorded is an error of its own; pages decide nothing.
         decides_run=False,
     ),
 )

@@ -19,6 +19,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import build_site
 import check_session_handoff_readiness
 import generate_candidate_queue
 import generate_next_run_plan
@@ -45,6 +46,7 @@ COMPUTATIONS = Computations(
         ("candidate-queue", generate_candidate_queue.rank_as_before),
         ("next-run-plan", generate_next_run_plan.plan_with_former_answers),
         ("handoff-readiness", check_session_handoff_readiness.hand_over),
+        ("site", build_site.build),
     ],
 )
 OUTPUT = "workspace_verification"

@@ -25,6 +25,7 @@ ORDER = {
     "10": "generate_next_run_plan",
     "11": "update_failure_pattern_db",
     "12": "check_session_handoff_readiness",
+    "-": "build_site",
 }
 
 

@@ -15,6 +15,8 @@ _HANDOFF = "audit/session_handoff"
 # In the run folder, and in the workspace: what was signed.
 APPROVALS = "approvals"
 SEALS = "audit/seals"
+# Its pages are as many as there are families, and long tables.
+SITE = "audit/site"
 SIGNED_SUFFIX = ".dsse.json"
 # What network file systems, desktops and editors leave in any folder, as patterns of file names: it
 # is no evidence, and no sign that a run is at work.
@@ -127,6 +129,7 @@ _GENERATED = {
         (f"{_PATTERNS}/failure_pattern_summary", ".md", "which failures come back"),
         ("audit/workspace_record", ".json", "what each table and page must be"),
         (f"{_HANDOFF}/handoff_readiness", ".json .md", "whether the work can be handed over"),
+        (f"{SITE}/*", ".html", "the pages to start from: open index.html"),
     ),
     Home.PROJECT: (
         ("configs/workstation", ".json", "where the workstation is, and timeouts"),
@@ -162,7 +165,7 @@ def _all() -> Iterator[Artifact]:
             yield Artifact(name, home, file, tuple(suffixes.split()), schema, False, description)
     for home, own_rows in _GENERATED.items():
         for file, suffixes, description in own_rows:
-            name = file.rpartition("/")[2].lower()
+            name = file.removesuffix("/*").rpartition("/")[2].lower()
             schema = name if suffixes.startswith((".json", ".csv")) else None
             yield Artifact(name, home, file, tuple(suffixes.split()), schema, True, description)
     for home, (name, file, description) in _SIGNED.items():

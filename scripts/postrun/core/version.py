@@ -29,6 +29,11 @@ def program_version() -> str:
     return f"{RELEASE}+g{commits[0][:7]}{'.dirty' if is_dirty else ''}"
 
 
+def is_dirty(version: str) -> bool:
+    """Return whether a version is that of a program with changes that are not committed."""
+    return version.endswith(".dirty")
+
+
 def _git_status() -> str:
     """Return the commit and the changed files as git prints them.
 

@@ -4,7 +4,6 @@ The ledger says which runs are closed, the registry what was decided on them, an
 run next. A decision without its audit in the ledger is of a closing that was interrupted.
 """
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from postrun.core import run_names, terminal
 from postrun.core.locations import RunPaths
 from postrun.decide import scoring
 from postrun.decide.approval import AWAITING
-from postrun.store import documents, ledger, run_folders, tables
+from postrun.store import documents, ledger, make_lines, next_action, run_folders, tables
 from postrun.store.tables import Row, Rows
 
 REGISTRY, PLAN = "factor_experiment_registry", "next_run_plan"
@@ -112,7 +111,8 @@ def describe(
         **{column: registered.get(column) for column in _DECIDED},
         "superseded_by": workspace.superseded_by(run),
     }
-    waits_for, who, command = _next(row, workspace.commands.get(run))
+    is_abandoned = bool(decision) and next_action.is_abandoned(decision)
+    waits_for, who, command = _next(row, is_abandoned, workspace.commands.get(run))
     return {
         **row,
         "waits_for": waits_for,
@@ -121,7 +121,11 @@ def describe(
     }
 
 
-def _next(row: Row, planned: Row | None) -> tuple[str | None, str | None, str | None]:
+def _next(
+    row: Row,
+    is_abandoned: bool,
+    planned: Row | None,
+) -> tuple[str | None, str | None, str | None]:
     """Return what a run waits for, who does that, and the line to type; None where nothing does."""
     if row["state"] != CLOSED:
         return _next_of_open(row)
@@ -133,6 +137,9 @@ def _next(row: Row, planned: Row | None) -> tuple[str | None, str | None, str | 
     if row["audit_passed"] is False:
         items = terminal.counted(row["high_items"], "High item")
         owner = row["owner"] or "its owner"
+        # Nothing can be repaired in the record of a run that left none.
+        if is_abandoned:
+            return f"a new run: {next_action.START_AGAIN}", owner, None
         return f"repairs: the audit failed ({items})", owner, _make("finalize", row)
     blockers = (planned or {}).get("blocked_by")
     if blockers:
@@ -142,7 +149,8 @@ def _next(row: Row, planned: Row | None) -> tuple[str | None, str | None, str | 
         return f"its next run, which is blocked: {blockers[0]}{more}", OPERATOR, None
     if planned is not None:
         rank = planned["rank"]
-        what = f"its next run ({planned['action']}), rank {rank} of the plan"
+        action = planned["action"].replace("_", " ")
+        what = f"its next run ({action}), rank {rank} of the plan"
         return what, OPERATOR, f"make next-run RANK={rank}"
     if row["decision"] == scoring.PROMOTE:
         return "the decision of the committee", "the committee", None
@@ -164,10 +172,9 @@ def _next_of_open(row: Row) -> tuple[str, str, str]:
 
 
 def _make(target: str, row: Row) -> str:
-    """Return a line for Make about a run. Nobody's shell takes a tag for anything else."""
-    # Make expands a dollar sign; no tag that people type has one.
-    tag = shlex.quote(row["decision_tag"])
-    return f"make {target} TAG={tag}"
+    """Return a line of make about a run."""
+    tag = make_lines.value("TAG", row["decision_tag"])
+    return f"make {target} {tag}"
 
 
 def count(rows: Rows) -> Row:

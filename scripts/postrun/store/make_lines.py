@@ -22,7 +22,8 @@ _REMOTE = (
 )
 _LOCAL = (
     "finalize-gate-run governance-audit remediation-plan run-review factor-registry candidate-queue"
-    " failure-patterns handoff-readiness status compare verify approve seal package restore-ledger"
+    " failure-patterns handoff-readiness site status compare verify approve seal package"
+    " restore-ledger"
 )
 TARGETS = f"{_REMOTE} {_LOCAL}".split()
 _LINE = re.compile(
@@ -58,12 +59,16 @@ def page_line(
     *values: str,
 ) -> str:
     """Return a line for a page, which is the same on every machine: no place is written out."""
-    words = ["make", target, *values]
-    # Not whether it is this program's own folder: a copy of a workspace gives the same page.
-    is_project = (root / "scripts" / "steps.py").is_file()
-    if not is_project:
-        words.append("LOCAL_ROOT=<this workspace>")
+    words = ["make", target, *values, *page_places(root)]
     return " ".join(words)
+
+
+def page_places(root: Path) -> list[str]:
+    """Return where a run is as a page says it: nothing for the project's own workspace."""
+    # Not whether it is this program's own folder: a copy of a workspace gives the same page.
+    if (root / "scripts" / "steps.py").is_file():
+        return []
+    return ["LOCAL_ROOT=<this workspace>"]
 
 
 def source_host(manifest: dict[str, Any] | None) -> list[str]:

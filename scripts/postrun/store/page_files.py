@@ -22,7 +22,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from postrun.core import scales, terminal, values
+from postrun.core import disk, scales, terminal, values
 from postrun.core.artifacts import ARTIFACTS
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.values import Json
@@ -74,6 +74,12 @@ def page(template: str, /, **content: Any) -> str:
     return environment.get_template(f"{template}.j2").render(content)
 
 
+def templates_digest() -> str:
+    """Return one digest of all templates."""
+    contents = [disk.read(path) for path in sorted(_TEMPLATES.glob("*.j2"))]
+    return disk.content_digest(b"\n".join(contents))
+
+
 def write(run_paths: RunPaths, name: str, suffix: str, content: Json) -> Path:
     """Write a page, one format of an artifact; return its path."""
     output = _prepare(run_paths, name, suffix, content)
@@ -83,13 +89,23 @@ def write(run_paths: RunPaths, name: str, suffix: str, content: Json) -> Path:
 
 def _prepare(run_paths: RunPaths, name: str, suffix: str, content: Json) -> Output:
     """Return a page as a file to be written."""
-    text = page(f"{name}{suffix}", **content)
+    return prepare(run_paths.path(name, suffix), f"{name}{suffix}", content)
+
+
+def prepare(
+    path: Path,
+    template: str,
+    content: Json,
+    inputs: list[Json] | None = None,
+) -> Output:
+    """Return a page as a file to be written; `inputs` is what it was made from."""
+    text = page(template, **content)
     heading = _heading(text)
 
     def is_ours(before: bytes) -> bool:
         return _heading(before.decode(errors="replace")) == heading
 
-    return Output(run_paths.path(name, suffix), text.encode(), is_ours)
+    return Output(path, text.encode(), is_ours, inputs)
 
 
 def _heading(text: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,15 @@ CHANGED = "it was changed since it was written"
 
 @dataclass(frozen=True)
 class Output:
-    """One file to be written; `is_ours` returns whether bytes are such a file, whole or broken."""
+    """One file to be written; `is_ours` returns whether bytes are such a file, whole or broken.
+
+    `inputs` is what it was made from; None: all that the running step has read.
+    """
 
     path: Path
     content: bytes
     is_ours: Callable[[bytes], bool]
+    inputs: list[Json] | None = None
 
 
 @dataclass
@@ -387,7 +392,7 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
     if computed is not None:
         for output in outputs:
             name = run_paths.relative(output.path)
-            computed[name] = Computed(output.content, _inputs())
+            computed[name] = Computed(output.content, _inputs(output))
         return
     record = load_for(run_paths, artifact)
     if record is not None:
@@ -406,6 +411,21 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
             record.put(changed)
     for output in outputs:
         disk.replace(output.path, output.content)
+
+
+def is_made_from(run_paths: RunPaths, artifact: str, path: Path, inputs: list[Json]) -> bool:
+    """Return whether this version of the program made a file from these inputs, as it is on disk.
+
+    A version with changes that are not committed says nothing.
+    """
+    record = load_for(run_paths, artifact)
+    this_version = version.program_version()
+    if record is None or disk.is_captured() or version.is_dirty(this_version):
+        return False
+    row = record.file(run_paths.relative(path)) or {}
+    if row.get("inputs") != _sorted(inputs) or row["program_version"] != this_version:
+        return False
+    return _has_digest(path, row["sha256"])
 
 
 def begin(run_paths: RunPaths) -> None:
@@ -507,7 +527,7 @@ def _changed_row(record: Record, name: str, output: Output) -> Json | None:
     notes = step_notes.current()
     row = {
         "sha256": disk.content_digest(output.content),
-        "inputs": _inputs(),
+        "inputs": _inputs(output),
         "step": notes.step,
     }
     known = record.file(name) or {}
@@ -565,10 +585,16 @@ def _kept_row(name: str, path: Path) -> Json:
     }
 
 
-def _inputs() -> list[Json]:
-    """Return what the step at work has read so far, by path."""
+def _inputs(output: Output) -> list[Json]:
+    """Return what a file was made from: what the step at work has read so far, by path."""
+    if output.inputs is not None:
+        return _sorted(output.inputs)
     inputs = step_notes.current().inputs
     return [inputs[name] for name in sorted(inputs)]
+
+
+def _sorted(inputs: list[Json]) -> list[Json]:
+    return sorted(inputs, key=itemgetter("path"))
 
 
 def is_whole(run_paths: RunPaths) -> bool:

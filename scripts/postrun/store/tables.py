@@ -96,11 +96,17 @@ def keep_earlier(root: Path, name: str) -> None:
 
 def note_rows(root: Path, name: str, rows: Rows) -> None:
     """Note rows of a table as an input of the running step."""
+    used = input_of_rows(root, name, rows)
+    step_notes.note(**used)
+
+
+def input_of_rows(root: Path, name: str, rows: Rows) -> Row:
+    """Return rows of a table as what a file is made from."""
     workspace = RunPaths.of_workspace(root)
     path = workspace.path(name)
     content = json_files.encode(rows, indent=None)
     digest = disk.content_digest(content)
-    step_notes.note(workspace.relative(path), digest, len(rows))
+    return {"path": workspace.relative(path), "sha256": digest, "rows": len(rows)}
 
 
 def read_existing(

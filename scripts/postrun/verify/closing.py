@@ -299,9 +299,12 @@ def find_stale(record: Json, known: Mapping[str, str], hint: Hint) -> Iterator[F
 
 def workspace_files(root: Path) -> list[str]:
     """Return the files of ours that belong to no run and are there."""
-    paths = RunPaths.of_workspace(root)
-    names = artifacts.generated(Home.WORKSPACE)
-    return [name for name in names if os.path.lexists(paths.root / name)]
+    present = []
+    for name in artifacts.generated(Home.WORKSPACE):
+        # The pages of the site have names that only their record knows.
+        for path in sorted(root.glob(name)):
+            present.append(path.relative_to(root).as_posix())
+    return present
 
 
 def _check_no_tables(

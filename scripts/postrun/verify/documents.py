@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
-from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.core.artifacts import ARTIFACTS, SIGNED_SUFFIX, Home
 from postrun.core.errors import PostRunError
 from postrun.core.locations import RunPaths
 from postrun.store import csv_files, json_files
@@ -23,15 +23,18 @@ _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|#")
 def check(run_paths: RunPaths, *homes: Home) -> Iterator[Finding]:
     """Yield each file of ours that does not fit its schema, and each link that leads nowhere."""
     for artifact in ARTIFACTS.values():
-        # The view of the ledger is in a document of the user's own. What is signed is numbered, and
-        # its signatures say what it is.
-        if artifact.name == _VIEW or "*" in artifact.file:
+        # The view of the ledger is in a document of the user's own. What is signed says itself what
+        # it is.
+        if artifact.name == _VIEW or SIGNED_SUFFIX in artifact.suffixes:
             continue
         if not artifact.generated or artifact.home not in homes:
             continue
         for suffix in artifact.suffixes:
             path = run_paths.path(artifact.name, suffix)
-            if suffix in _LINKS:
+            if "*" in artifact.file:
+                for page in sorted(path.parent.glob(path.name)):
+                    yield from _check_links(run_paths, page)
+            elif suffix in _LINKS:
                 yield from _check_links(run_paths, path)
             elif path.is_file() and artifact.schema:
                 yield from _check_schema(run_paths, path, artifact.schema)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from postrun.core.artifacts import SITE
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
 from postrun.core.values import Json
@@ -26,9 +27,13 @@ def check(
     findings = list(differences)
     has_errors = bool(again.errors)
     yield from without_consequences(findings, has_errors)
+    named_pages = False
     for row in record["files"]:
         error = again.errors.get(row["step"])
-        if error:
+        is_page = row["path"].startswith(f"{SITE}/")
+        if error and not (is_page and named_pages):
+            # One line for all pages of the site.
+            named_pages = named_pages or is_page
             yield listed(
                 row["path"],
                 GIVEN_AGAIN,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from postrun.core import artifacts, locations
-from postrun.core.artifacts import APPROVALS, ARTIFACTS, SEALS, Home
+from postrun.core.artifacts import APPROVALS, ARTIFACTS, SEALS, SITE, Home
 from postrun.core.values import Json
 from postrun.store import evidence, signed_files
 from postrun.store.evidence import FileDigests
@@ -146,11 +146,19 @@ def check_workspace(root: Path, record: Json | None) -> Iterator[Finding]:
     Raises nothing: what cannot be listed is a finding.
     """
     kept = {}
-    recorded = record or {"kept": []}
+    recorded = record
+    if recorded is None:
+        recorded = _without_record(root)
     for row in recorded["kept"]:
         path = row["path"]
         kept[path] = row["sha256"]
     ours = set(artifacts.generated(Home.WORKSPACE))
+    # The site has as many pages as there are families: the record lists them.
+    for row in recorded["files"]:
+        name = row["path"]
+        is_page = name.startswith(f"{SITE}/")
+        if is_page and kept_copies.original(name) is None:
+            ours.add(name)
     unreadable: dict[str, str] = {}
     present = set(_present(root, ours, unreadable))
     for folder, reason in unreadable.items():
@@ -173,6 +181,18 @@ def check_workspace(root: Path, record: Json | None) -> Iterator[Finding]:
             files.NOTHING,
             "restore it from a backup",
         )
+
+
+def _without_record(root: Path) -> Json:
+    """Return the pages of the site as listed where there is no record: that is a finding itself."""
+    pages = []
+    for path in sorted((root / SITE).glob("*.html")):
+        name = path.relative_to(root)
+        pages.append({"path": name.as_posix()})
+    return {
+        "kept": [],
+        "files": pages,
+    }
 
 
 def _present(root: Path, ours: Iterable[str], unreadable: dict[str, str]) -> Iterator[str]:

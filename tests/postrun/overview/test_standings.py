@@ -26,7 +26,8 @@ def workspace(**changes: Any) -> Workspace:
     is_later = changes.pop("is_later", False)
     planned = changes.pop("planned", None)
     audited = changes.pop("audited", True)
-    decision = {"decision_tag": "a", "result": "fail", "schema_version": 2}
+    reasons = changes.pop("reasons", [])
+    decision = {"decision_tag": "a", "result": "fail", "schema_version": 2, "reasons": reasons}
     return Workspace(
         Path(),
         frozenset([RUN]),
@@ -66,6 +67,12 @@ BLOCKED = {"rank": 2, "action": "rerun", "blocked_by": ["no data", "no freeze"]}
             "make finalize TAG=a",
         ),
         ({"audit_passed": False, "is_later": True}, None, None, None),
+        (
+            {"audit_passed": False, "high_items": 2, "reasons": ["abandoned: the power went"]},
+            "a new run: start the run again under a new tag",
+            "hui",
+            None,
+        ),
         (
             {"decision": "awaiting_approval", "approval": "of mei", "is_later": True},
             "an approval (of mei)",
