@@ -32,8 +32,11 @@ _EVIDENCE = (
 )
 
 
-# The series of a run: what luck is judged on.
-_TRIAL = ("walk_forward_summary", "ic_by_date")
+# What a run is as a trial: its series, and the significance of its factor.
+_TRIAL = (
+    *("walk_forward_summary", "ic_by_date"),
+    *("statistical_gates_report", "statistical_gates_table"),
+)
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,7 @@ STEPS = (
             *("run_detection", "evidence_manifest", "production_gates_report"),
             *("governance_audit_check", "governance_remediation_plan", *_TRIAL),
             *("factor_experiment_registry", "factor_experiment_leaderboard"),
+            *("trial_statistics", "factor_statistics"),
             *("factor_candidate_queue", "next_run_plan"),
             *("failure_patterns", "failure_pattern_summary"),
         ),

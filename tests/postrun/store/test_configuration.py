@@ -58,7 +58,7 @@ def test_a_workstation_that_nobody_named_is_said(
         ),
         (
             "candidate_queue_policy",
-            "49642b181849a52b6dd93ca996fb154b9b7de1ece08b02be70e5123684831e3d",
+            "4003eda35a32f4c30c9799dd69573ddeab50dbc895ba5b25184ae81097e66d02",
         ),
         (
             "statistics_policy",
