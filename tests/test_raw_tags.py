@@ -49,17 +49,18 @@ def test_both_names_close_the_same_run_and_the_second_changes_no_byte(
     assert space.bytes() == before
     assert [row["decision_tag"] for row in space.ledger()] == [RAW]
     assert registry_tags(space) == [RAW]
-    summary = (made.gate_dir(space.local) / "production_gates_final_summary.md").read_text()
-    assert f"make governance-audit TAG='{RAW}'" in summary
     paths = [str(space.local / "audit"), str(space.local / "gate_results")]
     assert run_script("validate_artifacts", *paths).code == 0
 
 
 @pytest.mark.parametrize("tag", [RAW, IN_FOLDER], ids=["raw", "folder"])
 def test_every_script_takes_both_names(space: Workspace, tag: str) -> None:
-    factory.make_run(space.remote, tag=RAW)
-    for script in ("detect_run", "sync_run", "finalize_gate_run", "governance_audit_checker"):
+    made = factory.make_run(space.remote, tag=RAW)
+    for script in ("detect_run", "sync_run", "finalize_gate_run"):
         assert space.run(script, tag) == 0, script
+    summary = (made.gate_dir(space.local) / "production_gates_final_summary.md").read_text()
+    assert f"make governance-audit TAG='{RAW}' HOST=local" in summary
+    assert space.run("governance_audit_checker", tag) == 0
     assert space.run("monitor_then_finalize", tag, *FAST) == 0
     compared = f"'{tag}' '{tag}'"
     done = run_script("compare_runs", "--tags", compared, "--local-root", str(space.local))

@@ -6,6 +6,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from os import fsdecode
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,18 @@ def connect(host: str, remote_root: str, settings: Mapping[str, Any]) -> "Workst
     `host` is `local` for a folder that stands in for a workstation, else what `ssh` would be given.
     Of the settings only the timeouts and the transport count here.
     """
-    note = configuration.why_not_configured(host, remote_root)
-    if note:
-        terminal.say(note)
+    _say_not_configured(host, remote_root)
     transport = settings.get("transport", "openssh")
     reached = hosts.host(host, settings["connect_timeout_s"], transport)
     return Workstation(reached, remote_root, settings["probe_timeout_s"])
+
+
+@cache
+def _say_not_configured(host: str, remote_root: str) -> None:
+    """Say once that nobody named a workstation."""
+    note = configuration.why_not_configured(host, remote_root)
+    if note:
+        terminal.say(note)
 
 
 def open_workstation(request: RunRequest) -> "Workstation":
