@@ -16,11 +16,15 @@ class ReportRow:
     exit_code: int
     tag: str | None = None
     run: str | None = None
+    next_line: str = ""  # what to type, where only a person can end it
 
     def __str__(self) -> str:
         """Return the row as one line."""
         name = self.run or self.tag or "-"
-        return f"{self.exit_code} {self.state} {self.host} {name}: {self.message}"
+        line = f"{self.exit_code} {self.state} {self.host} {name}: {self.message}"
+        if self.next_line:
+            line += f"; close it with: {self.next_line}"
+        return line
 
 
 def print_rows(rows: list[ReportRow], as_json: bool) -> int:
@@ -31,6 +35,7 @@ def print_rows(rows: list[ReportRow], as_json: bool) -> int:
     for row in rows:
         document = asdict(row)
         document["words"] = document.pop("message")  # its key in the JSON of every release
+        del document["next_line"]
         documents.append(document)
         if not as_json:
             print(terminal.plain(str(row)))

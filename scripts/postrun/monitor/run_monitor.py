@@ -15,9 +15,16 @@ from postrun.core.request import RunRequest
 from postrun.monitor.facts import facts_from
 from postrun.monitor.journal import Journal
 from postrun.monitor.report import ReportRow
-from postrun.monitor.states import Limits, MonitorState, next_state, pause, seconds_left
+from postrun.monitor.states import (
+    Limits,
+    MonitorState,
+    State,
+    next_state,
+    pause,
+    seconds_left,
+)
 from postrun.remote.snapshots import RunSnapshot
-from postrun.store import configuration, verdict
+from postrun.store import configuration, make_lines, verdict
 
 CLOSED = "closed"  # in a report row
 # A closing that ends with one of these may succeed later: the network was cut, or a process of the
@@ -131,7 +138,20 @@ class RunMonitor:
                 message = f"its closing ended with exit code {exit_code}; {reason}"
             else:
                 state = CLOSED
-        row = ReportRow(self.host, state, message, exit_code, self.tag, self.current.run)
+        next_line = ""
+        if state in (State.DEAD, State.CORRUPT):
+            tag = make_lines.value("TAG", self.tag)
+            line = make_lines.make_line("finalize", self.request, tag)
+            next_line = f'{line} ABANDONED="<reason>"'
+        row = ReportRow(
+            self.host,
+            state,
+            message,
+            exit_code,
+            self.tag,
+            self.current.run,
+            next_line,
+        )
         self.report_row = row
         return row
 

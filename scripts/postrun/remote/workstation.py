@@ -46,7 +46,7 @@ def connect(host: str, remote_root: str, settings: Mapping[str, Any]) -> "Workst
 
 @cache
 def _say_not_configured(host: str, remote_root: str) -> None:
-    """Say once that nobody named a workstation."""
+    """Write a message, once, when nobody named a workstation."""
     note = configuration.why_not_configured(host, remote_root)
     if note:
         terminal.say(note)

@@ -8,7 +8,8 @@ from postrun.core.terminal import counted
 from postrun.monitor.report import ReportRow, print_rows
 
 CLOSED = ReportRow("bench", "closed", "pass, audit passed", 0, "a", "run_a")
-DEAD = ReportRow("bench", "dead", "no process is left", 7, "b", "run_b")
+CLOSE_IT = 'make finalize TAG=b ABANDONED="<reason>"'
+DEAD = ReportRow("bench", "dead", "no process is left", 7, "b", "run_b", CLOSE_IT)
 LOST = ReportRow("other", "given up", "a key\x1b[31m", 6)
 
 
@@ -17,7 +18,7 @@ def test_the_worst_row_comes_last_and_is_the_exit_code(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == (
         "0 closed bench run_a: pass, audit passed\n"
         "6 given up other -: a key\\x1b[31m\n"
-        "7 dead bench run_b: no process is left\n"
+        f"7 dead bench run_b: no process is left; close it with: {CLOSE_IT}\n"
     )
 
 
