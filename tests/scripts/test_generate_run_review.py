@@ -21,7 +21,8 @@ from harness.golden import Golden
 from postrun.audit import CHECKS
 from postrun.decide import scoring
 from postrun.review import comparison, stages, standing
-from postrun.store import configuration, json_files
+from postrun.review import luck as luck_facts
+from postrun.store import configuration, json_files, page_files
 
 STEM = "production_gates_run_review"
 HOSTILE = (
@@ -422,6 +423,79 @@ def test_all_three_say_the_same(local: Path) -> None:
     ]
     assert [fact for fact in facts if fact not in whole] == []
     assert [fact for fact in facts if fact not in text] == []
+
+
+def svgs(local: Path, made: Documents) -> dict[str, str]:
+    """Return the charts of a page by the id that their title begins with."""
+    text = file(local, made, ".html").read_text()
+    found = re.findall(r'<svg class="chart".*?</svg>', text, re.DOTALL)
+    return {re.findall(r'<title id="(\w+)-title">', svg)[0]: svg for svg in found}
+
+
+def test_each_chart_has_a_title_a_description_and_no_id_twice(local: Path) -> None:
+    made = two_runs(local)
+    assert review(local, made) == 0
+    charts = svgs(local, made)
+    assert list(charts) == ["windows", "trials", "share", "cost", "risk", "paired"]
+    for name, svg in charts.items():
+        assert f'role="img" aria-labelledby="{name}-title {name}-about"' in svg
+        assert re.search(
+            rf'<title id="{name}-title">[^<]+</title><desc id="{name}-about">[^<]+<', svg
+        )
+        assert not re.search(r'="[^"]*(nan|inf|none)', svg, re.IGNORECASE)
+    ids = [value for name, value in page(local, made).attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    regions = [value for name, value in page(local, made).attributes if name == "aria-label"]
+    assert len(regions) == len(set(regions))
+
+
+def test_numbers_in_charts_are_those_of_the_document(local: Path) -> None:
+    made = two_runs(local)
+    assert review(local, made) == 0
+    document = read(local, made)
+    charts = svgs(local, made)
+    luck = document["luck"]
+    shown = [text for svg in charts.values() for text in re.findall(r"<title>(.*?)</title>", svg)]
+    expected = [f"{row['test_start']}: {row['test_ic']:.4f}" for row in document["windows"]["rows"]]
+    expected += [
+        f"x{row['cost_multiplier']:.1f}: {row['test_ic']:.4f}" for row in document["cost_stress"]
+    ]
+    expected += [
+        f"{row['test_start']}: {row['difference']:.4f}"
+        for row in document["comparison"]["paired"]["windows"]
+    ]
+    first, second = luck["family_trials"]
+    expected += [f"1, {first['run']}: {first['t']:.2f}", f"this run, 2 of 2: {second['t']:.2f}"]
+    expected.append(f"mean: {luck['mean']:.4f}")
+    assert [text for text in expected if text not in shown] == []
+    assert f">needed: {luck['t_needed']:.2f}<" in charts["trials"]
+    # A dot that is higher says more.
+    heights = re.findall(r'<circle class="dot" cx="[\d.]+" cy="([\d.]+)"', charts["windows"])
+    ics = [row["test_ic"] for row in document["windows"]["rows"]]
+    order = sorted(range(len(ics)), key=lambda place: ics[place])
+    assert [float(heights[place]) for place in order] == sorted(map(float, heights), reverse=True)
+
+
+@pytest.mark.parametrize("number", [1, 200, 300, 2000])
+def test_a_page_of_very_many_trials_stays_small(local: Path, number: int) -> None:
+    _, document = reviewed(local, level=0.03)
+    run = document["run_folder"]
+    numbered: list[dict[str, Any]] = []
+    for place in range(1, number):
+        name = f"2025-01-01_{place:06d}_production_gates_{HOSTILE}"
+        numbered.append({"number": place, "run": name, "t": place * 37 % 400 / 100 - 2})
+    numbered.append({"number": number, "run": run, "t": document["luck"]["t"]})
+    document["luck"].update(luck_facts._cut(numbered, run))
+    text = page_files.page(f"{STEM}.html", **document)
+    assert len(text.encode()) < 300_000
+    found = Page(text)
+    assert found.open == []
+    assert "script" not in found.tags
+    chart = text.partition('id="trials-title"')[2].partition("</svg>")[0]
+    marks = chart.count("<circle") + chart.count('<line class="thin"')
+    assert marks == (number if number <= 300 else 50)
+    assert chart.count('<circle class="own"') == 1
+    assert ('<rect class="bar"' in chart) == (number > 300)
 
 
 def test_evidence_is_cited_with_its_digest(local: Path) -> None:
