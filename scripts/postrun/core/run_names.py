@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from postrun.core import clock
 from postrun.core.errors import AmbiguousRun, Usage
@@ -35,6 +36,7 @@ class RunName:
         return clock.from_stamp(self.stamp)
 
 
+@lru_cache(maxsize=16_384)  # each step of a closing asks for all runs
 def parse_run_name(folder: str) -> RunName | None:
     """Return the parts of a run folder's name, or None when it is no such name."""
     match = _RUN.fullmatch(folder)
