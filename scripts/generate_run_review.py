@@ -18,7 +18,7 @@ from typing import Any
 
 from postrun import cli
 from postrun.core import locations, step_notes, values
-from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.core.artifacts import ARTIFACTS, SITE, Home
 from postrun.core.errors import Missing
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -42,6 +42,7 @@ from postrun.store import (
     documents,
     ledger,
     page_files,
+    site_files,
     tables,
 )
 from postrun.summary import description, page
@@ -118,7 +119,7 @@ def gather(
         **_run_facts(run_paths, report),
         "score": earlier.score(own_row, registered),
         "earlier_runs": earlier.runs_of_factor(own_row, registered),
-        "pages": _pages(run_paths),
+        "pages": _pages(run_paths, trial_luck["family"]),
         "decision": standing.decision(row, audit, plan, trial_luck),
         "luck": trial_luck,
         **_stages(run_paths, report),
@@ -174,9 +175,13 @@ def _end_of_log(run_paths: RunPaths) -> Json | None:
     return log_end.describe(run_paths.relative(path), content)
 
 
-def _pages(run_paths: RunPaths) -> list[Json]:
-    """Return the other pages that say something of the run."""
+def _pages(run_paths: RunPaths, family: str | None) -> list[Json]:
+    """Return the other pages that say something of the run, what later runs say of it first."""
     pages = []
+    if family is not None:
+        family_page = f"{SITE}/{site_files.family_page(family)}"
+        pages.append({"title": "family: all its runs, later ones too", "path": family_page})
+    pages.append({"title": "site", "path": f"{SITE}/{site_files.INDEX}"})
     for artifact, title in _PAGES.items():
         path = run_paths.path(artifact, ".md")
         pages.append({"title": title, "path": run_paths.relative(path)})

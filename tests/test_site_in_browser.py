@@ -11,18 +11,6 @@ from postrun.core.artifacts import SITE
 
 pytestmark = browser.WITH_BROWSER
 PAGES = ("index", "leaderboard", "families", "queue", "patterns", "ledger", "handoff")
-# What is wider than the page, but for what can be scrolled inside a region with a name.
-OVERFLOW = """
-const wide = [...document.querySelectorAll("body *")].filter((element) =>
-  !element.closest(".wide, svg") && element.getBoundingClientRect().right > window.innerWidth + 1);
-const regions = [...document.querySelectorAll(".wide")];
-return {
-  overflow: wide.map((element) => element.outerHTML.slice(0, 80)),
-  scrolls: document.documentElement.scrollWidth > window.innerWidth,
-  unreachable: regions.filter((region) => region.tabIndex !== 0).length,
-  requests: window.performance.getEntriesByType("resource").length,
-};
-"""
 SORT = """
 const column = (index) => [...document.querySelectorAll("#leaderboard tbody tr")]
   .filter((row) => !row.hidden).map((row) => row.cells[index].textContent.trim());
@@ -53,7 +41,7 @@ return {
 @pytest.mark.nightly
 def test_nothing_overflows(closed: ClosedRuns, tmp_path: Path, name: str, width: int) -> None:
     page = closed.root / SITE / f"{name}.html"
-    answer = browser.ask(tmp_path, page, OVERFLOW, width, dark=width == 768)
+    answer = browser.ask(tmp_path, page, browser.OVERFLOW, width, dark=width == 768)
     assert answer == {"overflow": [], "scrolls": False, "unreachable": 0, "requests": 0}
 
 

@@ -33,6 +33,19 @@ frame.addEventListener("load", () => {{
 </script>
 """
 
+# What is wider than the page, but for what can be scrolled inside a region with a name.
+OVERFLOW = """
+const wide = [...document.querySelectorAll("body *")].filter((element) =>
+  !element.closest(".wide, svg") && element.getBoundingClientRect().right > window.innerWidth + 1);
+const regions = [...document.querySelectorAll(".wide")];
+return {
+  overflow: wide.map((element) => element.outerHTML.slice(0, 80)),
+  scrolls: document.documentElement.scrollWidth > window.innerWidth,
+  unreachable: regions.filter((region) => region.tabIndex !== 0).length,
+  requests: window.performance.getEntriesByType("resource").length,
+};
+"""
+
 
 def ask(folder: Path, page: Path, script: str, width: int = 1440, dark: bool = False) -> Any:
     """Open a page, run a script about its `document` and `window`, and return what it returns.

@@ -382,7 +382,9 @@ def test_hostile_words_do_no_harm(local: Path) -> None:
     assert set(found.tags) <= set(page(local, plain).tags) | {"ol", "li", "br"}
     assert not {name for name, _ in found.attributes} & {"onerror", "src", "style"}
     links = [value or "" for name, value in found.attributes if name == "href"]
-    assert [link for link in links if not re.fullmatch(r"(\.\./){2}[\w./-]+\.md", link)] == []
+    assert [
+        link for link in links if not re.fullmatch(r"(\.\./){2}[\w./-]+\.(md|html)", link)
+    ] == []
     assert "\u202e" not in "".join(found.words)
     assert "<script>alert(1)</script>" in "".join(found.words), "shown, not obeyed"
     text = file(local, made, ".md").read_text()
