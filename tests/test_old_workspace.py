@@ -276,10 +276,15 @@ def test_the_same_commands_are_planned_from_it(workspace: Workspace) -> None:
         assert workspace.run(script, *workspace.synced) == 0
     assert workspace.run("execute_next_run_plan", *first) == 0
     after = workspace.json(PLAN)["commands"]
-    same = ("rank", "factor", "action", "source_run", "tag", "argv", "files", "blocked_by")
+    same = ("rank", "factor", "action", "source_run", "tag", "files", "blocked_by")
     assert len(after) == len(before)
     for row, old_row in zip(after, before, strict=True):
         assert [row[name] for name in same] == [old_row[name] for name in same]
+        # Notes say that a command repeats a run; earlier releases called it a hypothesis.
+        notes = row["argv"].index("--notes") + 1
+        assert row["argv"][notes].startswith(f"repeats {row['source_run']} ")
+        assert row["argv"][:notes] == old_row["argv"][:notes]
+        assert row["argv"][notes + 1 :] == old_row["argv"][notes + 1 :]
 
 
 def test_its_tables_can_be_rebuilt(workspace: Workspace) -> None:
