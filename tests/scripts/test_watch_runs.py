@@ -173,7 +173,10 @@ def test_complete_runs_are_closed_and_dead_ones_reported(
     told = capsys.readouterr()
     assert rows(told.out) == ["0 closed a", "0 closed b", "7 dead c"]
     assert words(told.out, "a") == "pass, audit passed"
-    assert words(told.out, "c") == "no process is left and there is no result.json"
+    end, _, line = words(told.out, "c").partition("; close it with: ")
+    assert end == "no process is left and there is no result.json"
+    assert line.startswith(f"make finalize TAG={dead.tag} REMOTE_ROOT=")
+    assert line.endswith('ABANDONED="<reason>"')
     assert yard.closed() == ["a", "b"], "in the order in which they began"
     assert [yard.states(made) for made in (first, second, dead)] == ["settling complete"] * 2 + [
         "running dead"
