@@ -301,6 +301,9 @@ def workspace_files(root: Path) -> list[str]:
     """Return the files of ours that belong to no run and are there."""
     present = []
     for name in artifacts.generated(Home.WORKSPACE):
+        # A package of one run has seals, too.
+        if name.startswith(artifacts.SEALS):
+            continue
         # The pages of the site have names that only their record knows.
         for path in sorted(root.glob(name)):
             present.append(path.relative_to(root).as_posix())

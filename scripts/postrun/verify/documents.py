@@ -1,5 +1,6 @@
 """Files of ours against their schemas, and the links in our pages."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,8 @@ from urllib.parse import unquote
 from postrun.core.artifacts import ARTIFACTS, SIGNED_SUFFIX, Home
 from postrun.core.errors import PostRunError
 from postrun.core.locations import RunPaths
-from postrun.store import csv_files, json_files
-from postrun.verify import files
+from postrun.store import csv_files, evidence, json_files
+from postrun.verify import files, package
 from postrun.verify.findings import Finding, broken, of_error
 
 _VIEW = "stage_audit_log"
@@ -76,9 +77,20 @@ def _check_links(run_paths: RunPaths, page: Path) -> Iterator[Finding]:
             continue
         name = unquote(target.partition("#")[0])
         if not (page.parent / name).exists():
+            if _is_left_out(run_paths, page.parent / name):
+                continue
             expected = f"a link to a file: {target}"
             yield broken(
                 run_paths.relative(page),
                 expected,
                 files.NOTHING,
             )
+
+
+def _is_left_out(run_paths: RunPaths, target: Path) -> bool:
+    """Return whether a link leads to the workspace's pages, which no package of one run has."""
+    path = os.path.normpath(target)
+    for folder in evidence.folders(run_paths):
+        if Path(path).is_relative_to(run_paths.root / folder):
+            return False
+    return package.is_package(run_paths.root)
