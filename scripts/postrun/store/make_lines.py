@@ -94,6 +94,9 @@ def _places(request: RunRequest, is_remote: bool) -> list[str]:
         for name in ("host", "remote_root"):
             asked = getattr(request, name)
             if asked != settings[name]:
+                # A folder of this machine was named from where one stands, not from the project.
+                if request.host == "local" and asked.startswith("."):
+                    asked = _typed(Path(asked).resolve())
                 place = value(name.upper(), asked)
                 places.append(place)
     if request.root != locations.PROJECT:
@@ -105,11 +108,15 @@ def _places(request: RunRequest, is_remote: bool) -> list[str]:
 
 def local_root(request: RunRequest) -> str:
     """Return the workspace as it is typed in the project's folder."""
-    root = request.root
-    if root.is_relative_to(locations.PROJECT):
-        inside = root.relative_to(locations.PROJECT)
+    return _typed(request.root)
+
+
+def _typed(path: Path) -> str:
+    """Return a path of this machine as it is typed in the project's folder."""
+    if path.is_relative_to(locations.PROJECT):
+        inside = path.relative_to(locations.PROJECT)
         return inside.as_posix()
-    return str(root)
+    return str(path)
 
 
 def complete(message: str, request: RunRequest) -> str:

@@ -40,6 +40,11 @@ def request(root: Path = PROJECT, tag: str | None = "run1", **more: Any) -> RunR
             "make finalize TAG=x LOCAL_ROOT=/w",
         ),
         ("make next-run-planner", request(Path("/w")), "make next-run-planner"),
+        (
+            "make sync-run",
+            request(host="local", remote_root="./there"),
+            f"make sync-run REMOTE_ROOT={Path('there').absolute()}".replace(f"{PROJECT}/", ""),
+        ),
         ("make sync-run", request(host="desk", no_sync=True), "make sync-run"),
     ],
 )
