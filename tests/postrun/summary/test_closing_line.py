@@ -1,5 +1,6 @@
 """The last line of the terminal alone: the verdict, why, what to do next, and the page to open."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,9 @@ NEEDED = (
     "runs/freeze/base.freeze.json",
 )
 
+# The processes of a run are known by its tag on their command line: no other test may have it.
+OWN = os.getpid()
+
 LastLine = Callable[..., tuple[int, str]]
 
 
@@ -52,7 +56,7 @@ def last_line(
 
 
 def test_a_pass(last_line: LastLine) -> None:
-    made = made_run("pass", STAMP, "made_a", good_ics(1))
+    made = made_run(f"pass{OWN}", STAMP, "made_a", good_ics(1))
     assert last_line(made) == (
         0,
         "closed: PASS, and luck is as good 0.01% of the time among 1 trial (1% is asked); "
@@ -62,7 +66,7 @@ def test_a_pass(last_line: LastLine) -> None:
 
 
 def test_a_fail(last_line: LastLine, remote: Path, local: Path) -> None:
-    made = made_run("fail", STAMP, "made_a", worthless_ics(6))
+    made = made_run(f"fail{OWN}", STAMP, "made_a", worthless_ics(6))
     code, line = last_line(made)
     assert code == 0
     assert line.startswith("closed: FAIL, 5 gates (cost_gate_x1_5_positive, ")
@@ -77,7 +81,7 @@ def test_a_fail(last_line: LastLine, remote: Path, local: Path) -> None:
 
 
 def test_a_pass_by_luck(last_line: LastLine) -> None:
-    made = made_run("luck", STAMP, "made_a", worthless_ics(LUCKY))
+    made = made_run(f"luck{OWN}", STAMP, "made_a", worthless_ics(LUCKY))
     code, line = last_line(made)
     assert code == 0
     assert line.startswith("closed: PASS, but it may be luck: luck is as good 3.")
@@ -85,14 +89,14 @@ def test_a_pass_by_luck(last_line: LastLine) -> None:
 
 
 def test_a_failed_audit(last_line: LastLine, remote: Path, local: Path) -> None:
-    made = made_run("audit", STAMP, "made_a", good_ics(1))
+    made = made_run(f"audit{OWN}", STAMP, "made_a", good_ics(1))
     made.cost_rows.clear()
     assert last_line(made) == (
         1,
         "closed: PASS, and luck is as good 0.01% of the time among 1 trial (1% is asked); "
         "audit failed (1 High: cost_rows_recomputed); watchlist_rerun. "
-        f"Next: repair what {RUN}_audit/governance_remediation_plan.md lists, then "
-        f"make finalize TAG=audit REMOTE_ROOT={remote} LOCAL_ROOT={local}. "
+        f"Next: repair what {RUN}_{made.tag}/governance_remediation_plan.md lists, then "
+        f"make finalize TAG={made.tag} REMOTE_ROOT={remote} LOCAL_ROOT={local}. "
         f"Open {GATE}/production_gates_run_review.html",
     )
 
@@ -100,15 +104,15 @@ def test_a_failed_audit(last_line: LastLine, remote: Path, local: Path) -> None:
 def test_a_dead_run(
     last_line: LastLine, remote: Path, local: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    made = made_run("dead", STAMP, "made_a", good_ics(1))
+    made = made_run(f"dead{OWN}", STAMP, "made_a", good_ics(1))
     made.result = made.report = None
     made.write(remote)
     where = location_flags(remote, local)
-    flags = ["--tag", "dead", *where, "--interval", "0.1", "--grace", "0.1"]
+    flags = ["--tag", made.tag, *where, "--interval", "0.1", "--grace", "0.1"]
     assert monitor_then_finalize.main(flags) == 7
     line = capfd.readouterr().err.splitlines()[-1]
-    assert line.startswith("run dead: expected a result.json, found ")
-    close_it = f"make finalize TAG=dead REMOTE_ROOT={remote} LOCAL_ROOT={local}"
+    assert line.startswith(f"run {made.tag}: expected a result.json, found ")
+    close_it = f"make finalize TAG={made.tag} REMOTE_ROOT={remote} LOCAL_ROOT={local}"
     assert line.endswith(f'close it with: {close_it} ABANDONED="<reason>"')
     code, line = last_line(made, "--abandoned", "the machine was restarted")
     assert code == 1
@@ -117,7 +121,7 @@ def test_a_dead_run(
 
 
 def test_a_refusal(last_line: LastLine) -> None:
-    made = made_run("edited", STAMP, "made_a", good_ics(1))
+    made = made_run(f"edited{OWN}", STAMP, "made_a", good_ics(1))
     assert last_line(made)[0] == 0
     made.cost_rows.pop()
     code, line = last_line(made)
