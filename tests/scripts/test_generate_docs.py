@@ -11,7 +11,7 @@ from postrun.core import locations
 from postrun.core.artifacts import ARTIFACTS
 from postrun.core.errors import Invalid, PostRunError
 from postrun.store import check_catalogue
-from steps import STEPS
+from steps import STEPS, Step
 
 BEGIN = "<!-- generated: {} -->"
 END = "<!-- end of generated part -->"
@@ -26,6 +26,11 @@ def docs(tmp_path: Path) -> Path:
         shutil.copy(locations.PROJECT / document, copy)
     assert main(["--root", str(tmp_path)]) == 0
     return tmp_path
+
+
+def shown_number(step: Step) -> str:
+    """Return a step's number as Markdown needs it: a dash alone would begin a list."""
+    return "\\-" if step.number == "-" else step.number
 
 
 def part(name: str) -> str:
@@ -45,15 +50,15 @@ def test_the_steps_are_those_of_the_table() -> None:
     lines = part("steps-table").splitlines()
     for step in STEPS:
         assert (
-            f"| {step.number} | `make {step.name}` | {step.description} | `scripts/{step.script}` |"
-            in lines
-        )
+            f"| {shown_number(step)} | `make {step.name}` | {step.description}"
+            f" | `scripts/{step.script}` |"
+        ) in lines
 
 
 def test_each_step_says_what_it_reads_and_writes() -> None:
     text = part("steps")
     for step in STEPS:
-        section = text.partition(f"### {step.number} {step.name}\n")[2].partition("###")[0]
+        section = text.partition(f"### {shown_number(step)} {step.name}\n")[2].partition("###")[0]
         assert f"- writes: {', '.join(step.writes)}\n" in section
 
 
@@ -153,7 +158,7 @@ def test_a_target_says_what_it_takes() -> None:
     assert "sync-run: $(RUN) ## 3   copy both folders and verify every file" in lines
     assert "@$(PY) scripts/finalize_gate_run.py $(call flags,$(WHERE) OBJECTIVE)" in lines
     without_tag = [line.partition(":")[0] for line in lines if line.endswith("needs no TAG")]
-    assert without_tag == ["candidate-queue", "next-run-plan", "handoff-readiness"]
+    assert without_tag == ["candidate-queue", "next-run-plan", "handoff-readiness", "site"]
 
 
 def test_a_long_difference_is_cut() -> None:

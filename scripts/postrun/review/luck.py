@@ -174,7 +174,8 @@ def _shown(
 ) -> Json:
     """Return statistics of the series that decide nothing."""
     family = luck["family"]
-    if not ics or family is None:
+    # A dry run is no trial: nothing is asked of luck.
+    if not ics or family is None or luck["trials"] is None:
         return dict.fromkeys(_MEASURED)
     share = policy["shown"]["interval"]
     number = len(ics)

@@ -75,16 +75,16 @@ def _check_links(run_paths: RunPaths, page: Path) -> Iterator[Finding]:
     for target in dict.fromkeys(_LINKS[page.suffix].findall(text)):
         if _ELSEWHERE.match(target):
             continue
-        name = unquote(target.partition("#")[0])
-        if not (page.parent / name).exists():
-            if _is_left_out(run_paths, page.parent / name):
-                continue
-            expected = f"a link to a file: {target}"
-            yield broken(
-                run_paths.relative(page),
-                expected,
-                files.NOTHING,
-            )
+        name, _, _ = target.partition("#")
+        linked = page.parent / unquote(name)
+        if linked.exists() or _is_left_out(run_paths, linked):
+            continue
+        expected = f"a link to a file: {target}"
+        yield broken(
+            run_paths.relative(page),
+            expected,
+            files.NOTHING,
+        )
 
 
 def _is_left_out(run_paths: RunPaths, target: Path) -> bool:
