@@ -20,8 +20,8 @@ from harness.factory import Documents
 from harness.golden import Golden
 from postrun.audit import CHECKS
 from postrun.decide import scoring
+from postrun.registry import many_trials
 from postrun.review import comparison, stages, standing
-from postrun.review import luck as luck_facts
 from postrun.store import configuration, json_files, page_files
 
 STEM = "production_gates_run_review"
@@ -487,7 +487,7 @@ def test_a_page_of_very_many_trials_stays_small(local: Path, number: int) -> Non
         name = f"2025-01-01_{place:06d}_production_gates_{HOSTILE}"
         numbered.append({"number": place, "run": name, "t": place * 37 % 400 / 100 - 2})
     numbered.append({"number": number, "run": run, "t": document["luck"]["t"]})
-    document["luck"].update(luck_facts._cut(numbered, run))
+    document["luck"].update(many_trials.cut(numbered, run))
     text = page_files.page(f"{STEM}.html", **document)
     assert len(text.encode()) < 300_000
     found = Page(text)

@@ -70,7 +70,10 @@ def sentence(row: Row, luck: Row, policy: Row) -> str:
     asked = terminal.chance(policy["levels"]["decision"])
     number = luck["trials"]
     family = luck["family"]
-    text = f"of {number} trials of {family} this is the {ordinal(luck['rank'])} best; if none"
+    place = "best"
+    if luck["rank"] > 1:
+        place = f"{ordinal(luck['rank'])} best"
+    text = f"of {number} trials of {family} this is the {place}; if none"
     text += f" were any good, the best of {number} would look this good {chance} of the time"
     if number == 1:
         text = f"it is the only trial of {family}; if it were no good, it would look this good"

@@ -1,16 +1,12 @@
 """Could the result of a run be luck? The facts of its review, as of the run's own name."""
 
-from collections import Counter
-from math import floor
-from operator import itemgetter
 from pathlib import Path
 from statistics import fmean, stdev
 
-from postrun.core import scales
 from postrun.core.values import Json
 from postrun.decide import intervals, verdicts, window_series
 from postrun.decide.intervals import Interval
-from postrun.registry import registry_tables, rows, trials
+from postrun.registry import many_trials, registry_tables, rows, trials
 from postrun.registry.rows import Policy
 from postrun.registry.trials import TRIALS
 from postrun.review import earlier
@@ -90,44 +86,8 @@ def _describe(
         "least_windows": verdicts.least_windows(row["windows_asked"], policy),
         "weaker_than_baseline": row["weaker_than_baseline"],
         **_shown(ics, luck, family, policy),
-        **_cut(numbered, row["run"]),
+        **many_trials.cut(numbered, row["run"]),
     }
-
-
-def _cut(numbered: list[Json], own_run: str) -> Json:
-    """Return the trials to show; of very many this one and the best, and the rest in classes."""
-    if len(numbered) <= _MOST_TRIALS:
-        return {"family_trials": numbered, "other_trials": None}
-    measured = [trial for trial in numbered if trial["t"] is not None]
-    measured.sort(key=itemgetter("t"), reverse=True)
-    shown = []
-    rest = []
-    for place, trial in enumerate(measured):
-        if place < _BEST or trial["run"] == own_run:
-            shown.append(trial)
-        else:
-            rest.append(trial["t"])
-    shown.sort(key=itemgetter("number"))
-    others = {
-        "trials": len(rest),
-        "without_series": len(numbered) - len(measured),
-        "classes": _classes(rest),
-    }
-    return {"family_trials": shown, "other_trials": others}
-
-
-def _classes(ts: list[float]) -> list[Json]:
-    """Return how many of these values are in each class of one round width, lowest first."""
-    low = min(ts)
-    step = scales.round_step(max(ts) - low, _MOST_CLASSES)
-    first = floor(low / step)
-    counts = Counter(floor(t / step) - first for t in ts)
-    classes = []
-    for place in range(max(counts) + 1):
-        begin = (first + place) * step
-        row = {"low": begin, "high": begin + step, "trials": counts[place]}
-        classes.append(row)
-    return classes
 
 
 _USED = (*trials.SOURCES, *earlier.COLUMNS)
@@ -160,10 +120,6 @@ _MEASURED = (
     "band_by_luck",
     "t_needed",
 )
-# Of more trials than can be read in a table or told apart in a chart.
-_MOST_TRIALS = 300
-_BEST = 50
-_MOST_CLASSES = 30
 
 
 def _shown(

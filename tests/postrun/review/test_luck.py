@@ -10,7 +10,7 @@ import pytest
 
 import verify_workspace
 from harness.workspace import Workspace
-from postrun.review import luck as luck_facts
+from postrun.registry import many_trials
 
 RUNS = [("a", 1, "made_value"), ("b", 2, "made_value"), ("c", 3, "made_growth")]
 
@@ -74,8 +74,8 @@ def test_of_very_many_trials_the_best_are_listed_and_the_rest_is_in_classes() ->
     for number in range(1, 402):
         numbered.append({"number": number, "run": f"r{number}", "t": (number * 37 % 400) / 100 - 2})
     numbered[-1]["t"] = None
-    assert luck_facts._cut(numbered[:300], "r7")["other_trials"] is None
-    cut = luck_facts._cut(numbered, "r400")  # its t is the worst of all
+    assert many_trials.cut(numbered[:300], "r7")["other_trials"] is None
+    cut = many_trials.cut(numbered, "r400")  # its t is the worst of all
     listed = cut["family_trials"]
     assert (len(listed), listed[-1]["run"], listed[-1]["t"]) == (51, "r400", -2)
     assert listed == sorted(listed, key=lambda trial: trial["number"])
@@ -85,3 +85,12 @@ def test_of_very_many_trials_the_best_are_listed_and_the_rest_is_in_classes() ->
     assert len(others["classes"]) <= 31
     for before, after in pairwise(others["classes"]):
         assert before["high"] == pytest.approx(after["low"])
+
+
+def test_very_many_trials_without_a_series_have_no_classes() -> None:
+    numbered: list[dict[str, Any]] = []
+    for number in range(1, 302):
+        numbered.append({"number": number, "run": f"r{number}", "t": None})
+    numbered[0]["t"] = 1.0
+    others = many_trials.cut(numbered, "r1")["other_trials"]
+    assert others == {"trials": 0, "without_series": 300, "classes": []}
