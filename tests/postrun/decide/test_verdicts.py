@@ -33,3 +33,11 @@ def test_the_verdict(
     row: dict[str, Any], p_family: float | None, q: float | None, expected: str
 ) -> None:
     assert verdicts.verdict({**ROW, **row}, p_family, q, POLICY) == expected
+
+
+@pytest.mark.parametrize(("rank", "place"), [(1, "the best"), (2, "the 2nd best")])
+def test_the_sentence_names_the_place(rank: int, place: str) -> None:
+    luck = {"verdict": "survives", "family": "f", "trials": 14, "rank": rank}
+    luck |= {"p_family": 0.031, "q": 0.05}
+    sentence = verdicts.sentence(ROW, luck, POLICY)
+    assert sentence.startswith(f"of 14 trials of f this is {place}; if none were any good, the ")
