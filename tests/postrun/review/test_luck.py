@@ -1,7 +1,6 @@
 """The facts on luck in a review are those of the registry, as of the run's own name."""
 
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 
 import verify_workspace
 from harness.workspace import Workspace
-from postrun.registry import many_trials
 
 RUNS = [("a", 1, "made_value"), ("b", 2, "made_value"), ("c", 3, "made_growth")]
 
@@ -67,30 +65,3 @@ def test_a_run_without_a_series_says_so(remote: Path, local: Path) -> None:
     assert luck["verdict"] == "not_measured"
     assert luck["sentence"].startswith("not measured: no series of windows that vary")
     assert (luck["mean"], luck["interval"], luck["p_family"]) == (None, None, None)
-
-
-def test_of_very_many_trials_the_best_are_listed_and_the_rest_is_in_classes() -> None:
-    numbered: list[dict[str, Any]] = []
-    for number in range(1, 402):
-        numbered.append({"number": number, "run": f"r{number}", "t": (number * 37 % 400) / 100 - 2})
-    numbered[-1]["t"] = None
-    assert many_trials.cut(numbered[:300], "r7")["other_trials"] is None
-    cut = many_trials.cut(numbered, "r400")  # its t is the worst of all
-    listed = cut["family_trials"]
-    assert (len(listed), listed[-1]["run"], listed[-1]["t"]) == (51, "r400", -2)
-    assert listed == sorted(listed, key=lambda trial: trial["number"])
-    others = cut["other_trials"]
-    assert (others["trials"], others["without_series"]) == (349, 1)
-    assert sum(row["trials"] for row in others["classes"]) == 349
-    assert len(others["classes"]) <= 31
-    for before, after in pairwise(others["classes"]):
-        assert before["high"] == pytest.approx(after["low"])
-
-
-def test_very_many_trials_without_a_series_have_no_classes() -> None:
-    numbered: list[dict[str, Any]] = []
-    for number in range(1, 302):
-        numbered.append({"number": number, "run": f"r{number}", "t": None})
-    numbered[0]["t"] = 1.0
-    others = many_trials.cut(numbered, "r1")["other_trials"]
-    assert others == {"trials": 0, "without_series": 300, "classes": []}
