@@ -40,12 +40,21 @@ def classes(ts: list[float]) -> list[Json]:
     if not ts:
         return []
     low = min(ts)
-    step = scales.round_step(max(ts) - low, _MOST_CLASSES)
+    span = max(ts) - low
+    step = scales.round_step(span, _MOST_CLASSES)
     first = floor(low / step)
-    counts = Counter(floor(t / step) - first for t in ts)
+    counts: Counter[int] = Counter()
+    for t in ts:
+        place = floor(t / step) - first
+        counts[place] += 1
     found = []
     for place in range(max(counts) + 1):
         begin = (first + place) * step
-        row = {"low": begin, "high": begin + step, "trials": counts[place]}
+        # A class without a trial is one, too: the axis has no gaps.
+        row = {
+            "low": begin,
+            "high": begin + step,
+            "trials": counts[place],
+        }
         found.append(row)
     return found
