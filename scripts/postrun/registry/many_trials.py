@@ -47,7 +47,7 @@ def classes(ts: list[float]) -> list[Json]:
     for t in ts:
         place = floor(t / step) - first
         counts[place] += 1
-    found = []
+    made = []
     for place in range(max(counts) + 1):
         begin = (first + place) * step
         # A class without a trial is one, too: the axis has no gaps.
@@ -56,5 +56,5 @@ def classes(ts: list[float]) -> list[Json]:
             "high": begin + step,
             "trials": counts[place],
         }
-        found.append(row)
-    return found
+        made.append(row)
+    return made
