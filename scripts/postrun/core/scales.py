@@ -1,7 +1,7 @@
 """Linear scales of pictures and histograms: round steps, and where a value lies."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _MOST_TICKS = 6  # on an axis, or one more
@@ -63,6 +63,17 @@ class Scale:
         if decimals > _MOST_DECIMALS or len(text) > _LONGEST:
             return f"{value:.3g}"
         return text
+
+
+def apart(places: Sequence[float], least: float) -> list[float]:
+    """Return where labels go, in their order: beside their place, and so far from each other."""
+    lowest = sorted(range(len(places)), key=places.__getitem__)
+    moved = list(places)
+    end = -math.inf
+    for number in lowest:
+        moved[number] = max(places[number], end)
+        end = moved[number] + least
+    return moved
 
 
 def make_scale(

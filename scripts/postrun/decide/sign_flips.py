@@ -184,6 +184,29 @@ def best_of_luck(
     return BestOfLuck(np.sort(best), np.sort(best_size))
 
 
+def rising_hurdle(
+    family: str,
+    trials: Iterable[Trial],
+    levels: Mapping[str, float],
+    patterns: Patterns = DEFAULT_PATTERNS,
+) -> dict[str, float]:
+    """Return how high the best t must be as of some runs: the more trials, the higher.
+
+    `levels` names these runs, each with the share of patterns in which the best of the trials up to
+    it may be so high. Infinite when no attained value is so rare.
+    """
+    counting = _Family(family, 0, patterns)
+    ordered = sorted(trials, key=attrgetter("run"))
+    hurdle = {}
+    for trial, r in counting.under_patterns(ordered):
+        counting.count_measured(trial, r)
+        level = levels.get(trial.run)
+        if level is not None:
+            ascending = np.sort(counting.best_t())
+            hurdle[trial.run] = _rarest(ascending, level)
+    return hurdle
+
+
 def _student(r: Floats, windows: int) -> Floats:
     """Return t of each r, of so many windows; infinite where r is 1 but for rounding."""
     rest = 1 - r**2
@@ -396,6 +419,22 @@ class _Family:
         for other in shares[1:]:
             any_of_them |= other
         return _share(any_of_them)
+
+    def count_measured(self, trial: Trial, r: Floats) -> None:
+        """Count a trial that has a series."""
+        if trial.scaled:
+            self._count(trial, r)
+
+    def best_t(self) -> Floats:
+        """Return the best t of the counted trials under each pattern."""
+        best = np.full(
+            self.number,
+            -np.inf,
+        )
+        for windows, r in self.best.items():
+            t = _student(r, windows)
+            np.maximum(best, t, out=best)
+        return best
 
     def _count(self, trial: Trial, r: Floats) -> None:
         """Count a trial: it may be the best under some patterns, and the best as measured."""

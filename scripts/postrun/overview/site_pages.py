@@ -3,18 +3,19 @@
 Every page follows from the workspace's tables, the ledger, plan and handoff alone: the same
 workspace gives the same bytes. The digest of what a page shows is recorded as its input: a page
 that would show the same is not made again, and `make verify` says which pages are out of date.
-Long tables are cut where they stay the same: the ledger and families oldest first, so that a
-closing changes their last page only.
+Long tables are cut where they stay the same: the ledger and the trials of a family oldest first, so
+that a closing changes their last page only.
 """
 
 import base64
 import shlex
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from hashlib import sha256
 
-from postrun.overview import news, standings, trial_chart
+from postrun.overview import family_chart, news, registry_charts, standings
 from postrun.overview.site_tables import (
     HANDOFF,
     LEDGER,
@@ -34,12 +35,22 @@ _COMMANDS = 20  # of the plan
 
 @dataclass(frozen=True)
 class SitePage:
-    """One page: its file, its template, what it shows, and what it was made from."""
+    """One page: its file, its template, what it shows, and what it was made from.
+
+    `work_out` gives what follows from the rest of the page and takes a while: it is called only
+    when the page is written.
+    """
 
     name: str
     template: str
-    content: Row
+    shown: Row
     inputs: Rows
+    work_out: Callable[[], Row] = dict
+
+    @cached_property
+    def content(self) -> Row:
+        """Return everything that the page shows."""
+        return {**self.shown, **self.work_out()}
 
 
 @dataclass(frozen=True)
@@ -152,45 +163,72 @@ class Maker:
 
     def _families(self) -> Iterator[SitePage]:
         described = self.shown.leaderboard
-        cut = site_files.cut(described["families"])
+        statistics = self.shown.policy.statistics
+        families = registry_charts.with_means(
+            described["families"],
+            self.shown.runs,
+            statistics,
+        )
+        runs = self.shown.runs.values()
+        cut = site_files.cut(families)
         for number, rows in enumerate(cut, 1):
+            pictures = None
+            if number == 1:
+                pictures = {
+                    "funnel": registry_charts.funnel(runs, statistics),
+                    "p_values": registry_charts.p_values(runs),
+                    "families": registry_charts.drawn(families),
+                }
             yield self._page(
                 site_files.page_name("families", number),
                 "site_families.html",
                 FAMILIES,
                 rows=rows,
+                number=len(families),
+                pictures=pictures,
                 unknown=described["unknown"],
-                statistics=described["statistics"],
+                statistics=statistics,
                 pager=pager("families", number, cut),
             )
 
     def _family(self, family: Row) -> Iterator[SitePage]:
         name = family["family"]
         stem = site_files.family_stem(name)
-        hurdle = self.shown.policy.statistics["shown"]["hurdle_t"]
-        cut = site_files.cut(self.trials.get(name, []))
+        statistics = self.shown.policy.statistics
+        trials = self.trials.get(name, [])
+        cut = site_files.cut(trials)
         for number, rows in enumerate(cut, 1):
-            chart = None
-            if number == len(cut):
-                chart = trial_chart.draw(rows, hurdle)
-            yield self._page(
+            is_last = number == len(cut)
+            page = self._page(
                 site_files.page_name(stem, number),
                 "site_family.html",
                 TRIALS,
                 family=family,
                 rows=rows,
-                chart=chart,
-                statistics=self.shown.policy.statistics,
+                # The picture is of all of them.
+                earlier_rows=trials[: -len(rows)] if is_last else [],
+                last_page=site_files.page_name(stem, len(cut)),
+                statistics=statistics,
                 pager=pager(stem, number, cut),
             )
+            charted = trials if is_last else []
+            draw = partial(_family_chart, family, charted, statistics)
+            yield replace(page, work_out=draw)
 
     @cached_property
     def trials(self) -> dict[str, Rows]:
         """Return the runs of each family, oldest first, each with its number."""
         families: dict[str, Rows] = {}
+        numbers: Counter[str] = Counter()
         for row in self.shown.runs.values():
-            trials = families.setdefault(row["family"], [])
-            trials.append({**row, "trial": len(trials) + 1})
+            family = row["family"]
+            number = None
+            # A dry run is listed, and is no trial.
+            if row["is_trial"] is not False:
+                numbers[family] += 1
+                number = numbers[family]
+            trial = {**row, "trial": number}
+            families.setdefault(family, []).append(trial)
         return families
 
     def _queue(self) -> SitePage:
@@ -259,6 +297,11 @@ class Maker:
             handoff=shown.handoff,
             reviews=runs,
         )
+
+
+def _family_chart(family: Row, trials: Rows, policy: Row) -> Row:
+    """Return the picture of these trials as what a page shows."""
+    return {"chart": family_chart.draw(family, trials, policy)}
 
 
 def pager(stem: str, number: int, cut: Sequence[Sequence[Row]]) -> Rows:

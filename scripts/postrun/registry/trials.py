@@ -48,7 +48,7 @@ SOURCES = (
     "series_by_month",
     "weaker_than_baseline",
 )
-_TAIL = 0.05  # of what luck gives, above and below the band that is shown
+USUAL = 0.05  # of what luck gives, above and below the band that is shown
 _SERIES_OF = {WINDOW: "series", MONTH: "series_by_month"}
 
 ByRun = Mapping[str, Row]
@@ -242,11 +242,76 @@ def _judge_by(
     return judged
 
 
+def basis_of_all(rows: Rows) -> str:
+    """Return on which series these trials are judged today: months only when all have them."""
+    has_months = any(row["series_by_month"] for row in rows)
+    if has_months and all(map(_may_be_by_month, rows)):
+        return MONTH
+    return WINDOW
+
+
+def t_by_run(rows: Rows, basis: str) -> dict[str, float | None]:
+    """Return t of each trial on one of its series; None for a trial without one."""
+    if basis == WINDOW:
+        return {row["run"]: row["wf_t"] for row in rows}
+    ts: dict[str, float | None] = {}
+    for trial in _trials(rows, _SERIES_OF[basis]):
+        ts[trial.run] = trial.t if trial.scaled else None
+    return ts
+
+
+def rising_hurdle(
+    family: str,
+    rows: Rows,
+    without_series: Mapping[str, int],
+    policy: Row,
+    basis: str = WINDOW,
+) -> dict[str, float | None]:
+    """Return the t that is needed as of some runs of a family; None where no t is enough.
+
+    `without_series` names these runs, each with how many trials up to it have no series.
+    """
+    from postrun.decide import sign_flips
+
+    levels = {}
+    for run, number in without_series.items():
+        levels[run] = _level(number, policy)
+    hurdle = sign_flips.rising_hurdle(
+        family,
+        _trials(rows, _SERIES_OF[basis]),
+        levels,
+        _patterns(policy),
+    )
+    return _finite(hurdle)
+
+
+def _level(without_series: int, policy: Row) -> float:
+    """Return how rare the best t must be among the trials that have a series.
+
+    Trials without a series count as independent ones, each as likely as this one at most.
+    """
+    as_many = 1 / (without_series + 1)
+    rest = 1 - policy["levels"]["decision"]
+    level: float = 1 - rest**as_many
+    return level
+
+
+def _finite(ts: Mapping[str, float]) -> dict[str, float | None]:
+    """Return these values with None for those that luck never attains."""
+    known: dict[str, float | None] = {}
+    for name, t in ts.items():
+        known[name] = t
+        if isinf(t):
+            known[name] = None
+    return known
+
+
 def by_luck(
     family: str,
     rows: Rows,
     without_series: int,
     policy: Row,
+    basis: str = WINDOW,
 ) -> Row:
     """Return what the best t of these trials is by luck alone; None where luck has no such value.
 
@@ -258,25 +323,19 @@ def by_luck(
 
     best = sign_flips.best_of_luck(
         family,
-        _trials(rows, "series"),
+        _trials(rows, _SERIES_OF[basis]),
         _patterns(policy),
     )
     rare = 1 - policy["shown"]["interval"]
-    # Trials without a series count as independent ones, each as likely as this one at most.
-    as_many = 1 / (without_series + 1)
-    level = 1 - (1 - policy["levels"]["decision"]) ** as_many
-    attained = {
-        "critical": best.critical_value(rare, two_sided=True),
-        "low": best.critical_value(1 - _TAIL),
-        "high": best.critical_value(_TAIL),
-        "needed": best.critical_value(level),
-    }
-    row: Row = {}
-    for name, value in attained.items():
-        row[name] = value
-        if isinf(value):
-            row[name] = None
-    return row
+    level = _level(without_series, policy)
+    return _finite(
+        {
+            "critical": best.critical_value(rare, two_sided=True),
+            "low": best.critical_value(1 - USUAL),
+            "high": best.critical_value(USUAL),
+            "needed": best.critical_value(level),
+        }
+    )
 
 
 def _trials(rows: Rows, column: str) -> list["Trial"]:

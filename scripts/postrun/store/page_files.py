@@ -4,9 +4,10 @@ Filters of both kinds of page: `known("text")` names what null means here, `numb
 `percent(digits)`, `chance(patterns)` (a probability), `metric(name)` (the one format of its kind),
 `verdict` (pass, fail, not evaluated), `comparison` (≥ for >=), `listed` (several, with commas),
 `counted("file")` (a number with what it counts), `code` (a code span, safe in table cells too),
-`href` (a path, as a link needs it), `duration` (of seconds). Null without filter is "not measured".
-`scale(values, start, end)` places the values of a chart. Markdown templates have no `safe`, and do
-not join text with `~`, which escapes for HTML only.
+`href` (a path, as a link needs it), `duration` (of seconds), `short(width)` (a label of a chart).
+Null without filter is "not measured". `scale(values, start, end)` places the values of a chart,
+`apart(places, least)` its labels. Markdown templates have no `safe`, and do not join text with `~`,
+which escapes for HTML only.
 """
 
 import math
@@ -273,6 +274,11 @@ def listed(items: Iterable[Any], none: str = "none") -> str:
     return ", ".join(map(_plain, items)) or none
 
 
+def short(text: str, width: int) -> str:
+    """Return text in at most so many columns: the whole stands in the table beside."""
+    return terminal.cut(visible(text), width)
+
+
 def duration(seconds: float | None, none: str = UNMEASURED) -> str:
     """Return a time span in its two largest units: 2 h 5 min."""
     if seconds is None:
@@ -359,6 +365,7 @@ def _environment(kind: str) -> "Environment":
         keep_trailing_newline=True,
     )
     environment.globals["scale"] = scales.make_scale
+    environment.globals["apart"] = scales.apart
     filters = environment.filters
     for function in (
         known,
@@ -371,6 +378,7 @@ def _environment(kind: str) -> "Environment":
         duration,
         terminal.chance,
         terminal.counted,
+        short,
     ):
         filters[function.__name__] = function
     filters["href"] = _href

@@ -50,3 +50,9 @@ def test_every_value_lies_on_its_scale(values: list[float | None]) -> None:
     assert [text for _, text in ticks if len(text) > 14] == []
     places = [scale.at(value) for value in values if value is not None]
     assert [place for place in places if not (math.isfinite(place) and 0 <= place <= 100)] == []
+
+
+def test_labels_keep_their_distance_and_their_order() -> None:
+    assert scales.apart([100, 40, 104, 200], 20) == [100, 40, 120, 200]
+    assert scales.apart([5, 5, 5], 10) == [5, 15, 25]
+    assert scales.apart([], 10) == []

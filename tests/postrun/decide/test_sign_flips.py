@@ -83,6 +83,22 @@ def test_the_critical_value_is_one_that_is_attained() -> None:
     assert sign_flips.best_of_luck("f", trials).critical_value(1e-5) == math.inf
 
 
+@pytest.mark.parametrize("windows", [13, 10, 3])
+def test_the_hurdle_rises_to_what_the_best_of_all_needs(windows: int) -> None:
+    trials = [
+        trial("a", X),
+        trial("b", Y[:windows], YEARS[:windows]),
+        Trial("c", {}),
+        trial("d", Z),
+    ]
+    levels = dict.fromkeys(("a", "b", "c", "d"), 0.05)
+    hurdle = sign_flips.rising_hurdle("f", trials[::-1], levels)
+    for number, run in enumerate(levels, start=1):
+        best = sign_flips.best_of_luck("f", trials[:number])
+        assert hurdle[run] == pytest.approx(best.critical_value(0.05), abs=1e-12)
+    assert sign_flips.rising_hurdle("f", [Trial("c", {})], {"c": 0.05}) == {"c": math.inf}
+
+
 def exact_share(own: Sequence[int], all_trials: Sequence[Sequence[int]]) -> Fraction:
     """Return p_max in whole numbers: sums are compared by their squares, without a root."""
 
