@@ -3,43 +3,50 @@
 reads   examples/workstation/
 writes  .demo/workstation (the workstation) and .demo/home (the workspace), both below the project's
         root and never among your own artifacts. Run again, it takes a new tag and adds to both.
-prints  what the launcher, the monitor and the steps print, and at the end where to look
+prints  what the launcher, the monitor and the steps print, then what came of it and a page to open
 exit    the highest of scripts/monitor_then_finalize.py: 0 every audit passed, 1 an audit did not
 
     python examples/demo.py
 """
 
 import argparse
-import json
+import csv
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 from make_workstation import PROJECT, SHIM, lay_out
 
 DEMO = PROJECT / ".demo"
 WORKSTATION, WORKSPACE = DEMO / "workstation", DEMO / "home"
 MONITOR = PROJECT / "scripts" / "monitor_then_finalize.py"
-FACTORS = ("momentum_12_1", "reversal_1", "low_volatility")
+# Factor -> what it claims.
+FACTORS = {
+    "momentum_12_1": "stocks that rose for a year, its latest month left out, go on rising",
+    "reversal_1": "stocks that fell last month recover",
+    "low_volatility": "calm stocks earn more than their risk deserves",
+}
 BUSY = 8  # seconds that the gate program fills, so that there is something to watch
 RUNS = "audit/workstation_runs"
 
-IN_RUN = ("governance_audit_check.md", "governance_remediation_plan.md")
-IN_GATE = (
-    "production_gates_final_summary.md",
-    "production_gates_run_review.md",
-    "production_gates_run_review.html",
-)
-IN_WORKSPACE = (
-    "docs/production_research/STAGE_AUDIT_LOG.md",
-    "audit/factor_registry/factor_experiment_leaderboard.md",
-    "audit/factor_registry/factor_candidate_queue.md",
-    "audit/factor_registry/next_run_plan.md",
-    "audit/failure_patterns/failure_pattern_summary.md",
-    "audit/session_handoff/handoff_readiness.md",
-)
+REGISTRY = "audit/factor_registry/factor_experiment_registry.csv"
+TRIALS = "audit/factor_registry/trial_statistics.csv"
+START_PAGE = "audit/site/index.html"
+# The sample has neither capitalisations nor industries.
+NOT_MEASURED = ("risk_gate_size_corr_abs", "risk_gate_industry_coverage")
+
+STORY = """\
+Three factors, each with a claim on real month-end prices of 20 stocks. For each, an official run is
+started on a sample workstation, waited for, copied and closed. None can pass every gate: the prices
+come without capitalisations and industries, so two risk gates are not measured, and what was not
+measured is not passed. What is said of the other gates is what these prices say."""
+
+ENDING = """\
+Each run failed its gates: that is the verdict on the factor. Each audit passed: that is the verdict
+on the record, which is complete and true. It is proven again by
+   make verify LOCAL_ROOT={workspace}
+What many tries do to a good result is shown by
+   make demo-trials"""
 
 
 def free_tag() -> str:
@@ -73,41 +80,47 @@ def close(tag: str) -> int:
     return subprocess.run(command, cwd=PROJECT, check=False).returncode
 
 
-def pages_of(tags: list[str]) -> Iterator[Path]:
-    """Yield the pages and logs of these runs, then those of the workspace; some may not exist."""
-    for tag in tags:
-        for run in WORKSPACE.glob(f"{RUNS}/*_{tag}"):
-            gate = gate_folder(run)
-            yield from (gate / name for name in IN_GATE)
-            yield from (run / name for name in IN_RUN)
-        yield from (run / "run.log" for run in WORKSTATION.glob(f"{RUNS}/*_{tag}"))
-    yield from (WORKSPACE / name for name in IN_WORKSPACE)
+def read_rows(name: str) -> dict[str, dict[str, str]]:
+    """Return a table of the workspace as text, by run folder; empty when there is none."""
+    path = WORKSPACE / name
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as source:
+        return {row["run"]: row for row in csv.DictReader(source)}
 
 
-def gate_folder(run: Path) -> Path:
-    """Return a run's gate folder; without one its pages are in the run folder."""
-    detection = run / "run_detection.json"
-    name = None
-    if detection.is_file():
-        name = json.loads(detection.read_text(encoding="utf-8")).get("gate_folder")
-    if name is None:
-        return run
-    return WORKSPACE / "gate_results" / str(name)
+def tell(tags: list[str]) -> None:
+    """Print what came of the runs with these tags, as the workspace's tables have them."""
+    trials = read_rows(TRIALS)
+    for run, row in read_rows(REGISTRY).items():
+        # A run that died has no windows to speak of.
+        if row["decision_tag"] not in tags or not row["wf_mean"]:
+            continue
+        failed = row["failed_gates"].split(";")
+        measured = [gate for gate in failed if gate not in NOT_MEASURED]
+        mean, chance = float(row["wf_mean"]), float(trials[run]["p_family"])
+        print(f"{row['factor']}: mean test IC {mean:.3f} in {row['wf_n']} yearly windows;")
+        print(f"   a worthless factor looks as good in {chance:.0%} of cases")
+        print(f"   failed, besides those two: {', '.join(measured)}")
 
 
 def demo(factors: list[str]) -> int:
     """Run the factors one after the other; return the highest exit code."""
     codes, tags = [0], []
+    print(STORY)
     for factor in factors:
         tag = free_tag()
         tags.append(tag)
-        folder = WORKSTATION.relative_to(PROJECT)
-        print(f"\n== {factor}: official run {tag} on {folder}", flush=True)
+        claim = FACTORS.get(factor, "a factor of your own")
+        print(f"\n== {factor}: {claim}? Official run {tag}", flush=True)
         codes.append(start(tag, factor) or close(tag))
-    print("\n== Where to look", flush=True)
-    for path in pages_of(tags):
-        if path.is_file():
-            print(f"   {path.relative_to(PROJECT)}")
+    print("\n== What came of it", flush=True)
+    tell(tags)
+    workspace = WORKSPACE.relative_to(PROJECT)
+    # What it says of the audits is true of these alone.
+    if max(codes) == 0:
+        print(ENDING.format(workspace=workspace))
+    print(f"Open {workspace / START_PAGE}")
     return max(codes)
 
 

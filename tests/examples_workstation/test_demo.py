@@ -36,7 +36,7 @@ def test_a_tag_of_either_side_is_not_taken_again(sides: Path) -> None:
 
 
 def test_the_demo_runs_factors_that_exist() -> None:
-    assert set(demo.FACTORS) <= set(FACTORS)
+    assert demo.FACTORS.keys() <= set(FACTORS)
 
 
 @pytest.mark.usefixtures("sides")
@@ -51,27 +51,42 @@ def test_the_exit_code_is_passed_on(
     assert demo.demo(["momentum_12_1"]) == code
 
 
-def test_only_pages_that_exist_are_named(
+def test_what_came_of_a_run_is_read_from_the_tables(
     sides: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = sides / "home" / demo.RUNS / f"2026-02-21_010101_production_gates_demo_{TODAY}_run1"
+    tag = f"demo_{TODAY}_run1"
+    registry = (
+        "run,decision_tag,factor,wf_mean,wf_n,failed_gates\n"
+        f"r1,{tag},low_volatility,-0.0386842,10,risk_gate_size_corr_abs;stat_gate_factor_pass\n"
+        "r0,another,reversal_1,0.5,10,stat_gate_factor_pass\n"
+    )
 
     def close(_: str) -> int:
-        run.mkdir(parents=True)
-        (run / "governance_audit_check.md").write_text("x")
-        (run / "run_detection.json").write_text(
-            '{"gate_folder": "production_gates_2026-02-21_010102"}'
-        )
-        gate = sides / "home/gate_results/production_gates_2026-02-21_010102"
-        gate.mkdir(parents=True)
-        (gate / "production_gates_final_summary.md").write_text("x")
-        return 1
+        folder = sides / "home/audit/factor_registry"
+        folder.mkdir(parents=True)
+        (sides / "home" / demo.REGISTRY).write_text(registry)
+        (sides / "home" / demo.TRIALS).write_text("run,p_family\nr1,0.9079\nr0,0.5\n")
+        return 0
 
     monkeypatch.setattr(demo, "start", lambda *_: 0)
     monkeypatch.setattr(demo, "close", close)
-    demo.demo(["momentum_12_1"])
-    named = capsys.readouterr().out.partition("Where to look")[2].split()
-    assert [Path(line).name for line in named] == [
-        "production_gates_final_summary.md",
-        "governance_audit_check.md",
+    demo.demo(["low_volatility"])
+    told = capsys.readouterr().out.partition("== What came of it\n")[2]
+    assert told.splitlines()[:3] == [
+        "low_volatility: mean test IC -0.039 in 10 yearly windows;",
+        "   a worthless factor looks as good in 91% of cases",
+        "   failed, besides those two: stat_gate_factor_pass",
     ]
+    assert "make verify LOCAL_ROOT=.demo/home" in told
+    assert told.splitlines()[-1] == "Open .demo/home/audit/site/index.html"
+
+
+@pytest.mark.usefixtures("sides")
+def test_a_run_that_left_nothing_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "start", lambda *_: 3)
+    assert demo.demo(["low_volatility"]) == 3
+    told = capsys.readouterr().out
+    assert "mean test IC" not in told
+    assert "Each audit passed" not in told
