@@ -23,7 +23,7 @@ from postrun.core import disk, locations, step_notes
 from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
-from postrun.decide import failure_history
+from postrun.decide import failure_history, planning
 from postrun.registry import closed_runs
 from postrun.registry.rows import load_policy
 from postrun.store import (
@@ -402,7 +402,11 @@ def _high_items(root: Path, run: str) -> Iterator[Row]:
 def _next_command(command: Row | None) -> Row | None:
     if command is None:
         return None
-    line = shlex.join(command["argv"]) if command["argv"] else None
+    line = None
+    if command["argv"]:
+        # As on the plan's page: what the data-quality gate is set to is part of the command.
+        words = planning.with_environment(command["argv"], command["environment"])
+        line = shlex.join(words)
     selected = {name: command[name] for name in ("rank", "tag", "blocked_by")}
     return {**selected, "line": line}
 

@@ -144,7 +144,7 @@ def test_a_fail_is_the_same_on_every_page(close: Callable[..., Any]) -> None:
     assert f"| {mean} |" in pages.board
     assert f"{pages.reviewed['walk_forward']['test_ic_mean']:.4f}" == mean
     # Nothing that repeats its source run calls itself a new hypothesis.
-    assert "nothing else: as it stands it tests no new hypothesis" in pages.plan
+    assert "differ: run unchanged, it tests no new hypothesis" in pages.plan
     assert "with_new_hypothesis after" not in pages.plan
     assert "# Session handoff: ready, but the next command is blocked" in pages.handoff
 
