@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from postrun import cli
-from postrun.core import disk, step_notes, terminal
+from postrun.core import disk, locations, step_notes, terminal
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import HostRejected, Invalid, Locked, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
@@ -240,7 +240,7 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
         print(json.dumps(document))
     elif terminal.is_verbose():
         for path in written:
-            print(closing_line.shown_path(Path(path)))
+            print(locations.shown_path(Path(path)))
     for caution in cautions:
         terminal.error(caution)
     _raise_refusal(reports)

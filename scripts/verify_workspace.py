@@ -16,7 +16,8 @@ the tag.
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import build_site
@@ -50,7 +51,7 @@ COMPUTATIONS = Computations(
     ],
 )
 OUTPUT = "workspace_verification"
-_SHOWN = 8  # files that hang on a broken one
+_SHOWN = 8  # files of which the same is said, or that hang on a broken one
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,11 +91,29 @@ def lines(findings: Sequence[Finding]) -> list[str]:
         # With --quiet only what is broken is shown.
         if kind is not Kind.BROKEN and terminal.is_quiet():
             continue
-        for finding in findings:
-            if finding.kind is kind:
-                output.append(str(finding))
-                output += _affected(finding)
+        of_kind = [finding for finding in findings if finding.kind is kind]
+        if kind is Kind.LISTED:
+            output += _listed(of_kind)
+            continue
+        for finding in of_kind:
+            output.append(str(finding))
+            output += _affected(finding)
     return output
+
+
+def _listed(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield what is allowed: one line for many files of which the same is said."""
+    alike: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        saying = replace(finding, file="", affects=())
+        alike.setdefault(saying, []).append(finding)
+    for saying, several in alike.items():
+        if len(several) <= _SHOWN:
+            yield from map(str, several)
+            continue
+        first = several[0].file
+        files = f"{len(several)} files, the first is {first} (--json names all)"
+        yield str(replace(saying, file=files))
 
 
 def _affected(finding: Finding) -> list[str]:

@@ -325,16 +325,16 @@ def _journal_states(run_paths: RunPaths) -> list[Any]:
 
 def show(result: StepResult, step: str, as_json: bool) -> None:
     """Print what came of a step: its summary to stderr, paths or JSON to stdout."""
-    paths = [str(path) for path in result.written]
     if as_json:
+        paths = [str(path) for path in result.written]
         row = {"step": step, "yes": result.passed, "words": result.summary, "wrote": paths}
         print(json.dumps(row))
         return
     # What did not pass is shown with --quiet as well.
     write = terminal.say if result.passed else terminal.error
     write(f"{step}: {result.summary}")
-    for path in paths:
-        print(path)
+    for path in result.written:
+        print(locations.shown_path(path))
 
 
 def step_main(

@@ -15,6 +15,7 @@ from harness import programs
 from harness.programs import run_script, run_without_root_rights
 from harness.verified import ClosedRuns
 from postrun.store import json_files
+from postrun.verify import findings
 
 SCRIPT = "verify_workspace"
 OLD = Path(__file__).resolve().parents[1] / "data/old_workspace"
@@ -163,3 +164,22 @@ def test_progress_is_shown_on_a_terminal(closed: ClosedRuns) -> None:
     flags = list(where(closed))
     shown = programs.on_a_terminal("verify_workspace.py", flags, "3 of 3 runs", ends=True)
     assert "verified 3 of 3 runs" in shown
+
+
+def test_many_files_of_which_the_same_is_said_are_one_line() -> None:
+    found = [
+        findings.listed(f"run{number}", "its inputs", "an older version") for number in range(9)
+    ]
+    other = findings.listed("run9", "its inputs", "a kept copy")
+    assert verify_workspace.lines([*found[:8], other]) == [str(one) for one in (*found[:8], other)]
+    many = verify_workspace.lines([*found, other])
+    assert many == [
+        "listed: 9 files, the first is run0 (--json names all): expected its inputs, "
+        "found an older version",
+        str(other),
+    ]
+
+
+def test_each_broken_file_has_a_line() -> None:
+    found = [findings.broken(f"run{number}", "its digest", "another") for number in range(9)]
+    assert verify_workspace.lines(found) == list(map(str, found))

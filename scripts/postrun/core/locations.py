@@ -73,3 +73,11 @@ def workspace_path(root: Path, name: str, suffix: str = "") -> Path:
     """Return the path of an artifact of the workspace or the project."""
     workspace = RunPaths.of_workspace(root)
     return workspace.path(name, suffix)
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as it is typed from where one stands."""
+    here = Path.cwd()
+    if path.is_relative_to(here):
+        path = path.relative_to(here)
+    return str(path)

@@ -1,11 +1,10 @@
 """The last line of a closing: the verdict, why, what to do next, and the one page to open."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from postrun.core import disk, terminal
+from postrun.core import disk, locations, terminal
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
 from postrun.decide import approval, scoring, verdicts
@@ -92,7 +91,7 @@ def describe(request: RunRequest, run_paths: RunPaths) -> ClosingLine | None:
     rest = f"; {'; '.join(parts)}. Next: {_next(closed)}."
     page = _page(run_paths)
     if page is not None:
-        rest += f" Open {shown_path(page)}"
+        rest += f" Open {locations.shown_path(page)}"
     return ClosingLine(f"closed: {verdict}", rest, colour)
 
 
@@ -174,7 +173,7 @@ def _next(closed: ClosedRun) -> str:
     action = next_action.after(closed.decision, closed.audit_passed)
     tag = make_lines.value("TAG", closed.decision["decision_tag"])
     if action == next_action.REPAIR:
-        page = shown_path(run_paths.path(PLAN, ".md"))
+        page = locations.shown_path(run_paths.path(PLAN, ".md"))
         command = make_lines.make_line("finalize", request, tag)
         return f"repair what {page} lists, then {command}"
     registered = closed.registered.get("decision")
@@ -194,7 +193,7 @@ def _next_run(closed: ClosedRun) -> str:
     run_paths = closed.run_paths
     workspace = RunPaths.of_workspace(run_paths.root)
     plan = documents.read_optional(workspace, _NEXT_RUNS) or {"commands": []}
-    page = shown_path(workspace.path(_NEXT_RUNS, ".md"))
+    page = locations.shown_path(workspace.path(_NEXT_RUNS, ".md"))
     for command in plan["commands"]:
         if command["source_run"] != run_paths.run:
             continue
@@ -215,11 +214,3 @@ def _page(run_paths: RunPaths) -> Path | None:
         if disk.is_file(path):
             return path
     return None
-
-
-def shown_path(path: Path) -> str:
-    """Return a path as it is typed from where one stands."""
-    here = Path.cwd()
-    if path.is_relative_to(here):
-        return os.path.relpath(path, here)
-    return str(path)
