@@ -1,7 +1,7 @@
 """Take the pictures at the top of README.md with Chromium: a run review and the start page.
 
 reads   the workspace of `make demo-trials`, .demo/trials/home, or another one
-writes  docs/pictures/run_review.png and site.png, 1200 pixels wide
+writes  docs/pictures/run_review.png and site.png, 1100 pixels wide
 exit    0 done; 1 no Chromium, no such run, or Chromium took no picture
 
     python examples/take_pictures.py [--workspace FOLDER] [--tag TAG]
@@ -20,8 +20,8 @@ from make_workstation import PROJECT
 WORKSPACE = PROJECT / ".demo" / "trials" / "home"
 PICTURES = PROJECT / "docs" / "pictures"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-WIDTH = 1200  # pixels
-REVIEW_HEIGHT, SITE_HEIGHT = 1640, 800
+WIDTH = 1100  # pixels
+REVIEW_HEIGHT, SITE_HEIGHT = 1130, 700
 MINUTE = 60.0
 
 
