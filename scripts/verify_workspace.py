@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 def lines(findings: Sequence[Finding]) -> list[str]:
     """Return the findings as lines: what is broken first, each with what hangs on it."""
-    output = []
+    output: list[str] = []
     for kind in Kind:
         # With --quiet only what is broken is shown.
         if kind is not Kind.BROKEN and terminal.is_quiet():
