@@ -67,11 +67,15 @@ def measure(number: int, families: int) -> dict[str, float]:
     policy = configuration.load("statistics_policy")
     rows = make_rows(number + 1, families)
     newest = rows.pop(max(rows))
-    known = trials.compute(rows, policy, {}).trials
+    known = trials.compute(rows, policy, {})
+    before = trials.Before(
+        {run: row.copy() for run, row in rows.items()},
+        {row["family"]: row for row in known.families},
+    )
     rows[newest["run"]] = newest
     began = time.perf_counter()
     used = time.process_time()
-    trials.compute(rows, policy, known)
+    trials.compute(rows, policy, known.trials, before)
     return {
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - used,

@@ -94,7 +94,8 @@ def gather(
     name = run_paths.name
     hypotheses = configuration.load("gate_hypotheses")["gates"]
     policy = registry_rows.load_policy()
-    registered = registry_rows.read(run_paths.root, policy).rows
+    registry = registry_rows.read(run_paths.root, policy)
+    registered = registry.rows
     before = comparison.previous(registered, run_paths.run, audit["factor"])
     used_rows = luck.used_rows(registered, run_paths.run)
     if before is not None:
@@ -102,7 +103,7 @@ def gather(
     tables.note_rows(run_paths.root, REGISTRY, used_rows)
     with step_notes.unnoted():
         own_row = registry_rows.make_row(run_paths, policy)
-        trial_luck = luck.find(run_paths.root, own_row, registered, policy)
+        trial_luck = luck.find(run_paths.root, own_row, registry, policy)
     # What an abandoned run left may be a part, so it counts as not measured: as in the registry.
     measured = report
     if manifest.get("abandoned") is not None:

@@ -43,18 +43,17 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     run = run_paths.run
     by_run.pop(run, None)
     tables.keep_earlier(root, REGISTRY)
-    known: Rows = []
+    known = registered.recorded_rows
     changed = Changed()
     # Rows that were made again just now follow from their runs.
     if registered.was_recorded:
-        known = registered.rows
         changed = closed_runs.find_changed(root, by_run, policy)
     if changed.rows:
         _keep_table(root, changed.rows)
         by_run.update(changed.rows)
     with step_notes.unnoted():
         by_run[run] = rows.make_row(run_paths, policy)
-    decided = registry_tables.decide(root, by_run, policy)
+    decided = registry_tables.decide(root, by_run, policy, known)
     written = _write(root, decided, known, policy, run)
     closed_runs.remember(run_paths, decided.registry[run])
     errors = changed.errors | registered.errors
@@ -146,6 +145,8 @@ def _write(
     """Write the three tables, and the leaderboard."""
     ordered = list(decided.registry.values())
     registry = tables.write_table(root, REGISTRY, ordered, known, own_run)
+    # The other tables follow from this one: the next closing need not look at each row again.
+    tables.note_written(root, REGISTRY)
     of_trials = tables.write_table(
         root,
         trials.TRIALS,

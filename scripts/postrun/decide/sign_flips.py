@@ -12,7 +12,8 @@ independent of each other: p_family = 1 - (1 - p_max) (1 - p_raw)^m.
 Sources: Westfall and Young 1993, Resampling-Based Multiple Testing; Romano and Wolf 2005,
 Econometrica 73 (single step).
 Cost: grows with the trials times the patterns: a trial that was counted is counted again only
-once, when the windows of its family become too many for all patterns.
+once, when the windows of its family become too many for all patterns. A trial whose luck as of its
+own name is known is only counted.
 """
 
 import hashlib
@@ -61,6 +62,7 @@ class Trial:
 
     run: str  # its folder's name, by which trials are ordered
     series: Mapping[str, float]  # window -> IC: none, or two and more that are not all equal
+    cell: str = ""  # the series as a table has it, where it comes from one
 
     @cached_property
     def scaled(self) -> dict[str, float]:
@@ -119,6 +121,23 @@ class _Counted:
     trial: Trial
     least_t: float
     p_raw: float
+    least_rs: dict[int, float]  # the same as r, by number of windows, where it was asked for
+
+    def least_r(self, windows: int) -> float:
+        """Return the r of so many windows from which on luck is as good."""
+        known = self.least_rs.get(windows)
+        if known is None:
+            known = _least_r(self.least_t, windows)
+            self.least_rs[windows] = known
+        return known
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The luck of the trials of a family."""
+
+    lucks: list[Luck]  # of those that were not known, by the names of their runs
+    now: dict[str, float]  # run -> p_family among all trials; of each trial with a series
 
 
 def judge(
@@ -131,15 +150,41 @@ def judge(
 
     `outside` is the number of trials that are not among them, and have no series.
     """
+    judged = judge_others(
+        family,
+        trials,
+        {},
+        outside,
+        patterns,
+    )
+    return judged.lucks
+
+
+def judge_others(
+    family: str,
+    trials: Iterable[Trial],
+    known: Mapping[str, float],
+    outside: int = 0,
+    patterns: Patterns = DEFAULT_PATTERNS,
+) -> Judged:
+    """Return the luck of the trials whose luck as of their own name is not `known`.
+
+    `known` gives for a run something that its p_family is not below; best is the p itself.
+    """
     counting = _Family(family, outside, patterns)
     ordered = sorted(trials, key=attrgetter("run"))
     lucks = []
     for trial, r in counting.under_patterns(ordered):
-        luck = counting.judge(trial, r)
-        lucks.append(luck)
+        if trial.run in known:
+            least_p = known[trial.run]
+            counting.take_known(trial, r, least_p)
+        else:
+            luck = counting.judge(trial, r)
+            lucks.append(luck)
+    now = counting.p_now()
     for luck in lucks:
-        counting.add_now(luck)
-    return lucks
+        luck.p_family_now = now.get(luck.run)
+    return Judged(lucks, now)
 
 
 @dataclass(frozen=True)
@@ -247,6 +292,7 @@ class _Family:
         self.best: dict[int, Floats] = {}
         self.counted: dict[str, _Counted] = {}  # by run
         self.first_runs: dict[str, str] = {}  # series -> the run that is counted with it
+        self.counted_as: dict[str, str] = {}  # run -> the run that is counted with its series
         # A heap of (p_family when it was last worked out, -t, run). More trials only raise it, so
         # that the smallest p is found without working out the others.
         self.lowest: list[tuple[float, float, str]] = []
@@ -337,23 +383,40 @@ class _Family:
             self.signs = np.array(rows)
         return self.signs
 
-    def judge(self, trial: Trial, r: Floats) -> Luck:
-        """Count a trial, and return its luck among those so far."""
+    def take(self, trial: Trial, r: Floats) -> _Counted | None:
+        """Count a trial. Return the trial that is counted with its series; None without one."""
         if not trial.scaled:
             self.without_series += 1
-            return self._luck(trial)
-        series = window_series.encode(trial.series)
+            return None
+        series = trial.cell or window_series.encode(trial.series)
         run = self.first_runs.setdefault(series, trial.run)
+        self.counted_as[trial.run] = run
         if run == trial.run:
             self._count(trial, r)
-        first = self.counted[run]
+        return self.counted[run]
+
+    def take_known(
+        self,
+        trial: Trial,
+        r: Floats,
+        least_p: float,
+    ) -> None:
+        """Count a trial whose p_family is not below `least_p`."""
+        first = self.take(trial, r)
+        if first is not None:
+            self._add_low(least_p, first)
+
+    def judge(self, trial: Trial, r: Floats) -> Luck:
+        """Count a trial, and return its luck among those so far."""
+        first = self.take(trial, r)
+        if first is None:
+            return self._luck(trial)
         p_max = self._p_max(first)
         p_family = self._p_family(p_max, first.p_raw)
-        if run == trial.run:
-            self._add_low(p_family, first)
+        self._add_low(p_family, first)
         luck = self._luck(trial)
-        if run != trial.run:
-            luck.repeats = run
+        if first.trial.run != trial.run:
+            luck.repeats = first.trial.run
         luck.t = first.trial.t
         luck.p_raw = first.p_raw
         luck.p_max = p_max
@@ -392,15 +455,36 @@ class _Family:
             heappop(self.lowest)
             self._add_low(p_family, counted)
 
-    def add_now(self, luck: Luck) -> None:
-        """Add to a trial's luck its p among all trials that were counted."""
-        if luck.p_raw is not None:
-            first = self.counted[luck.repeats or luck.run]
-            p_max = self._p_max(first)
-            luck.p_family_now = self._p_family(
-                p_max,
-                first.p_raw,
+    def p_now(self) -> dict[str, float]:
+        """Return p_family of each trial among all that were counted, by run."""
+        everyone = self.counted.values()
+        ordered = sorted(everyone, key=attrgetter("least_t"))
+        # How many of these trials, the smallest t first, the best under each pattern is as good as.
+        reached = np.zeros(self.number, np.intp)
+        for windows, best in self.best.items():
+            least = [counted.least_r(windows) for counted in ordered]
+            least.sort()
+            places = np.searchsorted(
+                least,
+                best,
+                side="right",
             )
+            np.maximum(
+                reached,
+                places,
+                out=reached,
+            )
+        number = len(ordered)
+        patterns = np.bincount(reached, minlength=number + 1)
+        # A pattern that is as good as one trial is as good as those before it, too.
+        from_the_end = np.cumsum(patterns[::-1])
+        as_good = from_the_end[::-1].tolist()
+        ps = {}
+        for place, counted in enumerate(ordered, start=1):
+            p_max = as_good[place] / self.number
+            run = counted.trial.run
+            ps[run] = self._p_family(p_max, counted.p_raw)
+        return {run: ps[first] for run, first in self.counted_as.items()}
 
     def _p_family(self, p_max: float, p_raw: float) -> float:
         if self.without_series == 0:
@@ -412,8 +496,7 @@ class _Family:
         """Return the share of patterns in which the best t is at least a trial's."""
         shares = []
         for windows, best in self.best.items():
-            least_r = _least_r(counted.least_t, windows)
-            is_reached = best >= least_r
+            is_reached = best >= counted.least_r(windows)
             shares.append(is_reached)
         any_of_them = shares[0]
         for other in shares[1:]:
@@ -453,7 +536,12 @@ class _Family:
         least_t = trial.t - _TOLERANCE
         least_r = _least_r(least_t, windows)
         p_raw = _share(r >= least_r)
-        counted = _Counted(trial, least_t, p_raw)
+        counted = _Counted(
+            trial,
+            least_t,
+            p_raw,
+            {windows: least_r},
+        )
         self.counted[trial.run] = counted
 
 

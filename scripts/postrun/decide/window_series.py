@@ -111,14 +111,14 @@ def encode(series: Mapping[str, float]) -> str:
 
 def decode(cell: str | None) -> Series:
     """Return the series in a cell of a table; an empty one for an empty cell."""
-    series = {}
-    text = cell or ""
-    for part in text.split(";"):
-        name, _, ic = part.partition("=")
-        if ic:
-            key = name.replace("/", "|")
-            series[key] = float(ic)
-    return series
+    if not cell:
+        return {}
+    text = cell.replace("/", "|")
+    # Keys and ICs take turns. Large families have many cells, and this is fast.
+    parts = text.replace("=", ";").split(";")
+    keys = parts[::2]
+    ics = map(float, parts[1::2])
+    return dict(zip(keys, ics, strict=True))
 
 
 def digest(series: Mapping[str, float]) -> str:

@@ -1,11 +1,12 @@
 """The registry with its decisions, and the two tables of statistics that they follow from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from postrun.registry import rows, trials
 from postrun.registry.rows import Policy
+from postrun.registry.trials import Before
 from postrun.store import tables
 from postrun.store.tables import Row, Rows
 
@@ -23,10 +24,12 @@ def decide(
     root: Path,
     undecided: Mapping[str, Row],
     policy: Policy,
+    recorded_rows: Iterable[Row] = (),
 ) -> Decided:
     """Return all tables, from the rows of the registry before their decision.
 
-    Raises Missing where approvals are asked for and cannot be checked.
+    `recorded_rows` are those of the registry as it is recorded. Raises Missing where approvals are
+    asked for and cannot be checked.
     """
     # A table that was changed is no help: then every family is computed again.
     recorded = tables.read_recorded(root, trials.TRIALS) or []
@@ -35,6 +38,7 @@ def decide(
         undecided,
         policy.statistics,
         known,
+        _before(root, recorded_rows),
     )
     earlier_inputs: dict[tuple[str | None, str], Row] = {}
     registry = {}
@@ -58,6 +62,18 @@ def decide(
         ordered,
         statistics.families,
     )
+
+
+def _before(root: Path, recorded_rows: Iterable[Row]) -> Before:
+    """Return what the tables of statistics were made from; nothing where that is not sure."""
+    for name in (trials.TRIALS, trials.FAMILIES):
+        # A closing that was interrupted leaves one table newer than another.
+        if not tables.is_made_from(root, name, rows.REGISTRY):
+            return Before({}, {})
+    recorded = tables.read_recorded(root, trials.FAMILIES) or []
+    families = {row["family"]: row for row in recorded}
+    by_run = {row["run"]: row for row in recorded_rows}
+    return Before(by_run, families)
 
 
 def _first_with_same_inputs(

@@ -48,6 +48,13 @@ class Registered:
     was_recorded: bool = True  # false: made again from the run folders
     made_again: int = 0  # how many rows another policy had made
 
+    @property
+    def recorded_rows(self) -> Rows:
+        """Return the rows of the table as it is recorded; none when they were made again."""
+        if self.was_recorded:
+            return self.rows
+        return []
+
 
 def load_policy() -> Policy:
     """Return the policies. Raises Missing, Invalid.

@@ -3,13 +3,14 @@
 All follows from the rows of the registry and the statistics policy. A run is judged **as of** its
 own name: by the trials and the families with names up to its own, whatever was closed later. What
 all trials of today say of it stands beside as **now**, and decides nothing.
-Cost: one pass over the trials of each family that changed, and one over all rows.
+Cost: one pass over the trials of each family that changed, and one over all rows. A run that is
+closed last is judged alone.
 """
 
 from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import takewhile
 from math import isinf
@@ -48,6 +49,7 @@ SOURCES = (
     "series_by_month",
     "weaker_than_baseline",
 )
+_STAMP = ("policy_version", "policy_sha256", "source_sha256")
 USUAL = 0.05  # of what luck gives, above and below the band that is shown
 _SERIES_OF = {WINDOW: "series", MONTH: "series_by_month"}
 
@@ -60,6 +62,17 @@ class Statistics:
 
     trials: dict[str, Row]
     families: Rows
+
+
+@dataclass(frozen=True)
+class Before:
+    """Rows of the registry before a closing, by run, and what followed from them, by family."""
+
+    registry: ByRun
+    families: ByRun
+
+
+_UNKNOWN = Before({}, {})
 
 
 def family_of(factor: str | None, policy: Row) -> str | None:
@@ -85,61 +98,104 @@ def compute(
     registry: ByRun,
     policy: Row,
     known: ByRun,
+    before: Before = _UNKNOWN,
 ) -> Statistics:
     """Return the statistics of all runs in a registry.
 
-    A family whose trials are as in the `known` rows of the table is not computed again.
+    What follows from trials that are as in the `known` rows of the table is not computed again.
+    These must follow from the rows `before`: one that is still the same needs no other proof.
     """
-    stamps = _stamps(registry, policy)
+    stamps = _stamps(registry, policy, known, before.registry)
     members = _by_family(registry)
     # A run of an unknown factor is a trial of every family.
     unknown = members.pop("", [])
-    changed = set(registry)
-    if not unknown:
-        changed = _changed_runs(stamps, known)
-    touched = {registry.get(run, {}).get("family") for run in changed}
-    touched |= {known.get(run, {}).get("family") for run in changed}
+    first_changes = _first_changes(registry, known, stamps)
+    # Then no family is as it was, from its first run on.
+    if unknown or None in first_changes:
+        first_changes = dict.fromkeys(members, "")
     judged: Rows = []
     for family, rows in members.items():
-        if family in touched:
+        if family in first_changes:
             everyone = sorted([*rows, *unknown], key=itemgetter("run"))
-            judged += _judge(family, everyone, policy)
+            kept = _before(first_changes[family], rows, known)
+            judged += _judge(family, everyone, policy, kept)
         else:
-            judged += [dict(known[row["run"]]) for row in rows]
-    _add_q(judged, since=min(changed, default=""))
+            judged += [known[row["run"]] for row in rows]
+    since = min(first_changes.values(), default=max(registry, default=""))
+    judged = _with_q(judged, since)
     trials = _by_run(judged, registry, policy)
-    for run, stamp in stamps.items():
-        trials[run] |= stamp
+    for run, row in trials.items():
+        # What is judged again because of others has the stamp that it had.
+        if row["source_sha256"] is None:
+            source = stamps.get(run) or known[run]
+            row |= {name: source[name] for name in _STAMP}
     families = []
     for family in sorted(members):
-        row = _family_row(family, members[family], trials, len(unknown), policy)
+        known_row = before.families.get(family)
+        if known_row is None or family in first_changes:
+            row = _family_row(family, members[family], trials, len(unknown), policy)
+        else:
+            row = known_row.copy()
+        best = trials.get(row["best_run"], {})
+        row["best_verdict"] = best.get("verdict")
         families.append(row)
     _add_family_q(families)
     return Statistics(trials, families)
 
 
-def _stamps(registry: ByRun, policy: Row) -> dict[str, Row]:
-    """Return what each row of the table says of its sources: policy and registry."""
-    policy_digest = configuration.digest(policy)
+def _stamps(
+    registry: ByRun,
+    policy: Row,
+    known: ByRun,
+    before: ByRun,
+) -> dict[str, Row]:
+    """Return what a row of the table says of its sources, policy and registry: of each run whose
+    row is not known to say so already.
+    """
+    of_policy = {
+        "policy_version": policy["policy_version"],
+        "policy_sha256": configuration.digest(policy),
+    }
     stamps = {}
     for run, row in registry.items():
+        known_row = known.get(run, {})
+        is_proven = row == before.get(run)
+        if is_proven and of_policy.items() <= known_row.items():
+            continue
         sources = [row[name] for name in SOURCES]
         text = repr(sources).encode(errors="backslashreplace")
-        stamps[run] = {
-            "policy_version": policy["policy_version"],
-            "policy_sha256": policy_digest,
-            "source_sha256": disk.content_digest(text),
-        }
+        stamp = {**of_policy, "source_sha256": disk.content_digest(text)}
+        if not stamp.items() <= known_row.items():
+            stamps[run] = stamp
     return stamps
 
 
-def _changed_runs(stamps: ByRun, known: ByRun) -> set[str]:
-    """Return the runs whose trial is not as it was."""
-    changed = stamps.keys() ^ known.keys()
-    for run in stamps.keys() & known.keys():
-        if not stamps[run].items() <= known[run].items():
-            changed.add(run)
-    return changed
+def _first_changes(
+    registry: ByRun,
+    known: ByRun,
+    stamps: ByRun,
+) -> dict[str | None, str]:
+    """Return the first run of each family whose trial is not as it was; of others nothing."""
+    changed = stamps.keys() | (known.keys() - registry.keys())
+    first_changes: dict[str | None, str] = {}
+    for run in sorted(changed):
+        families = []
+        if run in registry and registry[run]["is_trial"] is not False:
+            families.append(registry[run]["family"])
+        if run in known:
+            families.append(known[run]["family"])
+        for family in families:
+            first_changes.setdefault(family, run)
+    return first_changes
+
+
+def _before(run: str, rows: Rows, known: ByRun) -> dict[str, Row]:
+    """Return what is known of the trials with names before a run's."""
+    kept = {}
+    for row in rows:
+        if row["run"] < run:
+            kept[row["run"]] = known[row["run"]]
+    return kept
 
 
 def _by_family(registry: ByRun) -> dict[str, Rows]:
@@ -154,40 +210,38 @@ def _by_family(registry: ByRun) -> dict[str, Rows]:
     return members
 
 
-def _judge(family: str, rows: Rows, policy: Row) -> Rows:
-    """Return what luck says of each run among a family's trials. Verdict and q come later."""
-    lucks = _luck(family, rows, policy)
+def _judge(
+    family: str,
+    rows: Rows,
+    policy: Row,
+    known: ByRun,
+) -> Rows:
+    """Return what luck says of each run among a family's trials. Verdict and q come later.
+
+    As of its own name a `known` run is what it was; what all trials say of it now is new.
+    """
+    lucks, now = _luck(family, rows, policy, known)
     ts: list[float] = []  # of the trials so far, in order
     ratios = Spread()  # of the trials so far, too
-    judged = []
-    for source, (luck, basis) in zip(rows, lucks, strict=True):
-        if luck.t is not None and luck.repeats is None:
+    judged: Rows = []
+    for source in rows:
+        run = source["run"]
+        luck = lucks.get(run)
+        if luck is None:
+            luck = dict(known[run])
+        if luck["p_raw"] is not None and luck["repeats"] is None:
             insort(ts, source["wf_t"])
             ratio = source["wf_mean"] / source["wf_std"]
             ratios.add(ratio)
-        row = {
-            "run": source["run"],
-            "factor": source["factor"],
-            "family": family,
-            "verdict": None,
-            "basis": basis,
-            "trials": luck.trials,
-            "without_series": luck.without_series,
-            "rank": _rank(ts, source["wf_t"]),
-            "t": source["wf_t"],
-            "p_raw": luck.p_raw,
-            "p_max": luck.p_max,
-            "p_family": luck.p_family,
-            "family_p": luck.family_p,
-            "q": None,
-            "p_family_now": luck.p_family_now,
-            "repeats": luck.repeats,
-            **_deflated(source, ratios, luck.trials),
-        }
-        judged.append(row)
+        if run not in known:
+            luck["t"] = source["wf_t"]
+            luck["rank"] = _rank(ts, source["wf_t"])
+            luck |= _deflated(source, ratios, luck["trials"])
+        judged.append(luck)
     for source, row in zip(rows, judged, strict=True):
         row["trials_now"] = judged[-1]["trials"]
         row["rank_now"] = _rank(ts, source["wf_t"])
+        row["p_family_now"] = now.get(source["run"])
     return judged
 
 
@@ -195,23 +249,21 @@ def _luck(
     family: str,
     rows: Rows,
     policy: Row,
-) -> list[tuple["Luck", str | None]]:
-    """Return the luck of each trial, and on which series it rests.
+    known: ByRun,
+) -> tuple[dict[str, Row], dict[str, float]]:
+    """Return the luck of each trial that is not known, and p_family of each among all trials.
 
     Months count as long as every trial so far has them; from then on windows, for all of them.
     """
     by_month = list(takewhile(_may_be_by_month, rows))
-    judged = []
+    judged: dict[str, Row] = {}
     if any(row["series_by_month"] for row in by_month):
-        judged += _judge_by(MONTH, family, by_month, policy)
-    if len(judged) == len(rows):
-        return judged
-    by_window = _judge_by(WINDOW, family, rows, policy)
+        judged, now = _judge_by(MONTH, family, by_month, policy, known)
+        if len(by_month) == len(rows):
+            return judged, now
     # What is said of today is said of all trials.
-    for place, (luck, basis) in enumerate(judged):
-        today = by_window[place][0].p_family_now
-        judged[place] = replace(luck, p_family_now=today), basis
-    return judged + by_window[len(judged) :]
+    by_window, now = _judge_by(WINDOW, family, rows, policy, known)
+    return by_window | judged, now
 
 
 def _may_be_by_month(row: Row) -> bool:
@@ -224,22 +276,55 @@ def _judge_by(
     family: str,
     rows: Rows,
     policy: Row,
-) -> list[tuple["Luck", str | None]]:
+    known: ByRun,
+) -> tuple[dict[str, Row], dict[str, float]]:
+    """Return the same on one kind of series, for all trials."""
     from postrun.decide import sign_flips
 
-    lucks = sign_flips.judge(
+    least_ps = {}
+    for run, row in known.items():
+        least_ps[run] = 0.0
+        # With more trials, p only rises.
+        if row["basis"] == basis:
+            least_ps[run] = row["p_family"]
+    judged = sign_flips.judge_others(
         family,
         _trials(rows, _SERIES_OF[basis]),
+        least_ps,
         prior_trials(family, policy),
         _patterns(policy),
     )
-    judged = []
-    for luck in lucks:
+    factors = {row["run"]: row["factor"] for row in rows}
+    lucks = {}
+    for luck in judged.lucks:
         own_basis = None
         if luck.t is not None:
             own_basis = basis
-        judged.append((luck, own_basis))
-    return judged
+        lucks[luck.run] = _row(luck, own_basis, family, factors[luck.run])
+    return lucks, judged.now
+
+
+def _row(
+    luck: "Luck",
+    basis: str | None,
+    family: str,
+    factor: str | None,
+) -> Row:
+    """Return a trial's luck as a row of the table, as far as luck alone says it."""
+    return {
+        **dict.fromkeys(json_files.columns(TRIALS)),
+        "run": luck.run,
+        "factor": factor,
+        "family": family,
+        "basis": basis,
+        "trials": luck.trials,
+        "without_series": luck.without_series,
+        "p_raw": luck.p_raw,
+        "p_max": luck.p_max,
+        "p_family": luck.p_family,
+        "family_p": luck.family_p,
+        "repeats": luck.repeats,
+    }
 
 
 def basis_of_all(rows: Rows) -> str:
@@ -345,8 +430,9 @@ def _trials(rows: Rows, column: str) -> list["Trial"]:
 
     trials = []
     for row in rows:
-        series = window_series.decode(row[column])
-        trial = sign_flips.Trial(row["run"], series)
+        cell = row[column] or ""
+        series = window_series.decode(cell)
+        trial = sign_flips.Trial(row["run"], series, cell)
         trials.append(trial)
     return trials
 
@@ -407,19 +493,22 @@ def _deflated(row: Row, ratios: Spread, trials: int) -> Row:
     return {"dsr": deflated, "dsr_trials": trials, "dsr_variance": spread}
 
 
-def _add_q(judged: Rows, since: str) -> None:
-    """Add the q of each run's family, among all families with a run up to its own.
+def _with_q(judged: Rows, since: str) -> Rows:
+    """Return the rows with the q of each run's family, among all families with a run up to its own.
 
-    Runs with names before `since` have theirs.
+    Runs with names before `since` have theirs, and their verdict.
     """
     ps: dict[str, float] = {}
+    rows = []
     for row in sorted(judged, key=itemgetter("run")):
         family = row["family"]
         ps[family] = row["family_p"]
-        if row["q"] is None or row["run"] >= since:
+        if row["run"] >= since:
             qs = multiple_testing.benjamini_yekutieli(list(ps.values()))
             place = list(ps).index(family)
-            row["q"] = qs[place]
+            row = {**row, "q": qs[place], "verdict": None}
+        rows.append(row)
+    return rows
 
 
 def _by_run(judged: Rows, registry: ByRun, policy: Row) -> dict[str, Row]:
@@ -429,8 +518,9 @@ def _by_run(judged: Rows, registry: ByRun, policy: Row) -> dict[str, Row]:
         source = registry[row["run"]]
         # A run of an unknown factor was judged in every family.
         if source["family"] == row["family"]:
-            p_family = row["p_family"]
-            row["verdict"] = verdicts.verdict(source, p_family, row["q"], policy)
+            if row["verdict"] is None:
+                p_family = row["p_family"]
+                row["verdict"] = verdicts.verdict(source, p_family, row["q"], policy)
             trials[row["run"]] = row
     for run, source in registry.items():
         if run not in trials:
@@ -457,7 +547,7 @@ def _family_row(
     unknown: int,
     policy: Row,
 ) -> Row:
-    """Return what all trials of today say of a family; its q comes later."""
+    """Return what all trials of today say of a family; q and best verdict come later."""
     judged = [trials[row["run"]] for row in rows]
     latest = judged[-1]
     measured = [row for row in judged if row["p_family_now"] is not None]
@@ -493,7 +583,6 @@ def _family_row(
         **row,
         "best_run": best["run"],
         "p": best["p_family_now"],
-        "best_verdict": best["verdict"],
         "windows": source["wf_n"],
         "windows_needed": needed,
     }

@@ -7,7 +7,7 @@ from postrun.core.values import Json
 from postrun.decide import intervals, verdicts, window_series
 from postrun.decide.intervals import Interval
 from postrun.registry import many_trials, registry_tables, rows, trials
-from postrun.registry.rows import Policy
+from postrun.registry.rows import Policy, Registered
 from postrun.registry.trials import TRIALS
 from postrun.review import earlier
 from postrun.store import tables
@@ -17,7 +17,7 @@ from postrun.store.tables import Row, Rows
 def find(
     root: Path,
     own_row: Row,
-    registered: Rows,
+    registered: Registered,
     policy: Policy,
 ) -> Json:
     """Return what the trials up to a run say of it.
@@ -26,11 +26,12 @@ def find(
     there, whether or not the run is among them.
     """
     run = own_row["run"]
-    by_run = {row["run"]: row for row in registered if row["run"] < run}
+    by_run = {row["run"]: row for row in registered.rows if row["run"] < run}
     by_run[run] = own_row
-    luck = _recorded_luck(root, own_row, registered)
+    luck = _recorded_luck(root, own_row, registered.rows)
     if luck is None:
-        decided = registry_tables.decide(root, by_run, policy)
+        recorded_rows = registered.recorded_rows
+        decided = registry_tables.decide(root, by_run, policy, recorded_rows)
         luck = decided.trials[run]
     family = []
     for name in sorted(by_run):

@@ -50,13 +50,32 @@ def read_recorded(root: Path, name: str) -> Rows | None:
     return None
 
 
+def is_made_from(root: Path, name: str, source: str) -> bool:
+    """Return whether a table was made from another one as that is recorded now."""
+    workspace = RunPaths.of_workspace(root)
+    made = _recorded(workspace, name)
+    recorded = _recorded(workspace, source)
+    if made is None or recorded is None:
+        return False
+    digests = set()
+    for used in made["inputs"]:
+        if used["path"] == recorded["path"]:
+            digests.add(used["sha256"])
+    return recorded["sha256"] in digests
+
+
 def _is_recorded(workspace: RunPaths, name: str) -> bool:
+    return _recorded(workspace, name) is not None
+
+
+def _recorded(workspace: RunPaths, name: str) -> Row | None:
+    """Return what is recorded of a table; None when nothing is."""
     record = records.load_for(workspace, name)
     if record is None:
-        return False
+        return None
     path = workspace.path(name)
     file = workspace.relative(path)
-    return record.file(file) is not None
+    return record.file(file)
 
 
 def read_unproven(root: Path, name: str) -> Rows:
@@ -100,13 +119,27 @@ def note_rows(root: Path, name: str, rows: Rows) -> None:
     step_notes.note(**used)
 
 
+def note_written(root: Path, name: str) -> None:
+    """Note a table that the running step has written as an input of what it writes next."""
+    workspace = RunPaths.of_workspace(root)
+    path = workspace.path(name)
+    if disk.is_file(path):
+        file = workspace.relative(path)
+        digest = disk.sha256(path)
+        step_notes.note(file, digest)
+
+
 def input_of_rows(root: Path, name: str, rows: Rows) -> Row:
     """Return rows of a table as what a file is made from."""
     workspace = RunPaths.of_workspace(root)
     path = workspace.path(name)
     content = json_files.encode(rows, indent=None)
     digest = disk.content_digest(content)
-    return {"path": workspace.relative(path), "sha256": digest, "rows": len(rows)}
+    return {
+        "path": workspace.relative(path),
+        "sha256": digest,
+        "rows": len(rows),
+    }
 
 
 def read_existing(
@@ -191,7 +224,7 @@ def _report_changed_rows(
     present = _without_standing(found)
     expected = _without_standing(rows)
     changed = set()
-    for row in (*present, *expected):
+    for row in present + expected:
         # A row that was changed is in one of the two only.
         if row not in present or row not in expected:
             subject = _subject(row)

@@ -97,6 +97,78 @@ def test_the_table_is_the_same_however_it_grew(seed: int) -> None:
     assert compute(present, known).trials == compute(present).trials
 
 
+# So that few trials meet every branch: verdicts of both kinds, patterns that are drawn.
+LENIENT = POLICY | {
+    "patterns": {"all_up_to_keys": 13, "else": 1024},
+    "levels": {"decision": 0.9, "families": {"method": "by", "q": 0.9}},
+}
+
+
+def grow(rows: Row, present: Row, run: str, so_far: trials.Statistics) -> trials.Statistics:
+    """Return the statistics with one more run, from those so far and from nothing."""
+    before = trials.Before(
+        {run: row.copy() for run, row in present.items()},
+        {family["family"]: family for family in so_far.families},
+    )
+    present[run] = rows[run]
+    found = trials.compute(present, LENIENT, so_far.trials, before)
+    plain = trials.compute(present, LENIENT, {})
+    assert found.trials == plain.trials
+    assert found.families == plain.families
+    return found
+
+
+def mixed(number: int, seed: int) -> dict[str, Row]:
+    """Return runs of every kind: with months, too, repeated, no trials; from the twentieth on their
+    family has more windows than all patterns are tried for.
+    """
+    luck = random.Random(seed)
+    rows: dict[str, Row] = {}
+    for day in range(1, number + 1):
+        series = luck.choice([ics(day, 0.01), ics(day, 0.02), ics(day, number=11), ics(3), None])
+        changes: Row = {}
+        if luck.random() < 0.1:
+            changes["is_trial"] = False
+        if series and luck.random() < 0.8:
+            changes["series_by_month"] = ";".join(
+                f"20{year}-{month:02}={luck.gauss(0.01, 0.03):.12g}"
+                for year in (13, 14)
+                for month in (1, 5, 9)
+            )
+        made = row(day, luck.choice(["f", "f", "g", "h"]), series, **changes)
+        if day > 19 and series:
+            for year in range(2013, 2016):
+                made["series"] = made["series"].replace(str(year), str(year - 20))
+            made["series"] = ";".join(sorted(made["series"].split(";")))
+        rows[made["run"]] = made
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_computed_for_one_run_is_what_a_plain_computation_gives(seed: int) -> None:
+    rows = mixed(26, seed)
+    order = list(rows)
+    if seed % 2:
+        random.Random(seed).shuffle(order)
+    present: dict[str, Row] = {}
+    so_far = trials.Statistics({}, [])
+    for run in order:
+        so_far = grow(rows, present, run, so_far)
+    # A run whose factor becomes known is one trial less of all other families.
+    for run, changed in (("unknown", None), ("named", "g")):
+        name = run_folder("2026-01-04_031500", run)
+        rows[name] = row(4, changed, ics(77), run=name)
+    named, unknown = sorted(rows.keys() - order)
+    for source in (unknown, named):
+        rows[unknown] = rows[source] | {"run": unknown}
+        so_far = grow(rows, present, unknown, so_far)
+    # Neither a run nor a family need stay.
+    gone = {run: row for run, row in present.items() if row["factor"] != "h"}
+    found = trials.compute(gone, LENIENT, so_far.trials)
+    plain = trials.compute(gone, LENIENT, {})
+    assert (found.trials, found.families) == (plain.trials, plain.families)
+
+
 def test_an_identical_rerun_changes_no_p() -> None:
     first = [row(1, "f", ics(1)), row(2, "f", ics(2, 0.03)), row(3, "g", ics(3))]
     before = compute({one["run"]: one for one in first})
