@@ -1,9 +1,10 @@
 """Compare closed runs: print what differs, and whether it is better or worse than the first.
 
-Reads audit/factor_registry/factor_experiment_registry.csv; writes nothing. When several runs have
-a tag, the newest by its folder's name is compared, and a message names it.
-Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry is invalid, 5 no closed run has one
-of the tags.
+Reads audit/factor_registry/factor_experiment_registry.csv, and in the ledger which runs were
+abandoned; writes nothing. When several runs have a tag, the newest by its folder's name is
+compared, and a message names it.
+Exit codes: 0 done, 2 usage, 3 no registry yet, 4 registry or ledger is invalid, 5 no closed run has
+one of the tags.
 
 --json prints one object: "runs", the run folders in the order of the tags; "differences", a list of
 {"column", "words", "direction": what is better or null, "values": one a run, "changes": one a run
@@ -24,14 +25,17 @@ from postrun import cli
 from postrun.core import run_names, terminal
 from postrun.core.errors import AmbiguousRun, Usage
 from postrun.core.locations import PROJECT
+from postrun.registry import leaderboard
 from postrun.review import comparison
-from postrun.store import page_files, tables
+from postrun.store import ledger, next_action, page_files, tables
 from postrun.store.tables import Row, Rows
 
 REGISTRY = "factor_experiment_registry"
 _PAGES = {"markdown": "compare_runs.md", "html": "compare_runs.html"}
 # What follows from the windows of a run: people compare what is worked out from them.
 _OF_WINDOWS = ("series", "series_by_month", "series_sha256", "inputs_sha256")
+# Null is an empty list there, and no missing number.
+_LISTS = ("failed_gates", "failed_checks", "skipped_checks", "not_measured")
 # What names a run and its policy differs in any two runs, and says nothing of their results.
 _NAMES = ["decision_tag", "started", "gate_folder", "policy_sha256"]
 
@@ -50,13 +54,15 @@ def compare(
     differences = find_differences(rows)
     shown = [row for row in differences if row["column"] not in _OF_WINDOWS]
     if as_format in _PAGES:
-        print(_page(rows, shown, _PAGES[as_format]), end="")
+        lines = _lines(root, rows, shown)
+        page = page_files.page(_PAGES[as_format], runs=rows, differences=lines)
+        print(page, end="")
     elif as_format == "json":
         runs = [row["run"] for row in rows]
         document = {"runs": runs, "differences": differences}
         print(json.dumps(document))
     elif shown:
-        print(format_table(tags, shown))
+        print(format_table(tags, _lines(root, rows, shown)))
     else:
         print("no difference")
     return 0
@@ -123,32 +129,41 @@ def find_differences(rows: Rows) -> Rows:
     return differences
 
 
-def _page(rows: Rows, differences: Rows, template: str) -> str:
-    """Return the differences as a page."""
+def _lines(root: Path, rows: Rows, differences: Rows) -> Rows:
+    """Return each difference with one cell a run: its text and its change."""
+    abandoned = next_action.abandoned_runs(ledger.decisions(root))
     lines = []
     for difference in differences:
-        pairs = zip(difference["values"], difference["changes"], strict=True)
-        cells = [{"value": value, "change": change} for value, change in pairs]
+        column = difference["column"]
+        cells = []
+        triples = zip(rows, difference["values"], difference["changes"], strict=True)
+        for row, value, change in triples:
+            absent = leaderboard.NOT_MEASURED
+            if column in _LISTS:
+                absent = "none"
+            elif row["run"] in abandoned:
+                absent = leaderboard.ABANDONED
+            text = page_files.metric(value, column, absent)
+            cells.append({"text": text, "change": change})
         lines.append({**difference, "cells": cells})
-    return page_files.page(template, runs=rows, differences=lines)
+    return lines
 
 
-def format_table(tags: Sequence[str], differences: Rows) -> str:
+def format_table(tags: Sequence[str], lines: Rows) -> str:
     """Return the differences as a table: one line a column of the registry, one column a run."""
     import pandas
 
-    lines = {}
-    for difference in differences:
+    texts = {}
+    for line in lines:
         cells = []
-        pairs = zip(difference["values"], difference["changes"], strict=True)
-        for value, change in pairs:
-            cell = page_files.number(value, 4)
-            if change:
-                cell += f" ({change})"
-            cells.append(cell)
-        lines[difference["words"]] = cells
+        for cell in line["cells"]:
+            text = cell["text"]
+            if cell["change"]:
+                text += f" ({cell['change']})"
+            cells.append(text)
+        texts[line["words"]] = cells
     columns = list(tags)
-    table = pandas.DataFrame.from_dict(lines, orient="index", columns=columns)
+    table = pandas.DataFrame.from_dict(texts, orient="index", columns=columns)
     return table.to_string(justify="left")
 
 

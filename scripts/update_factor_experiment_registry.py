@@ -157,7 +157,7 @@ def _write(
     # Of two runs with the same score, the earlier comes first.
     best = sorted(ordered, key=itemgetter("total"), reverse=True)
     decisions = ledger.decisions(root)
-    abandoned = {run for run, row in decisions.items() if next_action.is_abandoned(row)}
+    abandoned = next_action.abandoned_runs(decisions)
     content = leaderboard.describe(
         best[:TOP],
         decided,

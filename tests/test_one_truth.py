@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import compare_runs
 import post_run_sync_and_finalize as conductor
 import show_status
 from harness.workspace import location_flags
@@ -176,3 +177,19 @@ def test_an_abandoned_run_is_the_same_on_every_page(close: Callable[..., Any]) -
     assert "start the run again under a new tag" in line
     assert "start the run again under a new tag" in pages.log
     assert "start the run again under a new tag" in pages.summary
+
+
+def test_an_abandoned_run_beside_another(
+    close: Callable[..., Any], remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = made_run("dead", STAMP, "made_a", good_ics(1))
+    made.result = made.report = None
+    close(made, "--abandoned", "the machine was restarted")
+    made_run("good", "2026-01-06_031500", "made_a", good_ics(1)).write(remote)
+    assert conductor.main(["--tag", "good", *location_flags(remote, local)]) in (0, 1)
+    capsys.readouterr()
+    assert compare_runs.main(["--tags", "dead good", "--local-root", str(local)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (mean,) = [line for line in lines if line.startswith("walk-forward test IC, mean")]
+    assert re.search(rf"mean +{NOT_COUNTED} +0\.\d{{4}} \(not comparable\)$", mean)
+    assert not [line for line in lines if re.search(" {2}not measured(  |$)", line)]

@@ -61,10 +61,7 @@ class SiteTables:
             dict(self.trials),
             self.families,
         )
-        abandoned = set()
-        for run, decision in self.workspace.decisions.items():
-            if next_action.is_abandoned(decision):
-                abandoned.add(run)
+        abandoned = next_action.abandoned_runs(self.workspace.decisions)
         described = leaderboard.describe(
             best,
             decided,

@@ -1,5 +1,6 @@
 """What is to be done after a decision: one set of words for every page and message."""
 
+from collections.abc import Mapping
 from typing import Any
 
 REPAIR = "repair what the remediation plan lists, then close the run again"
@@ -16,6 +17,11 @@ Row = dict[str, Any]
 def is_abandoned(row: Row) -> bool:
     """Return whether a person gave a run up; `row` is a decision of the ledger."""
     return any(reason.startswith(ABANDONED) for reason in row["reasons"])
+
+
+def abandoned_runs(decisions: Mapping[str, Row]) -> set[str]:
+    """Return the runs that were given up, of the decision that holds for each run."""
+    return {run for run, decision in decisions.items() if is_abandoned(decision)}
 
 
 def after(row: Row, audit_passed: bool | None) -> str:

@@ -118,24 +118,24 @@ def _verdict(closed: ClosedRun) -> tuple[str, str]:
     if not closed.trial:
         return "PASS", terminal.GREEN
     if closed.survives:
-        return f"PASS, and {_chance(closed)}", terminal.GREEN
+        return f"PASS, and hardly luck: {_chance(closed)}", terminal.GREEN
     why = _WITHOUT_CHANCE.get(closed.trial["verdict"]) or _chance(closed)
     return f"PASS, but it may be luck: {why}", terminal.YELLOW
 
 
 def _chance(closed: ClosedRun) -> str:
-    """Return how often luck is as good, and how often it may be."""
+    """Return how often luck alone is as good, and how often it may be."""
     trial = closed.trial
     levels = configuration.load("statistics_policy")["levels"]
     patterns = verdicts.patterns(closed.registered["wf_n"])
     chance = terminal.chance(trial["p_family"], patterns)
-    trials = terminal.counted(trial["trials"], "trial")
-    text = f"luck is as good {chance} of the time among {trials}"
+    trials = trial["trials"]
+    who = f"the best of {trials} worthless trials" if trials > 1 else "a worthless factor"
     asked = terminal.chance(levels["decision"])
-    text += f" ({asked} is asked)"
+    text = f"{who} would look this good {chance} of the time (at most {asked} is asked)"
     most = levels["families"]["q"]
     if trial["q"] > most:
-        text += f", q among all families {trial['q']:.3g} ({most:g} is asked)"
+        text += f", q among all families {trial['q']:.3g} (at most {most:g} is asked)"
     return text
 
 

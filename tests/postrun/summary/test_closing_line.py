@@ -59,7 +59,8 @@ def test_a_pass(last_line: LastLine) -> None:
     made = made_run(f"pass{OWN}", STAMP, "made_a", good_ics(1))
     assert last_line(made) == (
         0,
-        "closed: PASS, and luck is as good 0.01% of the time among 1 trial (1% is asked); "
+        "closed: PASS, and hardly luck: a worthless factor would look this good 0.01% of the time "
+        "(at most 1% is asked); "
         "audit passed; promote_candidate. Next: committee review. "
         f"Open {GATE}/production_gates_run_review.html",
     )
@@ -84,8 +85,10 @@ def test_a_pass_by_luck(last_line: LastLine) -> None:
     made = made_run(f"luck{OWN}", STAMP, "made_a", worthless_ics(LUCKY))
     code, line = last_line(made)
     assert code == 0
-    assert line.startswith("closed: PASS, but it may be luck: luck is as good 3.")
-    assert "% of the time among 1 trial (1% is asked); audit passed; reject_or_research. " in line
+    assert line.startswith(
+        "closed: PASS, but it may be luck: a worthless factor would look this good 3."
+    )
+    assert "% of the time (at most 1% is asked); audit passed; reject_or_research. " in line
 
 
 def test_a_failed_audit(last_line: LastLine, remote: Path, local: Path) -> None:
@@ -93,7 +96,8 @@ def test_a_failed_audit(last_line: LastLine, remote: Path, local: Path) -> None:
     made.cost_rows.clear()
     assert last_line(made) == (
         1,
-        "closed: PASS, and luck is as good 0.01% of the time among 1 trial (1% is asked); "
+        "closed: PASS, and hardly luck: a worthless factor would look this good 0.01% of the time "
+        "(at most 1% is asked); "
         "audit failed (1 High: cost_rows_recomputed); watchlist_rerun. "
         f"Next: repair what {RUN}_{made.tag}/governance_remediation_plan.md lists, then "
         f"make finalize TAG={made.tag} REMOTE_ROOT={remote} LOCAL_ROOT={local}. "
