@@ -37,6 +37,9 @@ _BLOCK = 1 << 18  # numbers in an array of trials x patterns, two megabytes
 _FEWEST = 32  # trials in such an array
 
 Floats = NDArray[np.float64]
+# Number of windows -> the best r of the trials with so many, under each pattern. For trials of one
+# length r says what t says, and takes less time.
+BestByWindows = dict[int, Floats]
 
 
 @dataclass(frozen=True)
@@ -216,17 +219,15 @@ def best_of_luck(
     # All windows first: only then is the number of patterns known.
     for trial in with_series:
         counting.add_keys(trial)
-    best = np.full(
-        counting.number,
-        -np.inf,
-    )
-    best_size = best.copy()
+    best: BestByWindows = {}
+    best_size: BestByWindows = {}
     for trial, r in counting.under_patterns(with_series):
         windows = len(trial.scaled)
-        t = _student(r, windows)
-        np.maximum(best, t, out=best)
-        np.maximum(best_size, np.abs(t), out=best_size)
-    return BestOfLuck(np.sort(best), np.sort(best_size))
+        _raise_best(best, windows, r)
+        _raise_best(best_size, windows, np.abs(r))
+    t = _best_t(best, counting.number)
+    size = _best_t(best_size, counting.number)
+    return BestOfLuck(np.sort(t), np.sort(size))
 
 
 def rising_hurdle(
@@ -247,9 +248,31 @@ def rising_hurdle(
         counting.count_measured(trial, r)
         level = levels.get(trial.run)
         if level is not None:
-            ascending = np.sort(counting.best_t())
+            best = _best_t(counting.best, counting.number)
+            ascending = np.sort(best)
             hurdle[trial.run] = _rarest(ascending, level)
     return hurdle
+
+
+def _raise_best(best: BestByWindows, windows: int, r: Floats) -> None:
+    """Count r of one more trial, of so many windows, in the best under each pattern."""
+    known = best.get(windows)
+    if known is None:
+        best[windows] = r.copy()
+    else:
+        np.maximum(known, r, out=known)
+
+
+def _best_t(best: BestByWindows, patterns: int) -> Floats:
+    """Return the best t under each of so many patterns; -inf without a trial."""
+    best_t = np.full(
+        patterns,
+        -np.inf,
+    )
+    for windows, r in best.items():
+        t = _student(r, windows)
+        np.maximum(best_t, t, out=best_t)
+    return best_t
 
 
 def _student(r: Floats, windows: int) -> Floats:
@@ -287,9 +310,7 @@ class _Family:
         self.patterns = patterns
         self.keys: dict[str, None] = {}  # windows, in the order in which they came
         self.number = 1  # of patterns
-        # Number of windows -> the best r of the trials with so many, under each pattern. For
-        # trials of one length r says what t says, and takes less time.
-        self.best: dict[int, Floats] = {}
+        self.best: BestByWindows = {}
         self.counted: dict[str, _Counted] = {}  # by run
         self.first_runs: dict[str, str] = {}  # series -> the run that is counted with it
         self.counted_as: dict[str, str] = {}  # run -> the run that is counted with its series
@@ -306,7 +327,10 @@ class _Family:
         return len(self.keys) > self.patterns.all_up_to_keys
 
     def under_patterns(self, trials: Iterable[Trial]) -> Iterator[tuple[Trial, Floats]]:
-        """Yield each trial with its r under each pattern. Adds the windows that are new."""
+        """Yield each trial with its r under each pattern, until the next takes its place.
+
+        Adds the windows that are new.
+        """
         for block in self._blocks(trials):
             rs = self._rs(block)
             yield from zip(block, rs, strict=True)
@@ -354,8 +378,8 @@ class _Family:
             counted = self.counted[trial.run]
             self._add_low(counted.p_raw, counted)
 
-    def _rs(self, block: Sequence[Trial]) -> Floats:
-        """Return r of each trial under each pattern: trials x patterns."""
+    def _rs(self, block: Sequence[Trial]) -> Iterable[Floats]:
+        """Return r of each trial under each pattern."""
         keys = list(self.keys)
         if self.is_drawn:
             keys = _keys_of(block)
@@ -508,31 +532,10 @@ class _Family:
         if trial.scaled:
             self._count(trial, r)
 
-    def best_t(self) -> Floats:
-        """Return the best t of the counted trials under each pattern."""
-        best = np.full(
-            self.number,
-            -np.inf,
-        )
-        for windows, r in self.best.items():
-            t = _student(r, windows)
-            np.maximum(best, t, out=best)
-        return best
-
     def _count(self, trial: Trial, r: Floats) -> None:
         """Count a trial: it may be the best under some patterns, and the best as measured."""
         windows = len(trial.scaled)
-        if windows not in self.best:
-            self.best[windows] = np.full(
-                self.number,
-                -np.inf,
-            )
-        best = self.best[windows]
-        np.maximum(
-            best,
-            r,
-            out=best,
-        )
+        _raise_best(self.best, windows, r)
         least_t = trial.t - _TOLERANCE
         least_r = _least_r(least_t, windows)
         p_raw = _share(r >= least_r)
@@ -565,8 +568,30 @@ def _share(is_reached: NDArray[np.bool_]) -> float:
     return number / len(is_reached)
 
 
-def _all_sums(scaled: Floats) -> Floats:
-    """Return the sum of each row under all patterns; the first pattern flips nothing.
+def _all_sums(scaled: Floats) -> Iterator[Floats]:
+    """Yield the sum of each row under all patterns; the first pattern flips nothing.
+
+    Each sum of the first half of the windows is added to each of the second half: all in one array,
+    which stays in the processor's cache.
+    """
+    _, windows = scaled.shape
+    half = windows // 2
+    first_sums = _few_sums(scaled[:, :half])
+    second_sums = _few_sums(scaled[:, half:])
+    _, columns = first_sums.shape
+    _, rows = second_sums.shape
+    sums = np.empty((rows, columns))
+    for first, second in zip(first_sums, second_sums, strict=True):
+        np.add(
+            second[:, np.newaxis],
+            first,
+            out=sums,
+        )
+        yield sums.reshape(-1)
+
+
+def _few_sums(scaled: Floats) -> Floats:
+    """Return the sum of each row under all patterns: rows x patterns.
 
     Sums of the first windows make those of one more: with its value added, then subtracted.
     """
