@@ -25,7 +25,7 @@ from harness.closed_workspace import STAGE_LOG, Made
 
 RUNS, GATES = "audit/workstation_runs", "gate_results"
 LEDGER = "audit/stage_ledger.jsonl"
-SEALS = "audit/seals"
+SEALS, SITE = "audit/seals", "audit/site/"
 WORKSPACE_RECORD = "audit/workspace_record.json"
 RECORD, MANIFEST = "closing_record.json", "evidence_manifest.json"
 EDITED_MEMBERS = 3  # of each row of the ledger
@@ -437,13 +437,16 @@ def restore(names: tuple[str, ...], earlier: Path, root: Path) -> None:
 
 
 def groups_of(earlier: Path, root: Path) -> dict[str, tuple[str, ...]]:
-    """Return the files that are other than they were, by artifact."""
+    """Return the files that are other than they were, by artifact; the site is one."""
     groups: dict[str, tuple[str, ...]] = {}
     for name in sorted({*files_of(earlier), *files_of(root)}):
         before, now = earlier / name, root / name
         if before.exists() and now.exists() and before.read_bytes() == now.read_bytes():
             continue
         artifact = name.rpartition("/")[2].partition(".")[0]
+        # The pages of the site are made together: as many combinations of them are no more proof.
+        if name.startswith(SITE):
+            artifact = "site"
         groups[artifact] = (*groups.get(artifact, ()), name)
     return groups
 
