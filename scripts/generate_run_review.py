@@ -12,6 +12,7 @@ Exit code: 0 written, whatever the decision; 3 an earlier step is missing; 4 an 
     python scripts/generate_run_review.py --tag committee_2026-02-21_run4
 """
 
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
@@ -25,7 +26,7 @@ from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.decide import gates, scoring
 from postrun.registry import rows as registry_rows
-from postrun.registry import windows
+from postrun.registry import student_q, windows
 from postrun.review import (
     comparison,
     earlier,
@@ -141,8 +142,18 @@ def _stages(run_paths: RunPaths, report: Json | None) -> Json:
         "walk_forward": stages.stage(report, "wf_stress"),
         "windows": _windows(run_paths, report),
         "risk": stages.stage(report, "risk_diagnostics"),
-        "statistics": stages.stage(report, "statistical_gates"),
+        "statistics": _statistics(run_paths, report),
     }
+
+
+def _statistics(run_paths: RunPaths, report: Json | None) -> Json | None:
+    """Return what the statistical gate found, and the same by Student's t."""
+    reported = stages.stage(report, "statistical_gates")
+    if reported is None:
+        return None
+    factor = gates.inputs(report).get("factor")
+    of_factor = student_q.read(run_paths, report, factor)
+    return {**reported, **asdict(of_factor)}
 
 
 def _run_facts(run_paths: RunPaths, report: Json | None) -> Json:

@@ -62,10 +62,10 @@ def run(root: Path, as_json: bool) -> int:
 
 def describe(row: Row, by_run: dict[str, Row], policy: Row) -> Json:
     """Return a family as --json has it: its row of the table, and what follows from it."""
-    declared = None
-    for family in policy["families"]:
-        if family["name"] == row["family"] and family["prior_trials"]:
-            declared = {name: family[name] for name in ("by", "when", "because")}
+    declared = trials.declared(row["family"], policy)
+    if declared is not None:
+        # The number is a column of its own.
+        declared.pop("prior_trials")
     missing = None
     if row["windows_needed"] is not None:
         missing = max(row["windows_needed"] - row["windows"], 0)
@@ -102,7 +102,7 @@ def lines(families: Sequence[Json], policy: Row) -> list[str]:
 def _declaration(row: Json) -> str:
     declared = row["declared"]
     number = terminal.counted(row["prior_trials"], "trial")
-    what = f"{row['family']}: {number} before or outside of the registry"
+    what = f"{row['family']}: {number} before or outside of this registry"
     who = f"declared by {declared['by']} on {declared['when']}"
     return f"{what}, {who}: {declared['because']}"
 

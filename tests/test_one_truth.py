@@ -1,6 +1,7 @@
 """One truth on every page: the same fact is read back from each page that says it, and compared."""
 
 import csv
+import html
 import json
 import re
 import sys
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 
 import compare_runs
+import list_families
 import post_run_sync_and_finalize as conductor
 import show_status
 from harness.workspace import location_flags
 from postrun.core.locations import PROJECT
+from postrun.store import configuration, site_files
 
 sys.path.append(str(PROJECT / "examples"))
 
@@ -193,3 +196,58 @@ def test_an_abandoned_run_beside_another(
     (mean,) = [line for line in lines if line.startswith("walk-forward test IC, mean")]
     assert re.search(rf"mean +{NOT_COUNTED} +0\.\d{{4}} \(not comparable\)$", mean)
     assert not [line for line in lines if re.search(" {2}not measured(  |$)", line)]
+
+
+def test_declared_trials_are_on_every_page_of_their_family(
+    remote: Path,
+    local: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    declared = {"prior_trials": 7, "by": "mei & co", "when": "2026-01-02", "because": "a notebook"}
+    load = configuration.load
+    family = {"name": "blends", "factors": ["made_*"], **declared}
+    changed = {**load("statistics_policy"), "families": [family]}
+    monkeypatch.setattr(
+        configuration,
+        "load",
+        lambda name: changed if name == "statistics_policy" else load(name),
+    )
+    made = made_run("declared", STAMP, "made_blend", good_ics(1))
+    made.write(remote)
+    assert conductor.main(["--tag", made.tag, *location_flags(remote, local)]) in (0, 1)
+    capsys.readouterr()
+    pages = Pages(local, made.tag)
+    assert pages.reviewed["luck"]["declared"] == declared
+    assert pages.reviewed["luck"]["trials"] == 8
+    assert list_families.main(["--local-root", str(local)]) == 0
+    texts = {
+        "review": pages.review,
+        "review.html": pages.text(f"{pages.gate}/production_gates_run_review.html"),
+        "leaderboard": pages.board,
+        "family": pages.text(f"audit/site/{site_files.family_page('blends')}"),
+        "make families": capsys.readouterr().out,
+    }
+    number = "7 trials before or outside of this registry"
+    sentence = f"{number}, declared by mei & co on 2026-01-02: a notebook"
+    for name, text in texts.items():
+        assert sentence in html.unescape(text), name
+
+
+def test_every_page_with_a_p_says_what_it_rests_on(
+    remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = made_run("assumed", STAMP, "made_value", good_ics(1))
+    made.write(remote)
+    assert conductor.main(["--tag", made.tag, *location_flags(remote, local)]) in (0, 1)
+    assert list_families.main(["--local-root", str(local)]) == 0
+    texts = {"make families": capsys.readouterr().out}
+    for suffix in ("md", "html"):
+        for path in local.rglob(f"*.{suffix}"):
+            texts[str(path.relative_to(local))] = path.read_text()
+    luck = r"luck as good|luck, (now|as of)|would look this good|q value"
+    of_luck = {name for name, text in texts.items() if re.search(luck, text, re.IGNORECASE)}
+    assert len(of_luck) > 5
+    for name in of_luck:
+        assert "lower bound" in texts[name], name
+        assert re.search("[Ww]indows are taken as independent", texts[name]), name

@@ -25,6 +25,7 @@ RELEASED = {
     "v1": "9241d1cc5919694e5569247f4ac6424c78fe721b2739ba52be2b02915bcf9f64",
     "v2": "14afbfb5281c2ef391378b96f30741bc36cea64adbf5843a1db19f3807e6bc95",
     "v3": "1a289c28893dbe15fd7ed55ebd2a956b6cf70f01a10144abd523b60e80e64006",
+    "v4": "4fef3833fbc27c64283c171291010ed86a32f4c2629c2038aea73161be018bda",
 }
 # The lines of --json that no version stamps: they say what came of one command.
 PRINTED = "command_output"

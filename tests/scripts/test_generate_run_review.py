@@ -19,7 +19,7 @@ from harness.archive import registry_row
 from harness.factory import Documents
 from harness.golden import Golden
 from postrun.audit import CHECKS
-from postrun.decide import scoring
+from postrun.decide import scoring, significance
 from postrun.registry import many_trials
 from postrun.review import comparison, stages, standing
 from postrun.store import configuration, json_files, page_files
@@ -139,6 +139,36 @@ def test_the_pages_are_the_golden_ones(local: Path, golden: Golden) -> None:
     assert review(local, made) == 0
     for suffix in (".md", ".html"):
         golden(f"{STEM}{suffix}", file(local, made, suffix).read_text())
+
+
+def test_p_by_students_t_stands_beside_the_gates_own(local: Path) -> None:
+    made, document = reviewed(local)
+    found = document["statistics"]
+    expected = significance.of_factor(made.significance, document["factor"])
+    assert found["p_student"] == pytest.approx(expected.p_student)
+    assert found["q_student"] == pytest.approx(expected.q_student)
+    assert found["rule"] == "two-sided normal"
+    (own,) = [row for row in made.significance if row["factor"] == document["factor"]]
+    assert found["p_value"] == pytest.approx(own["p_value"])
+    # The normal distribution is too kind to eight observations.
+    assert found["p_student"] > found["p_value"]
+    for suffix in (".md", ".html"):
+        text = file(local, made, suffix).read_text()
+        assert f"{found['p_student']:#.3g}" in text
+        assert "The gate decides by its own p and q (two-sided normal)" in text
+
+
+def test_without_deviations_the_review_says_that_the_gates_q_counts(local: Path) -> None:
+    def change(made: Documents) -> None:
+        for row in made.significance:
+            del row["ic_std"]
+
+    made, document = reviewed(local, change)
+    assert document["statistics"]["rule"] is None
+    assert document["statistics"]["p_student"] is None
+    for suffix in (".md", ".html"):
+        text = file(local, made, suffix).read_text()
+        assert "The score counts the gate's q." in text
 
 
 def test_a_failed_run_is_told_whole(local: Path, capsys: pytest.CaptureFixture[str]) -> None:

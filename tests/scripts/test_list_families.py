@@ -117,7 +117,7 @@ def test_each_family_has_its_line(tried: Path, capsys: pytest.CaptureFixture[str
     assert lines["young"][4:8] == ["4", "10", "6", "too_few_windows"]
     assert lines["combo"][-2:] == ["does_not_survive", run_folder("2026-02-16_031500", "run16")]
     assert (
-        "combo: 3 trials before or outside of the registry, declared by mei on 2026-02-01: "
+        "combo: 3 trials before or outside of this registry, declared by mei on 2026-02-01: "
         "tried in a notebook\\x1b[2J"
     ) in out
     assert "A promotion needs p at most 1% and q at most 0.1" in out

@@ -56,12 +56,26 @@ RULES = (
 )
 
 
-def q_by_student(rows: Sequence[Json], factor: str) -> float | None:
-    """Return the Benjamini-Hochberg q of a factor among those of a table, p by Student's t.
+@dataclass(frozen=True)
+class OfFactor:
+    """What a table says of one factor; None where it does not say it."""
 
-    None when the table has no standard deviation for it, or not exactly one row. A factor whose t
-    is not known does not count as one of them.
+    p_value: float | None = None  # as the producer has it
+    rule: str | None = None  # by which it works p out, as far as the table's own p tell
+    p_student: float | None = None
+    q_student: float | None = None  # Benjamini-Hochberg, among the factors of the table
+
+
+def of_factor(rows: Sequence[Json], factor: str) -> OfFactor:
+    """Return p of a factor as a table has it, and p and q of it by Student's t.
+
+    These are None when the table has no standard deviation for it, or not exactly one row. A factor
+    whose t is not known does not count as one of them.
     """
+    own_rows = [row for row in rows if row["factor"] == factor]
+    if len(own_rows) != 1:
+        return OfFactor()
+    own_p = own_rows[0]["p_value"]
     rule = _closest_rule(rows)
     factors = []
     ps = []
@@ -71,11 +85,16 @@ def q_by_student(rows: Sequence[Json], factor: str) -> float | None:
             p = rule.by_student(*t)
             factors.append(row["factor"])
             ps.append(p)
-    if factors.count(factor) != 1:
-        return None
+    if factor not in factors:
+        return OfFactor(own_p)
     place = factors.index(factor)
     qs = multiple_testing.benjamini_hochberg(ps)
-    return qs[place]
+    return OfFactor(
+        own_p,
+        rule.name,
+        ps[place],
+        qs[place],
+    )
 
 
 def _closest_rule(rows: Sequence[Json]) -> Rule:

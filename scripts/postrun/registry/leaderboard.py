@@ -3,6 +3,7 @@
 from collections.abc import Set as AbstractSet
 
 from postrun.decide import scoring, verdicts
+from postrun.registry import trials
 from postrun.registry.registry_tables import Decided
 from postrun.registry.rows import Policy
 from postrun.store.tables import Row, Rows
@@ -82,12 +83,8 @@ def _notes(row: Row, latest: str) -> list[str]:
 
 
 def _describe_family(row: Row, policy: Policy) -> Row:
-    declared = []
-    for family in policy.statistics["families"]:
-        if family["name"] == row["family"] and family["prior_trials"]:
-            declared.append(family)
     return {
         **row,
         "patterns": verdicts.patterns(row["windows"] or 0),
-        "declared": declared,
+        "declared": trials.declared(row["family"], policy.statistics),
     }

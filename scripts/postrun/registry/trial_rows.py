@@ -43,9 +43,10 @@ def read(
     # Without a report there is nothing to compare.
     if counted is not None:
         weaker = baseline.weaker(inputs, window_rows, policy)
+    of_factor = student_q.read(run_paths, counted, inputs.get("factor"))
     return {
         **_measured(window_series.read(window_rows)),
-        "q_student": student_q.read(run_paths, counted, inputs.get("factor")),
+        "q_student": of_factor.q_student,
         "is_trial": _is_trial(run_paths, report),
         "windows_asked": _windows_asked(inputs, window_rows),
         "series_by_month": _by_month(run_paths, table),

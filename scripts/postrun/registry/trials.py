@@ -51,6 +51,7 @@ SOURCES = (
 )
 _STAMP = ("policy_version", "policy_sha256", "source_sha256")
 USUAL = 0.05  # of what luck gives, above and below the band that is shown
+_DECLARED = ("prior_trials", "by", "when", "because")
 _SERIES_OF = {WINDOW: "series", MONTH: "series_by_month"}
 
 ByRun = Mapping[str, Row]
@@ -86,12 +87,23 @@ def family_of(factor: str | None, policy: Row) -> str | None:
     return factor
 
 
-def prior_trials(name: str, policy: Row) -> int:
-    """Return how many trials before or outside of the registry the policy declares."""
+def declared(name: str | None, policy: Row) -> Row | None:
+    """Return the trials before or outside of the registry that the policy declares for a family:
+    how many, by whom, when and why; None when it declares none.
+    """
     for family in policy["families"]:
-        if family["name"] == name:
-            return int(family["prior_trials"])
-    return 0
+        if family["name"] == name and family["prior_trials"]:
+            return {member: family[member] for member in _DECLARED}
+    return None
+
+
+def prior_trials(name: str | None, policy: Row) -> int:
+    """Return how many trials before or outside of the registry the policy declares."""
+    found = declared(name, policy)
+    if found is None:
+        return 0
+    number: int = found["prior_trials"]
+    return number
 
 
 def compute(

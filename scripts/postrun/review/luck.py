@@ -78,7 +78,8 @@ def _describe(
     return {
         **tables.select([luck], _FROM_STATISTICS)[0],
         "sentence": verdicts.sentence(row, luck, policy),
-        "prior_trials": trials.prior_trials(luck["family"] or "", policy),
+        "prior_trials": trials.prior_trials(luck["family"], policy),
+        "declared": trials.declared(luck["family"], policy),
         "level": levels["decision"],
         "level_of_q": levels["families"]["q"],
         "hurdle_t": policy["shown"]["hurdle_t"],

@@ -41,7 +41,7 @@ _TEMPLATES = PROJECT / "templates"
 UNMEASURED = "not measured"
 UNEVALUATED = "not evaluated"
 _SHARES = ("pos_ratio", "overlap", "coverage")
-_PROBABILITIES = ("p_value", "q_value", "q_value_bh")
+_PROBABILITIES = ("p_value", "q_value", "q_value_bh", "_student")
 
 # Filters whose text counts as escaped, or that escape for HTML where Markdown is wanted.
 _UNSAFE_FILTERS = (

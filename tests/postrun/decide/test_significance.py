@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from postrun.decide import significance
+from postrun.decide.significance import OfFactor
 
 # factor, mean IC, standard deviation, n
 FACTORS = (
@@ -44,34 +45,38 @@ def test_q_has_as_many_sides_as_the_producers(two_sided: bool) -> None:
     expected = stats.false_discovery_control(ps, method="bh")
     table = make_table(two_sided)
     for place, (factor, *_) in enumerate(FACTORS):
-        q = significance.q_by_student(table, factor)
-        assert q == pytest.approx(expected[place], abs=1e-12)
+        found = significance.of_factor(table, factor)
+        assert found.q_student == pytest.approx(expected[place], abs=1e-12)
+        assert found.p_student == pytest.approx(ps[place], abs=1e-12)
+        assert found.p_value == table[place]["p_value"]
+        assert found.rule == ("two-sided normal" if two_sided else "one-sided Student")
 
 
 def test_a_factor_without_t_is_none_of_them() -> None:
     table = make_table(two_sided=True)
-    alone = significance.q_by_student(table[:2], "a")
+    alone = significance.of_factor(table[:2], "a")
     unknown = {"factor": "e", "ic_mean": "", "ic_std": "0.1", "n": "8", "p_value": None}
     same = {"factor": "f", "ic_mean": "0.1", "ic_std": "0", "n": "8", "p_value": 1.0}
     one = {"factor": "g", "ic_mean": "0.1", "ic_std": "0.1", "n": "1", "p_value": None}
-    assert significance.q_by_student([*table[:2], unknown, same, one], "a") == alone
-    for factor in "efg":
-        assert significance.q_by_student([*table, unknown, same, one], factor) is None
+    assert significance.of_factor([*table[:2], unknown, same, one], "a") == alone
+    for factor, p in (("e", None), ("f", 1.0), ("g", None)):
+        found = significance.of_factor([*table, unknown, same, one], factor)
+        assert found == OfFactor(p)
 
 
 def test_a_table_that_does_not_say_it_gives_none() -> None:
     table = make_table(two_sided=True)
-    assert significance.q_by_student(table, "another") is None
-    assert significance.q_by_student([*table, table[0]], "a") is None
+    assert significance.of_factor(table, "another") == OfFactor()
+    assert significance.of_factor([*table, table[0]], "a") == OfFactor()
     for row in table:
         del row["ic_std"]
-    assert significance.q_by_student(table, "a") is None
+    assert significance.of_factor(table, "a") == OfFactor(table[0]["p_value"])
 
 
 def test_the_other_names_of_the_columns_count() -> None:
     table = make_table(two_sided=True)
-    expected = significance.q_by_student(table, "a")
+    expected = significance.of_factor(table, "a")
     for row in table:
         row["std"] = row.pop("ic_std")
         row["n_windows"] = row.pop("n")
-    assert significance.q_by_student(table, "a") == expected
+    assert significance.of_factor(table, "a") == expected

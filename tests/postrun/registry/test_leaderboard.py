@@ -38,4 +38,4 @@ def test_runs_are_marked_and_explained() -> None:
         "stat_alpha is 0.25",
     ]
     assert content["unknown"] == 1
-    assert [one["declared"] for one in content["families"]] == [[], []]
+    assert [one["declared"] for one in content["families"]] == [None, None]

@@ -10,6 +10,7 @@ from harness.workspace import Workspace
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
 from postrun.decide import significance
+from postrun.decide.significance import OfFactor
 from postrun.registry import student_q
 
 FACTOR = "momentum_12_1"
@@ -24,14 +25,15 @@ def close(remote: Path, local: Path, **change: Any) -> tuple[factory.Documents, 
 def test_the_table_of_the_evidence_counts(remote: Path, local: Path) -> None:
     made, run_paths = close(remote, local)
     found = student_q.read(run_paths, made.report, FACTOR)
-    assert found == pytest.approx(significance.q_by_student(made.significance, FACTOR))
+    expected = significance.of_factor(made.significance, FACTOR)
+    assert found.q_student == pytest.approx(expected.q_student)
     # Eight segments: the normal distribution is too kind.
-    assert found is not None
-    assert found > 4 * made.statistics["focus"]["q_value_bh"]
-    assert student_q.read(run_paths, made.report, None) is None
-    assert student_q.read(run_paths, None, FACTOR) is None
+    assert found.q_student is not None
+    assert found.q_student > 4 * made.statistics["focus"]["q_value_bh"]
+    assert student_q.read(run_paths, made.report, None) == OfFactor()
+    assert student_q.read(run_paths, None, FACTOR) == OfFactor()
     elsewhere = {"statistical_gates": {"report_json": f"/x/{made.gate_folder}/none.json"}}
-    assert student_q.read(run_paths, elsewhere, FACTOR) is None
+    assert student_q.read(run_paths, elsewhere, FACTOR) == OfFactor()
 
 
 def test_a_table_without_deviations_gives_none(remote: Path, local: Path) -> None:
@@ -40,7 +42,7 @@ def test_a_table_without_deviations_gives_none(remote: Path, local: Path) -> Non
             del row["ic_std"]
 
     made, run_paths = close(remote, local, change=change)
-    assert student_q.read(run_paths, made.report, FACTOR) is None
+    assert student_q.read(run_paths, made.report, FACTOR).q_student is None
 
 
 @pytest.mark.parametrize("name", ["statistical_gates_report.json", "statistical_gates_table.csv"])
