@@ -354,6 +354,7 @@ def check_workspace(root: Path, record: Json | None, known: LedgerLines) -> Iter
         yield from _check_no_tables(root, path, bool(present), tables_are_early)
         return
     yield from check_encoding(root, path, record)
+    yield from _check_own_digest(path, record)
     rows, digest = record["ledger"]["rows"], record["ledger"]["sha256"]
     if rows and known.digests[rows - 1 : rows] != [digest]:
         expected = f"the {rows} rows that {path} knows"
@@ -374,6 +375,15 @@ def check_workspace(root: Path, record: Json | None, known: LedgerLines) -> Iter
                 _CLOSE,
             )
     yield from find_stale(record, recorded, _hint_of_table)
+
+
+def _check_own_digest(path: str, record: Json) -> Iterator[Finding]:
+    """Yield a record of the tables that is not the one whose digest it has in itself."""
+    own = {name: value for name, value in record.items() if name != "sha256"}
+    actual = files.of_bytes(json_files.encode(own))
+    if actual != record["sha256"]:
+        expected = files.shown(record["sha256"])
+        yield broken(path, expected, files.shown(actual), _CLOSE)
 
 
 def _hint_of_table(step: str) -> str:

@@ -1,6 +1,7 @@
 """What the run folders and policies give again: the tables and pages of the workspace."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from postrun.core.artifacts import SITE
@@ -8,10 +9,11 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
 from postrun.core.values import Json
 from postrun.verify import recompute
-from postrun.verify.findings import Finding, broken_files, listed
+from postrun.verify.findings import Finding, Kind, broken, broken_files
 from postrun.verify.recompute import GIVEN_AGAIN, Computation
 
 _HANDOFF = "audit/session_handoff/"
+_REFUSED = "its step was refused: "
 
 
 def check(
@@ -34,23 +36,38 @@ def check(
         if error and not (is_page and named_pages):
             # One line for all pages of the site.
             named_pages = named_pages or is_page
-            yield listed(
+            yield broken(
                 row["path"],
                 GIVEN_AGAIN,
-                f"not recomputed: {error}",
+                f"{_REFUSED}{error}",
             )
 
 
 def without_consequences(findings: Sequence[Finding], is_broken: bool = False) -> list[Finding]:
-    """Return the findings without those of the handoff's page, which follow from others.
+    """Return the findings without those that follow from others.
 
-    It says what is wrong with all the rest: where anything is, it would be another one today.
+    The handoff's page says what is wrong with all the rest: where anything is, it would be another
+    one today. A step that was refused is only listed where something broken explains it.
     """
-    others = [finding for finding in findings if not _is_of_handoff(finding)]
-    if is_broken or broken_files(others):
-        return others
-    return list(findings)
+    others = []
+    for finding in findings:
+        if not (_is_of_handoff(finding) or _is_refused(finding)):
+            others.append(finding)
+    if not (is_broken or broken_files(others)):
+        return list(findings)
+    kept = []
+    for finding in findings:
+        if _is_of_handoff(finding):
+            continue
+        if _is_refused(finding):
+            finding = replace(finding, kind=Kind.LISTED)
+        kept.append(finding)
+    return kept
 
 
 def _is_of_handoff(finding: Finding) -> bool:
     return finding.file.startswith(_HANDOFF) and finding.expected == GIVEN_AGAIN
+
+
+def _is_refused(finding: Finding) -> bool:
+    return finding.expected == GIVEN_AGAIN and finding.actual.startswith(_REFUSED)

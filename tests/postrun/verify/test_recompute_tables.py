@@ -9,7 +9,7 @@ from harness.verified import ClosedRuns
 from postrun.core.locations import RunPaths
 from postrun.store import json_files
 from postrun.verify import closed_run, files, recompute_tables
-from postrun.verify.findings import Finding, Kind
+from postrun.verify.findings import Finding, Kind, broken
 
 RECORD = "audit/workspace_record.json"
 
@@ -22,13 +22,15 @@ def found(closed: ClosedRuns) -> list[Finding]:
 
 
 def forge(closed: ClosedRuns, path: str, old: bytes, new: bytes) -> None:
-    """Edit a file and its digest in the record."""
+    """Edit a file, its digest in the record, and the digest that the record has of itself."""
     assert old in (closed.root / path).read_bytes()
     closed.edit(path, lambda content: content.replace(old, new, 1))
     document = json.loads((closed.root / RECORD).read_bytes())
     for row in document["files"]:
         if row["path"] == path:
             row["sha256"] = files.of_bytes((closed.root / path).read_bytes())
+    del document["sha256"]
+    document["sha256"] = files.of_bytes(json_files.encode(document))
     (closed.root / RECORD).write_bytes(json_files.encode(document))
 
 
@@ -54,8 +56,15 @@ def test_a_table_that_was_forged_with_its_record_is_named(
     assert broken == {path}
 
 
-def test_a_table_whose_runs_cannot_be_read_is_listed(closed: ClosedRuns) -> None:
-    closed.edit(closed.path("governance_audit_check"), lambda content: content + b" ")
+def test_a_table_whose_runs_cannot_be_read_is_listed_beside_the_run(closed: ClosedRuns) -> None:
+    audit = closed.path("governance_audit_check")
+    closed.edit(audit, lambda content: content + b" ")
     findings = found(closed)
-    assert {finding.kind for finding in findings} == {Kind.LISTED}
-    assert closed.path("factor_experiment_registry") in {finding.file for finding in findings}
+    registry = closed.path("factor_experiment_registry")
+    # Alone, nothing would say that it could not be checked.
+    assert {finding.kind for finding in findings if finding.file == registry} == {Kind.BROKEN}
+    cause = broken(audit, "its digest", "another")
+    explained = recompute_tables.without_consequences([cause, *findings])
+    assert explained[0] == cause
+    assert {finding.kind for finding in explained[1:]} == {Kind.LISTED}
+    assert registry in {finding.file for finding in explained}

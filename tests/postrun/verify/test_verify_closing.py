@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from harness.programs import run_script
 from harness.verified import ClosedRuns
 from postrun.store import json_files
 from postrun.verify import closing
@@ -113,3 +114,15 @@ def test_what_was_made_from_a_former_file_is_stale(closed: ClosedRuns) -> None:
     names = {finding.file for finding in closing.find_stale(record, known, str)}
     assert closed.path("governance_remediation_plan") in names
     assert closed.path("run_detection") not in names
+
+
+def test_a_record_of_the_tables_names_itself(closed: ClosedRuns) -> None:
+    path = "audit/workspace_record.json"
+    content = (closed.root / path).read_bytes()
+    # The layout and every digest of a file stay: only what a table was made from is another.
+    closed.edit(path, lambda content: content.replace(b"production_gates_report", b"_", 1))
+    done = run_script("verify_workspace", "--local-root", str(closed.root), "-q")
+    assert done.code == 4
+    assert done.out.startswith(f"broken: {path}: expected SHA-256 ")
+    (closed.root / path).write_bytes(content)
+    assert run_script("verify_workspace", "--local-root", str(closed.root)).code == 0
