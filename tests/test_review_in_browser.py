@@ -1,77 +1,101 @@
-"""The run review in a real browser: nothing overflows, and every chart is where it can be read."""
+"""The run review in a real browser: nothing overflows, charts can be read, hostile text is text."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import made_runs
 import pytest
 
-from harness import browser, spoiled
-from harness.factory import Documents
-from harness.workspace import Workspace
+from harness import browser, hostile
+from harness.shown import Shown
+from postrun.core.locations import PROJECT
+from postrun.registry import many_trials
+from postrun.store import page_files
 
 pytestmark = browser.WITH_BROWSER
-CHARTS = """
-return [...document.querySelectorAll("svg.chart")].map((chart) => {
-  const box = chart.getBoundingClientRect();
-  const outside = [...chart.querySelectorAll("text, circle, line, rect")].filter((mark) => {
-    const place = mark.getBoundingClientRect();
-    return place.left < -1 || place.right > window.innerWidth + 1 || place.bottom > box.bottom + 1;
-  });
-  const color = window.getComputedStyle(chart.querySelector("text")).fill;
-  return [chart.querySelector("title").id, outside.map((mark) => mark.outerHTML), color];
-});
-"""
+STEM = "production_gates_run_review"
+CASES = (
+    *("good 3", "long names", "no report", "one window", "no positive window", "months 9"),
+    *("200 trials", "2000 trials"),
+)
+FITS = {"overflow": [], "scrolls": False, "unreachable": 0}
 
 
-def long_names() -> Documents:
-    factor = "made_" + "f" * 123
-    return made_runs.made_run("t" * 128, "2026-01-05_031500", factor, made_runs.good_ics(5))
+def page_of(shown: Shown, case: str, tmp_path: Path) -> Path:
+    """Return a review; that of very many trials is made from a good one."""
+    if not case.endswith(" trials"):
+        return shown.reviews[case]
+    number = int(case.partition(" ")[0])
+    document = json.loads(shown.reviews["good 3"].with_suffix(".json").read_bytes())
+    luck = document["luck"]
+    run = document["run_folder"]
+    numbered: list[dict[str, Any]] = []
+    for place in range(1, number):
+        t = place * 37 % 400 / 100 - 2
+        numbered.append({"number": place, "run": f"r{place}", "t": t})
+    numbered.append({"number": number, "run": run, "t": luck["t"]})
+    luck |= {"trials": number, "t_needed": 3.1, **many_trials.cut(numbered, run)}
+    return write(tmp_path / "many.html", document)
 
 
-def crashed() -> Documents:
-    ics = made_runs.good_ics(5)
-    made = made_runs.made_run("crashed", "2026-01-06_031500", "made_value", ics)
-    spoiled.crash(made)
-    made.log = b"x" * 400 + b"\nMemoryError\n"
-    return made
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Close some runs; return the review of each by its tag."""
-    root = tmp_path_factory.mktemp("reviews")
-    workspace = Workspace(root / "remote", root / "local")
-    made = [long_names(), crashed()]
-    for seed in (1, 2, 3):
-        ics = made_runs.good_ics(seed)
-        stamp = f"2026-01-0{seed}_031500"
-        made.append(made_runs.made_run(f"run{seed}", stamp, "made_value", ics))
-    for run in sorted(made, key=lambda run: run.run_folder):
-        run.write(workspace.remote)
-        workspace.close(run.tag)
-    found = {}
-    for path in workspace.local.rglob("production_gates_run_review.json"):
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        found[document["decision_tag"][:10]] = path.with_suffix(".html")
-    return found
+def write(path: Path, document: dict[str, Any]) -> Path:
+    path.write_text(page_files.page(f"{STEM}.html", **document))
+    return path
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
-@pytest.mark.parametrize("tag", ["run3", "t" * 10, "crashed"])
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.nightly
-def test_nothing_overflows(pages: dict[str, Path], tmp_path: Path, tag: str, width: int) -> None:
-    answer = browser.ask(tmp_path, pages[tag], browser.OVERFLOW, width, dark=width == 768)
-    assert answer == {"overflow": [], "scrolls": False, "unreachable": 0, "requests": 0}
+def test_nothing_overflows(shown: Shown, tmp_path: Path, case: str, width: int) -> None:
+    page = page_of(shown, case, tmp_path)
+    with browser.opened(page, width, dark=width == 768) as tab:
+        assert tab.ask(browser.OVERFLOW) == FITS
+        for chart in tab.ask(browser.CHARTS):
+            assert (chart["outside"], chart["meeting"]) == ([], []), chart["chart"]
 
 
-def test_every_chart_can_be_read_on_a_phone_and_in_the_dark(
-    pages: dict[str, Path], tmp_path: Path
-) -> None:
-    phone = browser.ask(tmp_path, pages["run3"], CHARTS, 360)
+def test_every_chart_can_be_read_on_a_phone_and_in_the_dark(shown: Shown) -> None:
+    page = shown.reviews["good 3"]
+    phone = browser.ask(page, browser.CHARTS, 360)
     names = ["windows", "trials", "share", "cost", "risk", "paired"]
-    assert [row[0] for row in phone] == [f"{name}-title" for name in names]
-    assert [row[1] for row in phone] == [[]] * len(names)
-    dark = browser.ask(tmp_path, pages["run3"], CHARTS, 360, dark=True)
-    assert dark[0][2] != phone[0][2]
+    assert [chart["chart"] for chart in phone] == names
+    assert [chart["outside"] for chart in phone] == [[]] * len(names)
+    assert [chart["meeting"] for chart in phone] == [[]] * len(names)
+    dark = browser.ask(page, browser.CHARTS, 360, dark=True)
+    assert dark[0]["color"] != phone[0]["color"]
+    assert browser.ask(page, browser.OVERFLOW, 360) == FITS
+
+
+@browser.WITH_AXE
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (1440, True), (360, False)])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.nightly
+def test_axe_finds_nothing_serious(
+    shown: Shown, tmp_path: Path, case: str, width: int, dark: bool
+) -> None:
+    assert browser.serious_faults(page_of(shown, case, tmp_path), width, dark) == []
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.nightly
+def test_a_printed_page_breaks_no_number_and_no_word(
+    shown: Shown, tmp_path: Path, case: str
+) -> None:
+    page = page_of(shown, case, tmp_path)
+    printed = browser.ask(page, browser.PRINTED, browser.A4_UPRIGHT, media="print")
+    assert printed == {"cut": [], "broken": []}
+
+
+@pytest.mark.parametrize("text", hostile.TEXTS.values(), ids=hostile.TEXTS)
+def test_hostile_text_does_no_harm(tmp_path: Path, text: str) -> None:
+    example = PROJECT / f"tests/examples/{STEM}/valid/failed_and_compared.json"
+    document = hostile.review_with(json.loads(example.read_bytes()), text)
+    document["log"] = {"lines": [text], "error": text, "path": text}
+    with browser.opened(write(tmp_path / "page.html", document), width=360) as tab:
+        shown = tab.ask("return document.body.textContent.replace(/\\s+/g, ' ')")
+        assert shown.count(hostile.page_text(text)) > 20
+        assert tab.ask("return window.pwned ?? null") is None
+        assert tab.ask("return document.querySelectorAll('script, img').length") == 0
+        # A name of any length stays on the page.
+        assert tab.ask(browser.OVERFLOW) == FITS
+        assert [chart["outside"] for chart in tab.ask(browser.CHARTS)] == [[]] * 6

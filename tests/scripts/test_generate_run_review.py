@@ -76,7 +76,7 @@ def two_runs(local: Path) -> Documents:
 class Page(HTMLParser):
     """The elements, attributes and text of a page, and whether every element is closed."""
 
-    VOID = frozenset({"meta", "br"})
+    VOID = frozenset({"meta", "br", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -41,6 +41,7 @@ _TEMPLATES = PROJECT / "templates"
 UNMEASURED = "not measured"
 UNEVALUATED = "not evaluated"
 _SHARES = ("pos_ratio", "overlap", "coverage")
+_LONG_PATH = 30  # characters
 _PROBABILITIES = ("p_value", "q_value", "q_value_bh", "_student")
 
 # Filters whose text counts as escaped, or that escape for HTML where Markdown is wanted.
@@ -183,7 +184,11 @@ def _code_html(value: Any, none: str = UNMEASURED) -> "Markup":
 
     if value is None:
         return escape(none)
-    return Markup("<code>{}</code>").format(visible(_plain(value)))
+    text = escape(visible(_plain(value)))
+    # A long path is broken between its folders, and not within a name.
+    if len(text) > _LONG_PATH:
+        text = text.replace("/", Markup("/<wbr>"))
+    return Markup("<code>{}</code>").format(text)
 
 
 def _plain(value: Any) -> str:

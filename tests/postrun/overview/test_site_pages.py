@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness import hostile as hostile_texts
 from harness.archive import Archive, registry_row, run_folder
 from harness.verified import ClosedRuns
 from postrun.overview import site_pages, site_tables
@@ -18,7 +19,7 @@ from postrun.overview.site_tables import SiteTables
 from postrun.store import page_files
 
 HOSTILE = "<script>alert('x')</script>\" onload=\"alert(1) {{ 7 * 7 }} \u202e\x1b[31m & <b>"
-VOID = {"meta", "input", "line", "circle", "rect", "polyline"}
+VOID = {"meta", "wbr", "input", "line", "circle", "rect", "polyline"}
 
 
 class Page(HTMLParser):
@@ -103,51 +104,12 @@ def test_a_run_that_is_added_changes_the_last_pages_only(many: SiteTables) -> No
     assert after["leaderboard-3.html"].inputs != before["leaderboard-3.html"].inputs
 
 
-def spoil(value: Any) -> Any:
-    """Put hostile text into every text that somebody else may have written."""
-    if isinstance(value, dict):
-        return {key: spoil(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [spoil(member) for member in value]
-    return HOSTILE if isinstance(value, str) else value
-
-
-KEPT = ("run", "started", "family", "gate_folder", "source_run", "recorded_at", "kind", "state")
-
-
-def spoiled(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value if key in KEPT else spoil(value) for key, value in row.items()}
-
-
 @pytest.fixture
 def hostile(closed: ClosedRuns) -> SiteTables:
-    """Return a workspace where every text is hostile but keys and times."""
-    shown = site_tables.read(closed.root)
-    workspace = shown.workspace
-    registry = {run: spoiled(row) for run, row in workspace.registry.items()}
-    family = {**spoiled(shown.families[0]), "family": HOSTILE}
-    for row in registry.values():
-        row["family"] = HOSTILE
-    handoff = {key: spoil(value) for key, value in (shown.handoff or {}).items()}
-    plan = shown.plan or {}
-    commands = [spoiled(command) for command in plan["commands"]]
-    decisions = {run: spoiled(row) for run, row in workspace.decisions.items()}
-    return replace(
-        shown,
-        workspace=replace(workspace, registry=registry, decisions=decisions),
-        families=[family],
-        ledger_rows=[spoiled(row) for row in shown.ledger_rows],
-        queue=[spoiled(row) for row in shown.queue],
-        plan={**plan, "commands": commands},
-        patterns=[spoiled(row) for row in shown.patterns],
-        handoff={**handoff, "last_runs": [spoiled(row) for row in handoff["last_runs"]]},
-    )
+    return hostile_texts.site_tables_with(site_tables.read(closed.root), HOSTILE)
 
 
 def test_hostile_text_stays_text(hostile: SiteTables) -> None:
-    handoff = hostile.handoff or {}
-    for row in handoff["last_runs"]:
-        row["run"] = next(iter(hostile.runs))
     seen = 0
     for name, page in pages_of(hostile).items():
         parsed = Page(render(page))
