@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist, fmean, stdev
 
 _EULER = 0.5772156649015329
@@ -151,6 +152,7 @@ def student_cdf(t: float, freedom: int) -> float:
     return min(max(0.5 + total / 2, 0.0), 1.0)
 
 
+@cache
 def student_quantile(probability: float, freedom: int) -> float:
     """Return the t with P(T <= t) = probability, of 0.5 or more, by bisection."""
     low = 0.0
