@@ -32,6 +32,7 @@ FAULTS = ("tests/fault_matrix.py", "--sample", "0.1", "--seed", TODAY)
 TAMPERING = ("tests/tamper_matrix.py", "--shard", "1/10", "--seed", TODAY)
 CHECKS = {
     "style, types, docs, schemas": ("sh", ".ci/check"),
+    "a browser for the tests": ("sh", ".ci/setup", "browser"),
     "tests": (*PYTEST, *COVERAGE, "-m", "not nightly"),
     "nightly tests": (*PYTEST, "-m", "nightly"),
     "a tenth of the fault matrix": (sys.executable, *FAULTS),
