@@ -100,7 +100,7 @@ def test_nothing_overflows(shown: Shown, tmp_path: Path, width: int) -> None:
     for page in every_page(shown, tmp_path):
         with browser.opened(page, width, dark=width == 768) as tab:
             charts = tab.ask(browser.CHARTS)
-            found = [tab.ask(browser.OVERFLOW)]
+            found: list[Any] = [tab.ask(browser.OVERFLOW)]
         found += [(chart["chart"], chart["outside"], chart["meeting"]) for chart in charts]
         expected = [FITS, *((chart["chart"], [], []) for chart in charts)]
         if found != expected:
