@@ -102,7 +102,7 @@ def test_nothing_overflows(shown: Shown, tmp_path: Path, width: int) -> None:
             charts = tab.ask(browser.CHARTS)
             found: list[Any] = [tab.ask(browser.OVERFLOW)]
         found += [(chart["chart"], chart["outside"], chart["meeting"]) for chart in charts]
-        expected = [FITS, *((chart["chart"], [], []) for chart in charts)]
+        expected: list[Any] = [FITS, *((chart["chart"], [], []) for chart in charts)]
         if found != expected:
             faults[page.name] = found
     assert faults == {}
