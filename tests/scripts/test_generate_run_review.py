@@ -189,7 +189,7 @@ def test_a_failed_run_is_told_whole(local: Path, capsys: pytest.CaptureFixture[s
     )
     assert decision["reasons"][-1] == (
         "could it be luck: of 2 trials of momentum_12_1 this is the 2nd best; if none were any "
-        "good, the best of 2 would look this good 100.00% of the time; 1% is asked: "
+        "good, the best of 2 would look this good 100.0% of the time; 1% is asked: "
         "does not survive"
     )
     assert [issue["kind"] for issue in decision["blocking"]] == ["gate"] * 3 + ["check"] * 4

@@ -110,8 +110,8 @@ def test_each_family_has_its_line(tried: Path, capsys: pytest.CaptureFixture[str
     assert err == ""
     assert list(lines) == ["combo", "size", "value", "young"]
     # 1 - (1 - 42/8192)(1 - 42/8192)^4 for the two runs and three declared trials.
-    assert lines["combo"][:3] == ["5", "3", "2.54%"]
-    assert lines["value"][:3] == ["1", "0", "0.01%"]
+    assert lines["combo"][:3] == ["5", "3", "2.5%"]
+    assert lines["value"][:5] == ["1", "0", "less", "than", "0.1%"]
     assert lines["size"][4:7] == ["13", "unknown", "unknown"]
     # Four windows of the ten that are the least.
     assert lines["young"][4:8] == ["4", "10", "6", "too_few_windows"]

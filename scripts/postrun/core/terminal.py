@@ -138,8 +138,13 @@ def chance(p: float | None, patterns: int | None = None) -> str:
         return "not measured"
     if patterns is None:
         return f"{p * 100:g}%"
-    digits = max(int(math.log10(patterns)) - 1, 0)
-    return f"{p * 100:.{digits}f}%"
+    # With d digits behind the point there are 10^(d + 2) values: no more than patterns.
+    digits = max(int(math.log10(patterns)) - 2, 0)
+    least = 10**-digits
+    percent = p * 100
+    if 0 < percent < least / 2:
+        return f"less than {least:g}%"
+    return f"{percent:.{digits}f}%"
 
 
 def stamped(line: str) -> str:

@@ -113,3 +113,27 @@ def test_a_message_that_quotes_a_whole_file_is_cut(capsys: pytest.CaptureFixture
     terminal.error("x" * 100_000)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "x" * 8000 + "... (100000 characters)"
+
+
+@pytest.mark.parametrize(
+    ("p", "patterns", "expected"),
+    [
+        (96 / 8192, 8192, "1.2%"),
+        (1 / 8192, 8192, "less than 0.1%"),
+        (5 / 8192, 8192, "0.1%"),
+        (0.0, 8192, "0.0%"),
+        (1.0, 8192, "100.0%"),
+        (93 / 1024, 1024, "9.1%"),
+        (93 / 1024, 512, "9%"),
+        (0.25, 4, "25%"),
+        (1 / 512, 512, "less than 1%"),
+        (0.0123, 65_536, "1.23%"),
+        (0.01, None, "1%"),
+        (0.005, None, "0.5%"),
+        (None, 8192, "not measured"),
+    ],
+)
+def test_a_chance_has_no_more_digits_than_its_patterns_carry(
+    p: float | None, patterns: int | None, expected: str
+) -> None:
+    assert terminal.chance(p, patterns) == expected

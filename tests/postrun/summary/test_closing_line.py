@@ -59,7 +59,8 @@ def test_a_pass(last_line: LastLine) -> None:
     made = made_run(f"pass{OWN}", STAMP, "made_a", good_ics(1))
     assert last_line(made) == (
         0,
-        "closed: PASS, and hardly luck: a worthless factor would look this good 0.01% of the time "
+        "closed: PASS, and hardly luck: a worthless factor would look this good less than "
+        "0.1% of the time "
         "(at most 1% is asked); "
         "audit passed; promote_candidate. Next: committee review. "
         f"Open {GATE}/production_gates_run_review.html",
@@ -96,7 +97,8 @@ def test_a_failed_audit(last_line: LastLine, remote: Path, local: Path) -> None:
     made.cost_rows.clear()
     assert last_line(made) == (
         1,
-        "closed: PASS, and hardly luck: a worthless factor would look this good 0.01% of the time "
+        "closed: PASS, and hardly luck: a worthless factor would look this good less than "
+        "0.1% of the time "
         "(at most 1% is asked); "
         "audit failed (1 High: cost_rows_recomputed); watchlist_rerun. "
         f"Next: repair what {RUN}_{made.tag}/governance_remediation_plan.md lists, then "
