@@ -33,7 +33,20 @@ def test_the_stories_end_as_they_are_told(sides: Path, capsys: pytest.CaptureFix
     assert promoted == {"made_pass", "made_repair"}
     assert decided[LUCKY] == "reject_or_research"
     out = capsys.readouterr().out
-    assert "home/audit/factor_registry/factor_experiment_leaderboard.md" in out
+    assert out.splitlines()[-1] == "Open home/audit/site/index.html"
+    assert (sides / "home/audit/site/index.html").is_file()
+    words = " ".join(out.split())
+    assert "The best is momentum_6_1, judged by its months." in words
+    assert "as the best of 8, in 11.6%." in words
+    assert "The best is made_luck_12, judged by its windows." in words
+    assert words.count("A promotion asks for at most 1%: it does not survive.") == 2
+    # Every run has its verdict, and every line can be read.
+    assert out.count(": closed: ") == 23
+    assert words.count("not closed: sync-run: evidence of") == 1
+    assert max(map(len, out.splitlines())) <= 200
+    with (sides / "home" / REGISTRY).open(encoding="utf-8", newline="") as source:
+        passed = [row for row in csv.DictReader(source) if row["overall_pass"] == "true"]
+    assert len(passed) == 3
     # Again: nothing is started or decided twice.
     assert demo_trials.main([]) == 0
     assert decisions(sides) == decided
@@ -46,21 +59,22 @@ def test_a_run_that_ends_otherwise_ends_with_1(
     monkeypatch.setattr(demo_trials, "STORIES", {"a pass": demo_trials.a_pass})
     assert demo_trials.main([]) == 1
     captured = capsys.readouterr()
-    assert "made_pass: exit code 0" in captured.out
+    assert "made_pass: closed: PASS, and hardly luck" in captured.out
     assert captured.err == "demo_trials.py: made_pass: expected exit code 1, found 0\n"
     assert (sides / "home" / REGISTRY).is_file()
 
 
 @pytest.mark.parametrize(
-    ("line", "is_shown"),
+    ("out", "err", "expected"),
     [
-        ("   8  factor-registry    ok       promote_candidate, score 91.9; 9 runs", True),
-        ("   8  factor-registry    skipped  needs what sync-run writes", False),
-        ("   5  governance-audit   no       1 of 26 checks did not pass", True),
-        ("  1-2  detect-run         ok       found", False),
-        ("the decision of run_b is another one now", True),
-        ("", False),
+        (
+            "closed: PASS; audit passed. Next: review. Open x.html\n",
+            "a step\n",
+            "closed: PASS; audit passed.",
+        ),
+        ("", "a step\nnot closed: sync-run: changed\n", "not closed: sync-run: changed"),
+        ("", "", "it said nothing"),
     ],
 )
-def test_only_what_matters_of_a_closing_is_shown(line: str, is_shown: bool) -> None:
-    assert demo_trials.is_shown(line) == is_shown
+def test_what_a_closing_says_last_is_its_verdict(out: str, err: str, expected: str) -> None:
+    assert demo_trials.last_words(out, err) == expected
