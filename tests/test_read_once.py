@@ -63,6 +63,7 @@ def test_files_are_parsed_once(remote: Path, local: Path, monkeypatch: pytest.Mo
         "factor_experiment_registry": 1,
         "failure_patterns": 1,
         "trial_statistics": 1,
+        "factor_statistics": 1,
         "ledger rows": 6,  # a decision and an audit of each run
         "run folders": 1,
     }

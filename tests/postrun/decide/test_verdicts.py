@@ -41,3 +41,19 @@ def test_the_sentence_names_the_place(rank: int, place: str) -> None:
     luck |= {"p_family": 0.031, "q": 0.05}
     sentence = verdicts.sentence(ROW, luck, POLICY)
     assert sentence.startswith(f"of 14 trials of f this is {place}; if none were any good, the ")
+
+
+@pytest.mark.parametrize(
+    ("measured", "asked", "words"),
+    [
+        (3, 3, "3 windows measured, at least 10 are asked, 7 years missing"),
+        (9, 9, "9 windows measured, at least 10 are asked, 1 year missing"),
+        (11, 13, "11 windows measured, at least 12 are asked, 1 year missing"),
+    ],
+)
+def test_too_few_windows_say_how_many_years_are_missing(
+    measured: int, asked: int, words: str
+) -> None:
+    row = ROW | {"wf_n": measured, "windows_asked": asked}
+    sentence = verdicts.sentence(row, {"verdict": "too_few_windows"}, POLICY)
+    assert sentence == f"too few windows: {words}"

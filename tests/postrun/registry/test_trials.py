@@ -1,15 +1,22 @@
 """The trials of all families: as of each run, today, and however the table grew."""
 
 import random
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.archive import registry_row, run_folder
-from postrun.decide import multiple_testing, window_series
+from postrun.core import disk
+from postrun.core.locations import PROJECT
+from postrun.decide import multiple_testing, sign_flips, window_series
 from postrun.registry import trials
 from postrun.store import configuration
+
+sys.path.append(str(PROJECT / "benchmarks"))
+
+import trial_statistics
 
 Row = dict[str, Any]
 POLICY = configuration.load("statistics_policy")
@@ -263,3 +270,45 @@ def test_a_family_says_how_many_windows_it_needs() -> None:
     assert good["windows_needed"] >= POLICY["least_windows"]
     assert (dead["best_run"], dead["p"], dead["windows"]) == (None, 1.0, None)
     assert bad["windows_needed"] is None
+
+
+def test_the_newest_run_is_judged_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = many(23)
+    newest = max(rows)
+    others = {run: row for run, row in rows.items() if run != newest}
+    known = compute(others)
+    families = {family["family"]: family for family in known.families}
+    before = trials.Before(others.copy(), families)
+    counted: list[str] = []
+    for owner, name in ((sign_flips._Family, "judge"), (sign_flips._Family, "take_known")):
+        counting = getattr(owner, name)
+
+        def noted(family: Any, trial: Any, *rest: Any, of: Any = counting, to: str = name) -> Any:
+            counted.append(f"{to} {trial.run}")
+            return of(family, trial, *rest)
+
+        monkeypatch.setattr(owner, name, noted)
+    digests: list[bytes] = []
+    content_digest = disk.content_digest
+
+    def noted_digest(content: bytes) -> str:
+        digests.append(content)
+        return content_digest(content)
+
+    monkeypatch.setattr(disk, "content_digest", noted_digest)
+    found = trials.compute(rows, POLICY, known.trials, before)
+    own_family = rows[newest]["family"]
+    expected = [f"take_known {run}" for run in others if rows[run]["family"] == own_family]
+    assert counted == [*expected, f"judge {newest}"]
+    # One of the policy, and one of the new row.
+    assert len(digests) == 2
+    monkeypatch.undo()
+    assert found.trials == compute(rows).trials
+
+
+@pytest.mark.nightly
+def test_ten_thousand_trials_of_one_family_take_a_second() -> None:
+    cost = trial_statistics.in_a_process(10_000, 1)
+    # A machine that does other things, too, takes twice as long.
+    assert cost["cpu_seconds"] < 2
+    assert cost["peak_mb"] < 500
