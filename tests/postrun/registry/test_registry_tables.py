@@ -8,6 +8,7 @@ from typing import Any
 import made_runs
 import pytest
 
+import generate_candidate_queue as queue
 import update_factor_experiment_registry as registry
 from harness import factory
 from harness.factory import Documents
@@ -165,6 +166,37 @@ def test_a_late_closing_names_the_decisions_that_it_changes(
     named = [line for line in said if f"{run}: promote_candidate, now reject_or_research" in line]
     assert len(named) == 1
     assert named[0].startswith("decisions that changed: ")
+
+
+def test_a_closing_that_was_interrupted_between_two_tables_is_noticed_by_the_next(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The registry has a run's new numbers then, and the trials have those before."""
+    for tag, stamp, factor, seed in STORIES[:2]:
+        made_runs.made_run(tag, stamp, factor, made_runs.good_ics(seed)).write(workspace.remote)
+        workspace.close(tag)
+    tag, stamp, factor, _ = STORIES[0]
+    made_runs.made_run(tag, stamp, factor, made_runs.good_ics(7)).write(workspace.remote)
+    write_table = tables.write_table
+
+    def interrupted(root: Path, name: str, *rest: Any, **named: Any) -> Path:
+        if name == trials.TRIALS:
+            raise KeyboardInterrupt
+        return write_table(root, name, *rest, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "write_table", interrupted)
+        assert workspace.close(tag, "--accept-changed-evidence", "other numbers") == 130
+    # Another step closes the record of the workspace, and another run is closed.
+    queue.main(["--tag", "b", "--local-root", str(workspace.local)])
+    tag, stamp, factor, seed = STORIES[2]
+    made_runs.made_run(tag, stamp, factor, made_runs.good_ics(seed)).write(workspace.remote)
+    workspace.close(tag)
+    policy = rows.load_policy()
+    registered = {row["run"]: row for row in tables.read_table(workspace.local, rows.REGISTRY)}
+    plain = trials.compute(registered, policy.statistics, {})
+    recorded = tables.read_table(workspace.local, trials.TRIALS)
+    assert recorded == list(plain.trials.values())
 
 
 def test_the_same_inputs_with_other_numbers_are_named(workspace: Workspace) -> None:
