@@ -147,6 +147,14 @@ def chance(p: float | None, patterns: int | None = None) -> str:
     return f"{percent:.{digits}f}%"
 
 
+def compared_chance(p: float, patterns: int, most: float) -> str:
+    """Return a probability so that a reader sees whether it is above `most`."""
+    text = chance(p, patterns)
+    if p > most and chance(most, patterns) == text:
+        return f"just over {chance(most)}"
+    return text
+
+
 def stamped(line: str) -> str:
     """Return a line with the time (UTC) before it where --verbose asks for that."""
     if _level != Level.VERBOSE:

@@ -66,8 +66,9 @@ def sentence(row: Row, luck: Row, policy: Row) -> str:
         found = terminal.counted(windows, "window")
         missing = terminal.counted(least - windows, "year")
         return f"{word}: {found} measured, at least {least} are asked, {missing} missing"
-    chance = terminal.chance(luck["p_family"], patterns(windows))
-    asked = terminal.chance(policy["levels"]["decision"])
+    level = policy["levels"]["decision"]
+    chance = terminal.compared_chance(luck["p_family"], patterns(windows), level)
+    asked = terminal.chance(level)
     number = luck["trials"]
     family = luck["family"]
     place = "best"

@@ -128,10 +128,11 @@ def _chance(closed: ClosedRun) -> str:
     trial = closed.trial
     levels = configuration.load("statistics_policy")["levels"]
     patterns = verdicts.patterns(closed.registered["wf_n"])
-    chance = terminal.chance(trial["p_family"], patterns)
+    level = levels["decision"]
+    chance = terminal.compared_chance(trial["p_family"], patterns, level)
     trials = trial["trials"]
     who = f"the best of {trials} worthless trials" if trials > 1 else "a worthless factor"
-    asked = terminal.chance(levels["decision"])
+    asked = terminal.chance(level)
     text = f"{who} would look this good {chance} of the time (at most {asked} is asked)"
     most = levels["families"]["q"]
     if trial["q"] > most:

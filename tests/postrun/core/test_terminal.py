@@ -137,3 +137,11 @@ def test_a_chance_has_no_more_digits_than_its_patterns_carry(
     p: float | None, patterns: int | None, expected: str
 ) -> None:
     assert terminal.chance(p, patterns) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(81, "1.0%"), (82, "just over 1%"), (86, "just over 1%"), (87, "1.1%"), (1, "less than 0.1%")],
+)
+def test_what_is_above_the_level_does_not_look_like_it(count: int, expected: str) -> None:
+    assert terminal.compared_chance(count / 8192, 8192, 0.01) == expected
