@@ -1,0 +1,172 @@
+"""How the cost of closing one run grows with the runs that are closed already.
+
+A workspace of closed runs grows from size to size: families of about sixteen runs, and one that has
+a fifth of all, at most 2,000. At each size three new runs are closed one after another, each by a
+whole process; the table has the medians, and the peak memory of the largest. The largest family
+gets the second of the three, so the medians are of a closing in a small family as well as in it.
+
+    make bench            or: .venv/bin/python benchmarks/growth.py [--sizes 1 100 1000 10000]
+
+--json FILE writes {"closing": [{"runs", "seconds", "cpu_seconds", "peak_mb"}], "rest": [{"runs",
+"what", "seconds", "cpu_seconds", "peak_mb"}]}: the rest are a rebuild of the registry, the same
+files read and parsed and nothing more, and `make verify`. A hundred runs take 30 MB of disk.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import seeded_workspace
+from seeded_workspace import PROJECT
+
+SCRIPTS = PROJECT / "scripts"
+SIZES = (1, 100, 1_000, 10_000)
+MEGABYTES_A_RUN = 0.3
+LARGEST = 2_000  # runs in the largest family
+REBUILT = ("update_factor_experiment_registry.py", "update_failure_pattern_db.py")
+READ = """
+import json, sys
+from pathlib import Path
+root = Path(sys.argv[1])
+for name in sys.argv[2:]:
+    for path in root.glob(f"audit/workstation_runs/*/{name}.json"):
+        json.loads(path.read_bytes())
+for path in root.glob("gate_results/*/production_gates_report.json"):
+    json.loads(path.read_bytes())
+"""
+READ_BY_REBUILD = ("run_detection", "governance_audit_check", "governance_remediation_plan")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one whole process took, those it started included; memory is its own peak."""
+
+    runs: int
+    what: str
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+    def __str__(self) -> str:
+        """Return a line of the table."""
+        numbers = f"{self.seconds:8.2f} s {self.cpu_seconds:8.2f} s {self.peak_mb:6.0f} MB"
+        return f"{self.runs:>8,}  {self.what:<34} {numbers}"
+
+
+def measure(runs: int, what: str, command: Sequence[str], codes: Sequence[int] = (0, 1)) -> Cost:
+    """Run a program to its end. Raises RuntimeError when it ends with another code."""
+    # Compiled modules and templates are kept, as for a user.
+    environment = {**os.environ}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in codes:
+            said.seek(0)
+            raise RuntimeError(f"{what}: {process.returncode}, {said.read().decode()[-2000:]}")
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(runs, what, seconds, cpu, usage.ru_maxrss / 1024)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A workstation's folder and a workspace."""
+
+    remote: Path
+    local: Path
+
+    def script(self, runs: int, what: str, script: str, *flags: str) -> Cost:
+        """Measure one script on the workspace."""
+        command = [sys.executable, str(SCRIPTS / script), "--local-root", str(self.local), "-q"]
+        return measure(runs, what, [*command, *flags])
+
+    def close(self, runs: int, number: int) -> Cost:
+        """Close a new run of a family; return what it took."""
+        tag = f"new_{runs}_{number}"
+        # In the years after those of the copies.
+        later = datetime(2010 + number, 1, 1, tzinfo=UTC) + timedelta(minutes=runs)
+        stamp = later.strftime("%Y-%m-%d_%H%M%S")
+        factor = "made_0000" if number == 1 else "made_0001"
+        seeded_workspace.make_run(tag, stamp, factor, runs + number).write(self.remote)
+        place = ("--tag", tag, "--host", "local", "--remote-root", str(self.remote))
+        return self.script(runs, "closing one more", "post_run_sync_and_finalize.py", *place)
+
+
+def measure_size(bench: Bench, runs: int) -> list[Cost]:
+    """Return what a closing costs at this size, then what concerns all runs."""
+    # The tables of the runs that were put there; the first closing makes the pages.
+    for script in REBUILT:
+        bench.script(runs, "rebuild", script, "--rebuild")
+    bench.close(runs, 0)
+    closings = [bench.close(runs, number) for number in (1, 2, 3)]
+    seconds = [cost.seconds for cost in closings]
+    cpu_seconds = [cost.cpu_seconds for cost in closings]
+    peaks = [cost.peak_mb for cost in closings]
+    middle = statistics.median(seconds), statistics.median(cpu_seconds)
+    closing = Cost(runs, closings[0].what, *middle, max(peaks))
+    reading = [sys.executable, "-c", READ, str(bench.local), *READ_BY_REBUILD]
+    return [
+        closing,
+        measure(runs, "reading what a rebuild reads", reading),
+        bench.script(runs, "rebuild of the registry", REBUILT[0], "--rebuild"),
+        bench.script(runs, "verify", "verify_workspace.py"),
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Let the workspace grow, measure and print."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="RUNS")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there, too")
+    args = parser.parse_args(argv)
+    sizes = sorted({*args.sizes})
+    need = sizes[-1] * MEGABYTES_A_RUN
+    print(f"{sizes[-1]:,} runs: about {need:,.0f} MB below {tempfile.gettempdir()}", flush=True)
+    costs: list[Cost] = []
+    with tempfile.TemporaryDirectory(prefix="growth-") as folder:
+        bench = Bench(Path(folder, "remote"), Path(folder, "local"))
+        number = max(1, min(LARGEST, sizes[-1] // 5))
+        models = seeded_workspace.close_models(Path(folder), number)
+        made = 0
+        for runs in sizes:
+            seeded_workspace.grow(bench.local, models, made, runs)
+            made = runs
+            for cost in measure_size(bench, runs):
+                print(cost, flush=True)
+                costs.append(cost)
+    few, *_, many = (cost for cost in costs if cost.what == "closing one more")
+    print(f"{many.runs / few.runs:,.0f} times the runs: {many.seconds / few.seconds:.2f} times")
+    if args.json is not None:
+        write(args.json, costs)
+    return 0
+
+
+def write(path: Path, costs: Sequence[Cost]) -> None:
+    """Write the costs as JSON."""
+    parts: dict[str, list[dict[str, object]]] = {"closing": [], "rest": []}
+    for cost in costs:
+        row = asdict(cost)
+        if cost.what == "closing one more":
+            del row["what"]
+            parts["closing"].append(row)
+        else:
+            parts["rest"].append(row)
+    path.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
