@@ -208,13 +208,13 @@ def schema_of(document: Any, schema: str) -> str:
 
 @cache
 def earlier_schemas(schema: str) -> dict[int, str]:
-    """Return the released versions of a schema that are not current, by number."""
+    """Return the released versions of a schema that are not current, oldest first, by number."""
     earlier = {}
     for path in SCHEMAS.glob(f"v*/{schema}.schema.json"):
         folder = path.parent.name
         number = int(folder.removeprefix("v"))
         earlier[number] = f"{folder}/{schema}"
-    return earlier
+    return dict(sorted(earlier.items()))
 
 
 @cache
