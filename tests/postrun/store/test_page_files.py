@@ -175,7 +175,10 @@ def test_tags_can_be_searched_in_the_raw_text(tag: str) -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_html_shows_text_and_nothing_else(fill: Fill, text: str) -> None:
     seen = Shown(fill('<p title="{{ x }}">{{ x }}</p><b>{{ x | code }}</b>', "html", x=text))
-    assert seen.elements == ["p", "b", "code"]
+    # A long path may break after each folder.
+    elements = [element for element in seen.elements if element != "wbr"]
+    assert elements == ["p", "b", "code"]
+    assert seen.elements.count("wbr") <= text.count("/")
     assert one_line(seen.text) == one_line(text + text)
 
 
