@@ -72,6 +72,8 @@ class Record:
     proven: set[str] = field(default_factory=set)
     # Copies that this process has kept beside, to be recorded with what took their place.
     kept: dict[str, Json] = field(default_factory=dict)
+    # The document with its digest, once it was asked for: every file that is read asks.
+    digested: tuple[Json, str] | None = None
 
     @property
     def path(self) -> Path:
@@ -101,6 +103,13 @@ class Record:
     def is_unsigned(self) -> bool:
         """Return whether it is of a closing that goes on, which no row of the ledger names yet."""
         return self.name == CLOSING and self.is_open
+
+    def digest(self) -> str:
+        """Return the digest of the document, as an audit row of the ledger has it."""
+        document = self.document or {}
+        if self.digested is None or self.digested[0] is not document:
+            self.digested = document, digest(document)
+        return self.digested[1]
 
     def file(self, path: str) -> Json | None:
         """Return what is recorded of a file; None when nothing is."""
@@ -132,6 +141,7 @@ class Record:
             document["sha256"] = _own_digest(document)
         json_files.check(document, self.name, self.path)
         self.document = document
+        self.digested = None
         self.problem = ""
         self.content = json_files.encode(document)
         disk.replace(self.path, self.content)
@@ -300,7 +310,7 @@ def _doubt_of_run(record: Record) -> tuple[str, str]:
         return "", ""
     if document["open"]:
         return "a closing that was finished", "one that was interrupted"
-    found = digest(document)
+    found = record.digest()
     recorded = audit["closing_record_sha256"]
     if found == recorded:
         return "", ""
