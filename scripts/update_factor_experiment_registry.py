@@ -71,10 +71,11 @@ def _changed_decisions(decided: Decided, before: Rows, own_run: str) -> str:
     """Return which decisions on later runs changed, because this run is one more trial."""
     changes = []
     for row in before:
-        run = row["run"]
+        run, earlier = row["run"], row["decision"]
         decision = decided.registry[run]["decision"]
-        if run != own_run and decision != row["decision"]:
-            changes.append(f"{run}: {row['decision']}, now {decision}")
+        # A row that was made again just now had no decision yet.
+        if run != own_run and earlier not in (None, decision):
+            changes.append(f"{run}: {earlier}, now {decision}")
     if not changes:
         return ""
     return f"decisions that changed: {'; '.join(changes)}"

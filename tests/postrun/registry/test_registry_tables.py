@@ -168,6 +168,23 @@ def test_a_late_closing_names_the_decisions_that_it_changes(
     assert named[0].startswith("decisions that changed: ")
 
 
+def test_rows_that_are_made_again_changed_no_decision(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for tag, stamp, factor, seed in STORIES[:2]:
+        made_runs.made_run(tag, stamp, factor, made_runs.good_ics(seed)).write(workspace.remote)
+        workspace.close(tag)
+    before = table(workspace.local, rows.REGISTRY)
+    # As after a closing whose tables did not reach the disk.
+    folder = workspace.local / "audit"
+    (folder / f"factor_registry/{rows.REGISTRY}.csv").unlink()
+    (folder / "workspace_record.json").unlink()
+    capsys.readouterr()
+    workspace.close(STORIES[1][0])
+    assert "decisions that changed" not in capsys.readouterr().err
+    assert table(workspace.local, rows.REGISTRY) == before
+
+
 def test_a_closing_that_was_interrupted_between_two_tables_is_noticed_by_the_next(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
