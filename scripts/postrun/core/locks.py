@@ -112,7 +112,11 @@ def _remove_unused(path: Path, new_folders: list[Path]) -> None:
     """Remove a lock file together with the folders that were made for it alone, nearest first."""
     if not new_folders:
         return
-    present = set(new_folders[-1].rglob("*"))
+    try:
+        present = set(new_folders[-1].rglob("*"))
+    except OSError:
+        # A folder has just gone: another process works in there.
+        return
     if present <= {path, *new_folders}:
         path.unlink(missing_ok=True)
         with suppress(OSError):  # another process has just put its own lock there

@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
@@ -233,3 +235,27 @@ def test_a_file_system_without_locks_is_said_at_once(
     with pytest.raises(Missing, match=expected + os.strerror(number)):  # noqa: SIM117
         with locks.hold(tmp_path / "run.lock", wait=600, purpose="x"):
             pytest.fail("held")
+
+
+def test_a_folder_that_goes_while_a_lock_is_given_back(tmp_path: Path) -> None:
+    """Two first closings at once: one's copy is complete as the other gives its lock back."""
+    is_done = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not is_done.is_set():
+            number += 1
+            folder = tmp_path / f"root/audit/copy{number % 50}"
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for number in range(1500):
+            # As a lock whose folders were made for it.
+            locks._remove_unused(tmp_path / f"{number}.lock", [tmp_path / "root"])
+    finally:
+        is_done.set()
+        worker.join()
