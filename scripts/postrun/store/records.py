@@ -224,16 +224,17 @@ def load_for(run_paths: RunPaths, artifact: str) -> Record | None:
 
 def digest(document: Json) -> str:
     """Return the digest of a closing record: of all but the ledger's rows, which name it."""
-    own = document.copy()
-    own.pop("ledger_rows", None)
-    content = json_files.encode(own)
-    return disk.content_digest(content)
+    return _digest_without(document, "ledger_rows")
 
 
 def _own_digest(document: Json) -> str:
     """Return the digest of the workspace's record: of all but itself."""
+    return _digest_without(document, "sha256")
+
+
+def _digest_without(document: Json, name: str) -> str:
     own = document.copy()
-    own.pop("sha256", None)
+    own.pop(name, None)
     content = json_files.encode(own)
     return disk.content_digest(content)
 

@@ -172,8 +172,7 @@ def _check_ending(run: ClosedRun, record: Json) -> Iterator[Finding]:
         )
         return
     row = f"row {run.audit['number']} of the ledger"
-    own = {name: value for name, value in record.items() if name != "ledger_rows"}
-    actual = files.of_bytes(json_files.encode(own))
+    actual = _digest_without(record, "ledger_rows")
     named = run.audit["closing_record_sha256"]
     if actual != named and not record["open"]:
         expected = f"the record that {row} names ({files.shown(named)})"
@@ -379,11 +378,17 @@ def check_workspace(root: Path, record: Json | None, known: LedgerLines) -> Iter
 
 def _check_own_digest(path: str, record: Json) -> Iterator[Finding]:
     """Yield a record of the tables that is not the one whose digest it has in itself."""
-    own = {name: value for name, value in record.items() if name != "sha256"}
-    actual = files.of_bytes(json_files.encode(own))
+    actual = _digest_without(record, "sha256")
     if actual != record["sha256"]:
         expected = files.shown(record["sha256"])
         yield broken(path, expected, files.shown(actual), _CLOSE)
+
+
+def _digest_without(record: Json, name: str) -> str:
+    """Return the digest of a record without a member that names it."""
+    own = record.copy()
+    own.pop(name, None)
+    return files.of_bytes(json_files.encode(own))
 
 
 def _hint_of_table(step: str) -> str:
