@@ -11,7 +11,6 @@ Exit codes: 0 ready, 1 not ready (a closing prints that, too, but its exit code 
 """
 
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -402,13 +401,8 @@ def _high_items(root: Path, run: str) -> Iterator[Row]:
 def _next_command(command: Row | None) -> Row | None:
     if command is None:
         return None
-    line = None
-    if command["argv"]:
-        # As on the plan's page: what the data-quality gate is set to is part of the command.
-        words = planning.with_environment(command["argv"], command["environment"])
-        line = shlex.join(words)
     selected = {name: command[name] for name in ("rank", "tag", "blocked_by")}
-    return {**selected, "line": line}
+    return {**selected, "line": planning.command_line(command)}
 
 
 def _digest(root: Path, name: str) -> str | None:

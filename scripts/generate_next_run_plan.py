@@ -153,11 +153,8 @@ def _write(
     starts = {}
     for command, source in zip(written["commands"], sources, strict=False):
         rank = command["rank"]
-        environment = command["environment"]
-        argv = command["argv"] or ()  # None: the command is not known
-        full_command = planning.with_environment(argv, environment)
-        lines[rank] = shlex.join(full_command)
-        variables = planning.assignments(environment)
+        lines[rank] = planning.command_line(command)
+        variables = planning.assignments(command["environment"])
         settings[rank] = shlex.join(variables)
         changes[rank] = planning.differences(source)
         starts[rank] = _start_line(root, rank, source)

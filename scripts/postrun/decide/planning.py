@@ -3,6 +3,7 @@
 Shared by the step that writes the plan and the script that executes one of its commands.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -202,6 +203,14 @@ def free_tags(newest: str, taken: AbstractSet[str]) -> Iterator[str]:
         tag = f"committee_{day}_run{number}"
         if tag not in taken:
             yield tag
+
+
+def command_line(command: Mapping[str, Any]) -> str | None:
+    """Return the line of a planned command with its data-quality settings; None while unknown."""
+    argv = command["argv"]
+    if not argv:
+        return None
+    return shlex.join(with_environment(argv, command["environment"]))
 
 
 def with_environment(argv: Sequence[str], variables: Mapping[str, str]) -> list[str]:

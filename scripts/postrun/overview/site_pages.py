@@ -8,13 +8,13 @@ that a closing changes their last page only.
 """
 
 import base64
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from hashlib import sha256
 
+from postrun.decide import planning
 from postrun.overview import family_chart, news, registry_charts, standings
 from postrun.overview.site_tables import (
     HANDOFF,
@@ -235,12 +235,9 @@ class Maker:
         shown = self.shown
         commands = []
         for command in (shown.plan or {"commands": []})["commands"][:_COMMANDS]:
-            line = None
-            if command["argv"]:
-                line = shlex.join(command["argv"])
-            commands.append(
-                {**command, "line": line, "review": shown.review(command["source_run"])}
-            )
+            line = planning.command_line(command)
+            review = shown.review(command["source_run"])
+            commands.append({**command, "line": line, "review": review})
         queue = []
         for row in shown.queue:
             queue.append({**row, "review": shown.review(row["run"])})
