@@ -15,7 +15,6 @@ files read and parsed and nothing more, and `make verify`. A hundred runs take 3
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -30,6 +29,7 @@ import seeded_workspace
 from seeded_workspace import PROJECT
 
 SCRIPTS = PROJECT / "scripts"
+CLOSING = "closing one more"
 SIZES = (1, 100, 1_000, 10_000)
 MEGABYTES_A_RUN = 0.3
 LARGEST = 2_000  # runs in the largest family
@@ -49,7 +49,7 @@ READ_BY_REBUILD = ("run_detection", "governance_audit_check", "governance_remedi
 
 @dataclass(frozen=True)
 class Cost:
-    """What one whole process took, those it started included; memory is its own peak."""
+    """What one whole process took with those it started; memory is the peak of the largest."""
 
     runs: int
     what: str
@@ -68,7 +68,7 @@ def measure(runs: int, what: str, command: Sequence[str], codes: Sequence[int] =
     # Compiled modules and templates are kept, as for a user.
     environment = {**os.environ}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    began = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
@@ -76,9 +76,8 @@ def measure(runs: int, what: str, command: Sequence[str], codes: Sequence[int] =
         if process.returncode not in codes:
             said.seek(0)
             raise RuntimeError(f"{what}: {process.returncode}, {said.read().decode()[-2000:]}")
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(runs, what, seconds, cpu, usage.ru_maxrss / 1024)
+    seconds = time.perf_counter() - began
+    return Cost(runs, what, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class Bench:
         factor = "made_0000" if number == 1 else "made_0001"
         seeded_workspace.make_run(tag, stamp, factor, runs + number).write(self.remote)
         place = ("--tag", tag, "--host", "local", "--remote-root", str(self.remote))
-        return self.script(runs, "closing one more", "post_run_sync_and_finalize.py", *place)
+        return self.script(runs, CLOSING, "post_run_sync_and_finalize.py", *place)
 
 
 def measure_size(bench: Bench, runs: int) -> list[Cost]:
@@ -116,7 +115,7 @@ def measure_size(bench: Bench, runs: int) -> list[Cost]:
     cpu_seconds = [cost.cpu_seconds for cost in closings]
     peaks = [cost.peak_mb for cost in closings]
     middle = statistics.median(seconds), statistics.median(cpu_seconds)
-    closing = Cost(runs, closings[0].what, *middle, max(peaks))
+    closing = Cost(runs, CLOSING, *middle, max(peaks))
     reading = [sys.executable, "-c", READ, str(bench.local), *READ_BY_REBUILD]
     return [
         closing,
@@ -148,7 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             for cost in measure_size(bench, runs):
                 print(cost, flush=True)
                 costs.append(cost)
-    few, *_, many = (cost for cost in costs if cost.what == "closing one more")
+    closings = [cost for cost in costs if cost.what == CLOSING]
+    few, many = closings[0], closings[-1]
     print(f"{many.runs / few.runs:,.0f} times the runs: {many.seconds / few.seconds:.2f} times")
     if args.json is not None:
         write(args.json, costs)
@@ -160,7 +160,7 @@ def write(path: Path, costs: Sequence[Cost]) -> None:
     parts: dict[str, list[dict[str, object]]] = {"closing": [], "rest": []}
     for cost in costs:
         row = asdict(cost)
-        if cost.what == "closing one more":
+        if cost.what == CLOSING:
             del row["what"]
             parts["closing"].append(row)
         else:
