@@ -1,7 +1,9 @@
 """Fixtures that more than one test module uses."""
 
+import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,10 @@ for number, usual in (
         signal.getsignal(number) is signal.SIG_IGN
     ):  # as under nohup or in a shell's background; programs inherit it
         signal.signal(number, usual)
+
+# What a test's workspace leaves in the index is of no use to anybody.
+_caches = tempfile.TemporaryDirectory(prefix="caches-")
+os.environ["XDG_CACHE_HOME"] = _caches.name
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "tests")]

@@ -37,7 +37,7 @@ def test_files_are_parsed_once(remote: Path, local: Path, monkeypatch: pytest.Mo
     csv_files._parsed.clear()
     ledger._chains.clear()
     parsed: Counter[str] = Counter()
-    parse_rows, add, listdir = csv_files._parse_rows, ledger._Chain.add, os.listdir
+    parse_rows, add, listdir = csv_files.parse_rows, ledger._Chain.add, os.listdir
 
     def counted_rows(content: bytes, path: Path, *columns: Any) -> list[csv_files.Row]:
         parsed[path.stem] += 1
@@ -51,7 +51,7 @@ def test_files_are_parsed_once(remote: Path, local: Path, monkeypatch: pytest.Mo
         parsed["run folders"] += path == local / locations.RUNS
         return listdir(path)
 
-    monkeypatch.setattr(csv_files, "_parse_rows", counted_rows)
+    monkeypatch.setattr(csv_files, "parse_rows", counted_rows)
     monkeypatch.setattr(ledger._Chain, "add", counted_add)
     monkeypatch.setattr(os, "listdir", counted_listdir)
     # Here the run folder is made within the moment before the first listing, which then does not

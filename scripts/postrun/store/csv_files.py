@@ -114,7 +114,7 @@ def read_rows(
     content = _read_bytes(path)
     known = _parsed.get(path)
     if known is None or known[:2] != (content, columns):
-        rows = _parse_rows(content, path, columns, later)
+        rows = parse_rows(content, path, columns, later)
         known = content, columns, rows
         _parsed[path] = known
     *_, rows = known
@@ -245,12 +245,13 @@ def _parse_lines(
         raise Invalid(f"{path}:{reader.line_num}", "a CSV row", str(error)) from None
 
 
-def _parse_rows(
+def parse_rows(
     content: bytes,
     path: Path,
     columns: Columns,
     later: Collection[str] = (),
 ) -> list[Row]:
+    """Return the rows of a table of ours from its bytes. `path` is where it is. Raises Invalid."""
     header, lines = _parse_cells(content, path)
     present = dict(columns)
     for name in later:

@@ -182,13 +182,13 @@ def test_a_column_that_came_later_is_null_in_an_older_table(path: Path) -> None:
 def count_parsing(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Count the files that are parsed from now on."""
     parsed: list[Path] = []
-    parse = csv_files._parse_rows
+    parse = csv_files.parse_rows
 
     def counted(content: bytes, path: Path, *columns: Any) -> list[csv_files.Row]:
         parsed.append(path)
         return parse(content, path, *columns)
 
-    monkeypatch.setattr(csv_files, "_parse_rows", counted)
+    monkeypatch.setattr(csv_files, "parse_rows", counted)
     return parsed
 
 

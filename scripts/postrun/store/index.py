@@ -1,0 +1,125 @@
+"""The index of a workspace: what its tables and its ledger say, in SQLite, to be asked in parts.
+
+It is a cache of this account, a file in its own folder (`$XDG_CACHE_HOME/postrun`), and may be
+deleted at any time. Whatever is in it says of which bytes it was made; of any other bytes it is
+made again. So nobody need trust it to be there, to be whole, or to be of today. Where the file
+cannot be used, and for whoever only checks a workspace, it is made in memory.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from postrun.core import disk
+
+Value = TypeVar("Value")
+Work = Callable[[sqlite3.Connection], Value]
+
+_WAIT = 5.0  # seconds for another process that writes
+_VERSION = 1  # of the tables: with another number, all are made again
+_MADE_OF = "CREATE TABLE IF NOT EXISTS made_of (name TEXT PRIMARY KEY, stamp TEXT)"
+
+# What is open, by the file; None for memory. A forked process opens its own.
+_connections: dict[tuple[int, Path | None], sqlite3.Connection] = {}
+
+
+def use(root: Path, work: Work[Value]) -> Value:
+    """Return what some work with the index gives.
+
+    The work brings up to date what it asks: when the file turns out to be damaged, or is held by
+    somebody for long, it is done again with an empty index in memory.
+    """
+    # Who checks a workspace does not believe what lies beside it.
+    if not disk.is_captured():
+        try:
+            return work(_open(root))
+        except (OSError, sqlite3.OperationalError):
+            pass  # no folder for it, or no room, or held for too long
+        except sqlite3.DatabaseError:
+            _discard(root)
+    return work(_open_in_memory())
+
+
+def is_made_of(
+    index: sqlite3.Connection,
+    name: str,
+    stamp: str,
+) -> bool:
+    """Return whether a part of the index was made of what a stamp names."""
+    query = "SELECT stamp FROM made_of WHERE name = ?"
+    found = index.execute(query, [name]).fetchone()
+    if found is None:
+        return False
+    return bool(found[0] == stamp)
+
+
+def note(
+    index: sqlite3.Connection,
+    name: str,
+    stamp: str,
+) -> None:
+    """Note of what a part of the index was made, in the transaction that made it."""
+    statement = "INSERT OR REPLACE INTO made_of VALUES (?, ?)"
+    index.execute(statement, [name, stamp])
+
+
+def _path(root: Path) -> Path:
+    """Return the file of a workspace's index."""
+    caches = os.environ.get("XDG_CACHE_HOME")
+    if not caches:
+        caches = str(Path.home() / ".cache")
+    workspace = os.fsencode(root.resolve())
+    digest = disk.content_digest(workspace)
+    name = f"{digest[:16]}.v{_VERSION}.sqlite"
+    return Path(caches, "postrun", name)
+
+
+def _open(root: Path) -> sqlite3.Connection:
+    """Return the index of a workspace. Raises OSError, sqlite3.DatabaseError."""
+    path = _path(root)
+    key = (os.getpid(), path)
+    if key not in _connections:
+        folder = path.parent
+        folder.mkdir(
+            mode=0o700,
+            parents=True,
+            exist_ok=True,
+        )
+        _connections[key] = _connect(str(path))
+    return _connections[key]
+
+
+def _open_in_memory() -> sqlite3.Connection:
+    key = (os.getpid(), None)
+    if key not in _connections:
+        _connections[key] = _connect(":memory:")
+    return _connections[key]
+
+
+def _connect(file: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        file,
+        timeout=_WAIT,
+        isolation_level=None,
+    )
+    # After a power cut the file holds an earlier state, and never half of one.
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(_MADE_OF)
+    return connection
+
+
+def _discard(root: Path) -> None:
+    """Remove a file that is damaged: the next process makes it again."""
+    path = _path(root)
+    key = (os.getpid(), path)
+    connection = _connections.pop(key, None)
+    if connection is not None:
+        connection.close()
+    for end in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + end)
+        with suppress(OSError):
+            file.unlink()
