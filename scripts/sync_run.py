@@ -124,18 +124,23 @@ def _copy_evidence(sync: Sync, workstation: Workstation) -> StepResult:
     outdated = [path for path, _ in differing]
     _check_room(run_paths, remote, outdated)
     if not disk.DRY_RUN.get():
-        for folder in folders:
-            start = f"{folder}/"
-            names = [path[len(start) :] for path in outdated if path.startswith(start)]
-            if names:
-                workstation.copy_files(
-                    sync.source(folder),
-                    names,
-                    incoming.folder_for(run_paths, folder),
-                    show_progress=sys.stderr.isatty(),
-                )
+        for place, names in _by_place(sync, outdated).items():
+            workstation.copy_files(names, place, show_progress=sys.stderr.isatty())
         _check_copies(run_paths, remote, outdated)
     return _write_manifest(sync, remote, changes, outdated)
+
+
+def _by_place(sync: Sync, paths: Sequence[str]) -> dict[Path, dict[str, list[str]]]:
+    """Return what is to come where: by place here and folder there, the names in that folder."""
+    places: dict[Path, dict[str, list[str]]] = {}
+    for folder in evidence.folders(sync.run_paths):
+        start = f"{folder}/"
+        names = [path.removeprefix(start) for path in paths if path.startswith(start)]
+        if names:
+            place = incoming.folder_for(sync.run_paths, folder).parent
+            by_folder = places.setdefault(place, {})
+            by_folder[sync.source(folder)] = names
+    return places
 
 
 def _digest_remote(
@@ -242,8 +247,7 @@ def _check_room(run_paths: RunPaths, remote: FileDigests, outdated: list[str]) -
     for folder in evidence.folders(run_paths):
         place = run_paths.root / folder
         with disk.report_write_errors(place):
-            while not place.exists():
-                place = place.parent
+            place = disk.nearest(place)
             device = place.stat().st_dev
             usage = shutil.disk_usage(place)
         for path in outdated:

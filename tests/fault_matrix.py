@@ -71,7 +71,7 @@ SHOWN = 6  # of what went wrong in one case
 FALSE_WORDS = ("changed", "differ", ".edited-", ".foreign-", "superseded", "gone", "other program")
 TRACEBACK = "Traceback (most recent call last)"
 
-# It stands before the real rsync on the PATH. The closing calls it once for each folder.
+# It stands before the real rsync on the PATH. The closing calls it once, or once for each disk.
 RSYNC_WRAPPER = """#!/bin/sh
 call=$(($(cat "$FAULT_FOLDER/calls") + 1))
 echo $call >"$FAULT_FOLDER/calls"

@@ -22,6 +22,7 @@ from harness import factory, programs
 from harness.factory import put
 from harness.sshd import Sshd
 from harness.workspace import location_flags
+from postrun.core import disk
 from postrun.core.locations import RunPaths
 from postrun.remote import workstation
 from postrun.store import documents
@@ -522,15 +523,16 @@ def test_a_sync_that_was_killed_goes_on(
         [sys.executable, str(script), *flow.flags()], env=environment, start_new_session=True
     )
     deadline = time.monotonic() + 20
-    while not list((local / GATE_PATH).rglob(".large.bin.*")) and time.monotonic() < deadline:
+    while not list(local.rglob(".large.bin.*")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, 9)
     process.wait()
     assert not (local / RUN_PATH / "evidence_manifest.json").exists()
+    come = f".postrun-copy/files/{RUN}/"
     arrived = {
-        name.removeprefix(".postrun-copy/files/"): file
+        name.removeprefix(come): file
         for name, file in tree(local / RUN_PATH).items()
-        if name.startswith(".postrun-copy/files/")
+        if name.startswith(come)
     }
     assert "result.json" in arrived
     assert not (local / RUN_PATH / "result.json").exists(), "not before all of them are here"
@@ -545,6 +547,26 @@ def _which(name: str) -> str:
     return subprocess.run(
         ["sh", "-c", f"command -v {name}"], capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+@pytest.mark.parametrize("disks", [1, 2])
+def test_one_rsync_brings_both_folders_that_are_on_one_disk(
+    disks: int, both: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate folder is where --out-dir led it, and may be on a disk of its own here."""
+    bin_folder, started = tmp_path / "bin", tmp_path / "started"
+    program = f'#!/bin/sh\necho 1 >> {started}\nexec {_which("rsync")} "$@"\n'
+    put(bin_folder / "rsync", program)
+    (bin_folder / "rsync").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_folder}:{os.environ['PATH']}")
+    if disks == 2:
+        monkeypatch.setattr(disk, "device_of", lambda path: len(path.relative_to(both.local).parts))
+    assert both() == 0
+    assert started.read_text().split() == ["1"] * disks
+    assert both.manifest()["verified"] is True
+    recorded = {row["path"]: row["sha256"] for row in both.manifest()["files"]}
+    assert recorded == contents(both.remote)
+    assert not list(both.local.rglob(".postrun-copy"))
 
 
 @pytest.mark.skipif(not programs.STATUS.exists(), reason="the peak is read from /proc")

@@ -1,11 +1,12 @@
-"""One function called for many values, on all cores, in processes that end with this one."""
+"""One function called for many values, on all cores, in processes that end with this one.
 
-import multiprocessing
+What starts processes is imported only when it is called: a closing of one run does not need it.
+"""
+
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
@@ -21,6 +22,9 @@ def call(
     The arguments are one sequence for each parameter, all of one length; a process is handed so
     many calls at a time. Raises what the function raises. Interrupted, it leaves no process.
     """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import active_children
+
     cores = os.cpu_count()
     workers = ProcessPoolExecutor(cores, initializer=_begin_worker)
     try:
@@ -29,7 +33,7 @@ def call(
     except BaseException:
         # The executor would wait for the calls that are begun; interrupted as it waits, for ever.
         workers.shutdown(wait=False, cancel_futures=True)
-        for worker in multiprocessing.active_children():
+        for worker in active_children():
             worker.kill()
         raise
 
@@ -41,7 +45,9 @@ def _begin_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
+    from multiprocessing import parent_process
+
+    parent = parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)

@@ -246,6 +246,19 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
 
 
+def nearest(path: Path) -> Path:
+    """Return the path, or the nearest folder above it that exists. Raises OSError."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def device_of(path: Path) -> int:
+    """Return the device that a path is on, or would be on. Raises Missing."""
+    with report_read_errors(path):
+        return nearest(path).stat().st_dev
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, through to the disk. Raises OSError."""
     if os.path.isdir(folder):  # noqa: PTH112  (`is_dir` may raise PermissionError)

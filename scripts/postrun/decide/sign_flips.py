@@ -564,7 +564,8 @@ def _least_r(least_t: float, windows: int) -> float:
 
 
 def _share(is_reached: NDArray[np.bool_]) -> float:
-    number = np.count_nonzero(is_reached)
+    # A plain number: the compiled check of a JSON document takes no other.
+    number = int(np.count_nonzero(is_reached))
     return number / len(is_reached)
 
 

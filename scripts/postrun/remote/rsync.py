@@ -1,11 +1,12 @@
-"""Copy a folder from a workstation with rsync, and say in rsync's own words why it failed."""
+"""Copy files from a workstation with rsync, and say in rsync's own words why it failed."""
 
 import os
+import posixpath
 import re
 import shutil
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,27 +33,31 @@ _NOT_FOUND = re.compile(r"rsync: (?:command )?not found|Unknown command: .?rsync
 
 def copy(
     host: Any,
-    folder: str,
-    names: Sequence[str],
+    names: Mapping[str, Sequence[str]],
     destination: Path,
     timeout: float,
     show_progress: bool,
 ) -> None:
-    """Copy files of a folder of a host, named from there. Links are skipped, nothing is deleted.
+    """Copy files of some folders of a host. Links are skipped, nothing is deleted.
 
-    `folder` is absolute. Raises Missing for an rsync that is not there and for a disk that is full
+    `names` has, by absolute folder, files named from there; a folder keeps its own name, without
+    those above it. Raises Missing for an rsync that is not there and for a disk that is full
     here, Invalid for a file that may not be read there, Unreachable for an outage, HostRejected for
     what no waiting mends.
     """
     if shutil.which("rsync") is None:
         raise Missing("rsync", "a program on this machine", "nothing on PATH", "install it")
-    source, connection = host.rsync_source(f"{folder}/")
+    # All names begin at its root: one that began with # would be a comment.
+    source, connection = host.rsync_source("/")
     listed = destination.with_name(f"{destination.name}.names")
-    # Without the dot, a name that begins with # would be a comment.
-    content = b"".join(b"./" + os.fsencode(name) + b"\0" for name in names)
-    _remove_unready(destination)
-    with disk.report_write_errors(destination):
-        disk.make_folder(destination)
+    content = b""
+    for folder in names:
+        come = destination / posixpath.basename(folder)
+        _remove_unready(come)
+        with disk.report_write_errors(come):
+            disk.make_folder(come)
+        content += _list(folder, names[folder])
+    with disk.report_write_errors(listed):
         listed.write_bytes(content)
     command = ["rsync", "-t", "--from0", f"--files-from={listed.absolute()}"]
     command += [f"--timeout={max(1, int(timeout))}", *connection]
@@ -63,7 +68,14 @@ def copy(
     command += [source, f"{destination.absolute()}/"]
     result = commands.run(command, timeout=None, stdout=progress)
     if result.code != 0:
-        raise _error(folder, host.name, result.code, result.stderr)
+        raise _error(", ".join(names), host.name, result.code, result.stderr)
+
+
+def _list(folder: str, names: Sequence[str]) -> bytes:
+    """Return the names of files as rsync reads them: what comes before `/./` stays there."""
+    above, name = posixpath.split(folder)
+    start = os.fsencode(f"{above}/./{name}/")
+    return b"".join(start + os.fsencode(file) + b"\0" for file in names)
 
 
 def _remove_unready(destination: Path) -> None:
@@ -80,11 +92,11 @@ def _remove_unready(destination: Path) -> None:
                 shutil.rmtree(path)
 
 
-def _error(folder: str, name: str, code: int, message: str) -> PostRunError:
+def _error(folders: str, name: str, code: int, message: str) -> PostRunError:
     """Return the error for an rsync that failed, with its own words."""
     if code == _NO_PROGRAM or _NOT_FOUND.search(message):
         return missing_program(name)
-    thing = f"rsync of {folder} from workstation {name}"
+    thing = f"rsync of {folders} from workstation {name}"
     expected = "a whole copy"
     said = f"exit code {code} ({_lines(message)})"
     if code == _FILE_ERROR or _LOCAL_DISK.search(message):

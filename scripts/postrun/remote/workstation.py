@@ -3,6 +3,7 @@
 `hosts.py` has the ways to reach a workstation, `probes/` the questions as POSIX shell scripts.
 """
 
+import posixpath
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -179,16 +180,18 @@ class Workstation:
 
     def copy_files(
         self,
-        folder: str,
-        names: Sequence[str],
+        names: Mapping[str, Sequence[str]],
         destination: Path,
         show_progress: bool,
     ) -> None:
-        """Copy files of a folder, named from there, with rsync; see `rsync.copy`."""
+        """Copy files, by folder and named from there, with one rsync; see `rsync.copy`."""
         if self._absolute_root is None:
             self.digests([])
-        path = f"{self._absolute_root}/{folder}"
-        rsync.copy(self._host, path, names, destination, self._timeout, show_progress)
+        absolute = {}
+        for folder in names:
+            path = posixpath.normpath(f"{self._absolute_root}/{folder}")
+            absolute[path] = names[folder]
+        rsync.copy(self._host, absolute, destination, self._timeout, show_progress)
 
     def _run_probe(self, probe: str, *arguments: object) -> Answer:
         """Return the answer to a probe. Everything that is asked of a workstation passes here."""

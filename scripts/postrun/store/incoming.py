@@ -1,9 +1,10 @@
 """A copy of evidence that is under way: nothing of it counts before all of it is here.
 
-Files come into a folder of ours in the run folder, and in the gate folder, where they are no
-evidence. When each is whole, `copy.json` is written: what the manifest will say, and what has to be
-moved. From then on a process that is killed leaves all that the next one needs to go on. Before,
-nothing of the evidence has changed; what has come need not come again.
+Files come into a folder of ours in the run folder, where they are no evidence; those of a gate
+folder on another disk into one in the gate folder. When each is whole, `copy.json` is written: what
+the manifest will say, and what has to be moved. From then on a process that is killed leaves all
+that the next one needs to go on. Before, nothing of the evidence has changed; what has come need
+not come again.
 """
 
 import errno
@@ -11,6 +12,7 @@ import os
 import shutil
 import stat
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,13 @@ from postrun.store import evidence, json_files
 Json = dict[str, Any]
 
 
+@cache
 def folder_for(run_paths: RunPaths, folder: str) -> Path:
-    """Return where the files of an evidence folder come to."""
-    return run_paths.root / folder / locations.INCOMING / "files"
+    """Return where the files of an evidence folder come to: all on one disk to one place."""
+    home, *_ = evidence.folders(run_paths)
+    if disk.device_of(run_paths.root / folder) != disk.device_of(run_paths.root / home):
+        home = folder
+    return run_paths.root / home / locations.INCOMING / "files" / Path(folder).name
 
 
 def path_of(run_paths: RunPaths, path: str) -> Path:
@@ -54,18 +60,20 @@ def commit(
     for change in changes:
         for path in change["kept"]:
             kept[path] = f"{run_folder}/{change['in']}/{path}"
+    come = {}
     folders = set()
     for path in copied:
-        come = path_of(run_paths, path)
-        folders.add(come.parent)
-        with report_write_errors(come):
-            disk.sync(come)
+        file = path_of(run_paths, path)
+        come[path] = file.relative_to(run_paths.root).as_posix()
+        folders.add(file.parent)
+        with report_write_errors(file):
+            disk.sync(file)
     for folder in sorted(folders):
         with report_write_errors(folder):
             disk.sync(folder)
     document = {
         "manifest": manifest,
-        "copied": list(copied),
+        "copied": come,
         "kept": kept,
     }
     content = json_files.encode(document)
@@ -86,11 +94,29 @@ def finish(run_paths: RunPaths) -> Json | None:
     root = run_paths.root
     for path, archive in document["kept"].items():
         _keep(root / path, root / archive)
-    for path in document["copied"]:
-        come = path_of(run_paths, path)
-        _place(come, root / path)
+    folders = set()
+    for path, come in _where_copied(run_paths, document["copied"]).items():
+        _place(root / come, root / path)
+        folders.add((root / path).parent)
+    for folder in sorted(folders):
+        with report_write_errors(folder):
+            disk.sync(folder)
     manifest: Json = document["manifest"]
     return manifest
+
+
+def _where_copied(run_paths: RunPaths, copied: Any) -> dict[str, str]:
+    """Return where each file came to, by its path; both relative to the workspace root."""
+    if isinstance(copied, dict):
+        return copied
+    # An earlier release listed the paths: a file came to a folder in its own evidence folder.
+    come = {}
+    for path in copied:
+        for folder in evidence.folders(run_paths):
+            if path.startswith(f"{folder}/"):
+                name = path.removeprefix(folder)
+                come[path] = f"{folder}/{locations.INCOMING}/files{name}"
+    return come
 
 
 def _keep(path: Path, archive: Path) -> None:
@@ -104,14 +130,19 @@ def _keep(path: Path, archive: Path) -> None:
                 path.unlink()
             return
         disk.make_folder(archive.parent)
-        try:
-            path.rename(archive)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            _copy_whole(path, archive)
-            path.unlink()
+        _move(path, archive)
         disk.sync(archive.parent)
+
+
+def _move(path: Path, target: Path) -> None:
+    """Move a file or a link, also to what turns out to be another disk. Raises OSError."""
+    try:
+        path.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy_whole(path, target)
+        path.unlink()
 
 
 def _copy_whole(path: Path, archive: Path) -> None:
@@ -138,11 +169,14 @@ def _place(come: Path, path: Path) -> None:
         if not os.path.lexists(come):
             return
         if os.path.lexists(path):
+            # On another disk it was copied, and is still to be removed.
+            if _is_same(come, path):
+                come.unlink()
+                return
             expected = "nothing where a copied file belongs"
             raise Invalid(path, expected, disk.kind(path), "move it away and sync again")
         _make_folder(come.parent, path.parent)
-        come.rename(path)
-        disk.sync(path.parent)
+        _move(come, path)
 
 
 def _make_folder(come: Path, folder: Path) -> None:

@@ -103,7 +103,7 @@ def test_the_users_open_connection_is_used_and_stays(client: Client, remote: Pat
     opened = connect(HOST, remote)
     assert opened.list_run(TAG).folders
     copy = client.folder / "copy"
-    opened.copy_files(RUN_PATH, ["context.json"], copy, show_progress=False)
+    opened.copy_files({RUN_PATH: ["context.json"]}, copy, show_progress=False)
     assert (copy / "context.json").is_file()
     opened.close()
     assert client.logins() == before

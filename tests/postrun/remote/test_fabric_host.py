@@ -47,8 +47,8 @@ def test_what_a_host_block_has_for_people_does_no_harm(
     forward = f"127.0.0.1:{sshd.port} 127.0.0.1:1"
     options = {"RemoteCommand": "sleep 30", "RequestTTY": "force", "LocalForward": forward}
     host = sshd.alias("desk", ExitOnForwardFailure="yes", **options)
-    connect(host, remote).copy_files(".", ["prices.csv"], local, show_progress=False)
-    assert (local / "prices.csv").is_file()
+    connect(host, remote).copy_files({".": ["prices.csv"]}, local, show_progress=False)
+    assert (local / remote.name / "prices.csv").is_file()
 
 
 def test_threads_share_one_login(sshd: Sshd, remote: Path) -> None:

@@ -41,7 +41,7 @@ def use(station: Workstation, local: Path) -> None:
     """Ask and copy, as a flow does."""
     assert station.list_run(TAG).folders
     assert station.digests([RUN]).files
-    station.copy_files(RUN, ["result.json"], local / RUN, show_progress=False)
+    station.copy_files({RUN: ["result.json"]}, (local / RUN).parent, show_progress=False)
     assert (local / RUN / "result.json").is_file()
 
 

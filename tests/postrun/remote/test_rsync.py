@@ -45,7 +45,7 @@ def test_the_line_before_the_last_is_shown() -> None:
 
 def test_what_has_not_got_its_mode_comes_again(tmp_path: Path) -> None:
     """rsync moves a file to its place even when it could not set its mode."""
-    source, destination = tmp_path / "source", tmp_path / "come"
+    source, destination = tmp_path / "source", tmp_path / "come/source"
     for folder in (source, destination):
         for name in ("ready", "unready", "folder/inside"):
             put(folder / name, name)
@@ -53,6 +53,6 @@ def test_what_has_not_got_its_mode_comes_again(tmp_path: Path) -> None:
     (destination / "unready").chmod(0o600)
     (destination / "folder").chmod(0o700)
     names = ["ready", "unready", "folder/inside"]
-    rsync.copy(LocalHost(), str(source), names, destination, 5.0, show_progress=False)
+    rsync.copy(LocalHost(), {str(source): names}, tmp_path / "come", 5.0, show_progress=False)
     for name in ("ready", "unready", "folder", "folder/inside"):
         assert (destination / name).stat().st_mode == (source / name).stat().st_mode

@@ -58,7 +58,7 @@ def refusal(opened: Workstation, destination: Path) -> Unreachable | None:
     """Ask a workstation and copy from it; return the error."""
     try:
         assert opened.list_run(TAG).folders
-        opened.copy_files(".", ["prices.csv"], destination, show_progress=False)
+        opened.copy_files({".": ["prices.csv"]}, destination, show_progress=False)
     except Unreachable as error:
         return error
     finally:

@@ -693,7 +693,7 @@ def test_a_copy_is_what_was_asked_for_but_links(
         put(remote / RUN_PATH / name, b"1")
         expected[f"{RUN_PATH}/{name.replace('./', '')}"] = sha(remote / RUN_PATH / name)
     names = [path.removeprefix(f"{RUN_PATH}/") for path in expected]
-    station.copy_files(RUN_PATH, [*names, "out"], local / RUN_PATH, show_progress=False)
+    station.copy_files({RUN_PATH: [*names, "out"]}, (local / RUN_PATH).parent, show_progress=False)
     copied = connect("local", local).digests([RUN_PATH])
     assert copied.files == expected
     assert copied.links == {}
@@ -706,9 +706,9 @@ def test_a_copy_shows_progress_only_when_asked(
 ) -> None:
     for name in ("a.csv", "b.csv"):
         put(remote / RUN_PATH / name, b"a" * 1000)
-    station.copy_files(RUN_PATH, ["a.csv", "b.csv"], tmp_path / "one", show_progress=False)
+    station.copy_files({RUN_PATH: ["a.csv", "b.csv"]}, tmp_path / "one", show_progress=False)
     assert capfd.readouterr() == ("", "")
-    station.copy_files(RUN_PATH, ["a.csv", "b.csv"], tmp_path / "two", show_progress=True)
+    station.copy_files({RUN_PATH: ["a.csv", "b.csv"]}, tmp_path / "two", show_progress=True)
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "100%" in shown.err
@@ -725,7 +725,9 @@ def test_an_rsync_without_a_total_tells_file_by_file(
         f'case "$*" in *--info*) exit 1;; esac; exec {shutil.which("rsync")} "$@"',
     )
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    connect("local", remote).copy_files(RUN_PATH, ["a.csv"], tmp_path / "near", show_progress=True)
+    connect("local", remote).copy_files(
+        {RUN_PATH: ["a.csv"]}, tmp_path / "near", show_progress=True
+    )
     assert "a.csv" in capfd.readouterr().err
 
 
@@ -735,7 +737,9 @@ def test_no_rsync_here(
     put(remote / RUN_PATH / "a", b"a")
     monkeypatch.setenv("PATH", narrow_path(tmp_path / "bin", {"rsync"}))
     with pytest.raises(Missing, match="rsync: expected a program on this machine"):
-        connect(ssh_host, remote).copy_files(RUN_PATH, ["a"], local / RUN_PATH, show_progress=False)
+        connect(ssh_host, remote).copy_files(
+            {RUN_PATH: ["a"]}, (local / RUN_PATH).parent, show_progress=False
+        )
 
 
 def test_no_rsync_there(sshd: Sshd, remote: Path, local: Path, tmp_path: Path) -> None:
@@ -745,7 +749,7 @@ def test_no_rsync_there(sshd: Sshd, remote: Path, local: Path, tmp_path: Path) -
     station = connect(sshd.host, remote)
     for ask in (
         lambda: station.digests([RUN_PATH]),
-        lambda: station.copy_files(RUN_PATH, ["a"], local, show_progress=False),
+        lambda: station.copy_files({RUN_PATH: ["a"]}, local, show_progress=False),
     ):
         with pytest.raises(
             Missing,
@@ -758,7 +762,7 @@ def test_a_folder_that_vanished_is_one_line(station: Workstation, local: Path) -
     with pytest.raises(
         Unreachable, match=r"rsync of .*/audit/.* expected a whole copy, found exit code (3|12|23) "
     ) as caught:
-        station.copy_files(RUN_PATH, ["a"], local / RUN_PATH, show_progress=False)
+        station.copy_files({RUN_PATH: ["a"]}, (local / RUN_PATH).parent, show_progress=False)
     assert "\n" not in str(caught.value)
 
 
@@ -766,7 +770,7 @@ def test_a_path_that_rsync_could_misread_is_refused(ssh_host: str, tmp_path: Pat
     root = tmp_path / "two words"
     put(root / RUN_PATH / "a", b"a")
     with pytest.raises(Usage, match="remote root: expected a path of letters"):
-        connect(ssh_host, root).copy_files(RUN_PATH, ["a"], tmp_path / "x", show_progress=False)
+        connect(ssh_host, root).copy_files({RUN_PATH: ["a"]}, tmp_path / "x", show_progress=False)
 
 
 # --- the connection
@@ -949,7 +953,7 @@ def test_a_profile_that_talks_into_rsync_is_one_line(sshd: Sshd, remote: Path, l
     sshd.set_profile("echo Welcome")
     station = connect(sshd.host, remote)
     with pytest.raises(Unreachable, match="expected a whole copy") as caught:
-        station.copy_files(RUN_PATH, ["a"], local / RUN_PATH, show_progress=False)
+        station.copy_files({RUN_PATH: ["a"]}, (local / RUN_PATH).parent, show_progress=False)
     assert "\n" not in str(caught.value)
     station.close()
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,9 @@ def test_what_has_come_goes_to_its_place(run_paths: RunPaths) -> None:
     assert modes == [0o750, 0o750], "as on the workstation, and we may write in it"
 
 
-@pytest.mark.parametrize("is_other_disk", [False, True], ids=["one disk", "two disks"])
+@pytest.mark.parametrize("other_disk", ["none", "superseded_evidence", "gate_results"])
 def test_killed_at_any_moment_it_goes_on(
-    local: Path, monkeypatch: pytest.MonkeyPatch, is_other_disk: bool
+    local: Path, monkeypatch: pytest.MonkeyPatch, other_disk: str
 ) -> None:
     """Each call that changes something is the one before which it is killed, in turn."""
     left = [0]  # calls until it is killed
@@ -92,9 +93,10 @@ def test_killed_at_any_moment_it_goes_on(
         real = getattr(os, name)
 
         def call(*arguments: Any, **options: Any) -> Any:
-            if name == "rename" and is_other_disk:
-                source, target = map(str, arguments)
-                if "/superseded_evidence/" in target and "/superseded_evidence/" not in source:
+            if name == "rename":
+                # A mount of the same file system has its device, too.
+                source, target = (f"/{other_disk}/" in str(path) for path in arguments)
+                if source != target:
                     raise OSError(errno.EXDEV, "Invalid cross-device link")
             left[0] -= 1
             if left[0] < 0:
@@ -122,6 +124,24 @@ def test_killed_at_any_moment_it_goes_on(
         if not was_killed:
             break
     assert number > 9
+
+
+def test_a_copy_that_an_earlier_release_began_is_finished(run_paths: RunPaths) -> None:
+    """It had a place in each folder, and listed only the paths."""
+    root = run_paths.root
+    incoming.commit(run_paths, MANIFEST, COPIED, CHANGES)
+    record = root / RUN_PATH / ".postrun-copy/copy.json"
+    document = json.loads(record.read_bytes())
+    for path, come in document["copied"].items():
+        folder = RUN_PATH if path.startswith(RUN_PATH) else GATE_PATH
+        earlier = root / folder / ".postrun-copy/files" / path.removeprefix(f"{folder}/")
+        earlier.parent.mkdir(parents=True, exist_ok=True)
+        (root / come).rename(earlier)
+    document["copied"] = COPIED
+    record.write_text(json.dumps(document))
+    assert incoming.finish(run_paths) == MANIFEST
+    incoming.clear(run_paths)
+    assert tree(root) == DONE
 
 
 def test_nothing_of_a_copy_under_way_is_evidence(run_paths: RunPaths) -> None:
