@@ -131,7 +131,8 @@ def find_differences(rows: Rows) -> Rows:
 
 def _lines(root: Path, rows: Rows, differences: Rows) -> Rows:
     """Return each difference with one cell a run: its text and its change."""
-    abandoned = next_action.abandoned_runs(ledger.decisions(root))
+    runs = [row["run"] for row in rows]
+    abandoned = next_action.abandoned_runs(ledger.decisions(root, runs))
     lines = []
     for difference in differences:
         column = difference["column"]

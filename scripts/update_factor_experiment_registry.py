@@ -157,10 +157,11 @@ def _write(
     of_families = tables.write_table(root, trials.FAMILIES, decided.families)
     # Of two runs with the same score, the earlier comes first.
     best = sorted(ordered, key=itemgetter("total"), reverse=True)
-    decisions = ledger.decisions(root)
+    shown = best[:TOP]
+    decisions = ledger.decisions(root, [row["run"] for row in shown])
     abandoned = next_action.abandoned_runs(decisions)
     content = leaderboard.describe(
-        best[:TOP],
+        shown,
         decided,
         policy,
         abandoned,

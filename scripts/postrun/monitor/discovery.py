@@ -84,7 +84,7 @@ class RunDiscovery:
         """Return the runs that this workspace has not closed. The ledger is read only for some."""
         if not runs:
             return []
-        decided = set(ledger.decisions(self.root))
+        decided = ledger.decided_runs(self.root)
         open_runs = []
         for run in runs:
             if not is_closed(self.root, run.folder, decided):

@@ -9,7 +9,7 @@ that it replaces. The callers hold the workspace lock.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -150,9 +150,17 @@ def decision(root: Path, run: str) -> Row | None:
     return row and row.copy()
 
 
-def decisions(root: Path) -> dict[str, Row]:
-    """Return the decision that holds for each run."""
-    return dict(_read_whole_chain(root).decisions)
+def decisions(root: Path, runs: Iterable[str] | None = None) -> dict[str, Row]:
+    """Return the decision that holds for each run that has one; of all runs, or of these."""
+    known = _read_whole_chain(root).decisions
+    if runs is None:
+        return dict(known)
+    return {run: known[run] for run in runs if run in known}
+
+
+def decided_runs(root: Path) -> set[str]:
+    """Return the runs with a decision."""
+    return set(_read_whole_chain(root).decisions)
 
 
 def audit(root: Path, run: str) -> Row | None:

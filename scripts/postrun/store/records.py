@@ -327,11 +327,11 @@ def check_ledger(root: Path) -> None:
         return
     # One that was changed is made again when the first table is written.
     _check_rows(_workspace_record(root))
-    decided = ledger.decisions(root)
-    for record in _closing_records(root):
-        # The records of decided runs are compared with the ledger when they are used.
-        if record.run_paths.run not in decided:
-            _check_rows(record)
+    # The records of decided runs are compared with the ledger when they are used.
+    decided = ledger.decided_runs(root)
+    undecided = [folder for folder in run_folders.list_folders(root) if folder not in decided]
+    for record in _closing_records(root, undecided):
+        _check_rows(record)
 
 
 def _workspace_record(root: Path) -> Record:
@@ -339,8 +339,8 @@ def _workspace_record(root: Path) -> Record:
     return load(workspace, WORKSPACE)
 
 
-def _closing_records(root: Path) -> Iterator[Record]:
-    for folder in run_folders.list_folders(root):
+def _closing_records(root: Path, folders: Iterable[str]) -> Iterator[Record]:
+    for folder in folders:
         run_paths = RunPaths(root, folder, None)
         if disk.is_file(run_paths.path(CLOSING)):
             yield load(run_paths)
@@ -480,7 +480,8 @@ def _check_others(record: Record) -> None:
     """
     root = record.run_paths.root
     workspace_record = _workspace_record(root)
-    for other in (workspace_record, *_closing_records(root)):
+    folders = run_folders.list_folders(root)
+    for other in (workspace_record, *_closing_records(root, folders)):
         if other is not record:
             _check_rows(other)
 
