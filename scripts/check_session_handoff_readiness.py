@@ -69,6 +69,7 @@ class Workspace:
     plan: Row
     artifacts: dict[str, list[str]]  # run folder -> which of `_BEGUN` it has
     faults: list[str]
+    look_at_all: bool  # at every run, also where a closing looks at some in turn
 
     @property
     def first_command(self) -> Row | None:
@@ -79,7 +80,7 @@ class Workspace:
 def hand_over(request: RunRequest, _: RunPaths) -> StepResult:
     """Check every question and write the page for whoever takes over. Raises Missing, Invalid."""
     root = request.root
-    workspace = _read_workspace(root)
+    workspace = _read_workspace(root, request.is_alone)
     points = [_answer(workspace, *question) for question in QUESTIONS]
     failed = [point["id"] for point in points if not point["passed"]]
     document = {"ready": not failed, "points": points, **_next_work(workspace)}
@@ -94,7 +95,7 @@ def hand_over(request: RunRequest, _: RunPaths) -> StepResult:
     return StepResult(summary, written, passed=not failed)
 
 
-def _read_workspace(root: Path) -> Workspace:
+def _read_workspace(root: Path, look_at_all: bool) -> Workspace:
     faults: list[str] = []
 
     def attempt(read: Callable[..., Any], *arguments: Any) -> Any:
@@ -119,6 +120,7 @@ def _read_workspace(root: Path) -> Workspace:
         plan=attempt(documents.read_optional, RunPaths.of_workspace(root), PLAN) or {},
         artifacts=artifacts,
         faults=faults,
+        look_at_all=look_at_all,
     )
 
 
@@ -268,8 +270,13 @@ def _decisions_without_folder(workspace: Workspace) -> Iterator[str]:
 
 
 def _changed_runs(workspace: Workspace) -> Iterator[str]:
-    rows = {row["run"]: row for row in workspace.registry}
-    changed = closed_runs.find_changed(workspace.root, rows, load_policy())
+    registry = tables.open_table(workspace.root, REGISTRY)
+    changed = closed_runs.find_changed(
+        workspace.root,
+        registry,
+        load_policy(),
+        workspace.look_at_all,
+    )
     paths = RunPaths.of_workspace(workspace.root)
     for error in changed.errors.values():
         yield paths.without_root(error)

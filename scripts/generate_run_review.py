@@ -96,15 +96,23 @@ def gather(
     hypotheses = configuration.load("gate_hypotheses")["gates"]
     policy = registry_rows.load_policy()
     registry = registry_rows.read(run_paths.root, policy)
-    registered = registry.rows
-    before = comparison.previous(registered, run_paths.run, audit["factor"])
-    used_rows = luck.used_rows(registered, run_paths.run)
-    if before is not None:
-        used_rows += tables.select([before], comparison.columns())
-    tables.note_rows(run_paths.root, REGISTRY, used_rows)
     with step_notes.unnoted():
         own_row = registry_rows.make_row(run_paths, policy)
         trial_luck = luck.find(run_paths.root, own_row, registry, policy)
+    score = earlier.score(own_row, registry.table)
+    of_factor = earlier.of_factor(own_row, registry.table)
+    before = comparison.previous(of_factor, run_paths.run, audit["factor"])
+    used = luck.used(own_row, registry.table)
+    used += tables.select(of_factor, earlier.SHOWN)
+    if before is not None:
+        used += tables.select([before], comparison.columns())
+    # Of the other runs only what they come to.
+    others = {
+        "place": score["place"],
+        "runs": score["runs"],
+        "q": trial_luck["q"],
+    }
+    tables.note_rows(run_paths.root, REGISTRY, [*used, others])
     # What an abandoned run left may be a part, so it counts as not measured: as in the registry.
     measured = report
     if manifest.get("abandoned") is not None:
@@ -119,8 +127,8 @@ def gather(
         "owner": audit["owner"],
         "objective": row["objective"],
         **_run_facts(run_paths, report),
-        "score": earlier.score(own_row, registered),
-        "earlier_runs": earlier.runs_of_factor(own_row, registered),
+        "score": score,
+        "earlier_runs": earlier.newest(of_factor),
         "pages": _pages(run_paths, trial_luck["family"]),
         "decision": standing.decision(row, audit, plan, trial_luck),
         "luck": trial_luck,

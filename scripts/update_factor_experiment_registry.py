@@ -16,7 +16,6 @@ Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is
 """
 
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
 from pathlib import Path
 
 from postrun import cli
@@ -25,7 +24,7 @@ from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.registry import closed_runs, leaderboard, registry_tables, rows, trials
 from postrun.registry.closed_runs import Changed
-from postrun.registry.registry_tables import Decided
+from postrun.registry.registry_tables import Decided, Recorded
 from postrun.registry.rows import REGISTRY, Policy, load_policy
 from postrun.store import ledger, next_action, page_files, records, run_folders, tables
 from postrun.store.tables import Row, Rows
@@ -39,27 +38,43 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     root = request.root
     policy = load_policy()
     registered = rows.read(root, policy)
-    by_run = {row["run"]: row for row in registered.rows}
     run = run_paths.run
-    by_run.pop(run, None)
     tables.keep_earlier(root, REGISTRY)
-    known = registered.recorded_rows
     changed = Changed()
     # Rows that were made again just now follow from their runs.
     if registered.was_recorded:
-        changed = closed_runs.find_changed(root, by_run, policy)
+        changed = closed_runs.find_changed(
+            root,
+            registered.table,
+            policy,
+            request.is_alone,
+        )
+    changed.rows.pop(run, None)
+    with step_notes.unnoted():
+        row = rows.make_row(run_paths, policy)
+    recorded = None
     if changed.rows:
         _keep_table(root, changed.rows)
+    elif registered.was_recorded:
+        recorded = registry_tables.open_recorded(root)
+    changed_decisions = ""
+    if recorded is not None and recorded.is_extended_by(row, policy):
+        decided = registry_tables.decide_newest(root, row, policy, recorded)
+        written = _add(root, decided, recorded, policy, run)
+    else:
+        before = registered.table.select()
+        by_run = {earlier["run"]: earlier for earlier in before}
         by_run.update(changed.rows)
-    with step_notes.unnoted():
-        by_run[run] = rows.make_row(run_paths, policy)
-    decided = registry_tables.decide(root, by_run, policy, known)
-    written = _write(root, decided, known, policy, run)
+        by_run[run] = row
+        known = registered.recorded_rows
+        decided = registry_tables.decide(root, by_run, policy, known)
+        written = _write(root, decided, known, policy, run)
+        changed_decisions = _changed_decisions(decided, before, run)
     closed_runs.remember(run_paths, decided.registry[run])
     errors = changed.errors | registered.errors
     errors.pop(run, None)
-    cautions = [_caution(errors), _changed_decisions(decided, registered.rows, run)]
-    summary = _summary(decided.registry[run], len(by_run), registered.made_again)
+    cautions = [_caution(errors), changed_decisions]
+    summary = _summary(decided.registry[run], decided.count, registered.made_again)
     return StepResult(
         summary,
         written,
@@ -136,6 +151,26 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     return StepResult(summary, written)
 
 
+def _add(
+    root: Path,
+    decided: Decided,
+    recorded: Recorded,
+    policy: Policy,
+    own_run: str,
+) -> tuple[Path, ...]:
+    """Write the rows that a new run adds or changes, and the leaderboard."""
+    own_row = decided.registry[own_run]
+    page = _write_leaderboard(root, decided, policy)
+    registry = tables.update_rows(recorded.registry, [own_row], "run")
+    tables.note_written(root, REGISTRY)
+    of_family = recorded.trials.select("family = ?", [own_row["family"]])
+    known = {row["run"]: row for row in of_family}
+    changed = [row for run, row in decided.trials.items() if row != known.get(run)]
+    of_trials = tables.update_rows(recorded.trials, changed, "run")
+    of_families = tables.write_table(root, trials.FAMILIES, decided.families)
+    return registry, of_trials, of_families, page
+
+
 def _write(
     root: Path,
     decided: Decided,
@@ -143,7 +178,7 @@ def _write(
     policy: Policy,
     own_run: str = "",
 ) -> tuple[Path, ...]:
-    """Write the three tables, and the leaderboard."""
+    """Write the three tables whole, and the leaderboard."""
     ordered = list(decided.registry.values())
     registry = tables.write_table(root, REGISTRY, ordered, known, own_run)
     # The other tables follow from this one: the next closing need not look at each row again.
@@ -155,25 +190,28 @@ def _write(
         own_run=own_run,
     )
     of_families = tables.write_table(root, trials.FAMILIES, decided.families)
-    # Of two runs with the same score, the earlier comes first.
-    best = sorted(ordered, key=itemgetter("total"), reverse=True)
-    shown = best[:TOP]
-    decisions = ledger.decisions(root, [row["run"] for row in shown])
+    page = _write_leaderboard(root, decided, policy)
+    return registry, of_trials, of_families, page
+
+
+def _write_leaderboard(root: Path, decided: Decided, policy: Policy) -> Path:
+    """Write the page of the runs with the best scores."""
+    best = decided.best(TOP)
+    decisions = ledger.decisions(root, [row["run"] for row in best])
     abandoned = next_action.abandoned_runs(decisions)
     content = leaderboard.describe(
-        shown,
+        best,
         decided,
         policy,
         abandoned,
     )
     workspace = RunPaths.of_workspace(root)
-    page = page_files.write(
+    return page_files.write(
         workspace,
         LEADERBOARD,
         ".md",
         {**content, "top": TOP},
     )
-    return registry, of_trials, of_families, page
 
 
 def main(argv: Sequence[str] | None = None) -> int:

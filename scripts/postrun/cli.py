@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -359,7 +359,7 @@ def step_main(
         function, names_run = step, needs_run
         if rebuild is not None and args.rebuild:
             function, names_run = rebuild, False
-        request = parse_request(args, names_run)
+        request = replace(parse_request(args, names_run), is_alone=True)
         locate = _locate_nothing
         if names_run and not finds_run:
             locate = run_lookup.locate

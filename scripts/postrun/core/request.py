@@ -24,6 +24,7 @@ class RunRequest:
     objective: str | None = None
     abandoned: str | None = None  # why a run is closed without result or report
     mode: str | None = None  # of the candidate queue; None: as its policy says
+    is_alone: bool = False  # one step alone, which checks all closed runs; false: a whole closing
 
 
 @dataclass(frozen=True)

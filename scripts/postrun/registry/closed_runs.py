@@ -1,34 +1,50 @@
 """Find the closed runs that are no longer as they were recorded: the number of trials counts all.
 
-A file whose size and times are as they were is not read again. A cache holds these; without it
-every run is read.
+What is read again is a run of which a file, by its size and times, or the row in the registry is
+not as it was. The index holds these; without it every run is read. A closing looks at some runs,
+those that were not looked at for longest; a step alone looks at all of them.
 """
 
+import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from postrun.core import disk, locations, step_notes
-from postrun.core.artifacts import Home
+from postrun.core import disk, step_notes
+from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.locations import RunPaths
 from postrun.registry import rows
 from postrun.registry.rows import Policy
-from postrun.store import json_files, ledger, run_folders
+from postrun.store import index, ledger, run_folders
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row
 
-_CACHE = f"{locations.CACHES}/unchanged_runs.json"
+IN_TURN = 1000  # runs that a closing looks at
+# `row` and `files` are digests; `look` is a number that rises with each look.
+_CREATE = """
+    CREATE TABLE IF NOT EXISTS compared_runs
+    (run TEXT PRIMARY KEY, row TEXT, files TEXT, look INTEGER)
+"""
+_PUT = "INSERT OR REPLACE INTO compared_runs VALUES (?, ?, ?, ?)"
+_LAST_LOOK = "SELECT ifnull(max(look), 0) FROM compared_runs"
 # What a row of the registry is made from.
-_FILES = (
-    "closing_record",
-    "run_detection",
-    "evidence_manifest",
-    "governance_audit_check",
-    "governance_remediation_plan",
-    "production_gates_report",
+_FILES = tuple(
+    (ARTIFACTS[name].home, f"{ARTIFACTS[name].file}.json")
+    for name in (
+        "closing_record",
+        "run_detection",
+        "evidence_manifest",
+        "governance_audit_check",
+        "governance_remediation_plan",
+        "production_gates_report",
+    )
 )
+
+# By run: the digests of its row and of its files.
+Digests = dict[str, tuple[str, str]]
 
 
 @dataclass
@@ -41,23 +57,26 @@ class Changed:
 
 def find_changed(
     root: Path,
-    registered: Mapping[str, Row],
+    registry: IndexedTable,
     policy: Policy,
+    look_at_all: bool = False,
 ) -> Changed:
     """Return the runs that are not as they were recorded, and the rows that do not follow from
     their run.
     """
-    known = json_files.try_load(root / _CACHE).members
-    audited = ledger.audited_runs(root)
-    present = {}
+    # Who checks a workspace reads every run by itself.
+    if disk.is_captured():
+        return Changed()
+    known = _choose(registry, look_at_all)
+    registered = _rows_of(registry, known)
+    present: Digests = {}
     to_read = []
     for run, row in registered.items():
         run_paths = RunPaths(root, run, row["gate_folder"])
-        # Folders of runs that an earlier release closed could be moved away.
-        if run not in audited and not disk.is_folder(run_paths.folder(Home.RUN)):
+        if _was_moved_away(run_paths):
             continue
-        present[run] = _fingerprint(run_paths, row)
-        if known.get(run) != present[run]:
+        present[run] = _row_digest(row), _files_digest(run_paths)
+        if known[run] != present[run]:
             to_read.append(run)
     changed = _compare(
         root,
@@ -66,19 +85,48 @@ def find_changed(
         to_read,
     )
     not_as_recorded = changed.errors.keys() | changed.rows.keys()
-    unchanged = {run: value for run, value in present.items() if run not in not_as_recorded}
-    if unchanged != known:
-        _write(root, unchanged)
+    for run in not_as_recorded:
+        del present[run]
+    _write(root, present, not_as_recorded)
     return changed
 
 
 def remember(run_paths: RunPaths, row: Row) -> None:
     """Note that a row follows from its run, which has just been read."""
-    root = run_paths.root
-    known = json_files.try_load(root / _CACHE).members
-    fingerprint = _fingerprint(run_paths, row)
-    if known.get(run_paths.run) != fingerprint:
-        _write(root, {**known, run_paths.run: fingerprint})
+    digests = _row_digest(row), _files_digest(run_paths)
+    _write(run_paths.root, {run_paths.run: digests}, ())
+
+
+def _choose(registry: IndexedTable, look_at_all: bool) -> dict[str, tuple[str, str]]:
+    """Return the digests that are known of the runs to look at, by run."""
+    number = registry.count()
+    if not look_at_all:
+        number = min(number, IN_TURN)
+
+    def choose(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+        connection.execute(_CREATE)
+        registry.bring_up_to_date(connection)
+        query = f"""
+            SELECT run, row, files FROM {registry.name} LEFT JOIN compared_runs USING (run)
+            ORDER BY look, run LIMIT ?
+        """
+        found = connection.execute(query, [number])
+        return {run: (row, files) for run, row, files in found}
+
+    return index.use(registry.root, choose)
+
+
+def _rows_of(registry: IndexedTable, runs: Iterable[str]) -> dict[str, Row]:
+    names = json.dumps(list(runs))
+    found = registry.select("run IN (SELECT value FROM json_each(?))", [names])
+    return {row["run"]: row for row in found}
+
+
+def _was_moved_away(run_paths: RunPaths) -> bool:
+    """Return whether a run that an earlier release closed has no folder: it could be moved away."""
+    if disk.is_folder(run_paths.folder(Home.RUN)):
+        return False
+    return ledger.audit(run_paths.root, run_paths.run) is None
 
 
 def _compare(
@@ -101,42 +149,56 @@ def _compare(
     return changed
 
 
-def _fingerprint(run_paths: RunPaths, row: Row) -> str:
-    """Return a digest of the row, and of sizes and times of what it is made from.
+def _row_digest(row: Row) -> str:
+    facts: list[object] = []
+    for value in row.values():
+        # A number of a table may be read as 70.0 where 70 was computed.
+        if isinstance(value, int | float):
+            value = float(value)
+        facts.append(value)
+    return _digest(facts)
+
+
+def _files_digest(run_paths: RunPaths) -> str:
+    """Return a digest of sizes and times of what the row of a run is made from.
 
     No program sets the time of the last change (ctime).
     """
     facts: list[object] = []
-    for value in row.values():
-        is_number = isinstance(value, int | float)
-        # A number of a table may be read as 70.0 where 70 was computed.
-        facts.append(float(value) if is_number else value)
-    for name in _FILES:
+    # Of thousands of runs, paths take longer than the question.
+    folders = {home: str(run_paths.folder(home)) for home in (Home.RUN, Home.GATE)}
+    for home, file in _FILES:
+        path = f"{folders[home]}/{file}"
         try:
-            found = os.stat(run_paths.path(name))  # noqa: PTH116  (called six times a run)
+            state = os.stat(path)  # noqa: PTH116
         except OSError:
-            facts.append(name)
-        else:
-            facts += [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+            facts.append(file)
+            continue
+        facts += [state.st_size, state.st_ino]
+        facts += [state.st_mtime_ns, state.st_ctime_ns]
+    return _digest(facts)
+
+
+def _digest(facts: Sequence[object]) -> str:
     text = repr(facts)
     digest = disk.content_digest(text.encode(errors="backslashreplace"))
     return digest[:32]
 
 
-def _write(root: Path, fingerprints: Mapping[str, str]) -> None:
-    """Write the cache in one move. It need not survive a power cut.
-
-    Whoever cannot write it reads the runs again.
-    """
+def _write(root: Path, looked_at: Digests, forgotten: Iterable[str]) -> None:
+    """Note what was looked at just now."""
     if disk.writes_nothing():
         return
-    path = root / _CACHE
-    content = json_files.encode(fingerprints, indent=None)
-    unfinished = disk.unfinished_name(path)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+
+    def write(connection: sqlite3.Connection) -> None:
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_CREATE)
+            (look,) = connection.execute(_LAST_LOOK).fetchone()
+            following = look + 1
+            for run, digests in looked_at.items():
+                connection.execute(_PUT, [run, *digests, following])
+            for run in forgotten:
+                connection.execute("DELETE FROM compared_runs WHERE run = ?", [run])
+
+    index.use(root, write)

@@ -23,13 +23,11 @@ def describe(
 
     The numbers of abandoned runs do not count.
     """
-    latest = {}
-    for run, row in decided.registry.items():
-        latest[row["factor"]] = run
     families = [_describe_family(row, policy) for row in decided.families]
     described = []
     for row in rows:
-        of_run = _describe_run(row, decided, latest[row["factor"]])
+        latest = decided.latest(row["factor"])
+        of_run = _describe_run(row, decided, latest)
         of_run["left_out"] = NOT_MEASURED
         if row["run"] in abandoned:
             of_run["left_out"] = ABANDONED
@@ -38,7 +36,7 @@ def describe(
         "rows": described,
         "families": families,
         "unknown": families[0]["of_unknown_factor"] if families else 0,
-        "count": len(decided.registry),
+        "count": decided.count,
         "version": policy.rules["policy_version"],
         "statistics": policy.statistics,
     }
@@ -50,7 +48,7 @@ def _describe_run(
     latest: str,
 ) -> Row:
     run = row["run"]
-    luck = decided.trials[run]
+    luck = decided.luck(run)
     place = "none"
     if luck["rank"] is not None:
         rank = verdicts.ordinal(luck["rank"])

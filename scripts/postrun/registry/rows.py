@@ -20,11 +20,14 @@ from postrun.store import (
     signing_keys,
     tables,
 )
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
 REGISTRY = "factor_experiment_registry"
 
 
+# In SQL: a row that other policies made.
+OTHER_POLICY = "policy_sha256 IS NOT ?"
 # What other runs may change. All other columns follow from the run and the policy alone.
 STANDING = ("verdict", "repeats", "not_reproduced")
 _DECIDED = ("decision", "approval", *STANDING)
@@ -40,10 +43,18 @@ class Policy:
 
 
 @dataclass
-class Registered:
-    """The rows of the registry, and the runs that it lacks."""
+class Made:
+    """The rows that follow from the run folders."""
 
     rows: Rows
+    errors: dict[str, str]  # by run: why it could not be read
+
+
+@dataclass
+class Registered:
+    """The registry, and the runs that it lacks."""
+
+    table: IndexedTable
     errors: dict[str, str] = field(default_factory=dict)  # by run: why it could not be read
     was_recorded: bool = True  # false: made again from the run folders
     made_again: int = 0  # how many rows another policy had made
@@ -52,7 +63,7 @@ class Registered:
     def recorded_rows(self) -> Rows:
         """Return the rows of the table as it is recorded; none when they were made again."""
         if self.was_recorded:
-            return self.rows
+            return self.table.select()
         return []
 
 
@@ -79,30 +90,32 @@ def read(root: Path, policy: Policy) -> Registered:
     the trial counts; so does one without a run folder when its decision is of the ledger's first
     version: such folders could be moved away.
     """
-    recorded = tables.read_recorded(root, REGISTRY)
+    recorded = tables.open_recorded(root, REGISTRY)
     others = 0
-    for row in recorded or ():
-        others += row["policy_sha256"] != policy.digest
-    if recorded is not None and not others:
-        return Registered(recorded)
-    made = make_all(
-        root,
-        policy,
-    )
-    made.was_recorded = False
-    made.made_again = others
+    if recorded is not None:
+        others = recorded.count(OTHER_POLICY, policy.digest)
+        if others == 0:
+            return Registered(recorded)
+    made = make_all(root, policy)
     present = {row["run"] for row in made.rows}
-    if recorded is None:
-        recorded = tables.read_unproven(root, REGISTRY)
+    if recorded is not None:
+        known = recorded.select()
+    else:
+        known = tables.read_unproven(root, REGISTRY)
         present |= made.errors.keys()
-    for row in recorded:
+    for row in known:
         run = row["run"]
         if run in present:
             continue
         if run in made.errors or _was_moved_away(root, run):
             kept = score_row(row, policy)
             made.rows.append(kept)
-    return made
+    return Registered(
+        tables.of_rows(root, REGISTRY, made.rows),
+        made.errors,
+        was_recorded=False,
+        made_again=others,
+    )
 
 
 def _was_moved_away(root: Path, run: str) -> bool:
@@ -111,13 +124,13 @@ def _was_moved_away(root: Path, run: str) -> bool:
     return decision.get("schema_version") == 1
 
 
-def make_all(root: Path, policy: Policy) -> Registered:
+def make_all(root: Path, policy: Policy) -> Made:
     """Return the row of every closed run folder. The runs that cannot be read are named."""
     runs = run_folders.list_closed(root)
     read_one = partial(read_run, root, policy)
     with step_notes.unnoted():
         read_rows, errors = run_folders.read_all(root, runs, read_one)
-    return Registered(list(read_rows.values()), errors)
+    return Made(list(read_rows.values()), errors)
 
 
 def read_run(root: Path, policy: Policy, run: str) -> Row:

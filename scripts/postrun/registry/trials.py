@@ -3,14 +3,14 @@
 All follows from the rows of the registry and the statistics policy. A run is judged **as of** its
 own name: by the trials and the families with names up to its own, whatever was closed later. What
 all trials of today say of it stands beside as **now**, and decides nothing.
-Cost: one pass over the trials of each family that changed, and one over all rows. A run that is
-closed last is judged alone.
+Cost: one pass over the trials of each family that changed, and one over all rows that are given. A
+run that is closed last is judged alone, and needs the rows of its own family only.
 """
 
 from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import takewhile
 from math import isinf
@@ -67,10 +67,15 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Before:
-    """Rows of the registry before a closing, by run, and what followed from them, by family."""
+    """Rows of the registry before a closing, by run, and what followed from them, by family.
+
+    Where the rows are of one family only, `ps` are those of all families as of the latest of their
+    runs; else it is empty.
+    """
 
     registry: ByRun
     families: ByRun
+    ps: Mapping[str, float] = field(default_factory=dict)
 
 
 _UNKNOWN = Before({}, {})
@@ -134,7 +139,7 @@ def compute(
         else:
             judged += [known[row["run"]] for row in rows]
     since = min(first_changes.values(), default=max(registry, default=""))
-    judged = _with_q(judged, since)
+    judged = _with_q(judged, since, before.ps)
     trials = _by_run(judged, registry, policy)
     for run, row in trials.items():
         # What is judged again because of others has the stamp that it had.
@@ -142,14 +147,16 @@ def compute(
             source = stamps.get(run) or known[run]
             row |= {name: source[name] for name in _STAMP}
     families = []
-    for family in sorted(members):
+    for family in sorted(members.keys() | before.ps.keys()):
         known_row = before.families.get(family)
         if known_row is None or family in first_changes:
             row = _family_row(family, members[family], trials, len(unknown), policy)
         else:
             row = known_row.copy()
-        best = trials.get(row["best_run"], {})
-        row["best_verdict"] = best.get("verdict")
+        # Of a family whose runs are not given, nothing changed.
+        if family in members:
+            best = trials.get(row["best_run"], {})
+            row["best_verdict"] = best.get("verdict")
         families.append(row)
     _add_family_q(families)
     return Statistics(trials, families)
@@ -505,12 +512,16 @@ def _deflated(row: Row, ratios: Spread, trials: int) -> Row:
     return {"dsr": deflated, "dsr_trials": trials, "dsr_variance": spread}
 
 
-def _with_q(judged: Rows, since: str) -> Rows:
+def _with_q(
+    judged: Rows,
+    since: str,
+    ps_before: Mapping[str, float],
+) -> Rows:
     """Return the rows with the q of each run's family, among all families with a run up to its own.
 
     Runs with names before `since` have theirs, and their verdict.
     """
-    ps: dict[str, float] = {}
+    ps = dict(ps_before)
     rows = []
     for row in sorted(judged, key=itemgetter("run")):
         family = row["family"]

@@ -1,53 +1,49 @@
 """What was closed before a run, by its name: its place by score, the runs of its factor."""
 
-from operator import itemgetter
-
 from postrun.core.values import Json
 from postrun.store import tables
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
 # Columns of the registry that other runs do not change.
-COLUMNS = (
+SHOWN = (
+    "run",
     "decision_tag",
     "total",
     "overall_pass",
     "audit_passed",
+    "wf_mean",
+    "wf_t",
 )
-_SHOWN = ("run", *COLUMNS, "wf_mean", "wf_t")
 _PARTS = ("cost", "walk_forward", "risk", "statistical", "governance")
 _MOST_RUNS = 200
 
 
-def score(own_row: Row, registered: Rows) -> Json:
+def score(own_row: Row, registry: IndexedTable) -> Json:
     """Return the score of a run with its parts, and its place among the runs up to its own.
 
     Of two runs with the same score, the earlier comes first, as on the leaderboard.
     """
-    total = own_row["total"]
-    place = 1
-    number = 1
-    for row in registered:
-        if row["run"] < own_row["run"]:
-            number += 1
-            place += row["total"] >= total
+    run, total = own_row["run"], own_row["total"]
+    not_worse = registry.count("run < ? AND total >= ?", run, total)
+    earlier = registry.count("run < ?", run)
     not_measured = (own_row["not_measured"] or "").split(";")
     return {
         "total": total,
         **tables.select([own_row], _PARTS)[0],
         "not_measured": list(filter(None, not_measured)),
-        "place": place,
-        "runs": number,
+        "place": not_worse + 1,
+        "runs": earlier + 1,
     }
 
 
-def runs_of_factor(own_row: Row, registered: Rows) -> Json:
-    """Return the earlier runs of the factor, newest first; of very many the newest."""
-    factor = own_row["factor"]
-    earlier = []
-    for row in registered:
-        is_same = factor is not None and row["factor"] == factor
-        if is_same and row["run"] < own_row["run"]:
-            earlier.append(row)
-    earlier.sort(key=itemgetter("run"), reverse=True)
-    rows = tables.select(earlier[:_MOST_RUNS], _SHOWN)
-    return {"runs": len(earlier), "rows": rows}
+def of_factor(own_row: Row, registry: IndexedTable) -> Rows:
+    """Return the earlier runs of a run's factor, newest first; none without a factor."""
+    of_both = [own_row["factor"], own_row["run"]]
+    return registry.select("factor = ? AND run < ?", of_both, order="run DESC")
+
+
+def newest(runs: Rows) -> Json:
+    """Return the earlier runs as the page shows them; of very many the newest."""
+    rows = tables.select(runs[:_MOST_RUNS], SHOWN)
+    return {"runs": len(runs), "rows": rows}

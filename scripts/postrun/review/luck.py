@@ -9,8 +9,8 @@ from postrun.decide.intervals import Interval
 from postrun.registry import many_trials, registry_tables, rows, trials
 from postrun.registry.rows import Policy, Registered
 from postrun.registry.trials import TRIALS
-from postrun.review import earlier
 from postrun.store import tables
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
 
@@ -25,41 +25,55 @@ def find(
     `own_row` is its row of the registry before the decision; `registered` are the rows that are
     there, whether or not the run is among them.
     """
-    run = own_row["run"]
-    by_run = {row["run"]: row for row in registered.rows if row["run"] < run}
-    by_run[run] = own_row
-    luck = _recorded_luck(root, own_row, registered.rows)
+    luck = _recorded_luck(root, own_row, registered.table)
     if luck is None:
-        recorded_rows = registered.recorded_rows
-        decided = registry_tables.decide(root, by_run, policy, recorded_rows)
-        luck = decided.trials[run]
-    family = []
-    for name in sorted(by_run):
-        row = by_run[name]
-        if row["family"] == luck["family"] and row["is_trial"] is not False:
-            family.append(row)
+        luck = _luck(root, own_row, registered, policy)
+    family = _family_before(own_row, registered.table)
+    if own_row["is_trial"] is not False:
+        family.append(own_row)
     return _describe(own_row, luck, family, policy.statistics)
 
 
-def _recorded_luck(root: Path, own_row: Row, registered: Rows) -> Row | None:
-    """Return the run's row of the trial statistics when they follow from its present row."""
+def _luck(
+    root: Path,
+    own_row: Row,
+    registered: Registered,
+    policy: Policy,
+) -> Row:
+    """Return the run's row of the trial statistics, worked out."""
     run = own_row["run"]
-    is_registered = False
-    for row in registered:
-        if row["run"] == run:
-            is_registered = rows.undecided(row) == rows.undecided(own_row)
-    if not is_registered:
+    if registered.was_recorded:
+        recorded = registry_tables.open_recorded(root)
+        if recorded is not None and recorded.is_extended_by(own_row, policy):
+            decided = registry_tables.decide_newest(root, own_row, policy, recorded)
+            return decided.trials[run]
+    before = registered.table.select("run < ?", [run])
+    by_run = {row["run"]: row for row in before}
+    by_run[run] = own_row
+    decided = registry_tables.decide(root, by_run, policy, registered.recorded_rows)
+    return decided.trials[run]
+
+
+def _recorded_luck(root: Path, own_row: Row, registry: IndexedTable) -> Row | None:
+    """Return the run's row of the trial statistics when they follow from its present row."""
+    of_run = "run = ?", [own_row["run"]]
+    registered = registry.select(*of_run)
+    if list(map(rows.undecided, registered)) != [rows.undecided(own_row)]:
         return None
-    for row in tables.read_recorded(root, TRIALS) or ():
-        if row["run"] == run:
-            return row
-    return None
+    recorded = tables.open_recorded(root, TRIALS)
+    if recorded is None:
+        return None
+    return next(iter(recorded.select(*of_run)), None)
 
 
-def used_rows(registered: Rows, run: str) -> Rows:
-    """Return what the facts rest on: the trials with names before the run's."""
-    before = [row for row in registered if row["run"] < run]
-    return tables.select(before, _USED)
+def used(own_row: Row, registry: IndexedTable) -> Rows:
+    """Return what the facts rest on: the trials of the family with names before the run's."""
+    return tables.select(_family_before(own_row, registry), trials.SOURCES)
+
+
+def _family_before(own_row: Row, registry: IndexedTable) -> Rows:
+    of_both = [own_row["family"], own_row["run"]]
+    return registry.select("family IS ? AND run < ? AND is_trial IS NOT 0", of_both)
 
 
 def _describe(
@@ -92,7 +106,6 @@ def _describe(
     }
 
 
-_USED = (*trials.SOURCES, *earlier.COLUMNS)
 _FROM_STATISTICS = (
     "family",
     "verdict",

@@ -20,7 +20,6 @@ Columns = Mapping[str, type]  # name -> str, int, float or bool, in the order of
 Row = dict[str, Any]
 Cells = list[str]
 Line = tuple[int, Cells]  # the number of a row's last line, and its cells
-Parsed = tuple[bytes, Columns, list[Row]]
 
 # What the csv module reads in any process, whatever limit this one has set.
 _CELL_LIMIT = 131072
@@ -35,11 +34,6 @@ _SEPARATORS = ",;\t"  # as spreadsheets write them
 _FORMULA = re.compile(r"['\s]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n]")
 # The csv module of Python 3.11 leaves a lone \r unquoted, and then cannot read it.
 _QUOTED = re.compile(r'[,"\r\n]')
-
-# The tables that this process has read or written, each with its bytes: most steps of a closing
-# read the same ones. The bytes are compared every time, so a table that another program changed is
-# never taken from here.
-_parsed: dict[Path, Parsed] = {}
 
 
 def read_external(
@@ -104,7 +98,7 @@ def read_rows(
     columns: Columns,
     later: Collection[str] = (),
 ) -> list[Row]:
-    """Return copies of the rows of a table of ours; none when there is no file.
+    """Return the rows of a table of ours; none when there is no file.
 
     Columns that came `later` than the first release are null in a table that lacks them. Raises
     Missing for one that cannot be read, Invalid.
@@ -112,13 +106,7 @@ def read_rows(
     if not disk.is_present(path):
         return []
     content = _read_bytes(path)
-    known = _parsed.get(path)
-    if known is None or known[:2] != (content, columns):
-        rows = parse_rows(content, path, columns, later)
-        known = content, columns, rows
-        _parsed[path] = known
-    *_, rows = known
-    return [row.copy() for row in rows]
+    return parse_rows(content, path, columns, later)
 
 
 def encode_rows(
@@ -134,35 +122,61 @@ def encode_rows(
     another type, Invalid for a cell that is too long to be read again.
     """
     lines = [_join(columns)]
-    as_read = []
     for row in rows:
-        if row.keys() != columns.keys():
-            raise ValueError(f"{path}: a row has the columns {sorted(row)}, not {sorted(columns)}")
         check(row)
-        cells = []
-        read_back: Row = {}
-        for name, kind in columns.items():
-            value = row[name]
-            cells.append(_format(value, kind))
-            read_back[name] = _as_read(value, kind)
-        longest = max(map(len, cells))
-        if longest >= _CELL_LIMIT:
-            expected = f"cells of less than {_CELL_LIMIT} characters"
-            raise Invalid(path, expected, f"{longest}")
-        lines.append(_join(cells))
-        as_read.append(read_back)
+        line = _encode_row(path, row, columns)
+        lines.append(line)
     text = "".join(lines)
-    # A file name that is not UTF-8 is written as an escape, and reads back as one. Then these bytes
-    # are never met again, and the table is parsed.
-    known_content = text.encode(errors="surrogatepass")
-    _parsed[path] = known_content, columns, as_read
+    # A file name that is not UTF-8 is written as an escape, and reads back as one.
     return text.encode(errors="backslashreplace")
+
+
+def encode_row(path: Path, row: Row, columns: Columns) -> bytes:
+    """Return a row as a line of a table of ours, as `encode_rows` writes it.
+
+    Raises ValueError, Invalid.
+    """
+    line = _encode_row(path, row, columns)
+    return line.encode(errors="backslashreplace")
+
+
+def replace_lines(
+    content: bytes,
+    lines: Mapping[int, bytes],
+    rows: int,
+) -> bytes | None:
+    """Return a table of so many rows with other lines: each in place of the row of that number.
+
+    Rows are numbered from 1; lines with higher numbers come last. None for a table in which a cell
+    has a line break: no line of it can be found by its number.
+    """
+    parts = content.split(b"\n")
+    # Before the rows is the header, and nothing after the last line end.
+    if len(parts) != rows + 2:
+        return None
+    for number in sorted(lines):
+        line = lines[number].removesuffix(b"\n")
+        replaced = number <= rows
+        parts[number : number + replaced] = [line]
+    return b"\n".join(parts)
+
+
+def _encode_row(path: Path, row: Row, columns: Columns) -> str:
+    if row.keys() != columns.keys():
+        raise ValueError(f"{path}: a row has the columns {sorted(row)}, not {sorted(columns)}")
+    cells = [_format(row[name], kind) for name, kind in columns.items()]
+    longest = max(map(len, cells))
+    if longest >= _CELL_LIMIT:
+        expected = f"cells of less than {_CELL_LIMIT} characters"
+        raise Invalid(path, expected, f"{longest}")
+    return _join(cells)
 
 
 def is_ours(content: bytes, columns: Columns) -> bool:
     """Return whether a table is this one, whole or broken: a line has most columns, few others."""
     text = content.decode("utf-8-sig", errors="replace")
-    for line in text.splitlines():
+    # The first line says it, in a table that is whole.
+    for line in io.StringIO(text, newline=None):
         unquoted = line.replace('"', "")
         for separator in _SEPARATORS:
             # A cell of ours may have other separators in it.
@@ -187,13 +201,6 @@ def _begins_as_ours(cells: Cells, columns: Columns) -> bool:
     return run_names.parse_run_name(cells[run_column]) is not None
 
 
-def _as_read(value: Any, kind: type) -> Any:
-    """Return what is read back for a value that was written."""
-    if value is None or value == "":
-        return None
-    return kind(value)
-
-
 def _read_bytes(path: Path) -> bytes:
     try:
         return disk.read_bytes(path)
@@ -214,7 +221,7 @@ def _parse_cells(
     except UnicodeDecodeError as error:
         byte = f"byte {content[error.start]:#04x} at offset {error.start}"
         raise Invalid(path, "UTF-8 text", byte) from None
-    lines = list(_parse_lines(text, path, skip_blanks))
+    lines = list(_split_lines(text, path, skip_blanks))
     if not lines:
         raise Invalid(path, "a header line", "an empty file")
     header = lines[0][1]
@@ -229,7 +236,7 @@ def _parse_cells(
     return header, lines[1:]
 
 
-def _parse_lines(
+def _split_lines(
     text: str,
     path: Path,
     skip_blanks: bool,
@@ -271,6 +278,17 @@ def parse_rows(
                 raise Invalid(thing, _EXPECTED[kind], start) from None
         rows.append(row)
     return rows
+
+
+def parse_lines(
+    lines: Iterable[bytes],
+    path: Path,
+    columns: Columns,
+) -> list[Row]:
+    """Return the rows of lines as `encode_row` writes them. Raises Invalid."""
+    header = _join(columns).encode()
+    content = b"".join([header, *lines])
+    return parse_rows(content, path, columns)
 
 
 def _parse_number(cell: str, thing: str) -> float | None:

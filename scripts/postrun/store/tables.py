@@ -1,6 +1,6 @@
 """The workspace's tables by their artifact's name: where each is, and which columns it has."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
 from postrun.store import csv_files, json_files, records
 from postrun.store.records import Output
+from postrun.store.table_index import IndexedTable
 
 Row = csv_files.Row
 Rows = list[Row]
@@ -22,32 +23,81 @@ _STANDING = (
 _CLOSE_FIRST = "close a run first: make finalize TAG=..."
 
 
+# The tables that this process has read, each with its bytes, which are compared every time.
+_indexed: dict[Path, IndexedTable] = {}
+
+
 def read_table(root: Path, name: str) -> Rows:
     """Return the rows of a table; none when there is no such file, or another program's.
 
     Raises Missing for a file that cannot be read, Invalid for one that is not as it was recorded.
     """
+    return open_table(root, name).select()
+
+
+def open_table(root: Path, name: str) -> IndexedTable:
+    """Return a table to be asked for its rows. It has none, and raises, as `read_table` does."""
     path = locations.workspace_path(root, name)
-    if not disk.is_present(path):
-        return []
-    if _is_foreign(path, name):
-        return []
+    content = disk.read_optional(path) or b""
+    known = _indexed.get(path)
+    is_known = known is not None and known.content == content
+    if not is_known and (not content or _is_foreign(content, name)):
+        return of_rows(root, name, [])
     workspace = RunPaths.of_workspace(root)
-    content = disk.read(path)
     records.check(workspace, name, path, content)
-    return _read_rows(path, name)
+    return _index(root, name, content)
 
 
-def read_recorded(root: Path, name: str) -> Rows | None:
-    """Return the rows of a table that is what its record says; None for any other."""
+def of_rows(root: Path, name: str, rows: Rows) -> IndexedTable:
+    """Return rows that are not written yet as a table to be asked."""
+    path = locations.workspace_path(root, name)
+    columns = json_files.columns(name)
+    content = csv_files.encode_rows(
+        path,
+        rows,
+        columns,
+        check=lambda row: row,
+    )
+    return _index(root, name, content)
+
+
+def _index(root: Path, name: str, content: bytes) -> IndexedTable:
+    path = locations.workspace_path(root, name)
+    known = _indexed.get(path)
+    if known is None or known.content != content:
+        known = IndexedTable(
+            root,
+            name,
+            path,
+            content,
+            json_files.columns(name),
+            json_files.later_columns(name),
+        )
+        _indexed[path] = known
+    return known
+
+
+def open_recorded(root: Path, name: str) -> IndexedTable | None:
+    """Return a table that is what its record says, to be asked; None for any other."""
     workspace = RunPaths.of_workspace(root)
     if not _is_recorded(workspace, name):
         return None
     path = workspace.path(name)
     with suppress(Invalid, Missing):
         if disk.is_file(path):
-            return read_table(root, name)
+            table = open_table(root, name)
+            # One that cannot be read is none.
+            table.count()
+            return table
     return None
+
+
+def read_recorded(root: Path, name: str) -> Rows | None:
+    """Return the rows of a table that is what its record says; None for any other."""
+    table = open_recorded(root, name)
+    if table is None:
+        return None
+    return table.select()
 
 
 def is_made_from(root: Path, name: str, source: str) -> bool:
@@ -152,16 +202,16 @@ def read_existing(
     if not disk.is_present(path):
         expected = "a table"
         raise Missing(path, expected, "nothing there", hint)
-    if _is_foreign(path, name):
+    content = disk.read(path)
+    if _is_foreign(content, name):
         expected = "a table of this project"
         found = "another program's"
         raise Invalid(path, expected, found, hint)
     return read_table(root, name)
 
 
-def _is_foreign(path: Path, name: str) -> bool:
-    """Return whether another program wrote what is at the path of a table."""
-    content = disk.read_optional(path) or b""
+def _is_foreign(content: bytes, name: str) -> bool:
+    """Return whether another program wrote these bytes, which lie where a table is."""
     if not content.strip():
         return False
     columns = json_files.columns(name)
@@ -203,6 +253,58 @@ def write_table(
     output = Output(path, content, is_ours)
     records.write(workspace, name, [output])
     return path
+
+
+def update_rows(
+    table: IndexedTable,
+    rows: Rows,
+    key: str,
+) -> Path:
+    """Write rows into a table that is as recorded: each in place of the one with the same key, or
+    last. Return its path. Raises Invalid.
+    """
+    if not rows:
+        return table.path
+    lines = [_checked_line(table, row) for row in rows]
+    keys = [row[key] for row in rows]
+    places = table.places(key, keys)
+    changed = dict(zip(places, lines, strict=True))
+    number = table.count()
+    content = csv_files.replace_lines(table.content, changed, number)
+    if content is None:
+        return _update_whole(table, dict(zip(places, rows, strict=True)))
+    is_ours = partial(csv_files.is_ours, columns=table.columns)
+    output = Output(table.path, content, is_ours)
+    workspace = RunPaths.of_workspace(table.root)
+    records.write(workspace, table.name, [output])
+    if not disk.writes_nothing():
+        # As they are read back.
+        written = csv_files.parse_lines(lines, table.path, table.columns)
+        table.put(dict(zip(places, written, strict=True)), content)
+    return table.path
+
+
+def _checked_line(table: IndexedTable, row: Row) -> bytes:
+    """Return a row as a line of the table. Raises Invalid."""
+    thing = f"{table.path}: {_subject(row)}"
+    json_files.check(row, table.name, thing)
+    return csv_files.encode_row(table.path, row, table.columns)
+
+
+def _update_whole(
+    table: IndexedTable,
+    rows: Mapping[int, Row],
+) -> Path:
+    """Write the whole table with these rows, by number: of one whose cells have line breaks."""
+    known = table.select()
+    by_place = dict(enumerate(known, 1))
+    by_place.update(rows)
+    return write_table(
+        table.root,
+        table.name,
+        by_place.values(),
+        known,
+    )
 
 
 def _report_changed_rows(

@@ -1,7 +1,9 @@
 """A run that was changed after its closing is named by every later closing."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,8 @@ from harness.workspace import Workspace
 from postrun.core import disk
 from postrun.registry import closed_runs, rows
 from postrun.registry.closed_runs import Changed
+from postrun.store import index
+from postrun.store.tables import Row
 
 POLICY = rows.load_policy()
 
@@ -41,16 +45,47 @@ def test_a_changed_run_is_named_at_the_end(
 def test_unchanged_runs_are_not_read_again(
     closed: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registered = {row["run"]: row for row in rows.read(closed.local, rows.load_policy()).rows}
+    registered = rows.read(closed.local, rows.load_policy()).table
     assert closed_runs.find_changed(closed.local, registered, POLICY) == Changed()
     read = []
     monkeypatch.setattr(rows, "read_run", lambda _root, _policy, run: read.append(run))
     assert closed_runs.find_changed(closed.local, registered, POLICY) == Changed()
     assert read == []
-    for cache in (closed.local / "audit/.cache").iterdir():
-        cache.unlink()
+    index.use(closed.local, lambda cache: cache.execute("DROP TABLE compared_runs"))
     closed_runs.find_changed(closed.local, registered, POLICY)
     assert len(read) == 2
+
+
+def test_a_closing_looks_at_some_runs_in_turn(
+    closed: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = rows.read(closed.local, rows.load_policy()).table
+    for report in closed.local.glob("gate_results/*/production_gates_report.json"):
+        report.write_bytes(report.read_bytes() + b" ")
+    runs = [row["run"] for row in registered.select(columns=["run"])]
+    assert list(closed_runs.find_changed(closed.local, registered, POLICY).errors) == runs
+    monkeypatch.setattr(closed_runs, "IN_TURN", 1)
+    (first,) = closed_runs.find_changed(closed.local, registered, POLICY).errors
+    assert first == runs[0]
+    every = closed_runs.find_changed(closed.local, registered, POLICY, look_at_all=True)
+    assert list(every.errors) == runs
+
+
+def test_each_run_has_its_turn(closed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered = rows.read(closed.local, rows.load_policy()).table
+    monkeypatch.setattr(closed_runs, "IN_TURN", 1)
+    looked_at: list[str] = []
+    compare = closed_runs._compare
+
+    def counted(root: Path, registered: Mapping[str, Row], *rest: Any) -> Changed:
+        looked_at.extend(registered)
+        return compare(root, registered, *rest)
+
+    monkeypatch.setattr(closed_runs, "_compare", counted)
+    for _ in range(4):
+        closed_runs.find_changed(closed.local, registered, POLICY)
+    runs = [row["run"] for row in registered.select(columns=["run"])]
+    assert sorted(looked_at) == sorted([*runs, *runs])
 
 
 def test_a_row_that_was_changed_with_its_record_is_made_again(

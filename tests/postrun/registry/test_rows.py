@@ -29,7 +29,7 @@ def table(workspace: Workspace) -> Path:
 def test_the_table_as_it_was_recorded_is_taken(closed: Workspace) -> None:
     registered = rows.read(closed.local, rows.load_policy())
     assert registered.was_recorded
-    assert [row["decision_tag"] for row in registered.rows] == ["one", "two"]
+    assert [row["decision_tag"] for row in registered.table.select()] == ["one", "two"]
 
 
 @pytest.mark.parametrize("change", ["edited", "gone"])

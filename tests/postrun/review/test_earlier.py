@@ -1,7 +1,10 @@
 """A run among those before it: its place by score, and the runs of its factor."""
 
-from harness.archive import registry_row
+from pathlib import Path
+
+from harness.archive import REGISTRY, registry_row
 from postrun.review import earlier
+from postrun.store import tables
 
 NOW = "2026-02-22_000000_production_gates_c"
 
@@ -16,22 +19,23 @@ def rows() -> list[dict[str, object]]:
     return made
 
 
-def test_the_place_by_score_is_as_of_the_runs_name() -> None:
+def test_the_place_by_score_is_as_of_the_runs_name(local: Path) -> None:
     own = {**registry_row(NOW, "momentum"), "total": 80.0, "not_measured": "beta;q_value"}
-    score = earlier.score(own, rows())
+    score = earlier.score(own, tables.of_rows(local, REGISTRY, rows()))
     assert (score["total"], score["place"], score["runs"]) == (80.0, 2, 3), "the earlier one first"
     assert score["not_measured"] == ["beta", "q_value"]
 
 
-def test_earlier_runs_are_of_the_factor_and_newest_first() -> None:
+def test_earlier_runs_are_of_the_factor_and_newest_first(local: Path) -> None:
     own = registry_row(NOW, "momentum")
-    found = earlier.runs_of_factor(own, [*rows(), own])
+    registered = tables.of_rows(local, REGISTRY, [*rows(), own])
+    found = earlier.newest(earlier.of_factor(own, registered))
     assert [row["run"][-1] for row in found["rows"]] == ["a"]
-    assert earlier.runs_of_factor(registry_row(NOW, None), rows()) == {"runs": 0, "rows": []}
+    assert earlier.of_factor(registry_row(NOW, None), registered) == []
     many = []
     for number in range(250):
         stamp = f"2026-01-01_00{number // 60:02d}{number % 60:02d}"
         many.append(registry_row(f"{stamp}_production_gates_x"))
-    found = earlier.runs_of_factor(own, many)
+    found = earlier.newest(earlier.of_factor(own, tables.of_rows(local, REGISTRY, many)))
     assert (found["runs"], len(found["rows"])) == (250, 200)
     assert found["rows"][0]["run"] > found["rows"][1]["run"]

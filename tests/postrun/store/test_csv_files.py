@@ -156,19 +156,6 @@ def test_whatever_is_written_reads_back(path: Path, rows: list[dict[str, Any]]) 
     assert csv_files.read_rows(path, COLUMNS) == rows
 
 
-@given(st.lists(st.fixed_dictionaries(CELLS), max_size=5))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_what_is_remembered_of_a_write_is_what_reading_returns(
-    path: Path, rows: list[dict[str, Any]]
-) -> None:
-    """Types too: 70 in a column of floats is read as 70.0, and an empty text as null."""
-    rows = [{**row, "run": row["run"] or "", "total": 70} for row in rows]
-    write_rows(path, rows, COLUMNS, fits)
-    remembered = csv_files.read_rows(path, COLUMNS)
-    csv_files._parsed.clear()
-    assert repr(csv_files.read_rows(path, COLUMNS)) == repr(remembered)
-
-
 def test_a_column_that_came_later_is_null_in_an_older_table(path: Path) -> None:
     older = {name: kind for name, kind in COLUMNS.items() if name != "count"}
     write_rows(path, [{name: ROW[name] for name in older}], older, fits)
@@ -177,32 +164,6 @@ def test_a_column_that_came_later_is_null_in_an_older_table(path: Path) -> None:
     assert csv_files.read_rows(path, COLUMNS, {"count"}) == [{**ROW, "count": None}]
     write_rows(path, [ROW], COLUMNS, fits)
     assert csv_files.read_rows(path, COLUMNS, {"count"}) == [ROW]
-
-
-def count_parsing(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Count the files that are parsed from now on."""
-    parsed: list[Path] = []
-    parse = csv_files.parse_rows
-
-    def counted(content: bytes, path: Path, *columns: Any) -> list[csv_files.Row]:
-        parsed.append(path)
-        return parse(content, path, *columns)
-
-    monkeypatch.setattr(csv_files, "parse_rows", counted)
-    return parsed
-
-
-def test_a_table_is_parsed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parsed = count_parsing(monkeypatch)
-    write_rows(path, [ROW], COLUMNS, fits)
-    for _ in range(2):
-        csv_files.read_rows(path, COLUMNS)[0]["run"] = "changed by a caller"
-        assert csv_files.read_rows(path, COLUMNS) == [ROW]
-    assert parsed == []
-    csv_files._parsed.clear()
-    for _ in range(3):
-        assert csv_files.read_rows(path, COLUMNS) == [ROW]
-    assert parsed == [path]
 
 
 def test_a_table_changed_behind_its_back_is_read_again(path: Path) -> None:
