@@ -28,12 +28,12 @@ from postrun.registry.rows import load_policy
 from postrun.store import (
     configuration,
     documents,
-    json_files,
     ledger,
     page_files,
     run_folders,
     tables,
 )
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
 READINESS, PLAN = "handoff_readiness", "next_run_plan"
@@ -51,6 +51,15 @@ _RUN_COLUMNS = [
     "total",
     "decision",
 ]
+# In SQL. Of a factor only the last run counts: what is to repair in earlier ones is over. A run
+# without a factor is followed by none.
+_TO_REPAIR = f"""
+    high_items > 0 AND (
+        factor IS NULL
+        OR run IN (SELECT max(run) FROM {REGISTRY} WHERE factor IS NOT NULL GROUP BY factor)
+    )
+"""
+_NEWEST_FIRST = "started DESC, run DESC"
 _CANDIDATE_COLUMNS = ["rank", "factor", "priority", "action", "run"]
 _SHOWN = 5  # findings of one question that are named
 _LINK = re.compile(r"\]\(([^)#\s]+)")
@@ -63,9 +72,9 @@ class Workspace:
     root: Path
     decisions: Mapping[str, Row]  # by run folder, the one that holds
     rules: Row
-    registry: Rows
-    queue: Rows
-    patterns: Rows
+    registry: IndexedTable
+    queue: IndexedTable
+    patterns: IndexedTable
     plan: Row
     artifacts: dict[str, list[str]]  # run folder -> which of `_BEGUN` it has
     faults: list[str]
@@ -114,9 +123,9 @@ def _read_workspace(root: Path, look_at_all: bool) -> Workspace:
         root=root,
         decisions=decisions,
         rules=configuration.load("handoff"),
-        registry=attempt(_read_checked, root, REGISTRY) or [],
-        queue=attempt(_read_checked, root, QUEUE) or [],
-        patterns=attempt(_read_checked, root, PATTERNS) or [],
+        registry=attempt(_open_checked, root, REGISTRY) or tables.of_rows(root, REGISTRY, []),
+        queue=attempt(_open_checked, root, QUEUE) or tables.of_rows(root, QUEUE, []),
+        patterns=attempt(_open_checked, root, PATTERNS) or tables.of_rows(root, PATTERNS, []),
         plan=attempt(documents.read_optional, RunPaths.of_workspace(root), PLAN) or {},
         artifacts=artifacts,
         faults=faults,
@@ -131,19 +140,18 @@ def _note(path: str, facts: Mapping[str, Any]) -> None:
     step_notes.note(path, digest, len(facts))
 
 
-def _read_checked(root: Path, name: str) -> Rows:
-    """Return a table of which every row fits its schema; none when there is none.
+def _open_checked(root: Path, name: str) -> IndexedTable:
+    """Return a table of which every row fits its schema; an empty one when there is none.
 
     Raises Missing for one that cannot be read, Invalid.
     """
     # The question which artifacts are there names what is not there.
     if not disk.is_present(locations.workspace_path(root, name)):
-        return []
-    rows = tables.read_existing(root, name)
-    tables.note_rows(root, name, rows)
-    for row in rows:
-        json_files.check(row, name, locations.workspace_path(root, name))
-    return rows
+        return tables.of_rows(root, name, [])
+    table = tables.open_existing(root, name)
+    tables.note(table)
+    tables.check_rows(table)
+    return table
 
 
 def _list_artifacts(root: Path) -> dict[str, list[str]]:
@@ -203,7 +211,8 @@ def _not_registered(workspace: Workspace) -> Iterator[str]:
     for folder, artifacts in workspace.artifacts.items():
         if "governance_remediation_plan" in artifacts:
             closed.add(folder)
-    registered = {row["run"] for row in workspace.registry}
+    registry = workspace.registry
+    registered = {run for (run,) in registry.ask(f"SELECT run FROM {REGISTRY}")}
     for run in sorted(closed - registered):
         yield f"{run} has no row"
     for run in sorted(registered - closed):
@@ -216,10 +225,10 @@ def _stale_in_queue(workspace: Workspace) -> Iterator[str]:
         "policy_sha256": configuration.digest(configuration.load("candidate_queue_policy")),
         "catalogue_sha256": configuration.digest(configuration.load("governance_checks")),
     }
-    for row in workspace.queue:
+    for row in workspace.queue.select():
         if any(row[name] != digest for name, digest in current.items()):
             yield f"rank {row['rank']}"
-    if not workspace.queue and any(row["factor"] is not None for row in workspace.registry):
+    if not workspace.queue.count() and workspace.registry.count("factor IS NOT NULL"):
         yield "an empty queue"
 
 
@@ -232,10 +241,10 @@ def _changed_since_plan(workspace: Workspace) -> Iterator[str]:
 
 def _differences_of_patterns(workspace: Workspace) -> Iterator[str]:
     failed = set()
-    for row in workspace.registry:
+    for row in workspace.registry.select("failed_checks IS NOT NULL"):
         for check in failure_history.split_ids(row["failed_checks"]):
             failed.add((row["run"], check))
-    listed = {(row["run"], row["check"]) for row in workspace.patterns}
+    listed = set(workspace.patterns.ask(f'SELECT run, "check" FROM {PATTERNS}'))
     for run, check in sorted(failed ^ listed):
         yield f"{check} of {run}"
 
@@ -250,7 +259,7 @@ def _half_closed(workspace: Workspace) -> Iterator[str]:
 def _unknown_command(workspace: Workspace) -> Iterator[str]:
     command = workspace.first_command
     if command is None:
-        if workspace.queue:
+        if workspace.queue.count():
             yield "no planned command"
     elif command["argv"] is None and not command["blocked_by"]:
         yield "a command that cannot run, and no reason"
@@ -270,10 +279,9 @@ def _decisions_without_folder(workspace: Workspace) -> Iterator[str]:
 
 
 def _changed_runs(workspace: Workspace) -> Iterator[str]:
-    registry = tables.open_table(workspace.root, REGISTRY)
     changed = closed_runs.find_changed(
         workspace.root,
-        registry,
+        workspace.registry,
         load_policy(),
         workspace.look_at_all,
     )
@@ -365,31 +373,26 @@ QUESTIONS: tuple[tuple[str, str, str, Find], ...] = (
 
 def _next_work(workspace: Workspace) -> Row:
     """Return what the next person needs to know first."""
-    newest = sorted(workspace.registry, key=lambda row: (row["started"], row["run"]), reverse=True)
-    last = newest[: workspace.rules["last_runs"]]
-    best = workspace.queue[: workspace.rules["top_candidates"]]
+    number = workspace.rules["last_runs"]
+    last = workspace.registry.select(
+        columns=_RUN_COLUMNS,
+        order=f"{_NEWEST_FIRST} LIMIT {number}",
+    )
+    best = workspace.queue.select()[: workspace.rules["top_candidates"]]
     high_items: Rows = []
-    for run in _latest_runs(newest):
-        high_items += _high_items(workspace.root, run)
+    to_repair = workspace.registry.select(
+        _TO_REPAIR,
+        columns=["run"],
+        order=_NEWEST_FIRST,
+    )
+    for row in to_repair:
+        high_items += _high_items(workspace.root, row["run"])
     return {
-        "last_runs": tables.select(last, _RUN_COLUMNS),
+        "last_runs": last,
         "open_high_items": high_items,
         "top_candidates": tables.select(best, _CANDIDATE_COLUMNS),
         "next_command": _next_command(workspace.first_command),
     }
-
-
-def _latest_runs(newest: Rows) -> Iterator[str]:
-    """Yield the last run of each factor, newest first: what is to repair in earlier ones is over.
-
-    A run without a factor is followed by none.
-    """
-    factors = set()
-    for row in newest:
-        factor = row["factor"]
-        if factor is None or factor not in factors:
-            yield row["run"]
-        factors.add(factor)
 
 
 def _high_items(root: Path, run: str) -> Iterator[Row]:

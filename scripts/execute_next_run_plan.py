@@ -30,6 +30,7 @@ from postrun.planner import commands
 from postrun.planner.commands import PLAN, QUEUE, REGISTRY
 from postrun.remote import launch
 from postrun.store import documents, json_files, tables
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
 _AGAIN = "plan again: make next-run-plan"
@@ -46,7 +47,7 @@ class PlannedCommand:
     command: Row
     plan_tags: frozenset[str]  # of all commands of the plan
     queue: Rows
-    registry: Rows
+    registry: IndexedTable
 
     def make_again(self) -> Row:
         """Return the command made again. Raises Invalid when the plan says anything else."""
@@ -139,7 +140,7 @@ def _read_planned(root: Path, rank: int) -> PlannedCommand:
         command=planned[rank],
         plan_tags=frozenset(tags),
         queue=tables.read_existing(root, QUEUE),
-        registry=tables.read_existing(root, REGISTRY),
+        registry=tables.open_existing(root, REGISTRY),
     )
 
 

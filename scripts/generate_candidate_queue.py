@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from postrun import cli
-from postrun.core import disk, locations, terminal
+from postrun.core import terminal
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history as history
@@ -63,6 +63,13 @@ _FROM_REGISTRY = [
 ]
 # Another run of these would be one more trial, and mend nothing.
 LOSERS = (verdicts.DOES_NOT_SURVIVE, verdicts.NOT_COMPARABLE)
+# In SQL: the latest run of each factor, and all runs of those of which any failed a check.
+_LATEST = f"""
+    run IN (SELECT max(run) FROM {REGISTRY} WHERE factor IS NOT NULL GROUP BY factor)
+"""
+_WITH_FAILURES = f"""
+    factor IN (SELECT factor FROM {REGISTRY} WHERE failed_checks IS NOT NULL)
+"""
 _MOST_LEFT_OUT = 10  # factors not in the queue that the page lists
 
 Counts = dict[str, int]
@@ -86,24 +93,25 @@ class Policy:
 def rank(request: RunRequest, _: RunPaths) -> StepResult:
     """Write the queue from the registry. Raises Missing, Invalid."""
     hint = "register a run first: make factor-registry TAG=..."
-    rows = tables.read_existing(request.root, REGISTRY, hint)
-    tables.note_rows(request.root, REGISTRY, rows)
+    registry = tables.open_existing(request.root, REGISTRY, hint)
+    tables.note(registry)
     rules = configuration.load(POLICY)
     mode = request.mode or rules["mode"]
     policy = Policy(rules, mode, check_catalogue.checks())
     # An earlier release wrote no such table: the windows are then not known.
-    families = tables.read_table(request.root, FAMILIES)
-    tables.note_rows(request.root, FAMILIES, families)
-    candidates = make_candidates(rows, policy, families)
+    families = tables.open_table(request.root, FAMILIES)
+    tables.note(families)
+    rows = registry.select(_LATEST)
+    runs = registry.select(_WITH_FAILURES, columns=history.COLUMNS)
+    candidates = make_candidates(rows, runs, policy, families.select())
     queue = choose(candidates, policy)
-    registry = locations.workspace_path(request.root, REGISTRY)
     catalogue = configuration.load("governance_checks")
     sources = {
         "mode": policy.mode,
         "policy_version": rules["policy_version"],
         "policy_sha256": configuration.digest(rules),
         "catalogue_sha256": configuration.digest(catalogue),
-        "made_from_registry_sha256": disk.sha256(registry),
+        "made_from_registry_sha256": registry.digest,
     }
     queued = {row["factor"] for row in queue}
     left_out = []
@@ -121,7 +129,7 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
         "more": len(left_out[_MOST_LEFT_OUT:]),
         "slots": policy.slots,
         "losers": LOSERS,
-        "nameless": sum(row["factor"] is None for row in rows),
+        "nameless": registry.count("factor IS NULL"),
         **sources,
     }
     workspace = RunPaths.of_workspace(request.root)
@@ -142,18 +150,25 @@ def rank_as_before(request: RunRequest, workspace: RunPaths) -> StepResult:
     return rank(request, workspace)
 
 
-def make_candidates(registry: Rows, policy: Policy, families: Rows) -> Rows:
+def make_candidates(
+    latest: Rows,
+    runs: Rows,
+    policy: Policy,
+    families: Rows,
+) -> Rows:
     """Return one candidate per factor, made of its latest run: highest priority first.
 
-    `families` are the rows of their statistics: how many windows each has and needs.
+    `runs` are all runs of each factor of which any run failed a check; `families` are the rows of
+    their statistics: how many windows each has and needs.
     """
     by_family = {row["family"]: row for row in families}
-    rows = {row["run"]: row for row in registry if row["factor"] is not None}
-    runs = map(history.from_registry, rows.values())
+    histories = {}
+    for of_factor in history.by_factor(map(history.from_registry, runs)):
+        histories[of_factor[-1].factor] = of_factor
     candidates = []
-    for of_factor in history.by_factor(runs):
-        latest = of_factor[-1].run
-        row = rows[latest]
+    for row in latest:
+        alone = [history.from_registry(row)]
+        of_factor = histories.get(row["factor"], alone)
         candidate = _make_candidate(
             row,
             of_factor,

@@ -40,7 +40,8 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
     A workstation that does not answer blocks nothing, but the plan says what was not checked.
     """
     root = request.root
-    queue, registry = _read_tables(root)
+    queue = _read_queue(root)
+    registry = tables.open_existing(root, REGISTRY)
     sources = []
     for row in queue:
         source = _read_source(request, row)
@@ -73,7 +74,7 @@ def plan_with_former_answers(request: RunRequest, workspace: RunPaths) -> None:
     root = request.root
     path = workspace.path(PLAN)
     former = json_files.load(path, PLAN)
-    queue, _ = _read_tables(root)
+    queue = _read_queue(root)
     planned = []
     sources = []
     for row, command in zip(queue, former["commands"], strict=False):
@@ -92,13 +93,13 @@ def plan_with_former_answers(request: RunRequest, workspace: RunPaths) -> None:
     )
 
 
-def _read_tables(root: Path) -> tuple[Rows, Rows]:
-    """Return queue and registry, which are inputs of the plan. Raises Missing, Invalid."""
-    queue = tables.read_existing(root, QUEUE)
-    tables.note_rows(root, QUEUE, queue)
-    registry = tables.read_existing(root, REGISTRY)
-    tables.note_rows(root, REGISTRY, registry)
-    return queue, registry
+def _read_queue(root: Path) -> Rows:
+    """Return the queue. It and the registry are inputs of the plan. Raises Missing, Invalid."""
+    queue = tables.open_existing(root, QUEUE)
+    registry = tables.open_existing(root, REGISTRY)
+    for table in (queue, registry):
+        tables.note(table)
+    return queue.select()
 
 
 def _read_source(request: RunRequest, row: Row) -> Source:

@@ -47,6 +47,11 @@ from postrun.store.tables import Row, Rows
 TABLE = "failure_patterns"
 SUMMARY = "failure_pattern_summary"
 REGISTRY = "factor_experiment_registry"
+# In SQL: one run, those that failed a check, and the others of their factors.
+_WITH_FAILURES = f"""
+    run = ? OR failed_checks IS NOT NULL
+    OR factor IN (SELECT factor FROM {REGISTRY} WHERE failed_checks IS NOT NULL)
+"""
 OBSERVED_LENGTH = 200  # characters kept of what the audit observed; the audit has the rest
 
 
@@ -78,7 +83,13 @@ def tally(
     entered here since.
     """
     known = tables.read_recorded(request.root, TABLE) or []
-    registry_rows = tables.read_table(request.root, REGISTRY)
+    registry = tables.open_table(request.root, REGISTRY)
+    # Runs of a factor that never failed a check have no rows.
+    registry_rows = registry.select(
+        _WITH_FAILURES,
+        [run_paths.run],
+        history.COLUMNS,
+    )
     rows_of = _group(known, "run")
     failures = []
     errors = {}
@@ -100,9 +111,8 @@ def tally(
                 continue
         failures.append(of_run)
     if not is_registered:
-        registry = locations.workspace_path(request.root, REGISTRY)
         hint = f"register it first: make factor-registry TAG={shlex.quote(request.tag or '...')}"
-        raise Missing(registry, f"a row for {run_paths.run}", "none", hint)
+        raise Missing(registry.path, f"a row for {run_paths.run}", "none", hint)
     settled = read_settled(request.root)
     rows = make_rows(failures, settled)
     written = _write(request.root, rows, known, run_paths.run)

@@ -18,6 +18,9 @@ SETTLED = "settled"
 # What nobody needs to work on any more.
 DONE = (RESOLVED, SETTLED)
 
+# Columns of the registry that say what a run's audit answered.
+COLUMNS = ("run", "factor", "failed_checks", "skipped_checks")
+
 Names = tuple[str, ...]
 Failure = tuple[str, str]  # run and check
 

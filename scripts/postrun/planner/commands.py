@@ -16,6 +16,7 @@ from postrun.store import (
     documents,
     run_folders,
 )
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 from postrun.summary import description
 
@@ -24,9 +25,10 @@ QUEUE = "factor_candidate_queue"
 REGISTRY = "factor_experiment_registry"
 
 
-def taken_tags(root: Path, registry: Rows) -> set[str]:
+def taken_tags(root: Path, registry: IndexedTable) -> set[str]:
     """Return the tags that a run in this workspace has."""
-    taken = {row["decision_tag"] for row in registry}
+    tags = registry.ask(f"SELECT decision_tag FROM {registry.name}")
+    taken = {tag for (tag,) in tags}
     for folder in run_folders.list_folders(root):
         name = run_names.parse_run_name(folder)
         if name is not None:
@@ -34,9 +36,9 @@ def taken_tags(root: Path, registry: Rows) -> set[str]:
     return taken
 
 
-def free_tags(registry: Rows, taken: AbstractSet[str]) -> Iterator[str]:
+def free_tags(registry: IndexedTable, taken: AbstractSet[str]) -> Iterator[str]:
     """Yield the tags for the rows of the queue, best first: those of the newest run's day."""
-    newest = max((row["started"] for row in registry), default="")
+    newest = registry.value("ifnull(max(started), '')", "TRUE")
     return planning.free_tags(newest, taken)
 
 

@@ -543,8 +543,10 @@ def _changed_row(record: Record, name: str, output: Output) -> Json | None:
         "step": notes.step,
     }
     known = record.file(name) or {}
-    # Another version of the program alone is no new content.
-    if row.items() <= known.items():
+    this_version = version.program_version()
+    # Another version of the program alone is no new content of a run.
+    is_same_version = record.name == CLOSING or known.get("program_version") == this_version
+    if row.items() <= known.items() and is_same_version:
         return None
     before = None
     if disk.is_file(output.path):
@@ -555,7 +557,7 @@ def _changed_row(record: Record, name: str, output: Output) -> Json | None:
         **row,
         "path": name,
         "before": before,
-        "program_version": version.program_version(),
+        "program_version": this_version,
     }
 
 

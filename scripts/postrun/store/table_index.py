@@ -5,7 +5,7 @@ Cost: about 0.1 ms a row to make; then a digest of the table's bytes, and the ro
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -129,7 +129,7 @@ class IndexedTable:
         rows: Mapping[int, Row],
         content: bytes,
     ) -> None:
-        """Replace rows by number, or add them: they were written, and `content` is the table with them."""
+        """Replace or add rows that were written, by number: `content` is the table with them."""
         before = self._stamp
         self.content = content
         # The digest is kept; it is of other bytes now.
@@ -138,12 +138,33 @@ class IndexedTable:
         def change(connection: sqlite3.Connection) -> None:
             if not index.is_made_of(connection, self.name, before):
                 return
+            is_checked = index.is_made_of(connection, self._checked, before)
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
                 self._insert(connection, rows.items())
                 index.note(connection, self.name, self._stamp)
+                if is_checked:
+                    index.note(connection, self._checked, self._stamp)
 
         index.use(self.root, change)
+
+    def check(self, check_row: Callable[[Row], object]) -> None:
+        """Call a function that raises with every row, unless every row was checked before."""
+
+        def is_checked(connection: sqlite3.Connection) -> bool:
+            return index.is_made_of(connection, self._checked, self._stamp)
+
+        def note(connection: sqlite3.Connection) -> None:
+            index.note(connection, self._checked, self._stamp)
+
+        if not index.use(self.root, is_checked):
+            for row in self.select():
+                check_row(row)
+            index.use(self.root, note)
+
+    @property
+    def _checked(self) -> str:
+        return f"{self.name}: every row was checked"
 
     @property
     def _stamp(self) -> str:

@@ -179,6 +179,13 @@ def note_written(root: Path, name: str) -> None:
         step_notes.note(file, digest)
 
 
+def note(table: IndexedTable) -> None:
+    """Note a whole table as an input of the running step."""
+    workspace = RunPaths.of_workspace(table.root)
+    file = workspace.relative(table.path)
+    step_notes.note(file, table.digest)
+
+
 def input_of_rows(root: Path, name: str, rows: Rows) -> Row:
     """Return rows of a table as what a file is made from."""
     workspace = RunPaths.of_workspace(root)
@@ -198,6 +205,15 @@ def read_existing(
     hint: str = _CLOSE_FIRST,
 ) -> Rows:
     """Return the rows of a table that must be there. Raises Missing with the hint, Invalid."""
+    return open_existing(root, name, hint).select()
+
+
+def open_existing(
+    root: Path,
+    name: str,
+    hint: str = _CLOSE_FIRST,
+) -> IndexedTable:
+    """Return a table that must be there, to be asked. Raises Missing with the hint, Invalid."""
     path = locations.workspace_path(root, name)
     if not disk.is_present(path):
         expected = "a table"
@@ -207,7 +223,20 @@ def read_existing(
         expected = "a table of this project"
         found = "another program's"
         raise Invalid(path, expected, found, hint)
-    return read_table(root, name)
+    return open_table(root, name)
+
+
+def check_rows(table: IndexedTable) -> None:
+    """Raise Invalid when a row of a table does not fit its schema.
+
+    Each row is checked once, when it is written or when the table is read for the first time.
+    """
+    thing = str(table.path)
+
+    def check(row: Row) -> None:
+        json_files.check(row, table.name, thing)
+
+    table.check(check)
 
 
 def _is_foreign(content: bytes, name: str) -> bool:

@@ -98,10 +98,11 @@ def describe(request: RunRequest, run_paths: RunPaths) -> ClosingLine | None:
 def _row_of(root: Path, name: str, run: str) -> Row:
     """Return a run's row of a table; empty when it has none."""
     # One run that is closed early, or a closing of a few steps, has no table yet.
-    for row in tables.read_recorded(root, name) or ():
-        if row["run"] == run:
-            return row
-    return {}
+    table = tables.open_recorded(root, name)
+    if table is None:
+        return {}
+    rows = table.select("run = ?", [run])
+    return next(iter(rows), {})
 
 
 def _verdict(closed: ClosedRun) -> tuple[str, str]:
