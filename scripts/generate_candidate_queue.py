@@ -28,6 +28,7 @@ from postrun.decide import failure_history as history
 from postrun.decide import scoring, verdicts
 from postrun.store import check_catalogue, configuration, page_files, tables
 from postrun.store.check_catalogue import Check
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
 QUEUE = "factor_candidate_queue"
@@ -101,9 +102,7 @@ def rank(request: RunRequest, _: RunPaths) -> StepResult:
     # An earlier release wrote no such table: the windows are then not known.
     families = tables.open_table(request.root, FAMILIES)
     tables.note(families)
-    rows = registry.select(_LATEST)
-    runs = registry.select(_WITH_FAILURES, columns=history.COLUMNS)
-    candidates = make_candidates(rows, runs, policy, families.select())
+    candidates = make_candidates(registry, policy, families.select())
     queue = choose(candidates, policy)
     catalogue = configuration.load("governance_checks")
     sources = {
@@ -151,22 +150,21 @@ def rank_as_before(request: RunRequest, workspace: RunPaths) -> StepResult:
 
 
 def make_candidates(
-    latest: Rows,
-    runs: Rows,
+    registry: IndexedTable,
     policy: Policy,
     families: Rows,
 ) -> Rows:
     """Return one candidate per factor, made of its latest run: highest priority first.
 
-    `runs` are all runs of each factor of which any run failed a check; `families` are the rows of
-    their statistics: how many windows each has and needs.
+    `families` are the rows of their statistics: how many windows each has and needs.
     """
     by_family = {row["family"]: row for row in families}
     histories = {}
-    for of_factor in history.by_factor(map(history.from_registry, runs)):
+    with_failures = registry.select(_WITH_FAILURES, columns=history.COLUMNS)
+    for of_factor in history.by_factor(map(history.from_registry, with_failures)):
         histories[of_factor[-1].factor] = of_factor
     candidates = []
-    for row in latest:
+    for row in registry.select(_LATEST):
         alone = [history.from_registry(row)]
         of_factor = histories.get(row["factor"], alone)
         candidate = _make_candidate(

@@ -81,7 +81,8 @@ def policy(mode: str = "mixed") -> queue.Policy:
 
 
 def candidates(*rows: dict[str, Any]) -> list[dict[str, Any]]:
-    return queue.make_candidates(list(rows), policy(), [])
+    registry = tables.of_rows(Path("not written"), queue.REGISTRY, list(rows))
+    return queue.make_candidates(registry, policy(), [])
 
 
 def parts(found: Mapping[str, Any]) -> dict[str, float]:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from harness import factory
+from harness.archive import registry_row
 from postrun.core import locations
 from postrun.decide import planning
 from postrun.decide.planning import RemoteFiles
 from postrun.planner import commands
+from postrun.store import tables
 
 RUN = "2026-02-21_010101_production_gates_a"
 QUEUED: dict[str, Any] = {
@@ -29,7 +31,10 @@ QUEUED: dict[str, Any] = {
 def test_tags_of_registry_and_folders_are_taken(local: Path) -> None:
     for name in (RUN, "notes"):
         (local / locations.RUNS / name).mkdir(parents=True)
-    assert commands.taken_tags(local, [{"decision_tag": "b c"}]) == {"a", "b c"}
+    registry = tables.of_rows(
+        local, commands.REGISTRY, [{**registry_row(RUN), "decision_tag": "b c"}]
+    )
+    assert commands.taken_tags(local, registry) == {"a", "b c"}
 
 
 @pytest.mark.parametrize(
@@ -39,8 +44,9 @@ def test_tags_of_registry_and_folders_are_taken(local: Path) -> None:
         ([], "committee__run1"),
     ],
 )
-def test_free_tags_are_those_of_the_newest_day(started: list[str], first: str) -> None:
-    registry: list[dict[str, Any]] = [{"started": stamp} for stamp in started]
+def test_free_tags_are_those_of_the_newest_day(local: Path, started: list[str], first: str) -> None:
+    rows = [{**registry_row(RUN), "started": stamp} for stamp in started]
+    registry = tables.of_rows(local, commands.REGISTRY, rows)
     tags = commands.free_tags(registry, {"committee_2026-02-23_run1"})
     assert next(tags) == first
     assert len(set(itertools.islice(tags, 3))) == 3
