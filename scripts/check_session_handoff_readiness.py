@@ -11,7 +11,7 @@ Exit codes: 0 ready, 1 not ready (a closing prints that, too, but its exit code 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ class Workspace:
     """The workspace on disk. What cannot be read is empty, and `faults` says why."""
 
     root: Path
-    decisions: Mapping[str, Row]  # by run folder, the one that holds
+    decided: set[str]  # the runs that the ledger decides on
     rules: Row
     registry: IndexedTable
     queue: IndexedTable
@@ -114,14 +114,15 @@ def _read_workspace(root: Path, look_at_all: bool) -> Workspace:
             faults.append(str(error))
             return None
 
-    decisions = attempt(ledger.decisions, root) or {}
+    decided = attempt(ledger.decided_runs, root) or set()
     artifacts = _list_artifacts(root)
     ledger_path = locations.workspace_path(root, "stage_ledger")
-    _note(RunPaths.of_workspace(root).relative(ledger_path), decisions)
-    _note(locations.RUNS, artifacts)
+    _note(RunPaths.of_workspace(root).relative(ledger_path), decided)
+    half_closed = [item for item in artifacts.items() if len(item[1]) < len(_BEGUN)]
+    _note(locations.RUNS, [*artifacts, *map(repr, half_closed)])
     return Workspace(
         root=root,
-        decisions=decisions,
+        decided=decided,
         rules=configuration.load("handoff"),
         registry=attempt(_open_checked, root, REGISTRY) or tables.of_rows(root, REGISTRY, []),
         queue=attempt(_open_checked, root, QUEUE) or tables.of_rows(root, QUEUE, []),
@@ -133,9 +134,9 @@ def _read_workspace(root: Path, look_at_all: bool) -> Workspace:
     )
 
 
-def _note(path: str, facts: Mapping[str, Any]) -> None:
-    """Note what is known of each run as an input of this step."""
-    text = repr(sorted(facts.items()))
+def _note(path: str, facts: Collection[str]) -> None:
+    """Note what is known of the runs as an input of this step."""
+    text = "\n".join(sorted(facts))
     digest = disk.content_digest(text.encode(errors="backslashreplace"))
     step_notes.note(path, digest, len(facts))
 
@@ -159,9 +160,8 @@ def _list_artifacts(root: Path) -> dict[str, list[str]]:
     paths = RunPaths.of_workspace(root)
     names = {paths.path(artifact).name: artifact for artifact in _BEGUN}
     artifacts = {}
-    for folder in run_folders.list_folders(root):
-        files = run_folders.list_files(root, folder)
-        artifacts[folder] = sorted(names[file] for file in files & names.keys())
+    for folder, files in run_folders.find_files(root, names.keys()).items():
+        artifacts[folder] = [names[file] for file in files]
     return artifacts
 
 
@@ -270,11 +270,12 @@ def _decisions_without_folder(workspace: Workspace) -> Iterator[str]:
 
     Folders of the ledger's first version could be moved away.
     """
-    for run, decision in sorted(workspace.decisions.items()):
-        if decision["schema_version"] > 1 and run not in workspace.artifacts:
+    without_folder = sorted(workspace.decided - workspace.artifacts.keys())
+    for run, decision in ledger.decisions(workspace.root, without_folder).items():
+        if decision["schema_version"] > 1:
             yield f"row {decision['number']} decides on {run}, which has no folder"
     for folder, artifacts in workspace.artifacts.items():
-        if "governance_remediation_plan" in artifacts and folder not in workspace.decisions:
+        if "governance_remediation_plan" in artifacts and folder not in workspace.decided:
             yield f"{folder} was closed, and no row decides on it"
 
 

@@ -1,8 +1,9 @@
 """List the run folders of a workspace and the files in each of them, and read them all."""
 
 import os
+import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +11,7 @@ from typing import TypeVar
 from postrun.core import all_cores, disk, locations, run_names, terminal
 from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import RunPaths
-from postrun.store import ledger
+from postrun.store import index, ledger
 
 Value = TypeVar("Value")
 
@@ -18,6 +19,10 @@ Value = TypeVar("Value")
 # was.
 _CLOCK_TICK = 50_000_000  # nanoseconds
 _LISTED = "a folder that can be listed"
+_PART = "run_folders"
+_CREATE = f"""
+    CREATE TABLE IF NOT EXISTS {_PART} (folder TEXT PRIMARY KEY, changed INTEGER, files TEXT)
+"""
 # For fewer runs than this, other processes cost more than they save.
 _RUNS_FOR_A_POOL = 32
 
@@ -51,6 +56,65 @@ def list_files(root: Path, folder: str) -> frozenset[str]:
     """
     names = disk.list_names(root / locations.RUNS / folder)
     return frozenset(names)
+
+
+def find_files(root: Path, wanted: Collection[str]) -> dict[str, list[str]]:
+    """Return for each run folder which of these files it has, in order.
+
+    A folder is listed again only when something was added, renamed or removed since. Raises Missing
+    for a folder that cannot be listed.
+    """
+    names = sorted(wanted)
+    known = index.use(root, partial(_known_files, stamp=";".join(names)))
+    files = {}
+    listed = {}
+    for folder in list_folders(root):
+        changed, of_folder = known.get(folder, (0, ""))
+        present = _time_of_change(root, folder)
+        if present is None or present != changed:
+            in_folder = list_files(root, folder)
+            of_folder = ";".join(name for name in names if name in in_folder)
+            if present is not None:
+                listed[folder] = present, of_folder
+        files[folder] = of_folder.split(";") if of_folder else []
+    if listed and not disk.writes_nothing():
+        index.use(root, partial(_note_files, listed=listed))
+    return files
+
+
+def _time_of_change(root: Path, folder: str) -> int | None:
+    """Return when a folder was changed last; None when it may be changing still."""
+    path = f"{root}/{locations.RUNS}/{folder}"
+    try:
+        changed = os.stat(path).st_ctime_ns  # noqa: PTH116  (called for every run)
+    except OSError:
+        return None
+    if time.time_ns() - changed <= _CLOCK_TICK:
+        return None
+    return changed
+
+
+def _known_files(connection: sqlite3.Connection, stamp: str) -> dict[str, tuple[int, str]]:
+    """Return what is known of run folders: when each was changed last, and its files."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_CREATE)
+        if not index.is_made_of(connection, _PART, stamp):
+            connection.execute(f"DELETE FROM {_PART}")
+            index.note(connection, _PART, stamp)
+    rows = connection.execute(f"SELECT folder, changed, files FROM {_PART}")
+    return {folder: (changed, files) for folder, changed, files in rows}
+
+
+def _note_files(
+    connection: sqlite3.Connection,
+    listed: Mapping[str, tuple[int, str]],
+) -> None:
+    rows = [(folder, *known) for folder, known in listed.items()]
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_CREATE)
+        connection.executemany(f"INSERT OR REPLACE INTO {_PART} VALUES (?, ?, ?)", rows)
 
 
 def list_closed(root: Path) -> list[str]:
