@@ -12,7 +12,7 @@ Exit code: 0 written, whatever the decision; 3 an earlier step is missing; 4 an 
     python scripts/generate_run_review.py --tag committee_2026-02-21_run4
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
@@ -46,6 +46,7 @@ from postrun.store import (
     site_files,
     tables,
 )
+from postrun.store.tables import Row, Rows
 from postrun.summary import description, page
 
 ARTIFACT, REGISTRY = "production_gates_run_review", "factor_experiment_registry"
@@ -94,25 +95,7 @@ def gather(
     row = _ledger_row(run_paths)
     name = run_paths.name
     hypotheses = configuration.load("gate_hypotheses")["gates"]
-    policy = registry_rows.load_policy()
-    registry = registry_rows.read(run_paths.root, policy)
-    with step_notes.unnoted():
-        own_row = registry_rows.make_row(run_paths, policy)
-        trial_luck = luck.find(run_paths.root, own_row, registry, policy)
-    score = earlier.score(own_row, registry.table)
-    of_factor = earlier.of_factor(own_row, registry.table)
-    before = comparison.previous(of_factor, run_paths.run, audit["factor"])
-    used = luck.used(own_row, registry.table)
-    used += tables.select(of_factor, earlier.SHOWN)
-    if before is not None:
-        used += tables.select([before], comparison.columns())
-    # Of the other runs only what they come to.
-    others = {
-        "place": score["place"],
-        "runs": score["runs"],
-        "q": trial_luck["q"],
-    }
-    tables.note_rows(run_paths.root, REGISTRY, [*used, others])
+    among = _among_others(run_paths)
     # What an abandoned run left may be a part, so it counts as not measured: as in the registry.
     measured = report
     if manifest.get("abandoned") is not None:
@@ -127,17 +110,54 @@ def gather(
         "owner": audit["owner"],
         "objective": row["objective"],
         **_run_facts(run_paths, report),
-        "score": score,
-        "earlier_runs": earlier.newest(of_factor),
-        "pages": _pages(run_paths, trial_luck["family"]),
-        "decision": standing.decision(row, audit, plan, trial_luck),
-        "luck": trial_luck,
+        "score": among.score,
+        "earlier_runs": earlier.newest(among.of_factor),
+        "pages": _pages(run_paths, among.luck["family"]),
+        "decision": standing.decision(row, audit, plan, among.luck),
+        "luck": among.luck,
         **_stages(run_paths, report),
         "governance": standing.governance(audit, plan),
-        "comparison": _comparison(measured, audit, plan, own_row["series"], before),
+        "comparison": _comparison(measured, audit, plan, among),
         "follow_ups": standing.follow_ups(plan, hypotheses),
         "evidence": _evidence(run_paths, manifest),
     }
+
+
+@dataclass(frozen=True)
+class _AmongOthers:
+    """What the registry says of a run: its own row, the earlier runs of its factor, its place."""
+
+    own_row: Row
+    of_factor: Rows
+    score: Json
+    luck: Json
+
+
+def _among_others(run_paths: RunPaths) -> _AmongOthers:
+    """Return where a run stands, and note the rows used. Raises Invalid for a broken registry."""
+    policy = registry_rows.load_policy()
+    registry = registry_rows.read(run_paths.root, policy)
+    with step_notes.unnoted():
+        own_row = registry_rows.make_row(run_paths, policy)
+        own_luck = luck.find(run_paths.root, own_row, registry, policy)
+    score = earlier.score(own_row, registry.table)
+    of_factor = earlier.of_factor(own_row, registry.table)
+    used = luck.used(own_row, registry.table)
+    used += tables.select(of_factor, earlier.SHOWN)
+    used += tables.select(of_factor[:1], comparison.columns())
+    # Of the other runs only what they come to.
+    others = {
+        "place": score["place"],
+        "runs": score["runs"],
+        "q": own_luck["q"],
+    }
+    tables.note_rows(run_paths.root, REGISTRY, [*used, others])
+    return _AmongOthers(
+        own_row,
+        of_factor,
+        score,
+        own_luck,
+    )
 
 
 def _stages(run_paths: RunPaths, report: Json | None) -> Json:
@@ -237,11 +257,10 @@ def _comparison(
     report: Any,
     audit: Json,
     plan: Json,
-    series: str | None,
-    before: Json | None,
+    among: _AmongOthers,
 ) -> Json:
     """Return the run beside the one before it. Without a report (None), nothing was measured."""
-    if before is None:
+    if not among.of_factor:
         reason = "the factor is not known"
         if audit["factor"]:
             reason = "no earlier run of this factor is in the registry"
@@ -251,6 +270,8 @@ def _comparison(
             "paired": None,
             "metrics": [],
         }
+    before, *_ = among.of_factor
+    series = among.own_row["series"]
     severities = [item["severity"] for item in plan["items"]]
     now = {
         **scoring.measure(report),

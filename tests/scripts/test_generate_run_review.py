@@ -15,7 +15,6 @@ import generate_run_review as reviewer
 import post_run_sync_and_finalize as conductor
 import update_factor_experiment_registry as registry
 from harness import arrival, factory, spoiled
-from harness.archive import registry_row
 from harness.factory import Documents
 from harness.golden import Golden
 from postrun.audit import CHECKS
@@ -671,18 +670,6 @@ def test_metrics_are_columns_of_the_registry() -> None:
     assert [metric.name for metric in comparison.METRICS if metric.name not in columns] == []
     numbers = {name for name in columns if name.startswith("test_ic_")}
     assert numbers <= scoring.measure(None).keys()
-
-
-def test_the_previous_run_is_found_by_time() -> None:
-    runs = ["2026-02-18_000000_production_gates_a", "2026-02-20_000000_production_gates_b"]
-    rows = [registry_row(run) for run in reversed(runs)]
-    rows.append(registry_row("2026-02-21_000000_production_gates_n", None))
-    now = "2026-02-22_000000_production_gates_c"
-    assert (comparison.previous(rows, now, "momentum") or {})["run"] == runs[1]
-    assert (comparison.previous(rows, runs[1], "momentum") or {})["run"] == runs[0]
-    assert comparison.previous(rows, runs[0], "momentum") is None
-    assert comparison.previous(rows, now, None) is None
-    assert comparison.previous([], now, "momentum") is None
 
 
 @pytest.mark.parametrize(

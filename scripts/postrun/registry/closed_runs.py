@@ -69,6 +69,7 @@ def find_changed(
         return Changed()
     known = _choose(registry, look_at_all)
     registered = _rows_of(registry, known)
+
     present: Digests = {}
     to_read = []
     for run, row in registered.items():
@@ -166,7 +167,10 @@ def _files_digest(run_paths: RunPaths) -> str:
     """
     facts: list[object] = []
     # Of thousands of runs, paths take longer than the question.
-    folders = {home: str(run_paths.folder(home)) for home in (Home.RUN, Home.GATE)}
+    folders = {
+        Home.RUN: str(run_paths.folder(Home.RUN)),
+        Home.GATE: str(run_paths.folder(Home.GATE)),
+    }
     for home, file in _FILES:
         path = f"{folders[home]}/{file}"
         try:

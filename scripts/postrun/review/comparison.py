@@ -45,23 +45,6 @@ METRICS = (
 )
 
 
-def previous(rows: Iterable[Json], run: str, factor: str | None) -> Json | None:
-    """Return the last run of this factor before this one, by the time in the folders' names.
-
-    Runs that began later do not count, whenever they were closed. A run without a factor has no run
-    before it.
-    """
-    if factor is None:
-        return None
-    # Folder names begin with the time, so they sort by it.
-    last: Json | None = None
-    for row in rows:
-        is_earlier = row["factor"] == factor and row["run"] < run
-        if is_earlier and (last is None or row["run"] > last["run"]):
-            last = row
-    return last
-
-
 def columns() -> list[str]:
     """Return the columns of the registry by which two runs are compared."""
     return ["run", "series", *(metric.name for metric in METRICS)]

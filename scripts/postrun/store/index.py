@@ -18,6 +18,7 @@ from postrun.core import disk
 Value = TypeVar("Value")
 Work = Callable[[sqlite3.Connection], Value]
 
+_DAMAGED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _WAIT = 5.0  # seconds for another process that writes
 _VERSION = 1  # of the tables: with another number, all are made again
 _MADE_OF = "CREATE TABLE IF NOT EXISTS made_of (name TEXT PRIMARY KEY, stamp TEXT)"
@@ -36,10 +37,12 @@ def use(root: Path, work: Work[Value]) -> Value:
     if not disk.is_captured():
         try:
             return work(_open(root))
-        except (OSError, sqlite3.OperationalError):
-            pass  # no folder for it, or no room, or held for too long
-        except sqlite3.DatabaseError:
-            _discard(root)
+        except OSError:
+            pass  # there is no folder for it
+        except sqlite3.DatabaseError as error:
+            # Others are for now: no room, not ours to write, held for too long.
+            if error.sqlite_errorcode & 0xFF in _DAMAGED:
+                _discard(root)
     return work(_open_in_memory())
 
 

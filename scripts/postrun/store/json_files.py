@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -380,6 +380,31 @@ def encode(document: Any, indent: int | None = 2) -> bytes:
     text = json.dumps(document, indent=indent, **_STYLE)
     # Lone surrogates (a file name that is not UTF-8) are written as JSON escapes.
     return f"{text}\n".encode(errors="backslashreplace")
+
+
+def encode_member(value: Any) -> str:
+    """Return one member of a list of a document, as `encode` writes it. ValueError as there."""
+    text = json.dumps(value, indent=2, **_STYLE)
+    # No text of JSON has a line break in it.
+    return "    " + text.replace("\n", "\n    ")
+
+
+def encode_around(
+    document: Document,
+    name: str,
+    members: Sequence[str],
+) -> bytes:
+    """Return the bytes of a document as `encode` does, with these members of its list `name`.
+
+    For a long list of which few members changed: `encode_member` has given them before.
+    """
+    frame = encode({**document, name: []}).decode()
+    if not members:
+        return frame.encode()
+    empty = f'\n  "{name}": []'
+    inside = ",\n".join(members)
+    whole = frame.replace(empty, f'\n  "{name}": [\n{inside}\n  ]', 1)
+    return whole.encode(errors="backslashreplace")
 
 
 def encode_line(document: Any) -> bytes:

@@ -74,6 +74,8 @@ class Record:
     kept: dict[str, Json] = field(default_factory=dict)
     # The document with its digest, once it was asked for: every file that is read asks.
     digested: tuple[Json, str] | None = None
+    # What is recorded of each file, by path, and the same as text: a site has many pages.
+    texts: dict[str, tuple[Json, str]] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -136,15 +138,29 @@ class Record:
 
     def save(self, document: Json) -> None:
         """Write the record as it is given, with its stamp."""
+        new_rows = [row for row in document["files"] if not self._is_known(row)]
+        for row in new_rows:
+            self.texts[row["path"]] = row, json_files.encode_member(row)
         # No row of the ledger names the workspace's record: it names itself.
         if self.name == WORKSPACE:
-            document["sha256"] = _own_digest(document)
-        json_files.check(document, self.name, self.path)
+            document.pop("sha256", None)
+            content = self._encode(document)
+            document["sha256"] = disk.content_digest(content)
+        json_files.check({**document, "files": new_rows}, self.name, self.path)
         self.document = document
         self.digested = None
         self.problem = ""
-        self.content = json_files.encode(document)
+        self.content = self._encode(document)
         disk.replace(self.path, self.content)
+
+    def _is_known(self, row: Json) -> bool:
+        known, _ = self.texts.get(row["path"], (None, ""))
+        return known is row
+
+    def _encode(self, document: Json) -> bytes:
+        """Return the bytes of the document, as `json_files.encode` gives them."""
+        texts = [self.texts[row["path"]][1] for row in document["files"]]
+        return json_files.encode_around(document, "files", texts)
 
     def empty(self) -> Json:
         """Return what a record says at first."""

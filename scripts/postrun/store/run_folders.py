@@ -58,28 +58,38 @@ def list_files(root: Path, folder: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def find_files(root: Path, wanted: Collection[str]) -> dict[str, list[str]]:
+def find_files(root: Path, file_names: Collection[str]) -> dict[str, list[str]]:
     """Return for each run folder which of these files it has, in order.
 
     A folder is listed again only when something was added, renamed or removed since. Raises Missing
     for a folder that cannot be listed.
     """
-    names = sorted(wanted)
-    known = index.use(root, partial(_known_files, stamp=";".join(names)))
+    names = sorted(file_names)
+    stamp = ";".join(names)
+    known = index.use(root, partial(_known_files, stamp=stamp))
     files = {}
     listed = {}
     for folder in list_folders(root):
         changed, of_folder = known.get(folder, (0, ""))
         present = _time_of_change(root, folder)
         if present is None or present != changed:
-            in_folder = list_files(root, folder)
-            of_folder = ";".join(name for name in names if name in in_folder)
-            if present is not None:
-                listed[folder] = present, of_folder
-        files[folder] = of_folder.split(";") if of_folder else []
+            of_folder = _find_in_folder(root, folder, names)
+        if present is not None and present != changed:
+            listed[folder] = present, of_folder
+        files[folder] = list(filter(None, of_folder.split(";")))
     if listed and not disk.writes_nothing():
         index.use(root, partial(_note_files, listed=listed))
     return files
+
+
+def _find_in_folder(
+    root: Path,
+    folder: str,
+    names: Sequence[str],
+) -> str:
+    """Return which of these files a run folder has, joined by semicolons."""
+    present = list_files(root, folder)
+    return ";".join(name for name in names if name in present)
 
 
 def _time_of_change(root: Path, folder: str) -> int | None:
@@ -94,7 +104,10 @@ def _time_of_change(root: Path, folder: str) -> int | None:
     return changed
 
 
-def _known_files(connection: sqlite3.Connection, stamp: str) -> dict[str, tuple[int, str]]:
+def _known_files(
+    connection: sqlite3.Connection,
+    stamp: str,
+) -> dict[str, tuple[int, str]]:
     """Return what is known of run folders: when each was changed last, and its files."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")

@@ -41,7 +41,8 @@ def open_table(root: Path, name: str) -> IndexedTable:
     content = disk.read_optional(path) or b""
     known = _indexed.get(path)
     is_known = known is not None and known.content == content
-    if not is_known and (not content or _is_foreign(content, name)):
+    is_ours = is_known or (content and not _is_foreign(content, name))
+    if not is_ours:
         return of_rows(root, name, [])
     workspace = RunPaths.of_workspace(root)
     records.check(workspace, name, path, content)
@@ -297,19 +298,25 @@ def update_rows(
     lines = [_checked_line(table, row) for row in rows]
     keys = [row[key] for row in rows]
     places = table.places(key, keys)
+
     changed = dict(zip(places, lines, strict=True))
     number = table.count()
-    content = csv_files.replace_lines(table.content, changed, number)
+    content = csv_files.replace_lines(
+        table.content,
+        changed,
+        number,
+    )
     if content is None:
-        return _update_whole(table, dict(zip(places, rows, strict=True)))
+        by_place = dict(zip(places, rows, strict=True))
+        return _update_whole(table, by_place)
     is_ours = partial(csv_files.is_ours, columns=table.columns)
     output = Output(table.path, content, is_ours)
     workspace = RunPaths.of_workspace(table.root)
     records.write(workspace, table.name, [output])
     if not disk.writes_nothing():
-        # As they are read back.
-        written = csv_files.parse_lines(lines, table.path, table.columns)
-        table.put(dict(zip(places, written, strict=True)), content)
+        read_back = csv_files.parse_lines(lines, table.path, table.columns)
+        by_place = dict(zip(places, read_back, strict=True))
+        table.put(by_place, content)
     return table.path
 
 

@@ -11,23 +11,6 @@ BASE["series"] = "2013=0.01;2014=0.02;2015=0.03"
 BETTER = "2013=0.11;2014=0.13;2015=0.12"  # window by window
 
 
-def row(run: str, factor: str | None = "f") -> dict[str, Any]:
-    return {"run": run, "factor": factor}
-
-
-def test_the_run_before_is_the_last_earlier_one_of_the_factor() -> None:
-    rows = [
-        row("2026-01"),
-        row("2026-02"),
-        row("2026-04"),
-        row("2026-03", "g"),
-        row("2026-03", None),
-    ]
-    assert comparison.previous(rows, "2026-03", "f") == row("2026-02")
-    assert comparison.previous(rows, "2026-01", "f") is None
-    assert comparison.previous(rows, "2026-09", None) is None
-
-
 @pytest.mark.parametrize(
     ("metric", "before", "now", "change"),
     [

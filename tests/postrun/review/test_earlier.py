@@ -32,6 +32,8 @@ def test_earlier_runs_are_of_the_factor_and_newest_first(local: Path) -> None:
     found = earlier.newest(earlier.of_factor(own, registered))
     assert [row["run"][-1] for row in found["rows"]] == ["a"]
     assert earlier.of_factor(registry_row(NOW, None), registered) == []
+    first = registry_row(str(rows()[0]["run"]), "momentum")
+    assert earlier.of_factor(first, registered) == [], "later runs do not count"
     many = []
     for number in range(250):
         stamp = f"2026-01-01_00{number // 60:02d}{number % 60:02d}"

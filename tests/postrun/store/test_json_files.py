@@ -303,3 +303,10 @@ def test_deep_values_are_refused_in_one_line(depth: int) -> None:
     for document in ({**shipped, "host": deep}, {**shipped, "more": deep}):
         with pytest.raises(Invalid, match=r"expected a document that fits schemas/workstation"):
             json_files.check(document, "workstation", "workstation.json")
+
+
+@given(st.lists(DOCUMENTS, max_size=4), st.dictionaries(st.text(), DOCUMENTS, max_size=4))
+def test_a_long_list_is_written_in_parts(members: list[Any], others: dict[str, Any]) -> None:
+    document = {**others, "files": members}
+    texts = [json_files.encode_member(member) for member in members]
+    assert json_files.encode_around(document, "files", texts) == json_files.encode(document)
