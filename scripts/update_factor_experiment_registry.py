@@ -7,8 +7,9 @@ is scored again, with a message; --rebuild makes the same table, byte for byte, 
 A table that is not what was recorded is made again from the run folders, and the rows that had been
 changed are named; so are closed runs that are no longer as they were recorded. A rebuild that meets
 one names all of them and writes nothing.
-Cost: one read and one write of the table, and six file times a run; a rebuild reads every run once,
-on all cores.
+Cost: the rows of the run's own family, the bytes of the tables, and six file times of a thousand
+closed runs in turn; a run that is not the newest: all rows. A rebuild reads every run once, on all
+cores.
 Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is invalid, 9 locked.
 
     python scripts/update_factor_experiment_registry.py --tag committee_2026-02-21_run4

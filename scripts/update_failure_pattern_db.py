@@ -10,7 +10,8 @@ A run closed again with another audit replaces its rows.
 Skipped checks do not count. No run counts as later than one that names no factor: its failures stay
 open until they are settled (make settle).
 The table follows from run folders and ledger alone: --rebuild makes the same one, byte for byte.
-Cost: one read of registry and table, one write; a rebuild reads every audit once, on all cores.
+Cost: the table, and the registry's rows of factors with a failure; a rebuild reads every audit
+once, on all cores.
 Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is invalid, 9 locked.
 
     python scripts/update_failure_pattern_db.py --tag committee_2026-02-21_run4
