@@ -280,11 +280,13 @@ def _decisions_without_folder(workspace: Workspace) -> Iterator[str]:
 
 
 def _changed_runs(workspace: Workspace) -> Iterator[str]:
+    # In a whole closing step 8 has just looked.
+    in_turn = None if workspace.look_at_all else 0
     changed = closed_runs.find_changed(
         workspace.root,
         workspace.registry,
         load_policy(),
-        workspace.look_at_all,
+        in_turn,
     )
     paths = RunPaths.of_workspace(workspace.root)
     for error in changed.errors.values():

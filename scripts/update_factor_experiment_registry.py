@@ -7,7 +7,7 @@ is scored again, with a message; --rebuild makes the same table, byte for byte, 
 A table that is not what was recorded is made again from the run folders, and the rows that had been
 changed are named; so are closed runs that are no longer as they were recorded. A rebuild that meets
 one names all of them and writes nothing.
-Cost: the rows of the run's own family, the bytes of the tables, and six file times of a thousand
+Cost: the rows of the run's own family, the bytes of the tables, and six file times of 500
 closed runs in turn; a run that is not the newest: all rows. A rebuild reads every run once, on all
 cores.
 Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is invalid, 9 locked.
@@ -44,11 +44,12 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
     changed = Changed()
     # Rows that were made again just now follow from their runs.
     if registered.was_recorded:
+        in_turn = None if request.is_alone else closed_runs.IN_TURN
         changed = closed_runs.find_changed(
             root,
             registered.table,
             policy,
-            request.is_alone,
+            in_turn,
         )
     changed.rows.pop(run, None)
     with step_notes.unnoted():

@@ -1,8 +1,9 @@
 """Find the closed runs that are no longer as they were recorded: the number of trials counts all.
 
 What is read again is a run of which a file, by its size and times, or the row in the registry is
-not as it was. The index holds these; without it every run is read. A closing looks at some runs,
-those that were not looked at for longest; a step alone looks at all of them.
+not as it was. The index holds these; without it every run is read. A closing looks at some runs in
+turn, those that were not looked at for longest, and at those that were not as recorded the last
+time; a step alone looks at all of them.
 """
 
 import json
@@ -22,13 +23,14 @@ from postrun.store import index, ledger, run_folders
 from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row
 
-IN_TURN = 1000  # runs that a closing looks at
-# `row` and `files` are digests; `look` is a number that rises with each look.
+IN_TURN = 500  # runs that a closing looks at
+# `row` and `files` are digests; `look` is a number that rises with each look, or _CHANGED.
 _CREATE = """
     CREATE TABLE IF NOT EXISTS compared_runs
     (run TEXT PRIMARY KEY, row TEXT, files TEXT, look INTEGER)
 """
 _PUT = "INSERT OR REPLACE INTO compared_runs VALUES (?, ?, ?, ?)"
+_CHANGED = -1
 _LAST_LOOK = "SELECT ifnull(max(look), 0) FROM compared_runs"
 # What a row of the registry is made from.
 _FILES = tuple(
@@ -59,24 +61,27 @@ def find_changed(
     root: Path,
     registry: IndexedTable,
     policy: Policy,
-    look_at_all: bool = False,
+    in_turn: int | None = None,
 ) -> Changed:
     """Return the runs that are not as they were recorded, and the rows that do not follow from
-    their run.
+    their run: of so many runs in turn, of all when no number is given.
     """
     # Who checks a workspace reads every run by itself.
     if disk.is_captured():
         return Changed()
-    known = _choose(registry, look_at_all)
+    if in_turn is None:
+        in_turn = registry.count()
+    known = _choose(registry, in_turn)
     registered = _rows_of(registry, known)
 
     present: Digests = {}
     to_read = []
     for run, row in registered.items():
         run_paths = RunPaths(root, run, row["gate_folder"])
-        if _was_moved_away(run_paths):
+        digest = _files_digest(run_paths)
+        if digest is None and _was_moved_away(run_paths):
             continue
-        present[run] = _row_digest(row), _files_digest(run_paths)
+        present[run] = _row_digest(row), digest or ""
         if known[run] != present[run]:
             to_read.append(run)
     changed = _compare(
@@ -94,25 +99,23 @@ def find_changed(
 
 def remember(run_paths: RunPaths, row: Row) -> None:
     """Note that a row follows from its run, which has just been read."""
-    digests = _row_digest(row), _files_digest(run_paths)
+    digests = _row_digest(row), _files_digest(run_paths) or ""
     _write(run_paths.root, {run_paths.run: digests}, ())
 
 
-def _choose(registry: IndexedTable, look_at_all: bool) -> dict[str, tuple[str, str]]:
+def _choose(registry: IndexedTable, in_turn: int) -> dict[str, tuple[str, str]]:
     """Return the digests that are known of the runs to look at, by run."""
-    number = registry.count()
-    if not look_at_all:
-        number = min(number, IN_TURN)
 
     def choose(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
         connection.execute(_CREATE)
         registry.bring_up_to_date(connection)
         query = f"""
             SELECT run, row, files FROM {registry.name} LEFT JOIN compared_runs USING (run)
-            ORDER BY look, run LIMIT ?
+            ORDER BY look IS {_CHANGED} DESC, look, run
+            LIMIT ? + (SELECT count(*) FROM compared_runs WHERE look = {_CHANGED})
         """
-        found = connection.execute(query, [number])
-        return {run: (row, files) for run, row, files in found}
+        chosen = connection.execute(query, [in_turn])
+        return {run: (row, files) for run, row, files in chosen}
 
     return index.use(registry.root, choose)
 
@@ -160,11 +163,12 @@ def _row_digest(row: Row) -> str:
     return _digest(facts)
 
 
-def _files_digest(run_paths: RunPaths) -> str:
-    """Return a digest of sizes and times of what the row of a run is made from.
+def _files_digest(run_paths: RunPaths) -> str | None:
+    """Return a digest of sizes and times of what the row of a run is made from; None without any.
 
     No program sets the time of the last change (ctime).
     """
+    missing = 0
     facts: list[object] = []
     # Of thousands of runs, paths take longer than the question.
     folders = {
@@ -176,10 +180,13 @@ def _files_digest(run_paths: RunPaths) -> str:
         try:
             state = os.stat(path)  # noqa: PTH116
         except OSError:
+            missing += 1
             facts.append(file)
             continue
         facts += [state.st_size, state.st_ino]
         facts += [state.st_mtime_ns, state.st_ctime_ns]
+    if missing == len(_FILES):
+        return None
     return _digest(facts)
 
 
@@ -189,8 +196,8 @@ def _digest(facts: Sequence[object]) -> str:
     return digest[:32]
 
 
-def _write(root: Path, looked_at: Digests, forgotten: Iterable[str]) -> None:
-    """Note what was looked at just now."""
+def _write(root: Path, looked_at: Digests, changed: Iterable[str]) -> None:
+    """Note what was looked at just now, and which runs are not as recorded."""
     if disk.writes_nothing():
         return
 
@@ -202,7 +209,7 @@ def _write(root: Path, looked_at: Digests, forgotten: Iterable[str]) -> None:
             following = look + 1
             for run, digests in looked_at.items():
                 connection.execute(_PUT, [run, *digests, following])
-            for run in forgotten:
-                connection.execute("DELETE FROM compared_runs WHERE run = ?", [run])
+            for run in changed:
+                connection.execute(_PUT, [run, "", "", _CHANGED])
 
     index.use(root, write)

@@ -56,24 +56,18 @@ def test_unchanged_runs_are_not_read_again(
     assert len(read) == 2
 
 
-def test_a_closing_looks_at_some_runs_in_turn(
-    closed: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_changed_is_named_every_time(closed: Workspace) -> None:
     registered = rows.read(closed.local, rows.load_policy()).table
     for report in closed.local.glob("gate_results/*/production_gates_report.json"):
         report.write_bytes(report.read_bytes() + b" ")
     runs = [row["run"] for row in registered.select(columns=["run"])]
     assert list(closed_runs.find_changed(closed.local, registered, POLICY).errors) == runs
-    monkeypatch.setattr(closed_runs, "IN_TURN", 1)
-    (first,) = closed_runs.find_changed(closed.local, registered, POLICY).errors
-    assert first == runs[0]
-    every = closed_runs.find_changed(closed.local, registered, POLICY, look_at_all=True)
-    assert list(every.errors) == runs
+    again = closed_runs.find_changed(closed.local, registered, POLICY, in_turn=0)
+    assert list(again.errors) == runs, "what was not as recorded is looked at every time"
 
 
 def test_each_run_has_its_turn(closed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     registered = rows.read(closed.local, rows.load_policy()).table
-    monkeypatch.setattr(closed_runs, "IN_TURN", 1)
     looked_at: list[str] = []
     compare = closed_runs._compare
 
@@ -83,7 +77,7 @@ def test_each_run_has_its_turn(closed: Workspace, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(closed_runs, "_compare", counted)
     for _ in range(4):
-        closed_runs.find_changed(closed.local, registered, POLICY)
+        closed_runs.find_changed(closed.local, registered, POLICY, in_turn=1)
     runs = [row["run"] for row in registered.select(columns=["run"])]
     assert sorted(looked_at) == sorted([*runs, *runs])
 
