@@ -35,16 +35,29 @@ MEGABYTES_A_RUN = 0.3
 LARGEST = 2_000  # runs in the largest family
 REBUILT = ("update_factor_experiment_registry.py", "update_failure_pattern_db.py")
 READ = """
-import json, sys
+import csv, json, sys
 from pathlib import Path
 root = Path(sys.argv[1])
-for name in sys.argv[2:]:
-    for path in root.glob(f"audit/workstation_runs/*/{name}.json"):
-        json.loads(path.read_bytes())
-for path in root.glob("gate_results/*/production_gates_report.json"):
-    json.loads(path.read_bytes())
+for pattern in sys.argv[2:]:
+    for path in root.glob(pattern):
+        if path.suffix == ".json":
+            json.loads(path.read_bytes())
+        else:
+            with path.open(newline="") as table:
+                list(csv.reader(table))
 """
-READ_BY_REBUILD = ("run_detection", "governance_audit_check", "governance_remediation_plan")
+# What a rebuild of the registry opens of each run.
+READ_BY_REBUILD = (
+    "audit/workstation_runs/*/closing_record.json",
+    "audit/workstation_runs/*/run_detection.json",
+    "audit/workstation_runs/*/evidence_manifest.json",
+    "audit/workstation_runs/*/governance_audit_check.json",
+    "audit/workstation_runs/*/governance_remediation_plan.json",
+    "gate_results/*/production_gates_report.json",
+    "gate_results/*/walk_forward_stress/*/walk_forward_summary.csv",
+    "gate_results/*/statistical/*/statistical_gates_report.json",
+    "gate_results/*/statistical/*/statistical_gates_table.csv",
+)
 
 
 @dataclass(frozen=True)

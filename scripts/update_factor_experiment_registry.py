@@ -162,7 +162,6 @@ def _add(
 ) -> tuple[Path, ...]:
     """Write the rows that a new run adds or changes, and the leaderboard."""
     own_row = decided.registry[own_run]
-    page = _write_leaderboard(root, decided, policy)
     registry = tables.update_rows(recorded.registry, [own_row], "run")
     tables.note_written(root, REGISTRY)
     of_family = recorded.trials.select("family = ?", [own_row["family"]])
@@ -170,6 +169,7 @@ def _add(
     changed = [row for run, row in decided.trials.items() if row != known.get(run)]
     of_trials = tables.update_rows(recorded.trials, changed, "run")
     of_families = tables.write_table(root, trials.FAMILIES, decided.families)
+    page = _write_leaderboard(root, decided, policy)
     return registry, of_trials, of_families, page
 
 
