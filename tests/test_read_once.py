@@ -3,6 +3,7 @@ and needs no pandas.
 """
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +17,7 @@ from harness import factory
 from harness.workspace import location_flags
 from postrun.core import locations
 from postrun.core.locations import PROJECT
-from postrun.store import csv_files, ledger, run_folders
+from postrun.store import csv_files, ledger_index, run_folders
 
 
 def fail(made: factory.Documents) -> None:
@@ -34,25 +35,25 @@ def test_files_are_parsed_once(remote: Path, local: Path, monkeypatch: pytest.Mo
         factory.make_run(remote, tag=tag, stamp=f"2026-02-0{day}_031500", change=change)
         if tag != "c":
             assert conductor.main(close(remote, local, tag)) == 1
-    ledger._chains.clear()
+    ledger_index._readings.clear()
     parsed: Counter[str] = Counter()
-    parse_rows, add, listdir = csv_files.parse_rows, ledger._Chain.add, os.listdir
+    parse_rows, add, listdir = csv_files.parse_rows, ledger_index._add, os.listdir
 
     def counted_rows(content: bytes, path: Path, *columns: Any) -> list[csv_files.Row]:
         rows = parse_rows(content, path, *columns)
         parsed[path.stem] += len(rows)
         return rows
 
-    def counted_add(chain: ledger._Chain, line: bytes, next_line: bytes, label: str) -> None:
+    def counted_add(connection: sqlite3.Connection, line: bytes, next_line: bytes) -> None:
         parsed["ledger rows"] += 1
-        add(chain, line, next_line, label)
+        add(connection, line, next_line)
 
     def counted_listdir(path: Path) -> list[str]:
         parsed["run folders"] += path == local / locations.RUNS
         return listdir(path)
 
     monkeypatch.setattr(csv_files, "parse_rows", counted_rows)
-    monkeypatch.setattr(ledger._Chain, "add", counted_add)
+    monkeypatch.setattr(ledger_index, "_add", counted_add)
     monkeypatch.setattr(os, "listdir", counted_listdir)
     # Here the run folder is made within the moment before the first listing, which then does not
     # count.
@@ -65,7 +66,7 @@ def test_files_are_parsed_once(remote: Path, local: Path, monkeypatch: pytest.Mo
         "factor_statistics": 1,
         "factor_candidate_queue": 1,
         "failure_patterns": 2,
-        "ledger rows": 6,  # a decision and an audit of each run
+        "ledger rows": 2,  # its own decision and audit: the index has those of other runs
         "run folders": 1,
     }
 

@@ -10,10 +10,11 @@ import re
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from io import BufferedReader, FileIO
+from io import BufferedReader, BufferedWriter, FileIO
 from pathlib import Path
 
 from postrun.core import terminal
@@ -32,6 +33,7 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 UNFINISHED = re.compile(r"\.(?P<name>.+)\.(?P<process>[0-9]+)\.[0-9a-f]{8}\.tmp")
 # --dry-run: everything is computed, nothing is written.
 DRY_RUN: ContextVar[bool] = ContextVar("dry_run", default=False)
+_COPIED_AT_ONCE = 1 << 20  # bytes
 # What would be written, by path, while somebody only wants to know that.
 _CAPTURED: ContextVar[dict[Path, bytes] | None] = ContextVar("captured", default=None)
 
@@ -93,12 +95,37 @@ def replace(path: Path, content: bytes) -> bool:
     if DRY_RUN.get():
         terminal.error(f"would write {path}")
         return True
+    with _replaced(path) as out:
+        out.write(content)
+    return True
+
+
+def extend(path: Path, added: bytes) -> None:
+    """Write a file again with more at its end, in one move, as `replace` does. Raises Missing."""
+    contents = _CAPTURED.get()
+    if contents is not None:
+        before = read_optional(path) or b""
+        contents[path] = before + added
+        return
+    path = behind_links(path)
+    if DRY_RUN.get():
+        terminal.error(f"would write {path}")
+        return
+    with _replaced(path) as out:
+        with suppress(FileNotFoundError), open_to_read(path) as source:
+            shutil.copyfileobj(source, out, _COPIED_AT_ONCE)
+        out.write(added)
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[BufferedWriter]:
+    """Yield a new file that takes the place of another after the block. Raises Missing."""
     unfinished = unfinished_name(path)
     with report_write_errors(path):
         make_folder(path.parent)
         try:
             with unfinished.open("xb") as out:
-                out.write(content)
+                yield out
                 out.flush()
                 _copy_permissions(path, unfinished)
                 # A power cut after the move must not leave an empty file.
@@ -108,7 +135,6 @@ def replace(path: Path, content: bytes) -> bool:
             unfinished.unlink(missing_ok=True)
         sync(path.parent)
     terminal.detail(f"wrote {path}")
-    return True
 
 
 def keep_beside(path: Path, content: bytes, mark: str, reason: str) -> Path:
@@ -296,7 +322,10 @@ def _copy_permissions(path: Path, unfinished: Path) -> None:
     # Some file systems have the same mode for every file, and do not let it be set.
     with suppress(OSError):
         shutil.copystat(path, unfinished)
-        os.utime(unfinished)
+        # The system's own times are those of its last tick: by this one, the file is told from any
+        # that is written within the same tick.
+        now = time.time_ns()
+        os.utime(unfinished, ns=(now, now))
 
 
 def content_digest(content: bytes) -> str:

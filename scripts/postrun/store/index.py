@@ -8,8 +8,10 @@ cannot be used, and for whoever only checks a workspace, it is made in memory.
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +27,37 @@ _MADE_OF = "CREATE TABLE IF NOT EXISTS made_of (name TEXT PRIMARY KEY, stamp TEX
 
 # What is open, by the file; None for memory. A forked process opens its own.
 _connections: dict[tuple[int, Path | None], sqlite3.Connection] = {}
+_IN_MEMORY: ContextVar[bool] = ContextVar("in_memory", default=False)
+# What a process had in memory when it was forked, as SQLite writes it into a file.
+_HANDED_OVER: ContextVar[bytes] = ContextVar("handed_over", default=b"")
+
+
+@contextmanager
+def in_memory() -> Iterator[None]:
+    """Make the index in memory inside the block: whoever checks a workspace believes no cache."""
+    token = _IN_MEMORY.set(True)
+    try:
+        yield
+    finally:
+        _IN_MEMORY.reset(token)
+
+
+@contextmanager
+def handed_over() -> Iterator[None]:
+    """Hand what is in memory to the processes that are forked inside the block.
+
+    None of them need make it again. An SQLite of before 3.36 may lack this: then each does.
+    """
+    content = b""
+    connection = _connections.get((os.getpid(), None))
+    if connection is not None:
+        with suppress(AttributeError):
+            content = connection.serialize()
+    token = _HANDED_OVER.set(content)
+    try:
+        yield
+    finally:
+        _HANDED_OVER.reset(token)
 
 
 def use(root: Path, work: Work[Value]) -> Value:
@@ -33,8 +66,8 @@ def use(root: Path, work: Work[Value]) -> Value:
     The work brings up to date what it asks: when the file turns out to be damaged, or is held by
     somebody for long, it is done again with an empty index in memory.
     """
-    # Who checks a workspace does not believe what lies beside it.
-    if not disk.is_captured():
+    # Nor is what lies beside a workspace believed where files are only computed again.
+    if not _IN_MEMORY.get() and not disk.is_captured():
         try:
             return work(_open(root))
         except OSError:
@@ -52,11 +85,16 @@ def is_made_of(
     stamp: str,
 ) -> bool:
     """Return whether a part of the index was made of what a stamp names."""
+    return read_stamp(index, name) == stamp
+
+
+def read_stamp(index: sqlite3.Connection, name: str) -> str:
+    """Return of what a part of the index was made; empty when it was not made."""
     query = "SELECT stamp FROM made_of WHERE name = ?"
     found = index.execute(query, [name]).fetchone()
     if found is None:
-        return False
-    return bool(found[0] == stamp)
+        return ""
+    return str(found[0])
 
 
 def note(
@@ -74,6 +112,11 @@ def _path(root: Path) -> Path:
     caches = os.environ.get("XDG_CACHE_HOME")
     if not caches:
         caches = str(Path.home() / ".cache")
+    return _path_below(caches, root)
+
+
+@cache
+def _path_below(caches: str, root: Path) -> Path:
     workspace = os.fsencode(root.resolve())
     digest = disk.content_digest(workspace)
     name = f"{digest[:16]}.v{_VERSION}.sqlite"
@@ -98,7 +141,11 @@ def _open(root: Path) -> sqlite3.Connection:
 def _open_in_memory() -> sqlite3.Connection:
     key = (os.getpid(), None)
     if key not in _connections:
-        _connections[key] = _connect(":memory:")
+        connection = _connect(":memory:")
+        content = _HANDED_OVER.get()
+        if content:
+            connection.deserialize(content)
+        _connections[key] = connection
     return _connections[key]
 
 

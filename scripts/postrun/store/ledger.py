@@ -9,15 +9,17 @@ that it replaces. The callers hold the workspace lock.
 """
 
 import re
+import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from postrun.core import clock, disk, locations, terminal, version
 from postrun.core.errors import Invalid, PostRunError
-from postrun.store import json_files, signing_keys
+from postrun.store import index, json_files, ledger_index, signing_keys
+from postrun.store.ledger_index import Row
+
+Value = TypeVar("Value")
 
 # The columns of the view, in the user's order.
 COLUMNS = [
@@ -31,8 +33,8 @@ COLUMNS = [
     "result",
     "next_action",
 ]
-_FIELDS = {"schema_version", "number", "recorded_at", "previous_sha256"}
-DECISION, AUDIT, APPROVAL, SEAL = "decision", "audit", "approval", "seal"
+DECISION, AUDIT = ledger_index.DECISION, ledger_index.AUDIT
+APPROVAL, SEAL = "approval", "seal"
 SETTLEMENT = "settlement"
 # Of these a closing record holds the lines: no signed file tells them again.
 HELD_BY_RECORDS = (DECISION, AUDIT, SETTLEMENT)
@@ -42,7 +44,8 @@ BEGIN = (
 )
 END = b"<!-- stage-ledger:end -->"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_COMMENT = re.compile(rb"<!-- stage-ledger:[^\r\n]*")
+_MARK = b"<!-- stage-ledger:"
+_COMMENT = re.compile(_MARK + rb"[^\r\n]*")
 _NO_ROW = "none"  # in the view of a ledger without rows
 _LAST_ROW = re.compile(rb"<!-- stage-ledger:last-row sha256=([0-9a-f]{64}|none) -->")
 _UPDATE_RULE = re.compile(rb"## Update Rule[ \t]*#*[ \t]*")
@@ -50,159 +53,152 @@ _SEPARATORS = re.compile(r"[ -]+")
 _FENCE = re.compile(rb" {0,3}(```|~~~)")
 # Rows are never written again in another version: this is the one that `append` writes.
 _SCHEMA_VERSION = 2
-RESTORE = "put it together again: make restore-ledger, or restore it from a backup"
+RESTORE = ledger_index.RESTORE
 _DELETE_BLOCK = "delete the block with its marks; the next closing writes it again"
 
-Row = dict[str, Any]
-
-
-@dataclass
-class _Chain:
-    """What was read from the ledger's file so far, line by line."""
-
-    content: bytes = b""
-    # The newest decision of each run, and the newest audit after it.
-    decisions: dict[str, Row] = field(default_factory=dict)
-    audits: dict[str, Row] = field(default_factory=dict)
-    digests: list[str] = field(default_factory=list)  # SHA-256 of each line
-    rows: list[Row] = field(default_factory=list)  # the lines that could be read as a row
-    errors: list[Invalid] = field(default_factory=list)  # why each of the other lines could not
-    # The errors as text, and what is wrong with numbers and digests, in the order of the lines.
-    faults: list[str] = field(default_factory=list)
-
-    @property
-    def last_digest(self) -> str | None:
-        """Return the digest of the last row; None when there is none."""
-        if not self.digests:
-            return None
-        return self.digests[-1]
-
-    def add(
-        self,
-        line: bytes,
-        next_line: bytes,
-        label: str,
-    ) -> None:
-        """Add a line of the file and note what is wrong with it; `label` names it in messages."""
-        before = self.last_digest
-        digest = disk.content_digest(line)
-        self.digests.append(digest)
-        number = len(self.digests)
-        try:
-            row = json_files.parse(line, label).value
-            # `append` checks every row against the schema. A line whose digest is in the next one
-            # has not changed since. So the slow check is not repeated for thousands of rows.
-            is_unchanged = digest.encode() in next_line
-            has_fields = isinstance(row, dict) and row.keys() >= _FIELDS
-            if not is_unchanged or not has_fields:
-                json_files.check(row, "stage_ledger", label)
-        except Invalid as error:
-            problem = str(error)
-            self.errors.append(error)
-            self.faults.append(problem)
-            return
-        self.rows.append(row)
-        self._index(row)
-        stated = row["previous_sha256"]
-        if stated != before:
-            expected = f"expected {before} as digest of the row before"
-            self.faults.append(f"row {number}: {expected}, found {stated}")
-        if row["number"] != number:
-            expected = f"expected the number {number}"
-            self.faults.append(f"row {number}: {expected}, found {row['number']}")
-
-    def _index(self, row: Row) -> None:
-        run = row.get("run", "")
-        if kind(row) == DECISION:
-            self.decisions[run] = row
-            self.audits.pop(run, None)
-        elif kind(row) == AUDIT:
-            self.audits[run] = row
-
-
-# The ledgers that this process has read: each step of a closing reads the ledger. The file's bytes
-# are compared every time. When rows were added, only those are parsed; after any other change, all.
-_chains: dict[Path, _Chain] = {}
+kind = ledger_index.kind
 
 
 def read_rows(root: Path) -> list[Row]:
     """Return every row, oldest first. Raises Invalid for a line that cannot be read as a row."""
-    return [row.copy() for row in _read_whole_chain(root).rows]
+    return _rows(root, "ORDER BY number")
 
 
-def _read_whole_chain(root: Path) -> _Chain:
-    """Return the ledger. Raises Invalid for a line that cannot be read as a row."""
-    chain = _read_chain(root)
-    if chain.errors:
-        first_error = str(chain.errors[0])
-        raise Invalid(_path(root), "whole rows", first_error, RESTORE)
-    return chain
+def _rows(
+    root: Path,
+    condition: str,
+    *values: object,
+) -> list[Row]:
+    """Return the rows of the lines that SQL finds.
+
+    Raises Invalid when any line of the ledger cannot be read as a row.
+    """
+    query = f"SELECT digest, line FROM ledger_lines {condition}"
+
+    def find(connection: sqlite3.Connection) -> list[Row]:
+        _check_lines(connection, root)
+        found = connection.execute(query, values)
+        return [ledger_index.read_row(*columns) for columns in found]
+
+    return ask(root, find)
 
 
-def kind(row: Row) -> str:
-    """Return what a row records. Rows of schema version 1 do not say it: they are decisions."""
-    return str(row.get("kind", DECISION))
+def _check_lines(connection: sqlite3.Connection, root: Path) -> None:
+    """Raise Invalid for a line that cannot be read as a row."""
+    query = "SELECT text FROM ledger_faults WHERE is_unreadable LIMIT 1"
+    fault = connection.execute(query).fetchone()
+    if fault is not None:
+        path = _path(root)
+        raise Invalid(path, "whole rows", f"{path}{fault[0]}", RESTORE)
+
+
+def ask(
+    root: Path,
+    question: index.Work[Value],
+    changes: bool = False,
+) -> Value:
+    """Return the answer to a question about the ledger's part of the index. Raises Invalid."""
+    return ledger_index.ask(
+        root,
+        _path(root),
+        question,
+        changes,
+    )
 
 
 def decision(root: Path, run: str) -> Row | None:
     """Return the decision on a run that holds, its last; None without one."""
-    row = _read_whole_chain(root).decisions.get(run)
-    return row and row.copy()
+    return _row_that_holds(root, "decision", run)
+
+
+def _row_that_holds(root: Path, column: str, run: str) -> Row | None:
+    condition = f"WHERE number = (SELECT {column} FROM ledger_runs WHERE run = ?)"
+    rows = _rows(root, condition, run)
+    if rows:
+        return rows[0]
+    return None
 
 
 def decisions(root: Path, runs: Iterable[str] | None = None) -> dict[str, Row]:
     """Return the decision that holds for each run that has one; of all runs, or of these."""
-    known = _read_whole_chain(root).decisions
+    found = []
     if runs is None:
-        return dict(known)
-    return {run: known[run] for run in runs if run in known}
+        condition = "JOIN ledger_runs ON number = decision ORDER BY ledger_runs.rowid"
+        found = _rows(root, condition)
+    else:
+        for run in runs:
+            row = decision(root, run)
+            if row is not None:
+                found.append(row)
+    return {row.get("run", ""): row for row in found}
 
 
 def decided_runs(root: Path) -> set[str]:
     """Return the runs with a decision."""
-    return set(_read_whole_chain(root).decisions)
+    return _runs_with(root, "decision")
+
+
+def _runs_with(root: Path, column: str) -> set[str]:
+    def find(connection: sqlite3.Connection) -> set[str]:
+        _check_lines(connection, root)
+        query = f"SELECT run FROM ledger_runs WHERE {column} IS NOT NULL"
+        return {run for (run,) in connection.execute(query)}
+
+    return ask(root, find)
 
 
 def audit(root: Path, run: str) -> Row | None:
     """Return the newest audit row of the decision that holds; None without one."""
-    row = _read_whole_chain(root).audits.get(run)
-    return row and row.copy()
+    return _row_that_holds(root, "audit", run)
 
 
 def audited_runs(root: Path) -> set[str]:
     """Return the runs with an audit row of the decision that holds."""
-    return set(_read_whole_chain(root).audits)
+    return _runs_with(root, "audit")
 
 
 def rows_of(root: Path, run: str) -> list[Row]:
     """Return every row about a run, oldest first."""
-    rows = []
-    for row in _read_whole_chain(root).rows:
-        if row.get("run") == run:
-            rows.append(row.copy())
-    return rows
+    return _rows(root, "WHERE run = ? ORDER BY number", run)
+
+
+def rows_of_kind(root: Path, kind: str) -> list[Row]:
+    """Return every row that records one thing, oldest first."""
+    return _rows(root, "WHERE kind = ? ORDER BY number", kind)
 
 
 def settlements(root: Path) -> list[Row]:
     """Return every settlement of a failure, oldest first."""
-    rows = _read_whole_chain(root).rows
-    return [row.copy() for row in rows if kind(row) == SETTLEMENT]
+    return rows_of_kind(root, SETTLEMENT)
 
 
 def head(root: Path) -> tuple[int, str | None]:
     """Return the number of rows, and the digest of the last; None without rows."""
-    chain = _read_chain(root)
-    return len(chain.digests), chain.last_digest
+    query = "SELECT number, digest FROM ledger_lines ORDER BY number DESC LIMIT 1"
+    last: tuple[int, str] | None = ask(
+        root,
+        lambda connection: connection.execute(query).fetchone(),
+    )
+    return last or (0, None)
 
 
 def has_row(root: Path, number: int, digest: str | None) -> bool:
     """Return whether the row of this number has this digest. Every ledger has row 0."""
     if number == 0:
         return True
-    digests = _read_chain(root).digests
-    if number > len(digests):
-        return False
-    return digests[number - 1] == digest
+    query = "SELECT 1 FROM ledger_lines WHERE number = ? AND digest = ?"
+    return _finds(root, query, number, digest)
+
+
+def _finds(
+    root: Path,
+    query: str,
+    *values: object,
+) -> bool:
+    def find(connection: sqlite3.Connection) -> bool:
+        return connection.execute(query, values).fetchone() is not None
+
+    return ask(root, find)
 
 
 def row_digest(row: Row) -> str:
@@ -223,12 +219,12 @@ def evidence_digest(manifest: Row) -> str:
 
 def check(root: Path) -> None:
     """Raise Invalid for a ledger with faults, to which no row can be added."""
-    chain = _read_chain(root)
-    faults = _faults(root, chain)
+    of_chain = _faults_of_chain(root)
+    faults = of_chain + _faults_of_view(root)
     if faults:
         expected = "an unbroken chain of rows"
         hint = RESTORE
-        if not chain.faults:
+        if not of_chain:
             hint += "; where only the view was edited, delete the block with its marks"
         raise Invalid(_path(root), expected, faults[0], hint)
 
@@ -244,8 +240,8 @@ def append(
     """
     check(root)
     path = _path(root)
-    chain = _read_chain(root)
-    number = len(chain.digests) + 1
+    count, last_digest = head(root)
+    number = count + 1
     recorded = {
         "program_version": version.program_version(),
         "writer": signing_keys.configured_fingerprint(),
@@ -254,21 +250,19 @@ def append(
         "schema_version": _SCHEMA_VERSION,
         "number": number,
         "recorded_at": recorded_at or clock.stamp(clock.now()),
-        "previous_sha256": chain.last_digest,
+        "previous_sha256": last_digest,
     }
     json_files.check(recorded, "stage_ledger", f"{path}:{number}")
-    # The whole file is replaced: an append that is interrupted would leave half a line. A checkout
-    # by git may have turned its line ends into \r\n; the new row's is \n, so all are.
-    before = chain.content.replace(b"\r\n", b"\n")
+    # The whole file is replaced: an append that is interrupted would leave half a line.
     line = json_files.encode_line(recorded)
-    disk.replace(path, before + line)
+    ledger_index.append(root, path, line)
     return recorded
 
 
 def faults(root: Path) -> list[str]:
     """Return all that is wrong with the rows and the chain; the view may be behind."""
     try:
-        return _faults(root, _read_chain(root))
+        return _faults_of_chain(root) + _faults_of_view(root)
     except PostRunError as error:
         return [str(error)]
 
@@ -276,16 +270,15 @@ def faults(root: Path) -> list[str]:
 def verify(root: Path) -> list[str]:
     """Return all that is wrong with the rows, the chain, and the view, which may be behind."""
     try:
-        chain = _read_chain(root)
-        faults = _faults(root, chain)
+        faults = _faults_of_chain(root) + _faults_of_view(root)
+        count, last_digest = head(root)
         last_row = last_row_in_view(root)
     except PostRunError as error:
         return [str(error)]
     view = _view_path(root).name
-    count = len(chain.digests)
     if count and last_row is None:
         faults.append(f"{view}: expected the digest of the last row, found no ledger block")
-    elif count and last_row != chain.last_digest and not faults:
+    elif count and last_row != last_digest and not faults:
         rows = terminal.counted(count, "row")
         faults.append(f"{view}: expected {rows} as in the ledger, found fewer")
     return faults
@@ -302,14 +295,14 @@ def publish(root: Path, block: str) -> bool:
     text = _read_view(root)
     if text is None:
         text = b"# Stage audit log\n"
-    digest = _read_chain(root).last_digest or _NO_ROW
-    last_row = f"<!-- stage-ledger:last-row sha256={digest} -->".encode()
+    _, digest = head(root)
+    last_row = f"<!-- stage-ledger:last-row sha256={digest or _NO_ROW} -->".encode()
     body = block.strip("\n").encode()
     generated = b"\n".join((BEGIN, last_row, b"", body, b"", END))
     line_end = b"\n"
     if re.match(rb"[^\r\n]*\r\n", text):
         line_end = b"\r\n"
-    generated = generated.replace(b"\n", line_end)
+        generated = generated.replace(b"\n", line_end)
     document = _insert(path, text, generated, line_end)
     return disk.replace(path, document)
 
@@ -395,11 +388,14 @@ def _find_comments(text: bytes) -> Iterator[re.Match[bytes]]:
     text_start = 0
     if text.startswith(_BYTE_ORDER_MARK):
         text_start = len(_BYTE_ORDER_MARK)
-    for comment in _COMMENT.finditer(text):
-        offset = comment.start()
+    # In a large document, a plain search finds the few marks many times faster than a pattern.
+    offset = text.find(_MARK)
+    while offset >= 0:
+        comment = _COMMENT.match(text, offset)
         byte_before = text[offset - 1 : offset]
-        if offset == text_start or byte_before in (b"\r", b"\n"):
+        if comment and (offset == text_start or byte_before in (b"\r", b"\n")):
             yield comment
+        offset = text.find(_MARK, offset + len(_MARK))
 
 
 def _outside_fences(text: bytes) -> Iterator[tuple[int, bytes]]:
@@ -445,14 +441,29 @@ def last_row_in_view(root: Path) -> str | None:
     return digests[0]
 
 
-def _faults(root: Path, chain: _Chain) -> list[str]:
-    """Return the faults of the chain, and one when it lacks the last row that the view shows."""
-    faults = list(chain.faults)
+def _faults_of_chain(root: Path) -> list[str]:
+    path = _path(root)
+
+    def find(connection: sqlite3.Connection) -> list[str]:
+        query = "SELECT text, is_unreadable FROM ledger_faults ORDER BY rowid"
+        faults = []
+        for text, is_unreadable in connection.execute(query):
+            if is_unreadable:
+                text = f"{path}{text}"
+            faults.append(text)
+        return faults
+
+    return ask(root, find)
+
+
+def _faults_of_view(root: Path) -> list[str]:
+    """Return that the chain lacks the last row that the view shows."""
     digest = last_row_in_view(root)
-    if digest not in (None, _NO_ROW, *chain.digests):
-        expected = f"expected a row with its digest {digest}"
-        faults.append(f"last row of the view: {expected}, found it changed or gone")
-    return faults
+    query = "SELECT 1 FROM ledger_lines WHERE digest = ?"
+    if digest in (None, _NO_ROW) or _finds(root, query, digest):
+        return []
+    expected = f"expected a row with its digest {digest}"
+    return [f"last row of the view: {expected}, found it changed or gone"]
 
 
 def _path(root: Path) -> Path:
@@ -461,23 +472,3 @@ def _path(root: Path) -> Path:
 
 def _view_path(root: Path) -> Path:
     return locations.workspace_path(root, "stage_audit_log")
-
-
-def _read_chain(root: Path) -> _Chain:
-    """Return the ledger as far as it is in the file now. Raises Invalid for half a line."""
-    path = _path(root)
-    content = disk.read_optional(path) or b""
-    if content and not content.endswith(b"\n"):
-        raise Invalid(path, "whole lines", "half a line at the end", RESTORE)
-    chain = _chains.get(path)
-    if chain is None or not content.startswith(chain.content):
-        chain = _Chain()
-        _chains[path] = chain
-    added = content.removeprefix(chain.content)
-    new_lines = added.split(b"\n")[:-1]
-    lines = [line.removesuffix(b"\r") for line in new_lines]
-    for line, next_line in zip_longest(lines, lines[1:], fillvalue=b""):
-        number = len(chain.digests) + 1
-        chain.add(line, next_line, f"{path}:{number}")
-    chain.content = content
-    return chain

@@ -1,12 +1,19 @@
 """The readable view of the ledger: one line a decision with its audit; what was settled below."""
 
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from postrun.core import disk
-from postrun.store import ledger, next_action, page_files
+from postrun.core import disk, version
+from postrun.store import index, ledger, ledger_index, next_action, page_files
+from postrun.store.ledger_index import Row
 
 # The user's own columns, and then what the audit said.
 COLUMNS = [*ledger.COLUMNS, "audit"]
+_PART = "ledger_view"
+# The line below the heads of the columns: what decisions are listed in comes after it.
+_RULE = "|" + "---|" * len(COLUMNS) + "\n"
 
 
 def publish(root: Path) -> None:
@@ -21,29 +28,80 @@ def publish(root: Path) -> None:
 
 def render(root: Path) -> str:
     """Return the table of decisions as it stands between the marks."""
-    audits = {}
-    decisions = []
-    corrected = {}
-    for row in ledger.read_rows(root):
-        if ledger.kind(row) == ledger.DECISION:
-            decisions.append(row)
-            corrected[row["corrects"]] = row["number"]
-        elif ledger.kind(row) == ledger.AUDIT:
-            audits[row["decision_row"]] = row["passed"]
-    # A row says what was next before its audit. The view says what is next now.
-    next_actions = {}
-    for row in decisions:
-        number = row["number"]
-        words = next_action.after(row, audits.get(number))
-        if number in corrected:
-            words = f"none: row {corrected[number]} corrects this one"
-        next_actions[number] = words
+    settlements = ledger.settlements(root)
+    has_table = ledger.has_table(root)
+    page = _page(settlements=settlements, heading=not has_table)
+    before, rule, after = page.partition(_RULE)
+    lines = ledger.ask(root, _render_lines, changes=True)
+    return before + rule + lines + after
+
+
+def _page(
+    rows: Sequence[Row] = (),
+    audits: Mapping[int, bool] | None = None,
+    next_actions: Mapping[int, str] | None = None,
+    settlements: Sequence[Row] = (),
+    heading: bool = False,
+) -> str:
     return page_files.page(
         "stage_audit_log.md",
-        heading=not ledger.has_table(root),
+        heading=heading,
         columns=COLUMNS,
-        rows=decisions,
-        audits=audits,
-        settlements=ledger.settlements(root),
+        rows=rows,
+        audits=audits or {},
+        settlements=settlements,
         next_actions=next_actions,
     )
+
+
+def _render_lines(connection: sqlite3.Connection) -> str:
+    """Return the lines of all decisions.
+
+    The index keeps them: only those are rendered whose row, audit or correction is new.
+    """
+    stamp = _program()
+    if not index.is_made_of(connection, _PART, stamp):
+        connection.execute("UPDATE ledger_view SET text = NULL")
+        index.note(connection, _PART, stamp)
+    query = "SELECT number, audit, corrected_by FROM ledger_view WHERE text IS NULL"
+    changed = connection.execute(query).fetchall()
+    rendered = []
+    if changed:
+        texts = _render_changed(connection, changed)
+        rendered = list(zip(texts, (number for number, *_ in changed), strict=True))
+    connection.executemany("UPDATE ledger_view SET text = ? WHERE number = ?", rendered)
+    lines = connection.execute("SELECT text FROM ledger_view ORDER BY number")
+    return "".join(line for (line,) in lines)
+
+
+def _render_changed(
+    connection: sqlite3.Connection,
+    changed: Sequence[tuple[int, int | None, int | None]],
+) -> list[str]:
+    """Return the lines of decisions, given by their numbers, those of audit and correction."""
+    rows = []
+    audits = {}
+    # A row says what was next before its audit. The view says what is next now.
+    next_actions = {}
+    for number, audit, corrected_by in changed:
+        row = ledger_index.read_line(connection, number)
+        rows.append(row)
+        if audit is not None:
+            audits[number] = ledger_index.read_line(connection, audit)["passed"]
+        words = next_action.after(row, audits.get(number))
+        if corrected_by is not None:
+            words = f"none: row {corrected_by} corrects this one"
+        next_actions[number] = words
+    page = _page(rows, audits, next_actions)
+    _, _, lines = page.partition(_RULE)
+    # No value of a row breaks a line.
+    return [f"{line}\n" for line in lines.split("\n")[:-1]]
+
+
+def _program() -> str:
+    """Return what renders a line, besides what it says: this program, and the templates."""
+    program = version.program_version()
+    if version.is_dirty(program):
+        # Nobody knows with which changes another process has rendered.
+        program += f" {os.getpid()}"
+    return f"{program} {page_files.templates_digest()}"

@@ -160,10 +160,11 @@ def read_all(
     if len(runs) < _RUNS_FOR_A_POOL:
         results = list(map(attempt, runs))
     else:
-        # Once here, and not once in each process.
+        # The ledger is read once here, and not once in each process.
         ledger.head(root)
-        answers = all_cores.call(attempt, runs, chunk=64)
-        results = list(answers)
+        with index.handed_over():
+            answers = all_cores.call(attempt, runs, chunk=64)
+            results = list(answers)
     values = {}
     errors = {}
     for run, (value, error) in zip(runs, results, strict=True):

@@ -128,7 +128,7 @@ def _check_run(path: Path, signed: Signed) -> None:
 
 def is_recorded(root: Path, row: Json) -> bool:
     """Return whether the ledger has the row of a signed file. Raises Invalid."""
-    rows = ledger.read_rows(root)
+    rows = ledger.rows_of_kind(root, row["kind"])
     return any(row.items() <= known.items() for known in rows)
 
 
@@ -175,9 +175,7 @@ def _why_no_row(root: Path, name: str, kind: str) -> str:
 def _rows_of(root: Path, folder: Path, kind: str) -> dict[str, Json]:
     """Return the rows about the files of a folder, by file."""
     rows = {}
-    for row in ledger.read_rows(root):
-        if ledger.kind(row) != kind:
-            continue
+    for row in ledger.rows_of_kind(root, kind):
         file = root / row["file"]
         if file.parent == folder:
             rows[row["file"]] = row

@@ -10,6 +10,7 @@ from postrun.core import all_cores
 from postrun.core.artifacts import Home
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
+from postrun.store import index
 from postrun.verify import (
     closing,
     documents,
@@ -73,8 +74,9 @@ def check_runs(
         return _collect(in_turn, len(runs), show)
     share = len(runs) // (2 * cores)
     chunk = max(1, min(_CHUNK, share))
-    results = all_cores.call(check, runs, lines, chunk=chunk)
-    return _collect(results, len(runs), show)
+    with index.handed_over():
+        results = all_cores.call(check, runs, lines, chunk=chunk)
+        return _collect(results, len(runs), show)
 
 
 def _collect(
@@ -132,6 +134,7 @@ def _verify_package(root: Path, known: LedgerLines, show: Progress) -> Verificat
     return Verification(len(runs), number, tuple(findings))
 
 
+@index.in_memory()
 def verify(
     root: Path,
     tag: str | None,

@@ -5,6 +5,7 @@ every byte.
 import hashlib
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from postrun.core import disk
 from postrun.core.errors import Invalid, Missing
-from postrun.store import json_files, ledger
+from postrun.store import json_files, ledger, ledger_index
 
 DIGEST = "ab" * 32
 BLOCK = "| date |\n|---|\n| 2026-02-21 |\n"
@@ -81,25 +82,24 @@ def test_rows_before_an_appended_one_keep_their_bytes(local: Path) -> None:
 
 def test_the_chain_is_checked_once(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An append goes on with what is known; a ledger changed behind its back is read again."""
-    parsed: list[object] = []
-    parse = json_files.parse
+    added: list[bytes] = []
+    add = ledger_index._add
 
-    def counted(content: bytes, thing: object, schema: str = "") -> object:
-        if not schema:  # settings are read with one
-            parsed.append(thing)
-        return parse(content, thing, schema)
+    def counted(connection: sqlite3.Connection, line: bytes, next_line: bytes) -> None:
+        added.append(line)
+        add(connection, line, next_line)
 
-    monkeypatch.setattr(json_files, "parse", counted)
+    monkeypatch.setattr(ledger_index, "_add", counted)
     filled(local)
     ledger.read_rows(local)[0]["result"] = "changed by a caller"
     assert [row["result"] for row in ledger.read_rows(local)] == ["pass"] * 3
     assert ledger.verify(local) == []
-    assert len(parsed) == 3, "each row once"
+    assert len(added) == 3, "each row once"
     before = truth(local).stat()
     truth(local).write_bytes(truth(local).read_bytes().replace(b"hui", b"eve", 1))
     os.utime(truth(local), ns=(before.st_atime_ns, before.st_mtime_ns))
     assert ledger.verify(local)
-    ledger._chains.clear()
+    ledger_index._readings.clear()
     assert ledger.verify(local)
 
 

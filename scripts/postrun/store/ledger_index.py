@@ -1,0 +1,362 @@
+"""The ledger in the index of its workspace: each line, what it says, and what is wrong with it.
+
+All that is said of a ledger is a function of its bytes. The part's stamp is their number and
+digest. Of a ledger that begins with these bytes only the lines after them are added; of any other,
+and of one with faults, the part is made again. A process digests the file again only where it may
+have changed. `ask` brings the part up to date, and answers in the same transaction.
+"""
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from postrun.core import disk
+from postrun.core.errors import Invalid
+from postrun.store import index, json_files
+
+Value = TypeVar("Value")
+Row = dict[str, Any]
+
+DECISION, AUDIT = "decision", "audit"
+RESTORE = "put it together again: make restore-ledger, or restore it from a backup"
+_PART = "ledger"
+_FIELDS = {"schema_version", "number", "recorded_at", "previous_sha256"}
+# A file of fewer bytes is digested every time.
+_SMALL = 1 << 16
+_CHUNK = 1 << 20  # bytes
+# Within one tick of the file system's clock, a file may change and keep its times.
+_CLOCK_TICK = 20_000_000  # nanoseconds
+_LARGEST = 1 << 62  # of the numbers that SQLite holds
+
+# In `ledger_runs` are the numbers of the decision on a run that holds, and of the newest audit
+# after it; in `ledger_view`, what the line of a decision in the readable view is made from.
+_TABLES = {
+    "ledger_lines": "number INTEGER PRIMARY KEY, digest, kind, run, has_return, line",
+    "ledger_runs": "run PRIMARY KEY, decision, audit",
+    "ledger_view": "number INTEGER PRIMARY KEY, audit, corrected_by, text",
+    "ledger_faults": "text, is_unreadable",
+}
+_INDEXES = {
+    "ledger_digests": "ledger_lines (digest)",
+    "ledger_lines_of_runs": "ledger_lines (run)",
+    "ledger_kinds": "ledger_lines (kind) WHERE kind NOT IN ('decision', 'audit')",
+    "ledger_returns": "ledger_lines (number) WHERE has_return",
+    "ledger_unrendered": "ledger_view (number) WHERE text IS NULL",
+}
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What was read of a ledger's file, or written to it."""
+
+    digest: Any  # SHA-256, to be continued with what is added
+    size: int
+    # Of the file as it was: whatever is written to it changes one of them. None: perhaps none.
+    facts: tuple[int, ...] | None = None
+    # The line that this process has added, and the stamp of what was there before.
+    added: bytes = b""
+    former: str = ""
+
+    @property
+    def stamp(self) -> str:
+        """Return number and digest of the bytes."""
+        return f"{self.size} {self.digest.hexdigest()}"
+
+
+# The last reading of each ledger by this process.
+_readings: dict[Path, _Reading] = {}
+
+
+def ask(
+    root: Path,
+    path: Path,
+    question: index.Work[Value],
+    changes: bool = False,
+) -> Value:
+    """Return the answer to a question about the ledger in a file; one that changes says so.
+
+    Raises Missing, Invalid for half a line at the end.
+    """
+    begin = "BEGIN"
+    if changes:
+        begin = "BEGIN IMMEDIATE"
+
+    def work(connection: sqlite3.Connection) -> Value:
+        reading = _read(path)
+        with connection:
+            connection.execute(begin)
+            if index.is_made_of(connection, _PART, reading.stamp):
+                return question(connection)
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            _bring_up_to_date(connection, path)
+            return question(connection)
+
+    return index.use(root, work)
+
+
+def append(root: Path, path: Path, line: bytes) -> None:
+    """Write a ledger again with one more line, in one move. Raises Missing."""
+    # A checkout by git may have turned its line ends into \r\n; the new row's is \n, so all are.
+    if ask(root, path, _has_returns):
+        before = disk.read(path)
+        disk.replace(path, before.replace(b"\r\n", b"\n") + line)
+        return
+    before_it = _read(path)
+    disk.extend(path, line)
+    if disk.writes_nothing():
+        return
+    digest = before_it.digest.copy()
+    digest.update(line)
+    with _opened(path) as source:
+        facts = _facts(source)
+    _readings[path] = _Reading(
+        digest,
+        before_it.size + len(line),
+        facts,
+        line,
+        before_it.stamp,
+    )
+
+
+def read_row(digest: str, line: bytes) -> Row:
+    """Return the row of a line. Raises sqlite3.DatabaseError for a line that was damaged."""
+    if disk.content_digest(line) != digest:
+        # Whoever uses the index makes it again.
+        raise sqlite3.DatabaseError("a line of the ledger is not what was written")
+    row: Row = json_files.parse(line, "a row of the ledger").value
+    return row
+
+
+def read_line(connection: sqlite3.Connection, number: int) -> Row:
+    """Return the row of a number, which must be there."""
+    query = "SELECT digest, line FROM ledger_lines WHERE number = ?"
+    digest, line = connection.execute(query, [number]).fetchone()
+    return read_row(digest, line)
+
+
+def kind(row: Row) -> str:
+    """Return what a row records. Rows of schema version 1 do not say it: they are decisions."""
+    return str(row.get("kind", DECISION))
+
+
+def _has_returns(connection: sqlite3.Connection) -> bool:
+    found = connection.execute("SELECT 1 FROM ledger_lines WHERE has_return LIMIT 1")
+    return found.fetchone() is not None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Yield the ledger's file; no bytes where there is none. Raises Missing."""
+    if not disk.is_present(path):
+        yield BytesIO()
+        return
+    with disk.report_read_errors(path), disk.open_to_read(path) as source:
+        yield source
+
+
+def _facts(source: BinaryIO) -> tuple[int, ...] | None:
+    """Return what changes with whatever is written to a file; None when that is not certain."""
+    if isinstance(source, BytesIO):
+        return None
+    found = os.fstat(source.fileno())
+    # To write sets both times to that of the tick. `disk` sets the first to one between two ticks.
+    is_of_tick = found.st_mtime_ns == found.st_ctime_ns
+    is_recent = time.time_ns() - found.st_ctime_ns < _CLOCK_TICK
+    if found.st_size < _SMALL or (is_of_tick and is_recent):
+        return None
+    return (
+        found.st_dev,
+        found.st_ino,
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+    )
+
+
+def _read(path: Path) -> _Reading:
+    """Return number and digest of the bytes of a ledger as it is now. Raises Missing."""
+    known = _readings.get(path)
+    with _opened(path) as source:
+        facts = _facts(source)
+        if known is not None and facts is not None and facts == known.facts:
+            return known
+        digest = hashlib.sha256()
+        size = _digest(source, digest)
+    reading = _Reading(digest, size, facts)
+    if known is not None and known.stamp == reading.stamp:
+        reading = replace(known, facts=facts)
+    _readings[path] = reading
+    return reading
+
+
+def _digest(source: BinaryIO, digest: Any, size: int | None = None) -> int:
+    """Continue a digest with so many bytes, or with all; return how many there were."""
+    done = 0
+    while size is None or done < size:
+        wanted = _CHUNK
+        if size is not None:
+            wanted = min(_CHUNK, size - done)
+        content = source.read(wanted)
+        if not content:
+            break
+        digest.update(content)
+        done += len(content)
+    return done
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+    """Add the lines that the part lacks; make it again when it is of other bytes.
+
+    Raises Missing, Invalid.
+    """
+    made_of = index.read_stamp(connection, _PART)
+    reading = _read(path)
+    if made_of and made_of == reading.former and not _has_faults(connection):
+        _add_lines(connection, [reading.added])
+        index.note(connection, _PART, reading.stamp)
+        return
+    size, _, before = made_of.partition(" ")
+    with _opened(path) as source:
+        facts = _facts(source)
+        _check_end(source, path)
+        digest = hashlib.sha256()
+        _digest(source, digest, int(size or 0))
+        if digest.hexdigest() != before or _has_faults(connection):
+            _make_tables(connection)
+            source.seek(0)
+            digest = hashlib.sha256()
+        lines = _digested(source, digest)
+        _add_lines(connection, lines)
+        size_now = source.tell()
+    reading = _Reading(digest, size_now, facts)
+    _readings[path] = reading
+    index.note(connection, _PART, reading.stamp)
+
+
+def _check_end(source: BinaryIO, path: Path) -> None:
+    """Raise Invalid for half a line at the end. Leaves the file at its begin."""
+    if source.seek(0, os.SEEK_END):
+        source.seek(-1, os.SEEK_END)
+        if source.read() != b"\n":
+            raise Invalid(path, "whole lines", "half a line at the end", RESTORE)
+    source.seek(0)
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    for name, columns in _TABLES.items():
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
+        connection.execute(f"CREATE TABLE {name} ({columns})")
+    for name, columns in _INDEXES.items():
+        connection.execute(f"CREATE INDEX {name} ON {columns}")
+
+
+def _has_faults(connection: sqlite3.Connection) -> bool:
+    found = connection.execute("SELECT 1 FROM ledger_faults LIMIT 1")
+    return found.fetchone() is not None
+
+
+def _digested(source: BinaryIO, digest: Any) -> Iterator[bytes]:
+    """Yield the lines of a file, and continue a digest with each."""
+    for line in source:
+        digest.update(line)
+        yield line
+
+
+def _add_lines(connection: sqlite3.Connection, lines: Iterable[bytes]) -> None:
+    """Add lines that follow on what the part has."""
+    for line, next_line in pairwise(chain(lines, [b""])):
+        _add(connection, line.removesuffix(b"\n"), next_line)
+
+
+def _add(
+    connection: sqlite3.Connection,
+    whole_line: bytes,
+    next_line: bytes,
+) -> None:
+    """Add one line, and note what is wrong with it."""
+    last = connection.execute(
+        "SELECT number, digest FROM ledger_lines ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    before, digest_before = last or (0, None)
+    number = before + 1
+    line = whole_line.removesuffix(b"\r")
+    digest = disk.content_digest(line)
+    row: Row | None = None
+    problem = ""
+    try:
+        row = _parse(line, number, digest.encode() in next_line)
+    except Invalid as error:
+        # It begins with the line's number; the file's path comes before it.
+        problem = str(error)
+    has_return = line != whole_line
+    values: list[Any] = [number, digest, None, None, has_return, line]
+    if row is not None:
+        values[2:4] = _text(kind(row)), _text(row.get("run"))
+    connection.execute("INSERT INTO ledger_lines VALUES (?, ?, ?, ?, ?, ?)", values)
+    if row is None:
+        connection.execute("INSERT INTO ledger_faults VALUES (?, TRUE)", [problem])
+        return
+    _note(connection, row, number)
+    stated = row["previous_sha256"]
+    if stated != digest_before:
+        expected = f"expected {digest_before} as digest of the row before"
+        problem = f"row {number}: {expected}, found {stated}"
+        connection.execute("INSERT INTO ledger_faults VALUES (?, FALSE)", [problem])
+    if row["number"] != number:
+        expected = f"expected the number {number}"
+        problem = f"row {number}: {expected}, found {row['number']}"
+        connection.execute("INSERT INTO ledger_faults VALUES (?, FALSE)", [problem])
+
+
+def _parse(line: bytes, number: int, is_unchanged: bool) -> Row:
+    """Return the row of a line. Raises Invalid, beginning with the number, without one."""
+    label = f":{number}"
+    row = json_files.parse(line, label).value
+    # `append` checks every row against the schema. A line whose digest is in the next one has not
+    # changed since. So the slow check is not repeated for thousands of rows.
+    has_fields = isinstance(row, dict) and row.keys() >= _FIELDS
+    if not is_unchanged or not has_fields:
+        json_files.check(row, "stage_ledger", label)
+    checked: Row = row
+    return checked
+
+
+def _note(connection: sqlite3.Connection, row: Row, number: int) -> None:
+    """Note what a decision or an audit says of the rows before it."""
+    run = _text(row.get("run"))
+    if kind(row) == DECISION:
+        statement = "INSERT INTO ledger_runs VALUES (?, ?, NULL)"
+        statement += " ON CONFLICT (run) DO UPDATE SET decision = excluded.decision, audit = NULL"
+        connection.execute(statement, [run, number])
+        connection.execute("INSERT INTO ledger_view (number) VALUES (?)", [number])
+        statement = "UPDATE ledger_view SET corrected_by = ?, text = NULL WHERE number = ?"
+        connection.execute(statement, [number, _number(row.get("corrects"))])
+    elif kind(row) == AUDIT:
+        statement = "INSERT INTO ledger_runs VALUES (?, NULL, ?)"
+        statement += " ON CONFLICT (run) DO UPDATE SET audit = excluded.audit"
+        connection.execute(statement, [run, number])
+        statement = "UPDATE ledger_view SET audit = ?, text = NULL WHERE number = ?"
+        connection.execute(statement, [number, _number(row.get("decision_row"))])
+
+
+def _text(value: Any) -> str:
+    """Return a text that SQLite holds. What else a forged row may have names no run."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    return ""
+
+
+def _number(value: Any) -> int | None:
+    """Return the number of a row. What else a forged row may have names none."""
+    if isinstance(value, int) and 0 < value < _LARGEST:
+        return value
+    return None
