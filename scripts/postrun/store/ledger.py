@@ -220,7 +220,7 @@ def evidence_digest(manifest: Row) -> str:
 def check(root: Path) -> None:
     """Raise Invalid for a ledger with faults, to which no row can be added."""
     of_chain = _faults_of_chain(root)
-    faults = of_chain + _faults_of_view(root)
+    faults = of_chain + _faults_of_view(root, last_row_in_view(root))
     if faults:
         expected = "an unbroken chain of rows"
         hint = RESTORE
@@ -262,7 +262,7 @@ def append(
 def faults(root: Path) -> list[str]:
     """Return all that is wrong with the rows and the chain; the view may be behind."""
     try:
-        return _faults_of_chain(root) + _faults_of_view(root)
+        return _faults_of_chain(root) + _faults_of_view(root, last_row_in_view(root))
     except PostRunError as error:
         return [str(error)]
 
@@ -270,9 +270,10 @@ def faults(root: Path) -> list[str]:
 def verify(root: Path) -> list[str]:
     """Return all that is wrong with the rows, the chain, and the view, which may be behind."""
     try:
-        faults = _faults_of_chain(root) + _faults_of_view(root)
+        faults = _faults_of_chain(root)
         count, last_digest = head(root)
         last_row = last_row_in_view(root)
+        faults += _faults_of_view(root, last_row)
     except PostRunError as error:
         return [str(error)]
     view = _view_path(root).name
@@ -314,7 +315,7 @@ def _insert(
     line_end: bytes,
 ) -> bytes:
     """Return the user's document with our block in its place."""
-    block = _find_block(path, text)
+    block = _find_block(path, _find_comments(text))
     if block is not None:
         before = text[: block.start]
         return before + generated + text[block.stop :]
@@ -339,7 +340,7 @@ def _insert(
 def has_table(root: Path) -> bool:
     """Return whether the user's document has a table of decisions of its own. Raises Missing."""
     text = _read_view(root) or b""
-    block = _find_block(_view_path(root), text)
+    block = _find_block(_view_path(root), _find_comments(text))
     if block is not None:
         before = text[: block.start]
         text = before + text[block.stop :]
@@ -364,12 +365,12 @@ def _end_of_table(text: bytes) -> int | None:
     return None
 
 
-def _find_block(path: Path, text: bytes) -> slice | None:
+def _find_block(path: Path, comments: Iterable[re.Match[bytes]]) -> slice | None:
     """Return where our block is; None when there is none. Raises Invalid for any other marks."""
     names = {BEGIN: "begin", END: "end"}
     marks = []
     present = []
-    for comment in _find_comments(text):
+    for comment in comments:
         if comment[0] in names:
             marks.append(comment)
             present.append(names[comment[0]])
@@ -426,11 +427,14 @@ def last_row_in_view(root: Path) -> str | None:
     """
     path = _view_path(root)
     text = _read_view(root) or b""
-    block = _find_block(path, text)
+    comments = list(_find_comments(text))
+    block = _find_block(path, comments)
     if block is None:
         return None
     digests = []
-    for comment in _find_comments(text[block]):
+    for comment in comments:
+        if not block.start <= comment.start() < block.stop:
+            continue
         last_row = _LAST_ROW.fullmatch(comment[0])
         if last_row:
             digest = last_row[1].decode()
@@ -456,9 +460,8 @@ def _faults_of_chain(root: Path) -> list[str]:
     return ask(root, find)
 
 
-def _faults_of_view(root: Path) -> list[str]:
-    """Return that the chain lacks the last row that the view shows."""
-    digest = last_row_in_view(root)
+def _faults_of_view(root: Path, digest: str | None) -> list[str]:
+    """Return that the chain lacks the last row that the view shows, given by its digest."""
     query = "SELECT 1 FROM ledger_lines WHERE digest = ?"
     if digest in (None, _NO_ROW) or _finds(root, query, digest):
         return []

@@ -37,11 +37,13 @@ _CLOCK_TICK = 20_000_000  # nanoseconds
 _LARGEST = 1 << 62  # of the numbers that SQLite holds
 
 # In `ledger_runs` are the numbers of the decision on a run that holds, and of the newest audit
-# after it; in `ledger_view`, what the line of a decision in the readable view is made from.
+# after it; in `ledger_view`, what the line of a decision in the readable view is made from; in its
+# parts, the lines of many decisions.
 _TABLES = {
     "ledger_lines": "number INTEGER PRIMARY KEY, digest, kind, run, has_return, line",
     "ledger_runs": "run PRIMARY KEY, decision, audit",
     "ledger_view": "number INTEGER PRIMARY KEY, audit, corrected_by, text",
+    "ledger_view_parts": "part INTEGER PRIMARY KEY, text",
     "ledger_faults": "text, is_unreadable",
 }
 _INDEXES = {

@@ -12,6 +12,7 @@ from postrun.store.ledger_index import Row
 # The user's own columns, and then what the audit said.
 COLUMNS = [*ledger.COLUMNS, "audit"]
 _PART = "ledger_view"
+_PART_ROWS = 512
 # The line below the heads of the columns: what decisions are listed in comes after it.
 _RULE = "|" + "---|" * len(COLUMNS) + "\n"
 
@@ -33,7 +34,7 @@ def render(root: Path) -> str:
     page = _page(settlements=settlements, heading=not has_table)
     before, rule, after = page.partition(_RULE)
     lines = ledger.ask(root, _render_lines, changes=True)
-    return before + rule + lines + after
+    return "".join((before, rule, lines, after))
 
 
 def _page(
@@ -65,13 +66,35 @@ def _render_lines(connection: sqlite3.Connection) -> str:
         index.note(connection, _PART, stamp)
     query = "SELECT number, audit, corrected_by FROM ledger_view WHERE text IS NULL"
     changed = connection.execute(query).fetchall()
-    rendered = []
     if changed:
+        numbers = [number for number, *_ in changed]
         texts = _render_changed(connection, changed)
-        rendered = list(zip(texts, (number for number, *_ in changed), strict=True))
-    connection.executemany("UPDATE ledger_view SET text = ? WHERE number = ?", rendered)
-    lines = connection.execute("SELECT text FROM ledger_view ORDER BY number")
-    return "".join(line for (line,) in lines)
+        rendered = zip(texts, numbers, strict=True)
+        connection.executemany("UPDATE ledger_view SET text = ? WHERE number = ?", rendered)
+        for part in {number // _PART_ROWS for number in numbers}:
+            _join_part(connection, part)
+    return _joined(connection, "SELECT text FROM ledger_view_parts ORDER BY part")
+
+
+def _join_part(connection: sqlite3.Connection, part: int) -> None:
+    """Join the lines of some decisions: to read them one by one would take longer."""
+    first = part * _PART_ROWS
+    text = _joined(
+        connection,
+        "SELECT text FROM ledger_view WHERE number >= ? AND number < ? ORDER BY number",
+        first,
+        first + _PART_ROWS,
+    )
+    connection.execute("INSERT OR REPLACE INTO ledger_view_parts VALUES (?, ?)", [part, text])
+
+
+def _joined(
+    connection: sqlite3.Connection,
+    query: str,
+    *values: object,
+) -> str:
+    """Return the texts that SQL finds, as one."""
+    return "".join(text for (text,) in connection.execute(query, values))
 
 
 def _render_changed(
