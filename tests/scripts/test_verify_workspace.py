@@ -4,6 +4,7 @@ written.
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import verify_workspace
 from harness import programs
 from harness.programs import run_script, run_without_root_rights
 from harness.verified import ClosedRuns
-from postrun.store import json_files
+from postrun.core import disk
+from postrun.store import index, json_files, ledger
 from postrun.verify import findings
 
 SCRIPT = "verify_workspace"
@@ -49,6 +51,26 @@ def test_a_broken_file_is_named_with_what_hangs_on_it(closed: ClosedRuns) -> Non
 def _files(closed: ClosedRuns) -> int:
     found = [path for path in closed.root.rglob("*") if path.is_file()]
     return len([path for path in found if not {".locks", ".cache"} & {*path.parts}])
+
+
+def test_a_forged_index_is_not_believed(
+    closed: ClosedRuns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The index says that the ledger as it is now has no fault."""
+    path = "audit/stage_ledger.jsonl"
+    assert ledger.verify(closed.root) == []
+    closed.edit(path, lambda content: content.replace(b'"fail"', b'"pass"', 1))
+    content = (closed.root / path).read_bytes()
+    stamp = f"{len(content)} {disk.content_digest(content)}"
+
+    def forge(connection: sqlite3.Connection) -> None:
+        changed = connection.execute("UPDATE made_of SET stamp = ? WHERE name = 'ledger'", [stamp])
+        assert changed.rowcount == 1
+
+    index.use(closed.root, forge)
+    assert ledger.verify(closed.root) == []
+    assert verify_workspace.main([*where(closed), "-q"]) == 4
+    assert f"broken: {path}: expected an intact chain of rows" in capsys.readouterr().out
 
 
 def test_json_has_the_documented_shape(

@@ -130,7 +130,7 @@ def decisions(root: Path, runs: Iterable[str] | None = None) -> dict[str, Row]:
             row = decision(root, run)
             if row is not None:
                 found.append(row)
-    return {row.get("run", ""): row for row in found}
+    return {ledger_index.run_of(row): row for row in found}
 
 
 def decided_runs(root: Path) -> set[str]:

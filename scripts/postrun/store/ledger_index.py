@@ -30,19 +30,20 @@ RESTORE = "put it together again: make restore-ledger, or restore it from a back
 _PART = "ledger"
 _FIELDS = {"schema_version", "number", "recorded_at", "previous_sha256"}
 # A file of fewer bytes is digested every time.
-_SMALL = 1 << 16
+_SMALL = 1 << 14
 _CHUNK = 1 << 20  # bytes
-# Within one tick of the file system's clock, a file may change and keep its times.
-_CLOCK_TICK = 20_000_000  # nanoseconds
+# Within one tick of the clock of the coarsest file system, a file may change and keep its times.
+_CLOCK_TICK = 2_000_000_000  # nanoseconds
 _LARGEST = 1 << 62  # of the numbers that SQLite holds
 
 # In `ledger_runs` are the numbers of the decision on a run that holds, and of the newest audit
-# after it; in `ledger_view`, what the line of a decision in the readable view is made from; in its
-# parts, the lines of many decisions.
+# after it; in `ledger_answers`, of the newest audit that names a decision, and of its correction;
+# in `ledger_view`, the line of a decision in the readable view; in its parts, the lines of many.
 _TABLES = {
     "ledger_lines": "number INTEGER PRIMARY KEY, digest, kind, run, has_return, line",
     "ledger_runs": "run PRIMARY KEY, decision, audit",
-    "ledger_view": "number INTEGER PRIMARY KEY, audit, corrected_by, text",
+    "ledger_answers": "decision INTEGER PRIMARY KEY, audit, corrected_by",
+    "ledger_view": "number INTEGER PRIMARY KEY, stated, text",
     "ledger_view_parts": "part INTEGER PRIMARY KEY, text",
     "ledger_faults": "text, is_unreadable",
 }
@@ -51,6 +52,7 @@ _INDEXES = {
     "ledger_lines_of_runs": "ledger_lines (run)",
     "ledger_kinds": "ledger_lines (kind) WHERE kind NOT IN ('decision', 'audit')",
     "ledger_returns": "ledger_lines (number) WHERE has_return",
+    "ledger_stated": "ledger_view (stated)",
     "ledger_unrendered": "ledger_view (number) WHERE text IS NULL",
 }
 
@@ -118,20 +120,18 @@ def append(root: Path, path: Path, line: bytes) -> None:
         return
     digest = before_it.digest.copy()
     digest.update(line)
-    with _opened(path) as source:
-        facts = _facts(source)
     _readings[path] = _Reading(
         digest,
         before_it.size + len(line),
-        facts,
+        _facts(path),
         line,
         before_it.stamp,
     )
 
 
-def read_row(digest: str, line: bytes) -> Row:
+def read_row(digest: object, line: object) -> Row:
     """Return the row of a line. Raises sqlite3.DatabaseError for a line that was damaged."""
-    if disk.content_digest(line) != digest:
+    if not isinstance(line, bytes) or disk.content_digest(line) != digest:
         # Whoever uses the index makes it again.
         raise sqlite3.DatabaseError("a line of the ledger is not what was written")
     row: Row = json_files.parse(line, "a row of the ledger").value
@@ -150,6 +150,14 @@ def kind(row: Row) -> str:
     return str(row.get("kind", DECISION))
 
 
+def run_of(row: Row) -> str:
+    """Return the run that a row is about. What else a forged row may have names no run."""
+    run = row.get("run")
+    if isinstance(run, str) and run.isprintable():
+        return run
+    return ""
+
+
 def _has_returns(connection: sqlite3.Connection) -> bool:
     found = connection.execute("SELECT 1 FROM ledger_lines WHERE has_return LIMIT 1")
     return found.fetchone() is not None
@@ -165,11 +173,12 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield source
 
 
-def _facts(source: BinaryIO) -> tuple[int, ...] | None:
+def _facts(source: BinaryIO | Path) -> tuple[int, ...] | None:
     """Return what changes with whatever is written to a file; None when that is not certain."""
-    if isinstance(source, BytesIO):
+    try:
+        found = os.stat(source if isinstance(source, Path) else source.fileno())  # noqa: PTH116
+    except OSError:  # what is not there, or only in memory
         return None
-    found = os.fstat(source.fileno())
     # To write sets both times to that of the tick. `disk` sets the first to one between two ticks.
     is_of_tick = found.st_mtime_ns == found.st_ctime_ns
     is_recent = time.time_ns() - found.st_ctime_ns < _CLOCK_TICK
@@ -187,13 +196,14 @@ def _facts(source: BinaryIO) -> tuple[int, ...] | None:
 def _read(path: Path) -> _Reading:
     """Return number and digest of the bytes of a ledger as it is now. Raises Missing."""
     known = _readings.get(path)
+    if known is not None and known.facts is not None and known.facts == _facts(path):
+        return known
     with _opened(path) as source:
         facts = _facts(source)
-        if known is not None and facts is not None and facts == known.facts:
-            return known
         digest = hashlib.sha256()
         size = _digest(source, digest)
     reading = _Reading(digest, size, facts)
+    # What this process has added to it stays known.
     if known is not None and known.stamp == reading.stamp:
         reading = replace(known, facts=facts)
     _readings[path] = reading
@@ -302,7 +312,7 @@ def _add(
     has_return = line != whole_line
     values: list[Any] = [number, digest, None, None, has_return, line]
     if row is not None:
-        values[2:4] = _text(kind(row)), _text(row.get("run"))
+        values[2:4] = kind(row), run_of(row)
     connection.execute("INSERT INTO ledger_lines VALUES (?, ?, ?, ?, ?, ?)", values)
     if row is None:
         connection.execute("INSERT INTO ledger_faults VALUES (?, TRUE)", [problem])
@@ -333,28 +343,36 @@ def _parse(line: bytes, number: int, is_unchanged: bool) -> Row:
 
 
 def _note(connection: sqlite3.Connection, row: Row, number: int) -> None:
-    """Note what a decision or an audit says of the rows before it."""
-    run = _text(row.get("run"))
+    """Note what a decision or an audit says of its run, and of a decision."""
+    run = run_of(row)
     if kind(row) == DECISION:
         statement = "INSERT INTO ledger_runs VALUES (?, ?, NULL)"
         statement += " ON CONFLICT (run) DO UPDATE SET decision = excluded.decision, audit = NULL"
         connection.execute(statement, [run, number])
-        connection.execute("INSERT INTO ledger_view (number) VALUES (?)", [number])
-        statement = "UPDATE ledger_view SET corrected_by = ?, text = NULL WHERE number = ?"
-        connection.execute(statement, [number, _number(row.get("corrects"))])
+        stated = _number(row["number"])
+        connection.execute("INSERT INTO ledger_view VALUES (?, ?, NULL)", [number, stated])
+        _answer(connection, row.get("corrects"), "corrected_by", stated)
     elif kind(row) == AUDIT:
         statement = "INSERT INTO ledger_runs VALUES (?, NULL, ?)"
         statement += " ON CONFLICT (run) DO UPDATE SET audit = excluded.audit"
         connection.execute(statement, [run, number])
-        statement = "UPDATE ledger_view SET audit = ?, text = NULL WHERE number = ?"
-        connection.execute(statement, [number, _number(row.get("decision_row"))])
+        _answer(connection, row.get("decision_row"), "audit", number)
 
 
-def _text(value: Any) -> str:
-    """Return a text that SQLite holds. What else a forged row may have names no run."""
-    if isinstance(value, str) and value.isprintable():
-        return value
-    return ""
+def _answer(
+    connection: sqlite3.Connection,
+    decision: Any,
+    column: str,
+    number: int | None,
+) -> None:
+    """Note the row that audits or corrects a decision: its line in the view is another now."""
+    decision = _number(decision)
+    if decision is None:
+        return
+    statement = f"INSERT INTO ledger_answers (decision, {column}) VALUES (?, ?)"
+    statement += f" ON CONFLICT (decision) DO UPDATE SET {column} = excluded.{column}"
+    connection.execute(statement, [decision, number])
+    connection.execute("UPDATE ledger_view SET text = NULL WHERE stated = ?", [decision])
 
 
 def _number(value: Any) -> int | None:

@@ -13,6 +13,12 @@ from postrun.store.ledger_index import Row
 COLUMNS = [*ledger.COLUMNS, "audit"]
 _PART = "ledger_view"
 _PART_ROWS = 512
+_CHANGED = """
+SELECT number, audit, corrected_by
+FROM ledger_view LEFT JOIN ledger_answers ON decision = stated
+WHERE text IS NULL
+ORDER BY number
+"""
 # The line below the heads of the columns: what decisions are listed in comes after it.
 _RULE = "|" + "---|" * len(COLUMNS) + "\n"
 
@@ -64,8 +70,7 @@ def _render_lines(connection: sqlite3.Connection) -> str:
     if not index.is_made_of(connection, _PART, stamp):
         connection.execute("UPDATE ledger_view SET text = NULL")
         index.note(connection, _PART, stamp)
-    query = "SELECT number, audit, corrected_by FROM ledger_view WHERE text IS NULL"
-    changed = connection.execute(query).fetchall()
+    changed = connection.execute(_CHANGED).fetchall()
     if changed:
         numbers = [number for number, *_ in changed]
         texts = _render_changed(connection, changed)
@@ -106,9 +111,10 @@ def _render_changed(
     audits = {}
     # A row says what was next before its audit. The view says what is next now.
     next_actions = {}
-    for number, audit, corrected_by in changed:
-        row = ledger_index.read_line(connection, number)
+    for line_number, audit, corrected_by in changed:
+        row = ledger_index.read_line(connection, line_number)
         rows.append(row)
+        number = row["number"]
         if audit is not None:
             audits[number] = ledger_index.read_line(connection, audit)["passed"]
         words = next_action.after(row, audits.get(number))
