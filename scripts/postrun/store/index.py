@@ -44,7 +44,7 @@ def in_memory() -> Iterator[None]:
 
 @contextmanager
 def handed_over() -> Iterator[None]:
-    """Hand what is in memory to the processes that are forked inside the block.
+    """Give what is in memory to the processes that are forked inside the block.
 
     None of them need make it again. An SQLite of before 3.36 may lack this: then each does.
     """

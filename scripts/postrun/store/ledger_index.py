@@ -50,7 +50,7 @@ _TABLES = {
 _INDEXES = {
     "ledger_digests": "ledger_lines (digest)",
     "ledger_lines_of_runs": "ledger_lines (run)",
-    "ledger_kinds": "ledger_lines (kind) WHERE kind NOT IN ('decision', 'audit')",
+    "ledger_kinds": "ledger_lines (kind)",
     "ledger_returns": "ledger_lines (number) WHERE has_return",
     "ledger_stated": "ledger_view (stated)",
     "ledger_unrendered": "ledger_view (number) WHERE text IS NULL",

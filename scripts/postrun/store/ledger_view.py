@@ -40,7 +40,7 @@ def render(root: Path) -> str:
     page = _page(settlements=settlements, heading=not has_table)
     before, rule, after = page.partition(_RULE)
     lines = ledger.ask(root, _render_lines, changes=True)
-    return "".join((before, rule, lines, after))
+    return "".join((before, rule, *lines, after))
 
 
 def _page(
@@ -61,8 +61,8 @@ def _page(
     )
 
 
-def _render_lines(connection: sqlite3.Connection) -> str:
-    """Return the lines of all decisions.
+def _render_lines(connection: sqlite3.Connection) -> list[str]:
+    """Return the lines of all decisions, many in one text.
 
     The index keeps them: only those are rendered whose row, audit or correction is new.
     """
@@ -78,28 +78,29 @@ def _render_lines(connection: sqlite3.Connection) -> str:
         connection.executemany("UPDATE ledger_view SET text = ? WHERE number = ?", rendered)
         for part in {number // _PART_ROWS for number in numbers}:
             _join_part(connection, part)
-    return _joined(connection, "SELECT text FROM ledger_view_parts ORDER BY part")
+    return _texts(connection, "SELECT text FROM ledger_view_parts ORDER BY part")
 
 
 def _join_part(connection: sqlite3.Connection, part: int) -> None:
     """Join the lines of some decisions: to read them one by one would take longer."""
     first = part * _PART_ROWS
-    text = _joined(
+    lines = _texts(
         connection,
         "SELECT text FROM ledger_view WHERE number >= ? AND number < ? ORDER BY number",
         first,
         first + _PART_ROWS,
     )
-    connection.execute("INSERT OR REPLACE INTO ledger_view_parts VALUES (?, ?)", [part, text])
+    statement = "INSERT OR REPLACE INTO ledger_view_parts VALUES (?, ?)"
+    connection.execute(statement, [part, "".join(lines)])
 
 
-def _joined(
+def _texts(
     connection: sqlite3.Connection,
     query: str,
     *values: object,
-) -> str:
-    """Return the texts that SQL finds, as one."""
-    return "".join(text for (text,) in connection.execute(query, values))
+) -> list[str]:
+    """Return the texts that SQL finds."""
+    return [text for (text,) in connection.execute(query, values)]
 
 
 def _render_changed(
