@@ -25,6 +25,13 @@ _WAIT = 5.0  # seconds for another process that writes
 _VERSION = 1  # of the tables: with another number, all are made again
 _MADE_OF = "CREATE TABLE IF NOT EXISTS made_of (name TEXT PRIMARY KEY, stamp TEXT)"
 
+
+class Damaged(sqlite3.DatabaseError):
+    """What the index has is not what was written into it."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
 # What is open, by the file; None for memory. A forked process opens its own.
 _connections: dict[tuple[int, Path | None], sqlite3.Connection] = {}
 _IN_MEMORY: ContextVar[bool] = ContextVar("in_memory", default=False)
@@ -44,7 +51,7 @@ def in_memory() -> Iterator[None]:
 
 @contextmanager
 def handed_over() -> Iterator[None]:
-    """Give what is in memory to the processes that are forked inside the block.
+    """Pass what is in memory to the processes that are forked inside the block.
 
     None of them need make it again. An SQLite of before 3.36 may lack this: then each does.
     """

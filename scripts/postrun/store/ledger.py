@@ -77,8 +77,8 @@ def _rows(
 
     def find(connection: sqlite3.Connection) -> list[Row]:
         _check_lines(connection, root)
-        found = connection.execute(query, values)
-        return [ledger_index.read_row(*columns) for columns in found]
+        lines = connection.execute(query, values)
+        return [ledger_index.read_row(*columns) for columns in lines]
 
     return ask(root, find)
 
@@ -121,16 +121,16 @@ def _row_that_holds(root: Path, column: str, run: str) -> Row | None:
 
 def decisions(root: Path, runs: Iterable[str] | None = None) -> dict[str, Row]:
     """Return the decision that holds for each run that has one; of all runs, or of these."""
-    found = []
+    rows = []
     if runs is None:
         condition = "JOIN ledger_runs ON number = decision ORDER BY ledger_runs.rowid"
-        found = _rows(root, condition)
+        rows = _rows(root, condition)
     else:
         for run in runs:
             row = decision(root, run)
             if row is not None:
-                found.append(row)
-    return {ledger_index.run_of(row): row for row in found}
+                rows.append(row)
+    return {ledger_index.run_of(row): row for row in rows}
 
 
 def decided_runs(root: Path) -> set[str]:

@@ -130,10 +130,9 @@ def append(root: Path, path: Path, line: bytes) -> None:
 
 
 def read_row(digest: object, line: object) -> Row:
-    """Return the row of a line. Raises sqlite3.DatabaseError for a line that was damaged."""
+    """Return the row of a line. Raises index.Damaged for a line that is not of this digest."""
     if not isinstance(line, bytes) or disk.content_digest(line) != digest:
-        # Whoever uses the index makes it again.
-        raise sqlite3.DatabaseError("a line of the ledger is not what was written")
+        raise index.Damaged("a line of the ledger is not what was written")
     row: Row = json_files.parse(line, "a row of the ledger").value
     return row
 
@@ -159,8 +158,8 @@ def run_of(row: Row) -> str:
 
 
 def _has_returns(connection: sqlite3.Connection) -> bool:
-    found = connection.execute("SELECT 1 FROM ledger_lines WHERE has_return LIMIT 1")
-    return found.fetchone() is not None
+    cursor = connection.execute("SELECT 1 FROM ledger_lines WHERE has_return LIMIT 1")
+    return cursor.fetchone() is not None
 
 
 @contextmanager
@@ -176,20 +175,20 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 def _facts(source: BinaryIO | Path) -> tuple[int, ...] | None:
     """Return what changes with whatever is written to a file; None when that is not certain."""
     try:
-        found = os.stat(source if isinstance(source, Path) else source.fileno())  # noqa: PTH116
+        status = os.stat(source if isinstance(source, Path) else source.fileno())  # noqa: PTH116
     except OSError:  # what is not there, or only in memory
         return None
     # To write sets both times to that of the tick. `disk` sets the first to one between two ticks.
-    is_of_tick = found.st_mtime_ns == found.st_ctime_ns
-    is_recent = time.time_ns() - found.st_ctime_ns < _CLOCK_TICK
-    if found.st_size < _SMALL or (is_of_tick and is_recent):
+    is_of_tick = status.st_mtime_ns == status.st_ctime_ns
+    is_recent = time.time_ns() - status.st_ctime_ns < _CLOCK_TICK
+    if status.st_size < _SMALL or (is_of_tick and is_recent):
         return None
     return (
-        found.st_dev,
-        found.st_ino,
-        found.st_size,
-        found.st_mtime_ns,
-        found.st_ctime_ns,
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
     )
 
 
@@ -272,8 +271,8 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 
 
 def _has_faults(connection: sqlite3.Connection) -> bool:
-    found = connection.execute("SELECT 1 FROM ledger_faults LIMIT 1")
-    return found.fetchone() is not None
+    cursor = connection.execute("SELECT 1 FROM ledger_faults LIMIT 1")
+    return cursor.fetchone() is not None
 
 
 def _digested(source: BinaryIO, digest: Any) -> Iterator[bytes]:

@@ -128,7 +128,10 @@ def _check_run(path: Path, signed: Signed) -> None:
 
 def is_recorded(root: Path, row: Json) -> bool:
     """Return whether the ledger has the row of a signed file. Raises Invalid."""
-    rows = ledger.rows_of_kind(root, row["kind"])
+    rows = ledger.rows_of_kind(
+        root,
+        row["kind"],
+    )
     return any(row.items() <= known.items() for known in rows)
 
 
