@@ -533,6 +533,7 @@ def lock(ctx: Context) -> None:
 def bench(ctx: Context) -> None:
     """Measure what closing and watching cost, and how often luck is promoted."""
     run(ctx, PYTHON, "benchmarks/flow_over_ssh.py")
+    run(ctx, PYTHON, "benchmarks/startup.py")
     run(ctx, PYTHON, "benchmarks/growth.py")
     run(ctx, PYTHON, "benchmarks/watch_many_runs.py")
     run(ctx, PYTHON, "benchmarks/trial_statistics.py")

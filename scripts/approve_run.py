@@ -16,6 +16,22 @@ codes.
 
 import argparse
 
+from postrun import flags
+
+
+def add_notes(parser: argparse.ArgumentParser) -> None:
+    """Add the flag for what a person says with the approval."""
+    parser.add_argument(
+        "--notes",
+        metavar="TEXT",
+        help="what is signed with it, in your words",
+    )
+
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target, flags.add_key, add_notes)
+FLAGS.answer_help(__name__)
+
+
 import post_run_sync_and_finalize as conductor
 from postrun import cli
 from postrun.core import disk, terminal
@@ -65,23 +81,9 @@ def _summary(stated: Json) -> str:
     return f"{stated['result']}, audit {audit}; approved by {signer}"
 
 
-def add_notes(parser: argparse.ArgumentParser) -> None:
-    """Add the flag for what a person says with the approval."""
-    parser.add_argument(
-        "--notes",
-        metavar="TEXT",
-        help="what is signed with it, in your words",
-    )
-
-
-def main(argv: cli.Argv = None) -> int:
+def main(argv: flags.Argv = None) -> int:
     """Sign the approval of one run."""
-    flags = (
-        cli.add_target,
-        cli.add_key,
-        add_notes,
-    )
-    return cli.script_main(approve, __doc__, argv, *flags)
+    return cli.script_main(approve, FLAGS, argv)
 
 
 if __name__ == "__main__":

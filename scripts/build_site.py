@@ -12,6 +12,11 @@ Exit codes: 0 done, 2 usage, 4 a table or the ledger is not as it was recorded, 
     python scripts/build_site.py
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target)
+FLAGS.answer_help(__name__)
+
 from collections.abc import Collection, Iterator, Sequence
 
 from postrun import cli
@@ -85,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the site of a workspace."""
     return cli.step_main(
         build,
-        __doc__,
+        FLAGS,
         argv,
         needs_run=False,
         name="site",

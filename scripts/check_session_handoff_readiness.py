@@ -10,6 +10,11 @@ Exit codes: 0 ready, 1 not ready (a closing prints that, too, but its exit code 
     python scripts/check_session_handoff_readiness.py
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target)
+FLAGS.answer_help(__name__)
+
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -428,7 +433,7 @@ def _digest(root: Path, name: str) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check the workspace."""
-    return cli.step_main(hand_over, __doc__, argv, needs_run=False, name="handoff-readiness")
+    return cli.step_main(hand_over, FLAGS, argv, needs_run=False, name="handoff-readiness")
 
 
 if __name__ == "__main__":

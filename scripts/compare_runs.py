@@ -15,23 +15,45 @@ against the first: better, worse, same, not comparable, or null where nothing is
     python scripts/compare_runs.py --tags "committee_2026-02-21_run4 committee_2026-02-28_run1"
 """
 
+import argparse
+
+from postrun import flags
+
+_PAGES = {"markdown": "compare_runs.md", "html": "compare_runs.html"}
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what is compared, and how it is shown."""
+    tags = "decision tags with blanks between them, a tag with blanks in quotes"
+    parser.add_argument("--tags", required=True, help=tags)
+    flags.add_root(parser)
+    parser.add_argument("--json", action="store_true", help="print the differences as JSON")
+    parser.add_argument(
+        "--format",
+        choices=("text", *_PAGES),
+        default="text",
+        help="print a table for the terminal, or a page (default: text)",
+    )
+
+
+FLAGS = flags.ScriptFlags(__doc__, add_flags)
+FLAGS.answer_help(__name__)
+
 import json
 import shlex
 from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from postrun import cli
+from postrun import ending
 from postrun.core import run_names, terminal
 from postrun.core.errors import AmbiguousRun, Usage
-from postrun.core.locations import PROJECT
 from postrun.registry import leaderboard
 from postrun.review import comparison
 from postrun.store import ledger, next_action, page_files, tables
 from postrun.store.tables import Row, Rows
 
 REGISTRY = "factor_experiment_registry"
-_PAGES = {"markdown": "compare_runs.md", "html": "compare_runs.html"}
 # What follows from the windows of a run: people compare what is worked out from them.
 _OF_WINDOWS = ("series", "series_by_month", "series_sha256", "inputs_sha256")
 # Null is an empty list there, and no missing number.
@@ -180,22 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Compare the runs of some tags."""
 
     def work() -> int:
-        parser = cli.Parser(__doc__)
-        add = parser.add_argument
-        add(
-            "--tags",
-            required=True,
-            help="decision tags with blanks between them, a tag with blanks in quotes",
-        )
-        add("--local-root", type=Path, default=PROJECT, help="the workspace (default: the project)")
-        add("--json", action="store_true", help="print the differences as JSON")
-        add(
-            "--format",
-            choices=("text", *_PAGES),
-            default="text",
-            help="print a table for the terminal, or a page (default: text)",
-        )
-        args = parser.parse_args(argv)
+        args = FLAGS.parse(argv)
         as_format = args.format
         if args.json:
             as_format = "json"
@@ -205,7 +212,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         root = args.local_root.resolve()
         return compare(root, tags, as_format)
 
-    return cli.guard(work)
+    return ending.guard(work)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,37 @@ future; a date that cannot be read fails freshness. Every row must be as wide as
 """
 
 import argparse
+
+from postrun import flags
+from postrun.decide import data_settings
+from postrun.launcher import POLICY_FILE
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for every threshold; the policy has those left out."""
+    parser.add_argument("--input-csv", required=True, help="the data file")
+    out_dir = "where the report's folder is made (default: audit/data_quality)"
+    parser.add_argument("--out-dir", default="audit/data_quality", help=out_dir)
+    default = f"default: {POLICY_FILE}, in the current folder or the project's"
+    parser.add_argument("--policy", type=flags.path, help=default)
+    for setting, read in data_settings.TYPES.items():
+        meaning = "instead of the policy's"
+        if read is data_settings.parse_columns:
+            meaning += "; names separated by commas"
+        parser.add_argument(f"--{setting.replace('_', '-')}", type=read, help=meaning)
+
+
+FLAGS = flags.ScriptFlags(__doc__, add_flags)
+FLAGS.answer_help(__name__)
+
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
-from postrun import cli
+from postrun import ending
 from postrun.core import clock, disk, terminal
 from postrun.launcher import policy
 from postrun.launcher.data_scan import DataCounts, checked_columns, scan
@@ -164,24 +187,6 @@ def _answer(passed: bool) -> str:
     return "pass" if passed else "fail"
 
 
-def build_parser() -> cli.Parser:
-    """Return the parser, with a flag for every threshold; the policy has those left out."""
-    parser = cli.Parser(__doc__)
-    parser.add_argument("--input-csv", required=True, help="the data file")
-    out_dir = "where the report's folder is made (default: audit/data_quality)"
-    parser.add_argument("--out-dir", default="audit/data_quality", help=out_dir)
-    default = f"default: {policy.FILE}, in the current folder or the project's"
-    parser.add_argument("--policy", type=Path, help=default)
-    for threshold in fields(Thresholds):
-        is_list = get_origin(threshold.type) is tuple
-        read = policy.parse_columns if is_list else threshold.type
-        meaning = "instead of the policy's"
-        if is_list:
-            meaning += "; names separated by commas"
-        parser.add_argument(f"--{threshold.name.replace('_', '-')}", type=read, help=meaning)
-    return parser
-
-
 def read_thresholds(args: argparse.Namespace) -> Thresholds:
     """Return the policy's thresholds with those of variables and flags over them.
 
@@ -199,7 +204,7 @@ def read_thresholds(args: argparse.Namespace) -> Thresholds:
 
 def check_file(argv: Sequence[str] | None) -> int:
     """Check the file, write the report, name what failed; return the exit code."""
-    args = build_parser().parse_args(argv)
+    args = FLAGS.parse(argv)
     moment = clock.now()
     report = make_report(args.input_csv, args.out_dir, read_thresholds(args), moment)
     stamp = moment.astimezone().strftime(clock.RUN_STAMP)
@@ -215,7 +220,7 @@ def check_file(argv: Sequence[str] | None) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check the file; errors become one line and an exit code."""
-    return cli.guard(lambda: check_file(argv))
+    return ending.guard(lambda: check_file(argv))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ of the run are still at work.
     python scripts/detect_run.py --tag committee_2026-02-21_run4 --host bench
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target, flags.add_evidence, flags.add_abandoned)
+FLAGS.answer_help(__name__)
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -196,12 +201,10 @@ def _summary(document: Json) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the step."""
-    flags = (cli.add_evidence, cli.add_abandoned)
     return cli.step_main(
         detect,
-        __doc__,
+        FLAGS,
         argv,
-        *flags,
         name="detect-run",
         lock=cli.RUN,
         finds_run=True,

@@ -16,6 +16,18 @@ the workstation did not answer.
 """
 
 import argparse
+
+from postrun import flags
+
+
+def add_rank(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that chooses a command."""
+    parser.add_argument("--rank", type=int, required=True, help="rank of the planned run")
+
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target, add_rank)
+FLAGS.answer_help(__name__)
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -163,14 +175,9 @@ def _check_current(workspace: RunPaths, plan: Json) -> None:
             raise Invalid(plan_path, expected, "an older one", _AGAIN)
 
 
-def add_rank(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that chooses a command."""
-    parser.add_argument("--rank", type=int, required=True, help="rank of the planned run")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Start one planned run."""
-    return cli.script_main(execute, __doc__, argv, cli.add_target, add_rank)
+    return cli.script_main(execute, FLAGS, argv)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ Exit code: 0 recorded, whatever the decision; 3 something is missing; 4 somethin
     python scripts/finalize_gate_run.py --tag committee_2026-02-21_run4
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target, flags.add_decision)
+FLAGS.answer_help(__name__)
+
 import json
 from typing import Any
 
@@ -207,9 +212,9 @@ def _summary(row: Json, is_new: bool) -> str:
     return f"{decision}, {how} ledger row {row['number']}"
 
 
-def main(argv: cli.Argv = None) -> int:
+def main(argv: flags.Argv = None) -> int:
     """Run this step alone."""
-    return cli.step_main(finalize, __doc__, argv, cli.add_decision, name="finalize-gate-run")
+    return cli.step_main(finalize, FLAGS, argv, name="finalize-gate-run")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,21 @@ Exit codes: 0 done, 2 usage, 3 no registry yet, 4 the registry or the policy is 
 """
 
 import argparse
+
+from postrun import flags
+
+MODES = ("mixed", "robust_only", "exploration_only")
+
+
+def add_mode(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that chooses the slots."""
+    meaning = "which kinds of candidates get a place in the queue (default: the policy's mode)"
+    parser.add_argument("--mode", choices=MODES, help=meaning)
+
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target, add_mode)
+FLAGS.answer_help(__name__)
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -35,7 +50,6 @@ QUEUE = "factor_candidate_queue"
 REGISTRY = "factor_experiment_registry"
 FAMILIES = "factor_statistics"
 POLICY = "candidate_queue_policy"
-MODES = ("mixed", "robust_only", "exploration_only")
 ROBUST = "robust"
 EXPLORATION = "exploration"
 # What is added to the score to make the priority, in the order of the columns `points_<name>`.
@@ -302,15 +316,9 @@ def choose(candidates: Rows, policy: Policy) -> Rows:
     return queue
 
 
-def add_mode(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that chooses the slots."""
-    meaning = "which kinds of candidates get a place in the queue (default: the policy's mode)"
-    parser.add_argument("--mode", choices=MODES, help=meaning)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the queue."""
-    return cli.step_main(rank, __doc__, argv, add_mode, needs_run=False, name="candidate-queue")
+    return cli.step_main(rank, FLAGS, argv, needs_run=False, name="candidate-queue")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,22 @@ missing, 4 broken marks.
     python scripts/generate_docs.py --check
 """
 
+import argparse
+
+from postrun import flags
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where, and whether to write."""
+    check = "write nothing; exit code 1 when a part is out of date"
+    parser.add_argument("--check", action="store_true", help=check)
+    root = "the folder with the documents (default: the project's folder)"
+    parser.add_argument("--root", type=flags.workspace, default="", help=root)
+
+
+FLAGS = flags.ScriptFlags(__doc__, add_flags)
+FLAGS.answer_help(__name__)
+
 import difflib
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +32,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from postrun import cli
+from postrun import ending
 from postrun.core import disk, errors, locations, terminal
 from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.errors import Invalid, Missing, PostRunError
@@ -189,15 +205,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the generated parts, or check them."""
 
     def work() -> int:
-        parser = cli.Parser(__doc__)
-        check = "write nothing; exit code 1 when a part is out of date"
-        parser.add_argument("--check", action="store_true", help=check)
-        root = "the folder with the documents (default: the project's folder)"
-        parser.add_argument("--root", type=Path, default=locations.PROJECT, help=root)
-        args = parser.parse_args(argv)
+        args = FLAGS.parse(argv)
         return run(args.root, args.check)
 
-    return cli.guard(work)
+    return ending.guard(work)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,11 @@ Exit codes: 0 done, 2 usage, 3 no queue yet, 4 an input is invalid, 9 locked.
     python scripts/generate_next_run_plan.py
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target)
+FLAGS.answer_help(__name__)
+
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -215,7 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the plan of the workspace's queue."""
     return cli.step_main(
         plan,
-        __doc__,
+        FLAGS,
         argv,
         needs_run=False,
         name="next-run-plan",

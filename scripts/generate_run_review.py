@@ -12,6 +12,11 @@ Exit code: 0 written, whatever the decision; 3 an earlier step is missing; 4 an 
     python scripts/generate_run_review.py --tag committee_2026-02-21_run4
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target)
+FLAGS.answer_help(__name__)
+
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -345,9 +350,9 @@ def _summary(document: Json) -> str:
     return f"{summary}; compared with {previous_run}: {changes}"
 
 
-def main(argv: cli.Argv = None) -> int:
+def main(argv: flags.Argv = None) -> int:
     """Run this step alone."""
-    return cli.step_main(review, __doc__, argv, name="run-review")
+    return cli.step_main(review, FLAGS, argv, name="run-review")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,11 @@ broken, or a file is not as it was recorded; 5 it is not clear which run is mean
         --report-json gate_results/<gate>/production_gates_report.json
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target)
+FLAGS.answer_help(__name__)
+
 from collections.abc import Mapping
 
 from postrun import cli
@@ -170,9 +175,9 @@ def _summary(checks: list[Json]) -> str:
     return f"{counts}: {names}"
 
 
-def main(argv: cli.Argv = None) -> int:
+def main(argv: flags.Argv = None) -> int:
     """Run this step alone."""
-    return cli.step_main(audit, __doc__, argv, name="governance-audit")
+    return cli.step_main(audit, FLAGS, argv, name="governance-audit")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,11 @@ clear which run is meant.
     python scripts/governance_remediation_plan.py --tag committee_2026-02-21_run4
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target)
+FLAGS.answer_help(__name__)
+
 from collections.abc import Mapping, Sequence
 
 from postrun import cli
@@ -89,9 +94,9 @@ def _summary(items: Sequence[Json]) -> str:
     return f"{len(items)} to repair: {', '.join(counts)}"
 
 
-def main(argv: cli.Argv = None) -> int:
+def main(argv: flags.Argv = None) -> int:
     """Run this step alone."""
-    return cli.step_main(remediate, __doc__, argv, name="remediation-plan")
+    return cli.step_main(remediate, FLAGS, argv, name="remediation-plan")
 
 
 if __name__ == "__main__":

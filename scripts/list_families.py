@@ -13,13 +13,25 @@ Exit codes: 0 done, 2 usage, 3 no registry yet, 4 a table or the policy is inval
     python scripts/list_families.py --local-root /srv/desk
 """
 
+import argparse
+
+from postrun import flags
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the flag for programs."""
+    parser.add_argument("--json", action="store_true", help="print the families as JSON")
+
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_root, add_json)
+FLAGS.answer_help(__name__)
+
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from postrun import cli
+from postrun import ending
 from postrun.core import terminal
-from postrun.core.locations import PROJECT
 from postrun.core.values import Json
 from postrun.decide import verdicts
 from postrun.registry import trials
@@ -139,15 +151,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """List the families of a workspace."""
 
     def work() -> int:
-        parser = cli.Parser(__doc__)
-        add = parser.add_argument
-        add("--local-root", type=Path, default=PROJECT, help="the workspace (default: the project)")
-        add("--json", action="store_true", help="print the families as JSON")
-        args = parser.parse_args(argv)
+        args = FLAGS.parse(argv)
         root = args.local_root.resolve()
         return run(root, args.json)
 
-    return cli.guard(work)
+    return ending.guard(work)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,25 @@ prevented the closing), 130 stopped by Ctrl-C.
 """
 
 import argparse
+
+from postrun import flags
+from postrun.monitor.timeouts import add_timeouts
+
+
+def add_until(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a monitor of one run."""
+    group = parser.add_argument_group("until when")
+    until = "stop when the run is complete, without closing it"
+    group.add_argument("--until", choices=["complete"], help=until)
+    pattern = "processes with a command line that matches this also belong to the run"
+    group.add_argument("--process-pattern", metavar="RE", help=pattern)
+
+
+FLAGS = flags.ScriptFlags(
+    __doc__, flags.add_target, flags.add_evidence, flags.add_decision, add_timeouts, add_until
+)
+FLAGS.answer_help(__name__)
+
 import functools
 import json
 import time
@@ -47,7 +66,7 @@ from postrun.monitor.loop import MonitorLoop
 from postrun.monitor.run_monitor import RunMonitor
 from postrun.monitor.screen import Screen
 from postrun.monitor.states import State
-from postrun.monitor.timeouts import add_timeouts, limits_from
+from postrun.monitor.timeouts import limits_from
 from postrun.remote import workstation
 from postrun.remote.snapshots import HostSnapshot
 from postrun.remote.workstation import Workstation
@@ -166,20 +185,10 @@ def explain_end(host: HostMonitor, monitor: RunMonitor, resume: str) -> PostRunE
     return Invalid(thing, expected, current.message, f"if it stays so, {hint}")
 
 
-def add_until(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a monitor of one run."""
-    group = parser.add_argument_group("until when")
-    until = "stop when the run is complete, without closing it"
-    group.add_argument("--until", choices=[str(State.COMPLETE)], help=until)
-    pattern = "processes with a command line that matches this also belong to the run"
-    group.add_argument("--process-pattern", metavar="RE", help=pattern)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
     work = functools.partial(run, resume=cli.resume_hint(__file__, argv))
-    flags = (cli.add_target, cli.add_evidence, cli.add_decision, add_timeouts, add_until)
-    return cli.script_main(work, __doc__, argv, *flags)
+    return cli.script_main(work, FLAGS, argv)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,14 @@ it was recorded, 5 it is not clear which run is meant, 9 locked.
     python scripts/package_run.py --tag committee_2026-02-21_run4
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(
+    __doc__,
+    flags.add_target,
+)
+FLAGS.answer_help(__name__)
+
 from postrun import cli
 from postrun.core import disk
 from postrun.core.request import StepResult
@@ -36,9 +44,13 @@ def package(args: cli.Arguments) -> int:
     return 0
 
 
-def main(argv: cli.Argv = None) -> int:
+def main(argv: flags.Argv = None) -> int:
     """Write the package of one run."""
-    return cli.script_main(package, __doc__, argv, cli.add_target)
+    return cli.script_main(
+        package,
+        FLAGS,
+        argv,
+    )
 
 
 if __name__ == "__main__":

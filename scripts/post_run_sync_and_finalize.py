@@ -11,6 +11,27 @@ The answer of handoff-readiness is about the whole workspace: it is printed and 
 """
 
 import argparse
+
+from postrun import flags
+
+
+def add_step_range(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that choose among the steps."""
+    parser.add_argument("--from", dest="first", metavar="NAME", help="begin with this step")
+    parser.add_argument("--to", dest="last", metavar="NAME", help="end with this step")
+    parser.add_argument("--list", action="store_true", help="print the steps and exit; as JSON too")
+
+
+FLAGS = flags.ScriptFlags(
+    __doc__,
+    flags.add_target,
+    flags.add_evidence,
+    flags.add_abandoned,
+    flags.add_decision,
+    add_step_range,
+)
+FLAGS.answer_help(__name__)
+
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +40,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from postrun import cli
+from postrun import cli, ending
 from postrun.core import disk, locations, step_notes, terminal
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import HostRejected, Invalid, Locked, Missing, PostRunError, Usage
@@ -172,7 +193,7 @@ def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> l
 
 
 def _refuse(step: Step, error: PostRunError) -> StepReport:
-    reason = cli.whole(str(error))
+    reason = ending.whole(str(error))
     return StepReport(step, "refused", reason, error.exit_code, error=error)
 
 
@@ -288,13 +309,6 @@ def _show_end(
         terminal.result(line.verdict, line.rest, line.colour)
 
 
-def add_step_range(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that choose among the steps."""
-    parser.add_argument("--from", dest="first", metavar="NAME", help="begin with this step")
-    parser.add_argument("--to", dest="last", metavar="NAME", help="end with this step")
-    parser.add_argument("--list", action="store_true", help="print the steps and exit; as JSON too")
-
-
 def _list_steps(as_json: bool) -> None:
     """Print the table of steps."""
     rows = []
@@ -328,14 +342,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Close one run."""
-    flags = (
-        cli.add_target,
-        cli.add_evidence,
-        cli.add_abandoned,
-        cli.add_decision,
-        add_step_range,
-    )
-    return cli.script_main(run, __doc__, argv, *flags)
+    return cli.script_main(run, FLAGS, argv)
 
 
 if __name__ == "__main__":

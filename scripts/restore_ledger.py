@@ -11,6 +11,11 @@ named, and nothing is written; 9 locked.
     python scripts/restore_ledger.py --local-root /srv/desk
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_workspace)
+FLAGS.answer_help(__name__)
+
 from itertools import groupby
 from pathlib import Path
 
@@ -84,9 +89,9 @@ def _distance(indexed: tuple[int, int]) -> int:
     return number - index
 
 
-def main(argv: cli.Argv = None) -> int:
+def main(argv: flags.Argv = None) -> int:
     """Restore the ledger of a workspace."""
-    return cli.script_main(restore, __doc__, argv, cli.add_workspace)
+    return cli.script_main(restore, FLAGS, argv)
 
 
 if __name__ == "__main__":

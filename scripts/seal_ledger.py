@@ -12,6 +12,15 @@ what its ledger or its last seal says, 9 locked.
     python scripts/seal_ledger.py --key ~/.ssh/id_ed25519
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(
+    __doc__,
+    flags.add_workspace,
+    flags.add_key,
+)
+FLAGS.answer_help(__name__)
+
 from pathlib import Path
 
 from postrun import cli
@@ -55,14 +64,12 @@ def _sign(
     return StepResult(f"{sealed}, with {keyid}", (path,))
 
 
-def main(argv: cli.Argv = None) -> int:
+def main(argv: flags.Argv = None) -> int:
     """Sign the state of the workspace."""
     return cli.script_main(
         seal,
-        __doc__,
+        FLAGS,
         argv,
-        cli.add_workspace,
-        cli.add_key,
     )
 
 

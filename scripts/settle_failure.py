@@ -16,6 +16,29 @@ run is not closed, 4 a file is not as it was recorded, 5 it is not clear which r
 
 import argparse
 
+from postrun import flags
+
+
+def add_settlement(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say which failure is settled, and why."""
+    parser.add_argument(
+        "--check",
+        required=True,
+        metavar="ID",
+        help="the check that failed",
+    )
+    parser.add_argument(
+        "--reason",
+        required=True,
+        metavar="TEXT",
+        help="why nobody needs to repair it, in your words",
+    )
+
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target, add_settlement)
+FLAGS.answer_help(__name__)
+
+
 import post_run_sync_and_finalize as conductor
 from postrun import cli
 from postrun.core import disk, terminal
@@ -82,29 +105,9 @@ def _check_open(run_paths: RunPaths, check: str) -> None:
             raise Usage(thing, "a failure that is not settled", actual, hint)
 
 
-def add_settlement(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say which failure is settled, and why."""
-    parser.add_argument(
-        "--check",
-        required=True,
-        metavar="ID",
-        help="the check that failed",
-    )
-    parser.add_argument(
-        "--reason",
-        required=True,
-        metavar="TEXT",
-        help="why nobody needs to repair it, in your words",
-    )
-
-
-def main(argv: cli.Argv = None) -> int:
+def main(argv: flags.Argv = None) -> int:
     """Settle one failure of one run."""
-    flags = (
-        cli.add_target,
-        add_settlement,
-    )
-    return cli.script_main(settle, __doc__, argv, *flags)
+    return cli.script_main(settle, FLAGS, argv)
 
 
 if __name__ == "__main__":

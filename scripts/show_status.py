@@ -10,12 +10,25 @@ Exit codes: 0 done, 2 usage, 3 no workspace, 4 a table or the ledger is not as i
     python scripts/show_status.py --local-root /srv/committee
 """
 
+import argparse
+
+from postrun import flags
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the flag for programs."""
+    parser.add_argument("--json", action="store_true", help="print the status as JSON")
+
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_root, add_json)
+FLAGS.answer_help(__name__)
+
 import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from postrun import cli
+from postrun import ending
 from postrun.core import run_names, terminal
 from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import PROJECT, RunPaths
@@ -147,17 +160,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Show the status of a workspace."""
 
     def work() -> int:
-        parser = cli.Parser(__doc__)
-        add = parser.add_argument
-        add("--local-root", type=Path, default=PROJECT, help="the workspace (default: the project)")
-        add("--json", action="store_true", help="print the status as JSON")
-        args = parser.parse_args(argv)
+        args = FLAGS.parse(argv)
         root = args.local_root.resolve()
         if not root.is_dir():
             raise Missing(args.local_root, "a workspace", "no folder")
         return show(root, args.json)
 
-    return cli.guard(work)
+    return ending.guard(work)
 
 
 if __name__ == "__main__":

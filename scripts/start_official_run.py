@@ -13,6 +13,25 @@ launcher or the data file is not there, 5 the tag is taken, 6 the workstation di
 """
 
 import argparse
+
+from postrun import flags
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what the run is."""
+    run = parser.add_argument_group("the run")
+    run.add_argument("--tag", required=True, help="its decision tag, which no run has yet")
+    run.add_argument("--owner", help="who is responsible (default: the user there)")
+    run.add_argument("--notes", help="what the run is to find out")
+    run.add_argument("--threads", help="threads per numerical library (default: all cores)")
+    run.add_argument("--data", required=True, help="the data file, relative to the remote root")
+    gate = "the gate program's arguments, in one text"
+    run.add_argument("--gate", required=True, metavar="WORDS", help=gate)
+
+
+FLAGS = flags.ScriptFlags(__doc__, add_run, flags.add_location)
+FLAGS.answer_help(__name__)
+
 import shlex
 from collections.abc import Sequence
 
@@ -63,21 +82,9 @@ def command(args: argparse.Namespace) -> list[str]:
         raise Usage("--gate", "words quoted as for a shell", problem) from None
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say what the run is."""
-    run = parser.add_argument_group("the run")
-    run.add_argument("--tag", required=True, help="its decision tag, which no run has yet")
-    run.add_argument("--owner", help="who is responsible (default: the user there)")
-    run.add_argument("--notes", help="what the run is to find out")
-    run.add_argument("--threads", help="threads per numerical library (default: all cores)")
-    run.add_argument("--data", required=True, help="the data file, relative to the remote root")
-    gate = "the gate program's arguments, in one text"
-    run.add_argument("--gate", required=True, metavar="WORDS", help=gate)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Start one official run."""
-    return cli.script_main(start, __doc__, argv, add_run, cli.add_location)
+    return cli.script_main(start, FLAGS, argv)
 
 
 if __name__ == "__main__":

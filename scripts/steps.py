@@ -1,19 +1,8 @@
 """The table of steps: every step once, in the order of work. Read aloud, it is the procedure."""
 
 from dataclasses import dataclass
+from importlib import import_module
 
-import build_site
-import check_session_handoff_readiness
-import detect_run
-import finalize_gate_run
-import generate_candidate_queue
-import generate_next_run_plan
-import generate_run_review
-import governance_audit_checker
-import governance_remediation_plan
-import sync_run
-import update_factor_experiment_registry
-import update_failure_pattern_db
 from postrun.core.request import StepFunction
 
 _EVIDENCE = (
@@ -50,7 +39,7 @@ class Step:
     name: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    run: StepFunction
+    function: str  # <script>.<name>; its script is imported when it is first needed
     description: str
     needs_run: bool = True  # false: works on the workspace, or looks for the run itself
     reads_prior: tuple[str, ...] = ()  # of other runs, as their closings left it
@@ -58,9 +47,17 @@ class Step:
     decides_run: bool = True  # false: a no is about the workspace; the closing's code ignores it
 
     @property
+    def run(self) -> StepFunction:
+        """Return the step's function."""
+        script, name = self.function.split(".")
+        function: StepFunction = getattr(import_module(script), name)
+        return function
+
+    @property
     def script(self) -> str:
-        """Return the file name of the step's script, from the module its function is in."""
-        return f"{self.run.__module__}.py"
+        """Return the file name of the step's script."""
+        script, _ = self.function.split(".")
+        return f"{script}.py"
 
 
 STEPS = (
@@ -69,7 +66,7 @@ STEPS = (
         "detect-run",
         (),
         ("run_detection",),
-        detect_run.detect,
+        "detect_run.detect",
         "find the run and its gate report on the workstation",
         needs_run=False,
         make_values=("ABANDONED",),
@@ -79,7 +76,7 @@ STEPS = (
         "sync-run",
         ("run_detection",),
         (*_EVIDENCE, "evidence_manifest"),
-        sync_run.fetch,
+        "sync_run.fetch",
         "copy both folders and verify every file",
     ),
     Step(
@@ -90,7 +87,7 @@ STEPS = (
             *("context", "command", "result", "production_gates_report"),
         ),
         ("stage_ledger", "stage_audit_log", "production_gates_final_summary"),
-        finalize_gate_run.finalize,
+        "finalize_gate_run.finalize",
         "write the decision into the ledger and on one page",
         make_values=("OBJECTIVE",),
     ),
@@ -106,7 +103,7 @@ STEPS = (
             "production_gates_final_summary",
         ),
         ("governance_audit_check",),
-        governance_audit_checker.audit,
+        "governance_audit_checker.audit",
         "answer every check of the catalogue",
     ),
     Step(
@@ -114,7 +111,7 @@ STEPS = (
         "remediation-plan",
         ("governance_audit_check",),
         ("governance_remediation_plan",),
-        governance_remediation_plan.remediate,
+        "governance_remediation_plan.remediate",
         "list what to repair, most severe first",
     ),
     Step(
@@ -131,7 +128,7 @@ STEPS = (
             *("context", "preflight", "data_quality_report", "result", "run_log"),
         ),
         ("production_gates_run_review",),
-        generate_run_review.review,
+        "generate_run_review.review",
         "write the page for the committee",
         reads_prior=("factor_experiment_registry", "trial_statistics"),
     ),
@@ -149,7 +146,7 @@ STEPS = (
             *("factor_experiment_registry", "factor_experiment_leaderboard"),
             *("trial_statistics", "factor_statistics"),
         ),
-        update_factor_experiment_registry.register,
+        "update_factor_experiment_registry.register",
         "score the run and put it into the registry",
         # A table that is gone or changed is made again from every run folder.
         reads_prior=(
@@ -162,7 +159,7 @@ STEPS = (
         "candidate-queue",
         ("factor_experiment_registry", "factor_statistics"),
         ("factor_candidate_queue",),
-        generate_candidate_queue.rank,
+        "generate_candidate_queue.rank",
         "rank what deserves the next run",
         needs_run=False,
     ),
@@ -171,7 +168,7 @@ STEPS = (
         "next-run-plan",
         ("factor_candidate_queue", "factor_experiment_registry"),
         ("next_run_plan",),
-        generate_next_run_plan.plan,
+        "generate_next_run_plan.plan",
         "turn the queue into commands that can be run",
         needs_run=False,
         reads_prior=(
@@ -188,7 +185,7 @@ STEPS = (
         "failure-patterns",
         ("governance_audit_check", "factor_experiment_registry", "stage_ledger"),
         ("failure_patterns", "failure_pattern_summary"),
-        update_failure_pattern_db.tally,
+        "update_failure_pattern_db.tally",
         "record which checks failed, and which came back",
         # An audit of another run is read again when the table lacks what the registry says of it.
         reads_prior=("governance_audit_check",),
@@ -198,7 +195,7 @@ STEPS = (
         "handoff-readiness",
         ("stage_ledger", "stage_audit_log"),
         ("handoff_readiness",),
-        check_session_handoff_readiness.hand_over,
+        "check_session_handoff_readiness.hand_over",
         "check whether the work can be handed over",
         needs_run=False,
         # Whatever is lacking or out of date is an answer of this step, never a reason to skip it.
@@ -218,7 +215,7 @@ STEPS = (
         "site",
         ("stage_ledger",),
         ("site",),
-        build_site.build,
+        "build_site.build",
         "write the pages to start from: audit/site/index.html",
         needs_run=False,
         reads_prior=(

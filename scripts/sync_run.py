@@ -11,6 +11,11 @@ what the manifest says (--accept-changed-evidence "reason" accepts it and keeps 
     python scripts/sync_run.py --tag committee_2026-02-21_run4 --host bench --remote-root /srv/quant
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target, flags.add_evidence)
+FLAGS.answer_help(__name__)
+
 import shutil
 import sys
 from collections import Counter
@@ -386,9 +391,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the step."""
     return cli.step_main(
         fetch,
-        __doc__,
+        FLAGS,
         argv,
-        cli.add_evidence,
         name="sync-run",
         lock=cli.RUN,
     )

@@ -16,6 +16,11 @@ Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is
     python scripts/update_factor_experiment_registry.py --rebuild
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target, flags.add_rebuild)
+FLAGS.answer_help(__name__)
+
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -220,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Register one run, or with --rebuild all of them."""
     return cli.step_main(
         register,
-        __doc__,
+        FLAGS,
         argv,
         rebuild=rebuild,
         name="factor-registry",

@@ -18,6 +18,11 @@ Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is inval
     python scripts/update_failure_pattern_db.py --rebuild
 """
 
+from postrun import flags
+
+FLAGS = flags.ScriptFlags(__doc__, flags.add_target, flags.add_rebuild)
+FLAGS.answer_help(__name__)
+
 import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -313,7 +318,7 @@ def _summary(rows: Rows, run: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Enter one run, or with --rebuild all of them."""
-    return cli.step_main(tally, __doc__, argv, rebuild=rebuild, name="failure-patterns")
+    return cli.step_main(tally, FLAGS, argv, rebuild=rebuild, name="failure-patterns")
 
 
 if __name__ == "__main__":

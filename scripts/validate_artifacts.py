@@ -8,6 +8,31 @@ Exit codes: 0 nothing found, 2 wrong usage, 3 a file that was named is missing, 
     python scripts/validate_artifacts.py audit/workstation_runs/<run>/context.json
 """
 
+import argparse
+
+from postrun import flags
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the artifacts are."""
+    paths = "files or folders (default: every artifact)"
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=flags.path,
+        help=paths,
+    )
+    flags.add_root(parser)
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the findings as JSON",
+    )
+
+
+FLAGS = flags.ScriptFlags(__doc__, add_flags)
+FLAGS.answer_help(__name__)
+
 import json
 import os
 import re
@@ -16,13 +41,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-from postrun import cli
+from postrun import ending
 from postrun.core import locations, terminal
 from postrun.core.artifacts import ARTIFACTS, SIGNED_SUFFIX, Artifact, Home
 from postrun.core.errors import Invalid, Missing, PostRunError
 from postrun.core.locations import PROJECT
-from postrun.store import csv_files, json_files, signatures
+from postrun.store import json_files
 
 # All but this project's own configs.
 VALIDATED_HOMES = tuple(home for home in Home if home is not Home.PROJECT)
@@ -104,6 +130,8 @@ class Validation:
             problems = json_files.schema_findings(schema.value)
             self._add(path, problems)
         elif path.name.endswith(SIGNED_SUFFIX):
+            from postrun.store import signatures
+
             # Reading it checks envelope and statement.
             signatures.read(content, f"{path}: $", artifact.name)
         elif path.suffix == ".csv":
@@ -171,8 +199,10 @@ class Validation:
 def _read_table(
     path: Path,
     artifact: Artifact,
-) -> list[csv_files.Row]:
+) -> list[dict[str, Any]]:
     """Return the rows of a table; of one of another program, only what is read must be there."""
+    from postrun.store import csv_files
+
     columns = json_files.columns(artifact.name)
     optional = json_files.later_columns(artifact.name)
     if artifact.generated:
@@ -224,8 +254,12 @@ def artifact_at(path: Path) -> Artifact | None:
     if path.is_relative_to(PROJECT / "configs"):
         homes = tuple(Home)
     patterns = _patterns(*homes)
+    place = path.as_posix()
+    escaped = re.escape(place)
     for pattern, artifact in patterns.items():
-        if re.fullmatch(f"(?:.*/)?{pattern}", path.as_posix()):
+        # To compile all of them takes longer than to check a file.
+        ending = pattern.rpartition("[^/]+")[2]
+        if escaped.endswith(ending) and re.fullmatch(f"(?:.*/)?{pattern}", place):
             return artifact
     return None
 
@@ -249,28 +283,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Check what is named, else everything."""
 
     def work() -> int:
-        parser = cli.Parser(__doc__)
-        parser.add_argument(
-            "paths",
-            nargs="*",
-            type=Path,
-            help="files or folders (default: every artifact)",
-        )
-        parser.add_argument(
-            "--local-root",
-            type=Path,
-            default=PROJECT,
-            help="the workspace (default: the project)",
-        )
-        parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-        args = parser.parse_args(argv)
+        args = FLAGS.parse(argv)
         if not args.local_root.is_dir():
             raise Missing(args.local_root, "a folder", "none")
         validation = Validation()
         validation.check_all(args.paths or everything(args.local_root))
         return validation.report(args.json)
 
-    return cli.guard(work)
+    return ending.guard(work)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,24 @@ the tag.
 """
 
 import argparse
+
+from postrun import flags
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what is verified."""
+    parser.add_argument("--tag", help="verify the runs of this tag only")
+    flags.add_root(parser)
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+FLAGS = flags.ScriptFlags(__doc__, add_flags)
+FLAGS.answer_help(__name__)
+
+import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import build_site
 import check_session_handoff_readiness
@@ -26,10 +40,9 @@ import generate_candidate_queue
 import generate_next_run_plan
 import update_factor_experiment_registry
 import update_failure_pattern_db
-from postrun import cli
+from postrun import ending
 from postrun.core import run_names, terminal
 from postrun.core.errors import Invalid, Missing
-from postrun.core.locations import PROJECT
 from postrun.core.values import Json
 from postrun.monitor.screen import Screen
 from postrun.store import json_files
@@ -155,14 +168,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Verify a workspace, or the runs of one tag."""
 
     def work() -> int:
-        parser = cli.Parser(__doc__)
-        add = parser.add_argument
-        add("--tag", help="verify the runs of this tag only")
-        add("--local-root", type=Path, default=PROJECT, help="the workspace (default: the project)")
-        add("--json", action="store_true", help="print the findings as JSON")
-        return run(parser.parse_args(argv))
+        return run(FLAGS.parse(argv))
 
-    return cli.guard(work)
+    return ending.guard(work)
 
 
 if __name__ == "__main__":

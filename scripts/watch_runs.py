@@ -23,14 +23,45 @@ workstation did not answer, 7 a run is dead, 8 deadline reached, 9 the lock was 
 """
 
 import argparse
+from datetime import datetime
+
+from postrun import flags
+from postrun.core import clock
+from postrun.monitor.timeouts import Limits, add_timeouts
+
+
+def stamp(text: str) -> datetime:
+    """Return the time of `YYYY-MM-DD` or `YYYY-MM-DD_HHMMSS`; a type for argparse."""
+    full_stamp = text if "_" in text else f"{text}_000000"
+    try:
+        return clock.from_stamp(full_stamp)
+    except ValueError:
+        message = f"expected YYYY-MM-DD or YYYY-MM-DD_HHMMSS, found {text!r}"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def add_choice_of_runs(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that choose among the runs."""
+    group = parser.add_argument_group("which runs")
+    since = "monitor unfinished runs that began at this time or later (default: 7 days ago)"
+    group.add_argument("--since", type=stamp, metavar="STAMP", help=since)
+    group.add_argument("--all", action="store_true", help="monitor every unfinished run")
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the timeouts: a run folder that is gone is not waited for without end."""
+    add_timeouts(parser, usual=Limits(appear_timeout=3600.0))
+
+
+FLAGS = flags.ScriptFlags(__doc__, add_choice_of_runs, flags.add_location, add_limits)
+FLAGS.answer_help(__name__)
+
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 
 import post_run_sync_and_finalize as conductor
 from postrun import cli
-from postrun.core import clock
 from postrun.core.errors import INTERRUPTED, PostRunError
 from postrun.core.request import RunRequest
 from postrun.monitor.discovery import RunDiscovery
@@ -39,15 +70,11 @@ from postrun.monitor.host_monitor import HostMonitor
 from postrun.monitor.loop import MonitorLoop
 from postrun.monitor.report import print_rows
 from postrun.monitor.screen import Screen
-from postrun.monitor.states import Limits
-from postrun.monitor.timeouts import add_timeouts, limits_from
+from postrun.monitor.timeouts import limits_from
 from postrun.remote import workstation
 from postrun.remote.workstation import Workstation
 from postrun.store import configuration
 from steps import STEPS
-
-# A run folder that is gone is not waited for without end, as it is where one run is named.
-_USUAL_LIMITS = Limits(appear_timeout=3600.0)
 
 
 def run(args: argparse.Namespace, resume: str) -> int:
@@ -106,30 +133,11 @@ def connect(args: argparse.Namespace) -> tuple[list[HostMonitor], list[Workstati
     return hosts, stations
 
 
-def stamp(text: str) -> datetime:
-    """Return the time of `YYYY-MM-DD` or `YYYY-MM-DD_HHMMSS`; a type for argparse."""
-    full_stamp = text if "_" in text else f"{text}_000000"
-    try:
-        return clock.from_stamp(full_stamp)
-    except ValueError:
-        message = f"expected YYYY-MM-DD or YYYY-MM-DD_HHMMSS, found {text!r}"
-        raise argparse.ArgumentTypeError(message) from None
-
-
-def add_choice_of_runs(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that choose among the runs."""
-    group = parser.add_argument_group("which runs")
-    since = "monitor unfinished runs that began at this time or later (default: 7 days ago)"
-    group.add_argument("--since", type=stamp, metavar="STAMP", help=since)
-    group.add_argument("--all", action="store_true", help="monitor every unfinished run")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script."""
     resume = cli.resume_hint(__file__, argv)
     work = partial(run, resume=resume)
-    timeouts = partial(add_timeouts, usual=_USUAL_LIMITS)
-    return cli.script_main(work, __doc__, argv, add_choice_of_runs, cli.add_location, timeouts)
+    return cli.script_main(work, FLAGS, argv)
 
 
 if __name__ == "__main__":

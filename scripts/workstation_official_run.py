@@ -22,8 +22,37 @@ is full, the launcher waits for free space before it writes the result.
 """
 
 import argparse
-import getpass
 import os
+
+from postrun import flags
+from postrun.launcher import POLICY_FILE
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the launcher's flags, which stand before `--`."""
+    add = parser.add_argument
+    cores = os.cpu_count() or 1
+    add("--workflow", default="production_gates", help="default: production_gates")
+    add("--tag", required=True, help="the decision tag")
+    add("--owner", help="who is responsible for the run (default: you)")
+    notes = "what the run is to find out"
+    add("--notes", default="", help=notes)
+    add("--threads", type=int, default=cores, help="threads per library (default: all cores)")
+    add("--dq-input-csv", default="", help="the data file, relative to --root")
+    add("--skip-data-quality-check", action="store_true")
+    add("--require-clean", action="store_true", help="fail when git has local changes")
+    add("--root", type=flags.path, default=".", help="the workstation's root (default: current)")
+    add("--policy", type=flags.path, help=f"a policy file other than {POLICY_FILE}")
+    add("--program", help="a gate program other than the policy's, relative to --root")
+    add("--foreground", action="store_true", help="wait until the run has ended")
+    # How this script starts itself once more in the background; the folder is the run's.
+    add("--supervise", type=flags.path, help=argparse.SUPPRESS)
+
+
+FLAGS = flags.ScriptFlags(__doc__, add_flags)
+FLAGS.answer_help(__name__)
+
+import getpass
 import re
 import shutil
 import sys
@@ -32,7 +61,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from postrun import cli
+from postrun import ending
 from postrun.core import run_names, terminal
 from postrun.core.errors import Missing, Usage
 from postrun.launcher import machine, policy, run_folder
@@ -43,29 +72,6 @@ from postrun.launcher.supervisor import detach, ignore_hangup, supervise
 SCRIPT = Path(__file__).resolve()
 # The launcher adds these arguments itself.
 RESERVED = ("--decision-tag", "--owner", "--notes")
-
-
-def build_parser() -> cli.Parser:
-    """Return the parser of the launcher's flags, which stand before `--`."""
-    parser = cli.Parser(__doc__)
-    add = parser.add_argument
-    cores = os.cpu_count() or 1
-    add("--workflow", default=run_names.WORKFLOW, help="default: production_gates")
-    add("--tag", required=True, help="the decision tag")
-    add("--owner", help="who is responsible for the run (default: you)")
-    notes = "what the run is to find out"
-    add("--notes", default="", help=notes)
-    add("--threads", type=int, default=cores, help="threads per library (default: all cores)")
-    add("--dq-input-csv", default="", help="the data file, relative to --root")
-    add("--skip-data-quality-check", action="store_true")
-    add("--require-clean", action="store_true", help="fail when git has local changes")
-    add("--root", type=Path, default=Path(), help="the workstation's root (default: current)")
-    add("--policy", type=Path, help=f"a policy file other than {policy.FILE}")
-    add("--program", help="a gate program other than the policy's, relative to --root")
-    add("--foreground", action="store_true", help="wait until the run has ended")
-    # How this script starts itself once more in the background; the folder is the run's.
-    add("--supervise", type=Path, help=argparse.SUPPRESS)
-    return parser
 
 
 def user_name() -> str:
@@ -89,7 +95,7 @@ def print_path(path: Path) -> None:
     try:
         print(line, flush=True)
     except OSError:
-        cli.give_up(sys.stdout)
+        ending.give_up(sys.stdout)
 
 
 def check_arguments(args: argparse.Namespace, gate_arguments: Sequence[str]) -> None:
@@ -185,8 +191,7 @@ def split_arguments(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 def launch(argv: Sequence[str]) -> int:
     """Check, prepare and start the run; return the exit code."""
     own_arguments, gate_arguments = split_arguments(argv)
-    parser = build_parser()
-    args = parser.parse_args(own_arguments)
+    args = FLAGS.parse(own_arguments)
     request = read_request(args, gate_arguments)
     if args.supervise:
         return supervise(request, args.supervise)
@@ -216,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Start the run; errors become one line and an exit code."""
     if argv is None:
         argv = sys.argv[1:]
-    return cli.guard(lambda: launch(argv))
+    return ending.guard(lambda: launch(argv))
 
 
 if __name__ == "__main__":

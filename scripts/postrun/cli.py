@@ -1,24 +1,21 @@
-"""The command line: shared flags, which run is meant, and how an error becomes a line and an exit
-code.
-"""
+"""The command line: which run is meant, under which lock a step works, and what is shown of it."""
 
 import argparse
 import json
-import math
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any
 
-from postrun.core import artifacts, disk, locations, locks, run_names, step_notes, terminal, version
-from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
+from postrun import ending
+from postrun.core import artifacts, disk, locations, locks, run_names, step_notes, terminal
+from postrun.core.errors import Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepFunction, StepResult
+from postrun.flags import Argv, ScriptFlags
 from postrun.store import (
     configuration,
     journals,
@@ -31,166 +28,12 @@ from postrun.store import (
 )
 
 Arguments = argparse.Namespace
-AddFlags = Callable[[argparse.ArgumentParser], None]
-Argv = Sequence[str] | None  # None: what this process was called with
 
 # The two locks: the workspace's for steps 4 to 12, one for each run for steps 1 to 3.
 WORKSPACE = "workspace"
 RUN = "run"
 CLOSING_SCRIPT = "post_run_sync_and_finalize.py"
-# What the command line asked for: commands in messages are completed with it.
-_REQUEST: ContextVar[RunRequest | None] = ContextVar("request", default=None)
 _REASONS = ("objective", "accept_changed_evidence", "abandoned", "reason")
-_LEVELS = (
-    ("-v", terminal.Level.VERBOSE, "write details, each line with the time (UTC), to stderr"),
-    ("-q", terminal.Level.QUIET, "write only results and errors, as for cron"),
-)
-
-
-class _SetLevel(argparse.Action):
-    """Change at once how much is written: an error in a later flag follows it already."""
-
-    def __call__(self, *_: object) -> None:
-        """Set the level that the flag stands for."""
-        terminal.set_level(self.const)
-
-
-class _ShowVersion(argparse.Action):
-    """Print the version. It is worked out only when asked for: `--help` costs nothing."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        """Print it and end the program."""
-        print(parser.prog, version.program_version())
-        parser.exit()
-
-
-class Parser(argparse.ArgumentParser):
-    """Show a script's docstring as its help, and what is wrong in one line."""
-
-    def __init__(self, doc: str | None) -> None:
-        super().__init__(
-            prog=Path(sys.argv[0]).name,
-            description=doc,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        meaning = "print the program's version and exit"
-        self.add_argument("--version", nargs=0, action=_ShowVersion, help=meaning)
-        levels = self.add_mutually_exclusive_group()
-        how: dict[str, Any] = {"action": _SetLevel, "nargs": 0, "dest": argparse.SUPPRESS}
-        for flag, level, meaning in _LEVELS:
-            name = f"--{level.name.lower()}"
-            levels.add_argument(flag, name, const=level, help=meaning, **how)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise Usage for a command line that does not fit."""
-        target = make_lines.target_typed()
-        if target:
-            message = make_lines.in_words_of_make(message)
-            raise Usage(f"make {target}", "values as in `make help`", message)
-        raise Usage(self.prog, "arguments as in --help", message)
-
-
-def add_target(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of every script that works on one run."""
-    group = parser.add_argument_group("which run")
-    remote = "on the workstation, relative to --remote-root"
-    group.add_argument("--tag", help="its decision tag, exactly")
-    group.add_argument("--run-dir", type=Path, help="its local run folder")
-    group.add_argument("--report-json", type=Path, help="its local gate report")
-    group.add_argument("--run-dir-remote", help=f"its run folder {remote}")
-    group.add_argument("--report-json-remote", help=f"its gate report {remote}")
-    add_location(parser)
-
-
-def add_location(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of every script that may ask a workstation: where from, where to, and how."""
-    where = parser.add_argument_group("workstation")
-    where.add_argument("--host", help="the SSH host, or `local` for a folder on this machine")
-    where.add_argument("--remote-root", help="the workstation's root folder on that host")
-    add_workspace(parser)
-
-
-def add_workspace(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of every script that writes: where to, and how."""
-    where = parser.add_argument_group("where")
-    where.add_argument(
-        "--local-root",
-        type=Path,
-        default=locations.PROJECT,
-        help="the workspace, where everything is written (default: the project's folder)",
-    )
-    how = parser.add_argument_group("how")
-    how.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-    how.add_argument("--dry-run", action="store_true", help="do everything but write nothing")
-    how.add_argument(
-        "--lock-wait",
-        type=_wait,
-        default=600.0,
-        metavar="S",
-        help="seconds to wait for a lock while one process holds it (default: 600)",
-    )
-
-
-def _wait(text: str) -> float:
-    """Return a number of seconds, zero too; a type for argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        expected = "expected a number of seconds, 0 or more"
-        raise argparse.ArgumentTypeError(f"{expected}, found {text!r}")
-    return number
-
-
-def add_key(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that chooses the key of a person who signs."""
-    parser.add_argument(
-        "--key",
-        type=Path,
-        metavar="FILE",
-        help="the SSH key that signs, or its public half (default: signing_key of the settings)",
-    )
-
-
-def add_evidence(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the sync."""
-    parser.add_argument(
-        "--no-sync",
-        action="store_true",
-        help="copy nothing: the run is in the workspace already",
-    )
-    parser.add_argument(
-        "--accept-changed-evidence",
-        metavar="REASON",
-        help="accept files that have changed, for this reason; the earlier ones are kept",
-    )
-
-
-def add_abandoned(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that closes a run which has no result, or no report that can be read."""
-    parser.add_argument(
-        "--abandoned",
-        metavar="REASON",
-        help="close a run without a valid result or a readable report as failed, for this reason",
-    )
-
-
-def add_decision(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the ledger row."""
-    parser.add_argument(
-        "--objective",
-        help="what the run was to find out, for the ledger (default: the run's notes)",
-    )
-
-
-def _add_rebuild(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--rebuild",
-        action="store_true",
-        help="make the table again from all run folders; no run is named then",
-    )
 
 
 def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
@@ -216,7 +59,7 @@ def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
         host_and_root = "local", str(root)
     given["host"], given["remote_root"] = host_and_root
     request = RunRequest(root, **given)
-    _REQUEST.set(request)
+    ending.REQUEST.set(request)
     return request
 
 
@@ -226,14 +69,6 @@ def _no_run_named() -> Usage:
         example = f"make {target} TAG=committee_2026-02-21_run4"
         return Usage(f"make {target}", "TAG=<decision tag>", "none", f"for example: {example}")
     return Usage("which run", "--tag, --run-dir or --run-dir-remote", "none of them")
-
-
-def whole(message: str) -> str:
-    """Return a message whose `make` lines can be typed as they are, for the run asked for."""
-    request = _REQUEST.get()
-    if request is None:
-        return message
-    return make_lines.complete(message, request)
 
 
 def abandon_command(request: RunRequest, tag: str) -> str:
@@ -339,9 +174,9 @@ def show(result: StepResult, step: str, as_json: bool) -> None:
 
 def step_main(
     step: StepFunction,
-    doc: str | None,
+    flags: ScriptFlags,
     argv: Argv,
-    *flags: AddFlags,
+    *,
     name: str,
     lock: str = WORKSPACE,
     needs_run: bool = True,
@@ -382,91 +217,19 @@ def step_main(
             terminal.error(result.caution)
         return result.exit_code
 
-    all_flags = [add_target, *flags]
-    if rebuild is not None:
-        all_flags.append(_add_rebuild)
-    return script_main(work, doc, argv, *all_flags)
+    return script_main(work, flags, argv)
 
 
 def _locate_nothing(request: RunRequest) -> RunPaths:
     return RunPaths.of_workspace(request.root)
 
 
-def script_main(
-    work: Callable[[Arguments], int], doc: str | None, argv: Argv, *flags: AddFlags
-) -> int:
+def script_main(work: Callable[[Arguments], int], flags: ScriptFlags, argv: Argv) -> int:
     """Run a script whose flags have --dry-run: parse, work, return the exit code."""
 
     def parse_and_work() -> int:
-        parser = Parser(doc)
-        for add_flags in flags:
-            add_flags(parser)
-        args = parser.parse_args(argv)
+        args = flags.parse(argv)
         disk.DRY_RUN.set(args.dry_run)
         return work(args)
 
-    return guard(parse_and_work)
-
-
-def guard(work: Callable[[], int]) -> int:
-    """Run a script's work; print an error and return its code. Bugs keep their traceback."""
-    terminal.set_level(terminal.Level.NORMAL)
-    _REQUEST.set(None)
-    # A stream that was closed before we began (`>&-`) is None.
-    sys.stdout = sys.stdout or _open_nowhere()
-    sys.stderr = sys.stderr or _open_nowhere()
-    code = _run(work)
-    return max(code, _flush())
-
-
-def _run(work: Callable[[], int]) -> int:
-    try:
-        return work()
-    except BrokenPipeError:
-        return INTERRUPTED
-    except PostRunError as error:
-        terminal.error(_answer(error))
-        return error.exit_code
-    except ModuleNotFoundError as error:
-        package = str(error.name).partition(".")[0]
-        if package == "postrun":
-            raise
-        remedy = "run `make setup` and use .venv/bin/python"
-        terminal.error(f"package {error.name}: expected in this Python, found nothing; {remedy}")
-        return Missing.exit_code
-    except KeyboardInterrupt:
-        terminal.error("interrupted")
-        return INTERRUPTED
-
-
-def _answer(error: PostRunError) -> str:
-    """Return an error as one line, in the words of whoever typed the command."""
-    message = whole(str(error))
-    if isinstance(error, Usage) and make_lines.target_typed():
-        return make_lines.in_words_of_make(message)
-    return message
-
-
-def give_up(stream: TextIO) -> None:
-    """Send nowhere what could not be written, so that Python's last flush does not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _flush() -> int:
-    """Write what is left in both streams; return 0, or another code when results found no room."""
-    code = 0
-    for stream in (sys.stderr, sys.stdout):
-        try:
-            stream.flush()
-        except OSError as error:
-            give_up(stream)
-            # A broken pipe is a reader who has left (`| head`): what was done is done.
-            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
-                expected = "a place that can be written to"
-                terminal.error(f"stdout: expected {expected}, found {error.strerror}")
-                code = Missing.exit_code
-    return code
-
-
-def _open_nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
+    return ending.guard(parse_and_work)

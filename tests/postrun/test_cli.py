@@ -4,14 +4,13 @@ asked.
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from postrun import cli
-from postrun.core import disk, errors, locations
+from postrun import cli, flags
+from postrun.core import disk, locations
 from postrun.core.errors import Locked, Missing, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -19,6 +18,8 @@ from postrun.store import configuration
 
 RUN = "2026-02-21_031500_production_gates_run1"
 GATE = "production_gates_2026-02-21_031700"
+FLAGS = flags.ScriptFlags("doc", flags.add_target)
+MAKES_AGAIN = flags.ScriptFlags("doc", flags.add_target, flags.add_rebuild)
 SETTINGS = {"host": "bench", "remote_root": "/srv/quant"}
 
 
@@ -29,10 +30,8 @@ def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ordered(*words: str, needs_run: bool = True) -> RunRequest:
-    parser = cli.Parser("doc")
-    for add in (cli.add_target, cli.add_evidence, cli.add_decision):
-        add(parser)
-    return cli.parse_request(parser.parse_args(words), needs_run)
+    asked = flags.ScriptFlags("doc", flags.add_target, flags.add_evidence, flags.add_decision)
+    return cli.parse_request(asked.parse(words), needs_run)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +178,7 @@ def test_make_is_answered_in_its_own_words(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("POSTRUN_TARGET", "audit")
-    assert cli.step_main(judge, "doc", ["--local-root", str(local), *argv], name="x") == 2
+    assert cli.step_main(judge, FLAGS, ["--local-root", str(local), *argv], name="x") == 2
     assert capsys.readouterr().err.startswith(line)
 
 
@@ -192,56 +191,9 @@ def test_commands_in_an_error_are_printed_whole(
         raise Missing("x", "y", "z", "close it: make finalize TAG=..., see `make verify`")
 
     argv = ["--tag", "run1", "--local-root", str(local)]
-    assert cli.step_main(refuse_now, "doc", argv, needs_run=False, name="x") == 3
+    assert cli.step_main(refuse_now, FLAGS, argv, needs_run=False, name="x") == 3
     line = f"make finalize TAG=run1 LOCAL_ROOT={local}, see `make verify LOCAL_ROOT={local}`"
     assert line in capsys.readouterr().err
-
-
-def failing(error: BaseException) -> Callable[[], int]:
-    def work() -> int:
-        raise error
-
-    return work
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "line"),
-    [
-        (
-            Locked("x.lock", "it free", "it held\nby \x1b"),
-            9,
-            "x.lock: expected it free, found it held by \\x1b",
-        ),
-        (
-            ModuleNotFoundError(name="pandas"),
-            3,
-            "package pandas: expected in this Python, found nothing; run `make setup`",
-        ),
-        (ModuleNotFoundError(name="fabric.connection"), 3, "package fabric.connection: expected"),
-        (KeyboardInterrupt(), errors.INTERRUPTED, "interrupted"),
-    ],
-)
-def test_what_stops_a_script_is_one_line_and_a_code(
-    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.guard(failing(error)) == code
-    told = capsys.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert told.err.startswith(line)
-
-
-@pytest.mark.parametrize(
-    "bug",
-    [ValueError("x"), KeyError("x"), ModuleNotFoundError(name="postrun.gone"), OSError(28, "x")],
-)
-def test_a_bug_keeps_its_traceback(bug: Exception) -> None:
-    with pytest.raises(type(bug)) as caught:
-        cli.guard(failing(bug))
-    assert caught.value is bug
-
-
-def test_the_code_of_the_work_is_the_code_of_the_script() -> None:
-    assert cli.guard(lambda: 1) == 1
 
 
 def locks(root: Path) -> list[str]:
@@ -282,20 +234,20 @@ def test_a_wait_is_a_number_of_seconds(
     local: Path, capsys: pytest.CaptureFixture[str], seconds: str
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local), f"--lock-wait={seconds}"]
-    assert cli.step_main(judge, "doc", words, name="x") == 2
+    assert cli.step_main(judge, FLAGS, words, name="x") == 2
     message = f"expected a number of seconds, 0 or more, found {seconds!r}"
     assert message in capsys.readouterr().err
 
 
 def test_a_step_that_is_refused_leaves_no_folder(local: Path) -> None:
     words = ["--local-root", str(local), "--tag", "nobody"]
-    assert cli.step_main(judge, "doc", words, name="x") == 3, "no such run: refused before the lock"
-    assert cli.step_main(refuse, "doc", words, needs_run=False, name="x") == 2
+    assert cli.step_main(judge, FLAGS, words, name="x") == 3, "no such run: refused before the lock"
+    assert cli.step_main(refuse, FLAGS, words, needs_run=False, name="x") == 2
     assert list(local.iterdir()) == []
     beside = local / "audit/kept.txt"
     beside.parent.mkdir()
     beside.touch()
-    assert cli.step_main(refuse, "doc", words, needs_run=False, name="x") == 2
+    assert cli.step_main(refuse, FLAGS, words, needs_run=False, name="x") == 2
     assert [path.name for path in beside.parent.iterdir()] == ["kept.txt"]
 
 
@@ -322,9 +274,9 @@ def test_a_script_tells_on_stderr_and_gives_on_stdout(
     local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local)]
-    assert cli.step_main(judge, "doc", words, needs_run=False, name="x") == 1
+    assert cli.step_main(judge, FLAGS, words, needs_run=False, name="x") == 1
     assert capsys.readouterr() == (f"{local / 'audit/x.txt'}\n", "x: it is so\n")
-    assert cli.step_main(judge, "doc", [*words, "--json"], needs_run=False, name="x") == 1
+    assert cli.step_main(judge, FLAGS, [*words, "--json"], needs_run=False, name="x") == 1
     told = capsys.readouterr()
     assert told.err == ""
     assert json.loads(told.out) == {
@@ -341,17 +293,17 @@ def test_a_dry_run_of_a_script_writes_nothing(
     local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local), "--dry-run"]
-    assert cli.step_main(judge, "doc", words, needs_run=False, name="x") == 1
+    assert cli.step_main(judge, FLAGS, words, needs_run=False, name="x") == 1
     assert f"would write {local / 'audit/x.txt'}" in capsys.readouterr().err
     assert list(local.iterdir()) == []
 
 
 def test_a_rebuild_names_no_run(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = ["--local-root", str(local)]
-    assert cli.step_main(judge, "doc", ["--rebuild", *root], rebuild=rebuild, name="x") == 0
+    assert cli.step_main(judge, MAKES_AGAIN, ["--rebuild", *root], rebuild=rebuild, name="x") == 0
     assert capsys.readouterr().err == "x: anew, tag None\n"
-    assert cli.step_main(judge, "doc", root, rebuild=rebuild, name="x") == 2
-    assert cli.step_main(judge, "doc", ["--rebuild", *root], name="x") == 2
+    assert cli.step_main(judge, MAKES_AGAIN, root, rebuild=rebuild, name="x") == 2
+    assert cli.step_main(judge, FLAGS, ["--rebuild", *root], name="x") == 2
     assert list(local.glob("audit/x.txt")) == []
 
 
@@ -360,8 +312,8 @@ def test_a_script_that_finds_the_lock_taken_ends_with_its_code(
 ) -> None:
     words = ["--tag", "run1", "--local-root", str(local), "--lock-wait", "0"]
     with cli.locked(RunRequest(local, tag="run1"), cli.WORKSPACE, wait=0):
-        assert cli.step_main(judge, "doc", words, needs_run=False, name="x") == Locked.exit_code
-        assert cli.step_main(judge, "doc", words, lock=cli.RUN, needs_run=False, name="x") == 1
+        assert cli.step_main(judge, FLAGS, words, needs_run=False, name="x") == Locked.exit_code
+        assert cli.step_main(judge, FLAGS, words, lock=cli.RUN, needs_run=False, name="x") == 1
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
@@ -376,10 +328,10 @@ def test_a_step_is_told_where_its_run_is(local: Path, capsys: pytest.CaptureFixt
     folder.mkdir(parents=True)
     words = ["--local-root", str(local), "--run-dir", str(folder), "--report-json"]
     report = local / "gate_results/production_gates_2026-02-21_031700/production_gates_report.json"
-    assert cli.step_main(look, "doc", [*words, str(report)], name="x") == 0
-    assert cli.step_main(look, "doc", ["--local-root", str(local)], needs_run=False, name="x") == 0
+    assert cli.step_main(look, FLAGS, [*words, str(report)], name="x") == 0
+    assert cli.step_main(look, FLAGS, ["--local-root", str(local)], needs_run=False, name="x") == 0
     assert told == [RunPaths(local, RUN, report.parent.name), RunPaths.of_workspace(local)]
-    assert cli.step_main(look, "doc", ["--local-root", str(local), "--tag", "run1"], name="x") == 3
+    assert cli.step_main(look, FLAGS, ["--local-root", str(local), "--tag", "run1"], name="x") == 3
     assert "a detected run" in capsys.readouterr().err
 
 
@@ -394,13 +346,11 @@ def test_more_flags_can_be_added(local: Path, capsys: pytest.CaptureFixture[str]
         return StepResult("seen")
 
     words = ["--local-root", str(local), "--mode", "mixed"]
-    assert cli.step_main(look, "doc", words, add, needs_run=False, name="x") == 0
+    assert (
+        cli.step_main(
+            look, flags.ScriptFlags("doc", flags.add_target, add), words, needs_run=False, name="x"
+        )
+        == 0
+    )
     assert seen == ["mixed"]
     assert "seen" in capsys.readouterr().err
-
-
-def test_help_is_the_docstring_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.step_main(judge, "One line.\n\n    python x.py --tag 100%", ["--help"], name="x")
-    assert caught.value.code == 0
-    assert "One line.\n\n    python x.py --tag 100%\n" in capsys.readouterr().out

@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("remote",),
     ("summary", "registry"),
     ("detect", "audit", "review", "planner", "monitor", "launcher", "overview", "verify"),
+    ("flags", "ending"),
     ("cli",),
     ("scripts",),
     ("steps",),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import post_run_sync_and_finalize as conductor
+from harness.made_steps import named
 from postrun import cli
 from postrun.core import disk, locks, terminal
 from postrun.core.errors import Invalid, Locked, Missing, PostRunError, Unreachable, Usage
@@ -51,7 +52,7 @@ class Table:
 
         number = str(len(self.steps) + 1)
         cells = tuple(reads.split()), tuple(writes.split())
-        step = Step(number, name, *cells, do, "words", False, tuple(prior.split()))
+        step = Step(number, name, *cells, named(do), "words", False, tuple(prior.split()))
         self.steps.append(replace(step, decides_run=decides_run))
 
     def taken(self, scope: str) -> bool:
@@ -293,7 +294,7 @@ def test_a_dry_run_runs_every_step_and_writes_nothing(
         disk.replace(request.root / "x", b"1")
         return StepResult("done")
 
-    shown.steps = [Step("1", "first", (), (), do, "words", needs_run=False)]
+    shown.steps = [Step("1", "first", (), (), named(do), "words", needs_run=False)]
     assert conductor.main(["--tag", "run1", "--local-root", str(shown.root), "--dry-run"]) == 0
     assert ran == ["run1"]
     assert "would write" in capsys.readouterr().err
@@ -319,7 +320,7 @@ def test_an_order_reaches_the_steps_whole(shown: Table) -> None:
         seen.append(request)
         return StepResult("done")
 
-    shown.steps = [Step("1", "first", (), (), do, "words", needs_run=False)]
+    shown.steps = [Step("1", "first", (), (), named(do), "words", needs_run=False)]
     words = ["--tag", "run1", "--local-root", str(shown.root), "--no-sync", "--objective", "why"]
     assert conductor.main([*words, "--accept-changed-evidence", "moved"]) == 0
     (request,) = seen

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.made_steps import named
 from postrun.core.artifacts import ARTIFACTS
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -73,4 +74,5 @@ def test_the_script_of_a_step_is_where_its_function_lives() -> None:
     def do(_: RunRequest, __: RunPaths) -> StepResult:
         return StepResult("")
 
-    assert Step("0", "x", (), (), do, "x").script == f"{__name__}.py"
+    step = Step("0", "x", (), (), named(do), "x")
+    assert (step.run, step.script) == (do, "made_steps.py")

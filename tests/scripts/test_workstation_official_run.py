@@ -21,7 +21,7 @@ import workstation_official_run as launcher
 from harness.programs import wait_for
 from postrun.core.errors import Missing
 from postrun.core.locations import PROJECT
-from postrun.launcher import policy, run_folder, supervisor
+from postrun.launcher import POLICY_FILE, run_folder, supervisor
 from workstation_official_run import main
 
 SCRIPT = PROJECT / "scripts" / "workstation_official_run.py"
@@ -67,19 +67,19 @@ if any("data_quality_gate" in word for word in sys.orig_argv):
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Return a workstation whose gate program does what its flags say."""
-    rules = json.loads((PROJECT / policy.FILE).read_text())
+    rules = json.loads((PROJECT / POLICY_FILE).read_text())
     rules["preflight"] = {"min_cores": 1, "min_memory_gb": 0}
     rules["data_quality"] |= {"min_rows": 1, "max_staleness_days": 100_000}
     rules |= {"program": "gate.py", "leftover_seconds": 3}
     (tmp_path / "configs").mkdir()
-    (tmp_path / policy.FILE).write_text(json.dumps(rules))
+    (tmp_path / POLICY_FILE).write_text(json.dumps(rules))
     (tmp_path / "gate.py").write_text(GATE_PROGRAM)
     (tmp_path / "prices.csv").write_text("date,symbol,close\n2022-01-31,A,1.5\n")
     return tmp_path
 
 
 def change_policy(root: Path, **changes: Any) -> None:
-    path = root / policy.FILE
+    path = root / POLICY_FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
@@ -141,7 +141,7 @@ def start(root: Path) -> Iterator[Start]:
     running: list[RunningRun] = []
 
     def fork(*gate_arguments: str) -> RunningRun:
-        args = launcher.build_parser().parse_args(unchecked(root))
+        args = launcher.FLAGS.parse(unchecked(root))
         request = launcher.read_request(args, gate_arguments)
         run = run_folder.create(request)
         if os.fork() == 0:
@@ -445,7 +445,7 @@ def test_a_run_that_could_not_start_does_not_wait_for_free_space(
         raise Missing("run.pid", "room", "none") from OSError(errno.ENOSPC, "no room")
 
     monkeypatch.setattr(supervisor, "write_json", full)
-    args = launcher.build_parser().parse_args(unchecked(root))
+    args = launcher.FLAGS.parse(unchecked(root))
     request = launcher.read_request(args, [])
     run = run_folder.create(request)
     with pytest.raises(Missing, match=r"run\.pid"):
@@ -532,7 +532,7 @@ def test_a_repository_that_ignores_the_root_is_not_its_own(root: Path) -> None:
     inner = root / "inner"
     inner.mkdir()
     (inner / "gate.py").write_text("")
-    flags = [*unchecked(inner), "--policy", str(root / policy.FILE), "--foreground"]
+    flags = [*unchecked(inner), "--policy", str(root / POLICY_FILE), "--foreground"]
     assert main(flags) == 0
     assert read(run_of(inner) / "preflight.json")["git_dirty_count"] is None
 

@@ -1,10 +1,8 @@
 """The errors that a user can meet, each with its own exit code.
 
 An error names the thing, what was expected and what was found; `hint` says what to do next. Only
-`cli` catches them. Any other exception is a bug and keeps its traceback.
+`ending` catches them. Any other exception is a bug and keeps its traceback.
 """
-
-from typing import Any
 
 
 class PostRunError(Exception):
@@ -24,7 +22,7 @@ class PostRunError(Exception):
         if hint:
             self.args = (f"{self}; {hint}",)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[object, ...]:
         """Return how to make it again: it comes whole out of a process of a pool."""
         return _restore, (type(self), str(self)), vars(self)
 

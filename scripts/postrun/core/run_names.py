@@ -1,6 +1,5 @@
 """Decision tags, and the names of run folders and gate folders."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -101,12 +100,14 @@ def nearest_tags(tag: str, tags: Iterable[str]) -> str:
     First come those that end in it (`run5` is the last part of many), from the end of the alphabet:
     of tags that begin with a date, the newest.
     """
+    from difflib import get_close_matches  # here: needed where a tag is not found
+
     in_order = sorted(set(tags), reverse=True)
     plain_tag = folder_tag(tag)
     lower = plain_tag.casefold()
     endings = (f"_{lower}", f"-{lower}", f".{lower}")
     nearest = [existing for existing in in_order if f"_{existing.casefold()}".endswith(endings)]
-    close = difflib.get_close_matches(plain_tag, in_order, n=_NEAREST, cutoff=0.3)
+    close = get_close_matches(plain_tag, in_order, n=_NEAREST, cutoff=0.3)
     shown: dict[str, str] = {}
     for existing in [*nearest, *close]:
         if len(shown) == _NEAREST:

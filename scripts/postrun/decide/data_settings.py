@@ -4,18 +4,32 @@ The launcher takes them from its environment: DQ_MIN_ROWS, DQ_KEY_COLUMNS and so
 them only in its data-quality report.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from postrun.core import values
 
 LIMITS = ("min_rows", "max_missing_ratio", "max_duplicate_ratio", "max_staleness_days")
-SETTINGS = (
-    "required_columns",
-    "numeric_columns",
-    "key_columns",
-    "date_column",
-    *LIMITS,
-)
+
+
+def parse_columns(text: str) -> tuple[str, ...]:
+    """Return the names of columns in a text with commas; empty parts name none."""
+    names = (name.strip() for name in text.split(","))
+    return tuple(filter(None, names))
+
+
+# How the text of each setting is read.
+TYPES: dict[str, Callable[[str], Any]] = {
+    "required_columns": parse_columns,
+    "numeric_columns": parse_columns,
+    "key_columns": parse_columns,
+    "date_column": str,
+    "min_rows": int,
+    "max_missing_ratio": float,
+    "max_duplicate_ratio": float,
+    "max_staleness_days": float,
+}
+SETTINGS = tuple(TYPES)
 
 
 def variable(setting: str) -> str:

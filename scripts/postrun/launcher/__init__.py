@@ -7,3 +7,5 @@ data_scan   one pass over a data file that counts what the data-quality gate ask
 records     JSON files and command files
 supervisor  the workload from its start to its result.json
 """
+
+POLICY_FILE = "configs/launcher_policy.json"  # from the root, or from the project

@@ -15,8 +15,7 @@ from postrun.core import disk
 from postrun.core.errors import Invalid, Missing, Usage
 from postrun.core.locations import PROJECT
 from postrun.decide import data_settings
-
-FILE = Path("configs") / "launcher_policy.json"
+from postrun.launcher import POLICY_FILE
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,10 @@ def find_file(root: Path, named: Path | None) -> Path:
     """Return the policy file: the one named, else the workstation's own, else the project's."""
     if named is not None:
         return named
-    of_workstation = root / FILE
+    of_workstation = root / POLICY_FILE
     if disk.is_file(of_workstation):
         return of_workstation
-    return PROJECT / FILE
+    return PROJECT / POLICY_FILE
 
 
 def load(path: Path) -> Policy:
@@ -144,18 +143,12 @@ def _parse(text: str, expected: str) -> Any:
     if expected == TEXT:
         return text
     if expected == COLUMNS:
-        return list(parse_columns(text))
+        return list(data_settings.parse_columns(text))
     kind = int if expected == COUNT else float
     try:
         return kind(text)
     except ValueError:
         return None
-
-
-def parse_columns(text: str) -> tuple[str, ...]:
-    """Return the names of columns in a text with commas; empty parts name none."""
-    names = (name.strip() for name in text.split(","))
-    return tuple(filter(None, names))
 
 
 def _check(where: str, content: Any, fields: Mapping[str, Any]) -> None:

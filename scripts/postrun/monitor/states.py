@@ -16,6 +16,7 @@ from postrun.core.errors import (
     RunDead,
     Unreachable,
 )
+from postrun.monitor.timeouts import Limits as Limits
 
 # What a run can be, as far as the monitor knows.
 State = StrEnum(
@@ -73,18 +74,6 @@ class Facts:
     def has_result(self) -> bool:
         """Return whether there is a valid result.json."""
         return self.result_text is not None and self.result_flaw is None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long to wait for what, in seconds."""
-
-    interval: float = 30.0
-    grace: float = 60.0
-    stall: float = 1800.0
-    appear_timeout: float = 86400.0
-    outage: float = 3600.0
-    deadline: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,22 @@
-"""The flags that say how long a monitor waits for what."""
+"""How long a monitor waits for what, and the flags that say so."""
 
 import argparse
 import math
+from typing import NamedTuple
 
 from postrun.core.errors import DeadlineReached, Missing, Unreachable
-from postrun.monitor.states import Limits
+
+
+class Limits(NamedTuple):
+    """How long to wait for what, in seconds."""
+
+    interval: float = 30.0
+    grace: float = 60.0
+    stall: float = 1800.0
+    appear_timeout: float = 86400.0
+    outage: float = 3600.0
+    deadline: float = math.inf
+
 
 # Flag, field of Limits, help. `make docs` writes them into docs/steps.md.
 TIMEOUTS = (

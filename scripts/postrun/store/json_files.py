@@ -159,9 +159,13 @@ def findings(
     people's files that are accepted all the same, because the audit names them better than an error
     would. `not_finite` says which nulls were NaN or Infinity in the file.
     """
+    schema = schema_of(document, schema)
+    # A file name that is not UTF-8, or very deep nesting, is more than the compiled one can take.
+    with suppress(ValueError):
+        if _fast_validator(schema).is_valid(document):
+            return []
     from jsonschema.exceptions import relevance
 
-    schema = schema_of(document, schema)
     is_secret = "writeOnly" in _schema_file(schema)
     validator = _validator(schema)
     errors = list(validator.iter_errors(document))
@@ -314,11 +318,6 @@ def check(
     Raises Invalid with the worst finding and the number of the others.
     """
     schema = schema_of(document, schema)
-    # A file name that is not UTF-8, or very deep nesting, is more than the compiled one can take.
-    with suppress(ValueError):
-        validator = _fast_validator(schema)
-        if validator.is_valid(document):
-            return document
     expected = f"a document that fits schemas/{schema}.schema.json"
     try:
         lines = findings(document, schema, admitted=False, not_finite=not_finite)

@@ -1,5 +1,6 @@
 """From a data-quality report to the launcher's variables, and to the policy that reads them."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from harness import factory
 from postrun.core.errors import Usage
 from postrun.core.locations import PROJECT
 from postrun.decide import data_settings
-from postrun.launcher import policy
+from postrun.launcher import POLICY_FILE, policy
 
 INPUTS = factory.documents().data_quality["inputs"]
 
@@ -29,6 +30,13 @@ def test_every_setting_has_its_variable() -> None:
         "DQ_MAX_STALENESS_DAYS": "7",
     }
     assert set(policy.FIELDS["data_quality"]) == set(data_settings.SETTINGS)
+
+
+def test_each_setting_is_a_threshold_and_is_read_as_one() -> None:
+    thresholds = {field.name: field.type for field in fields(policy.Thresholds)}
+    assert list(thresholds) == list(data_settings.TYPES)
+    for name, kind in thresholds.items():
+        assert data_settings.TYPES[name] in (kind, data_settings.parse_columns)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +68,7 @@ def test_a_report_of_another_shape_sets_nothing(report: Any) -> None:
 
 
 def test_the_launchers_policy_reads_back_what_a_report_says() -> None:
-    shipped = policy.load(PROJECT / policy.FILE).data_quality
+    shipped = policy.load(PROJECT / POLICY_FILE).data_quality
     environment = variables(min_rows=500, max_staleness_days=90.0, key_columns="asof, sym,")
     found = policy.with_environment(shipped, environment)
     assert (found.min_rows, found.max_staleness_days) == (500, 90.0)
@@ -79,6 +87,6 @@ def test_the_launchers_policy_reads_back_what_a_report_says() -> None:
     ],
 )
 def test_a_variable_that_cannot_be_meant_is_refused(name: str, text: str, expected: str) -> None:
-    shipped = policy.load(PROJECT / policy.FILE).data_quality
+    shipped = policy.load(PROJECT / POLICY_FILE).data_quality
     with pytest.raises(Usage, match=f"{name}: expected {expected}, found '{text}'"):
         policy.with_environment(shipped, {name: text})

@@ -10,7 +10,7 @@ import pytest
 from json_changes import changed
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import PROJECT
-from postrun.launcher import policy
+from postrun.launcher import POLICY_FILE, policy
 from postrun.store import json_files
 
 EXAMPLES = PROJECT / "tests" / "examples" / "launcher_policy"
@@ -85,12 +85,12 @@ def test_what_is_no_policy_is_refused(text: str, tmp_path: Path) -> None:
 
 def test_an_editors_byte_order_mark_is_no_flaw(tmp_path: Path) -> None:
     path = tmp_path / "policy.json"
-    path.write_text((PROJECT / policy.FILE).read_text(), encoding="utf-8-sig")
-    assert policy.load(path) == policy.load(PROJECT / policy.FILE)
+    path.write_text((PROJECT / POLICY_FILE).read_text(), encoding="utf-8-sig")
+    assert policy.load(path) == policy.load(PROJECT / POLICY_FILE)
 
 
 def test_no_end_is_no_number_of_seconds(tmp_path: Path) -> None:
-    given = json.loads((PROJECT / policy.FILE).read_text()) | {"leftover_seconds": float("inf")}
+    given = json.loads((PROJECT / POLICY_FILE).read_text()) | {"leftover_seconds": float("inf")}
     path = tmp_path / "policy.json"
     path.write_text(json.dumps(given))
     with pytest.raises(Invalid, match=r"leftover_seconds: expected a number, 0 or more, found inf"):
@@ -105,8 +105,8 @@ def test_a_policy_that_is_not_there_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("own", "given", "wanted"),
     [
-        (False, None, lambda _: PROJECT / policy.FILE),
-        (True, None, lambda root: root / policy.FILE),
+        (False, None, lambda _: PROJECT / POLICY_FILE),
+        (True, None, lambda root: root / POLICY_FILE),
         (True, Path("other.json"), lambda _: Path("other.json")),
     ],
 )
@@ -115,5 +115,5 @@ def test_which_policy_counts(
 ) -> None:
     if own:
         (tmp_path / "configs").mkdir()
-        (tmp_path / policy.FILE).write_text("{}")
+        (tmp_path / POLICY_FILE).write_text("{}")
     assert policy.find_file(tmp_path, given) == wanted(tmp_path)
