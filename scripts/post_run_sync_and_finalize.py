@@ -34,19 +34,22 @@ FLAGS.answer_help(__name__)
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from postrun import cli, ending
-from postrun.core import disk, locations, step_notes, terminal
-from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.core import disk, locations, step_notes, terminal, version
+from postrun.core.artifacts import ARTIFACTS, Artifact, Home
 from postrun.core.errors import HostRejected, Invalid, Locked, Missing, PostRunError, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest
-from postrun.store import records, run_lookup, strays
+from postrun.store import json_files, page_files, records, run_lookup, strays
 from postrun.summary import closing_line
 from postrun.summary.closing_line import ClosingLine
 from steps import STEPS, Step
@@ -177,6 +180,8 @@ def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> l
     A lock that another process holds is the error of the first step that needs it.
     """
     closing = Closing(request, _last_of_run(chosen_steps))
+    loading = Thread(target=load_steps, args=(chosen_steps,))
+    loading.start()
     try:
         for scope, steps in groupby(chosen_steps, key=_scope):
             with cli.locked(request, scope, wait=wait):
@@ -189,7 +194,35 @@ def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> l
         closing.reports.append(_refuse(refused, error))
         for step in not_reached:
             closing.reports.append(StepReport(step, "skipped"))
+    finally:
+        loading.join()
     return closing.reports
+
+
+def load_steps(steps: Sequence[Step]) -> None:
+    """Load what the steps will need, while the workstation is waited for.
+
+    What cannot be loaded fails again where it is needed, and is reported there.
+    """
+    with suppress(Exception):
+        version.program_version()
+        written: list[str] = []
+        for step in steps:
+            import_module(step.script.removesuffix(".py"))
+            written += step.writes
+        # With it comes numpy, which the statistics import where they are worked out.
+        import_module("postrun.decide.sign_flips")
+        for artifact in map(ARTIFACTS.__getitem__, written):
+            if artifact.generated:
+                _load_formats(artifact)
+
+
+def _load_formats(artifact: Artifact) -> None:
+    if artifact.schema:
+        json_files.fast_validator(artifact.schema)
+    for suffix in artifact.suffixes:
+        if suffix in (".md", ".html"):
+            page_files.load(f"{artifact.name}{suffix}")
 
 
 def _refuse(step: Step, error: PostRunError) -> StepReport:

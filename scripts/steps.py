@@ -49,8 +49,8 @@ class Step:
     @property
     def run(self) -> StepFunction:
         """Return the step's function."""
-        script, name = self.function.split(".")
-        function: StepFunction = getattr(import_module(script), name)
+        module, name = self.function.split(".")
+        function: StepFunction = getattr(import_module(module), name)
         return function
 
     @property

@@ -72,11 +72,14 @@ def _attach(tracer: Sequence[str], number: int) -> subprocess.Popen[str]:
 
 def serve(script: str, talk: str) -> int:
     """Fork for each line of flags on stdin; print the process's number, and later its exit code."""
-    main = importlib.import_module(script).main
+    module = importlib.import_module(script)
+    # A thread of every closing would import the steps, each time at another moment.
+    if hasattr(module, "load_steps"):
+        module.load_steps(module.STEPS)
     while line := sys.stdin.readline():
         number = os.fork()
         if number == 0:
-            return _run(main, json.loads(line), talk)
+            return _run(module.main, json.loads(line), talk)
         print(number, flush=True)
         _, status = os.waitpid(number, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)

@@ -301,6 +301,18 @@ def test_a_dry_run_runs_every_step_and_writes_nothing(
     assert list(shown.root.iterdir()) == []
 
 
+def test_a_step_that_cannot_be_imported_is_named(
+    shown: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is loaded before its turn, in a thread; that it cannot be is said when it is its turn."""
+    shown.add("first")
+    step = Step("2", "second", (), (), "no_such_package.work", "words", needs_run=False)
+    shown.steps.append(step)
+    assert conductor.main(["--tag", "run1", "--local-root", str(shown.root)]) == Missing.exit_code
+    assert shown.ran == ["first"]
+    assert "package no_such_package: expected in this Python" in capsys.readouterr().err
+
+
 def test_a_lock_held_elsewhere_ends_with_its_code(
     shown: Table, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from io import BufferedReader, BufferedWriter, FileIO
@@ -29,6 +29,7 @@ _KINDS = {
 }
 # What file systems answer that cannot write a folder's names through to the disk.
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
+_SYNCED_AT_ONCE = 8
 # The name of a file that is not finished yet: in it, that of the file it will be.
 UNFINISHED = re.compile(r"\.(?P<name>.+)\.(?P<process>[0-9]+)\.[0-9a-f]{8}\.tmp")
 # --dry-run: everything is computed, nothing is written.
@@ -307,6 +308,23 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Write files, or the names in folders, through to the disk. Raises Missing.
+
+    Several at once: a disk writes many through in little more than the time of one.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # here: most scripts copy nothing
+
+    with ThreadPoolExecutor(_SYNCED_AT_ONCE) as threads:
+        for _ in threads.map(_sync_one, paths):
+            pass
+
+
+def _sync_one(path: Path) -> None:
+    with report_write_errors(path):
+        sync(path)
 
 
 def _copy_permissions(path: Path, unfinished: Path) -> None:

@@ -61,16 +61,13 @@ def commit(
         for path in change["kept"]:
             kept[path] = f"{run_folder}/{change['in']}/{path}"
     come = {}
-    folders = set()
+    files = []
     for path in copied:
         file = path_of(run_paths, path)
         come[path] = file.relative_to(run_paths.root).as_posix()
-        folders.add(file.parent)
-        with report_write_errors(file):
-            disk.sync(file)
-    for folder in sorted(folders):
-        with report_write_errors(folder):
-            disk.sync(folder)
+        files.append(file)
+    disk.sync_all(files)
+    disk.sync_all({file.parent for file in files})
     document = {
         "manifest": manifest,
         "copied": come,
@@ -94,13 +91,10 @@ def finish(run_paths: RunPaths) -> Json | None:
     root = run_paths.root
     for path, archive in document["kept"].items():
         _keep(root / path, root / archive)
-    folders = set()
-    for path, come in _where_copied(run_paths, document["copied"]).items():
+    copied = _where_copied(run_paths, document["copied"])
+    for path, come in copied.items():
         _place(root / come, root / path)
-        folders.add((root / path).parent)
-    for folder in sorted(folders):
-        with report_write_errors(folder):
-            disk.sync(folder)
+    disk.sync_all({(root / path).parent for path in copied})
     manifest: Json = document["manifest"]
     return manifest
 

@@ -31,7 +31,7 @@ from postrun.store import documents, records
 from postrun.store.records import Output
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, FileSystemBytecodeCache
+    from jinja2 import Environment, FileSystemBytecodeCache, Template
     from markupsafe import Markup
 
 Paths = tuple[Path, ...]
@@ -71,9 +71,14 @@ def page(template: str, /, **content: Any) -> str:
 
     The suffix of the template (`.md` or `.html`) decides how expressions are escaped.
     """
+    return load(template).render(content)
+
+
+def load(template: str) -> "Template":
+    """Return a template, compiled."""
     kind = "html" if template.endswith(".html") else "markdown"
     environment = _environment(kind)
-    return environment.get_template(f"{template}.j2").render(content)
+    return environment.get_template(f"{template}.j2")
 
 
 def templates_digest() -> str:
