@@ -206,23 +206,24 @@ def load_steps(steps: Sequence[Step]) -> None:
     """
     with suppress(Exception):
         version.program_version()
-        written: list[str] = []
+        names: list[str] = []
         for step in steps:
             import_module(step.script.removesuffix(".py"))
-            written += step.writes
+            names += (*step.reads, *step.writes)
         # With it comes numpy, which the statistics import where they are worked out.
         import_module("postrun.decide.sign_flips")
-        for artifact in map(ARTIFACTS.__getitem__, written):
-            if artifact.generated:
-                _load_formats(artifact)
+        for name in dict.fromkeys(names):
+            _load_formats(ARTIFACTS[name])
 
 
 def _load_formats(artifact: Artifact) -> None:
+    """Load the schema of an artifact, and the templates of its pages; the site has many more."""
     if artifact.schema:
         json_files.fast_validator(artifact.schema)
-    for suffix in artifact.suffixes:
-        if suffix in (".md", ".html"):
-            page_files.load(f"{artifact.name}{suffix}")
+    if artifact.generated and artifact.name != "site":
+        for suffix in artifact.suffixes:
+            if suffix in (".md", ".html"):
+                page_files.load(f"{artifact.name}{suffix}")
 
 
 def _refuse(step: Step, error: PostRunError) -> StepReport:

@@ -4,6 +4,7 @@ code.
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,11 @@ def test_a_dry_run_runs_every_step_and_writes_nothing(
     assert ran == ["run1"]
     assert "would write" in capsys.readouterr().err
     assert list(shown.root.iterdir()) == []
+
+
+def test_all_that_the_steps_need_can_be_loaded_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conductor, "suppress", lambda *_: nullcontext())
+    conductor.load_steps(STEPS)
 
 
 def test_a_step_that_cannot_be_imported_is_named(

@@ -354,7 +354,13 @@ def _version() -> tuple[int, int]:
     """
     if shutil.which("ssh") is None:
         raise Missing("ssh", "a program on this machine", "nothing on PATH", "install it")
-    printed = commands.run(["ssh", "-V"], timeout=None)
+    printed = subprocess.run(
+        ["ssh", "-V"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     match = re.search(r"OpenSSH\D*(\d+)\.(\d+)", printed.stderr)
     if match is None:
         return (0, 0)
