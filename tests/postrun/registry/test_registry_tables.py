@@ -1,8 +1,10 @@
 """Registry, trials and families decide together; a run that is closed late is named."""
 
 import csv
+import random
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import made_runs
@@ -11,11 +13,13 @@ import pytest
 import generate_candidate_queue as queue
 import update_factor_experiment_registry as registry
 from harness import factory
+from harness.archive import registry_row, run_folder
 from harness.factory import Documents
 from harness.workspace import Workspace
-from postrun.decide import verdicts
+from postrun.core import locations, step_notes
+from postrun.decide import verdicts, window_series
 from postrun.registry import registry_tables, rows, trials
-from postrun.store import tables
+from postrun.store import records, tables
 from test_forged_evidence import (
     empty_all_but_one,
     impossible_ic,
@@ -28,6 +32,7 @@ from test_forged_evidence import (
 
 # What closing in another order may change: the ledger, and what quotes its rows or times.
 TABLES = (rows.REGISTRY, trials.TRIALS, trials.FAMILIES)
+WRITTEN = (*TABLES, registry.LEADERBOARD)
 
 
 def table(local: Path, name: str) -> list[dict[str, str]]:
@@ -240,3 +245,52 @@ def test_a_table_of_trials_that_was_changed_is_no_help(workspace: Workspace) -> 
     path = workspace.local / "audit/factor_registry/trial_statistics.csv"
     path.write_text(path.read_text().replace("survives", "not_measured"))
     assert registry_tables.decide(workspace.local, registered, policy) == before
+
+
+def made_row(number: int, draw: random.Random, policy: rows.Policy) -> dict[str, Any]:
+    """Return a run's row before its decision: of one of four factors, and any kind of trial."""
+    run = run_folder(f"2026-01-{number + 1:02}_031500", f"t{number}")
+    row = registry_row(run, draw.choice("abcd"), is_trial=True, windows_asked=13, wf_n=0)
+    row["total"] = float(draw.choice((40, 55, 70, 90)))
+    if draw.random() < 0.8:
+        years = range(2013, 2026)
+        # Some have the series of another run: they count once.
+        ics = [draw.gauss(0.02, 0.03) for _ in years]
+        if draw.random() < 0.2:
+            ics = [0.01 * (year % 3) for year in years]
+        series = {f"{y}-01-01|{y}-12-31": ic for y, ic in zip(years, ics, strict=True)}
+        t = fmean(ics) / stdev(ics) * len(ics) ** 0.5
+        row |= {"wf_n": 13, "wf_mean": fmean(ics), "wf_std": stdev(ics), "wf_t": t}
+        row |= {"series": window_series.encode(series)}
+        row |= {"series_sha256": window_series.digest(series)}
+    row["inputs_sha256"] = draw.choice("ab") * 64
+    row["is_trial"] = draw.random() < 0.9
+    return rows.score_row(row, policy) | {"total": row["total"]}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_run_by_run_gives_what_all_runs_give_at_once(local: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    policy = rows.load_policy()
+    known: dict[str, Any] = {}
+    extended = 0
+    for number in range(14):
+        row = made_row(number, draw, policy)
+        known[row["run"]] = row
+        with step_notes.performing("factor-registry"):
+            recorded = registry_tables.open_recorded(local)
+            if recorded is not None and recorded.is_extended_by(row, policy):
+                extended += 1
+                decided = registry_tables.decide_newest(local, row, policy, recorded)
+                registry._add(local, decided, recorded, policy, row["run"])
+            else:
+                decided = registry_tables.decide(local, known, policy)
+                registry._write(local, decided, (), policy)
+        records.settle_workspace(local)
+        written = {name: locations.workspace_path(local, name).read_bytes() for name in WRITTEN}
+        with records.captured() as computed, step_notes.performing("factor-registry"):
+            whole = registry_tables.decide(local, known, policy)
+            registry._write(local, whole, (), policy)
+        again = {Path(path).stem: output.content for path, output in computed.items()}
+        assert again == written
+    assert extended == 13
