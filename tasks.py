@@ -529,12 +529,13 @@ def lock(ctx: Context) -> None:
     run(ctx, "sh", ".ci/lock")
 
 
-@task
-def bench(ctx: Context) -> None:
+@task(help={"sizes": "numbers of closed runs, in quotes (default: 1 to 10,000)"})
+def bench(ctx: Context, sizes: str = "") -> None:
     """Measure what closing and watching cost, and how often luck is promoted."""
+    of_sizes = ["--sizes", *sizes.split()] if sizes else []
     run(ctx, PYTHON, "benchmarks/flow_over_ssh.py")
     run(ctx, PYTHON, "benchmarks/startup.py")
-    run(ctx, PYTHON, "benchmarks/growth.py")
+    run(ctx, PYTHON, "benchmarks/growth.py", *of_sizes)
     run(ctx, PYTHON, "benchmarks/watch_many_runs.py")
     run(ctx, PYTHON, "benchmarks/trial_statistics.py")
     run(ctx, PYTHON, "benchmarks/false_promotion.py")

@@ -5,11 +5,14 @@ a fifth of all, at most 2,000. At each size three new runs are closed one after 
 whole process; the table has the medians, and the peak memory of the largest. The largest family
 gets the second of the three, so the medians are of a closing in a small family as well as in it.
 
-    make bench            or: .venv/bin/python benchmarks/growth.py [--sizes 1 100 1000 10000]
+    make bench SIZES="1 100 1000 10000"
+    .venv/bin/python benchmarks/growth.py --sizes 1 100 --json growth.json
 
 --json FILE writes {"closing": [{"runs", "seconds", "cpu_seconds", "peak_mb"}], "rest": [{"runs",
-"what", "seconds", "cpu_seconds", "peak_mb"}]}: the rest are a rebuild of the registry, the same
-files read and parsed and nothing more, and `make verify`. A hundred runs take 30 MB of disk.
+"what", "seconds", "cpu_seconds", "peak_mb"}]}: the rest are each step of one more closing (its
+memory is the peak of the process so far), rebuilds of the registry and of the failure patterns, the
+files of the first read and parsed and nothing more, the schema check of every file, and `make
+verify`. A hundred runs take 30 MB of disk; 100,000 runs take 30 GB and some hours.
 """
 
 import argparse
@@ -47,6 +50,22 @@ for pattern in sys.argv[2:]:
                 list(csv.reader(table))
 """
 # What a rebuild of the registry opens of each run.
+# Closes one run, and prints what each step took of processor time, and the peak of memory then.
+STEPS = """
+import json, resource, sys, time
+sys.path.insert(0, sys.argv[1])
+import post_run_sync_and_finalize as conductor
+attempt = conductor.Closing._attempt
+def timed(closing, step):
+    began, at = time.process_time(), time.perf_counter()
+    report = attempt(closing, step)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    row = [step.name, time.perf_counter() - at, time.process_time() - began, used]
+    print("STEP", json.dumps(row), file=sys.stderr)
+    return report
+conductor.Closing._attempt = timed
+raise SystemExit(conductor.main(sys.argv[2:]))
+"""
 READ_BY_REBUILD = (
     "audit/workstation_runs/*/closing_record.json",
     "audit/workstation_runs/*/run_detection.json",
@@ -78,6 +97,12 @@ class Cost:
 
 def measure(runs: int, what: str, command: Sequence[str], codes: Sequence[int] = (0, 1)) -> Cost:
     """Run a program to its end. Raises RuntimeError when it ends with another code."""
+    cost, _ = run(runs, what, command, codes)
+    return cost
+
+
+def run(runs: int, what: str, command: Sequence[str], codes: Sequence[int]) -> tuple[Cost, str]:
+    """Run a program to its end; return what it took and what it said. Raises RuntimeError."""
     # Compiled modules and templates are kept, as for a user.
     environment = {**os.environ}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -85,12 +110,14 @@ def measure(runs: int, what: str, command: Sequence[str], codes: Sequence[int] =
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in codes:
-            said.seek(0)
-            raise RuntimeError(f"{what}: {process.returncode}, {said.read().decode()[-2000:]}")
-    seconds = time.perf_counter() - began
-    return Cost(runs, what, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+        said.seek(0)
+        words = said.read().decode()
+    if process.returncode not in codes:
+        raise RuntimeError(f"{what}: {process.returncode}, {words[-2000:]}")
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return Cost(runs, what, seconds, cpu_seconds, usage.ru_maxrss / 1024), words
 
 
 @dataclass(frozen=True)
@@ -107,14 +134,30 @@ class Bench:
 
     def close(self, runs: int, number: int) -> Cost:
         """Close a new run of a family; return what it took."""
+        place = self._new_run(runs, number)
+        return self.script(runs, CLOSING, "post_run_sync_and_finalize.py", *place)
+
+    def close_by_steps(self, runs: int, number: int) -> list[Cost]:
+        """Close a new run of a family; return what each step took."""
+        place = self._new_run(runs, number)
+        command = [sys.executable, "-c", STEPS, str(SCRIPTS), "-q", "--local-root", str(self.local)]
+        _, words = run(runs, CLOSING, [*command, *place], (0, 1))
+        steps = []
+        for line in words.splitlines():
+            if line.startswith("STEP "):
+                name, *numbers = json.loads(line.removeprefix("STEP "))
+                steps.append(Cost(runs, f"  step {name}", *numbers))
+        return steps
+
+    def _new_run(self, runs: int, number: int) -> tuple[str, ...]:
+        """Make a run on the workstation; return the flags that name it."""
         tag = f"new_{runs}_{number}"
         # In the years after those of the copies.
         later = datetime(2010 + number, 1, 1, tzinfo=UTC) + timedelta(minutes=runs)
         stamp = later.strftime("%Y-%m-%d_%H%M%S")
         factor = "made_0000" if number == 1 else "made_0001"
         seeded_workspace.make_run(tag, stamp, factor, runs + number).write(self.remote)
-        place = ("--tag", tag, "--host", "local", "--remote-root", str(self.remote))
-        return self.script(runs, CLOSING, "post_run_sync_and_finalize.py", *place)
+        return "--tag", tag, "--host", "local", "--remote-root", str(self.remote)
 
 
 def measure_size(bench: Bench, runs: int) -> list[Cost]:
@@ -130,10 +173,14 @@ def measure_size(bench: Bench, runs: int) -> list[Cost]:
     middle = statistics.median(seconds), statistics.median(cpu_seconds)
     closing = Cost(runs, CLOSING, *middle, max(peaks))
     reading = [sys.executable, "-c", READ, str(bench.local), *READ_BY_REBUILD]
+    checked = [sys.executable, str(SCRIPTS / "validate_artifacts.py"), str(bench.local)]
     return [
         closing,
+        *bench.close_by_steps(runs, 4),
         measure(runs, "reading what a rebuild reads", reading),
         bench.script(runs, "rebuild of the registry", REBUILT[0], "--rebuild"),
+        bench.script(runs, "rebuild of the failure patterns", REBUILT[1], "--rebuild"),
+        measure(runs, "validate", checked),
         bench.script(runs, "verify", "verify_workspace.py"),
     ]
 

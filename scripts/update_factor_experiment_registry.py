@@ -77,7 +77,7 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
         decided = registry_tables.decide(root, by_run, policy, known)
         written = _write(root, decided, known, policy, run)
         changed_decisions = _changed_decisions(decided, before, run)
-    closed_runs.remember(run_paths, decided.registry[run])
+    closed_runs.remember(root, [decided.registry[run]])
     errors = changed.errors | registered.errors
     errors.pop(run, None)
     cautions = [_caution(errors), changed_decisions]
@@ -153,6 +153,7 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     by_run = {row["run"]: row for row in made.rows}
     decided = registry_tables.decide(root, by_run, policy)
     written = _write(root, decided, (), policy)
+    closed_runs.remember(root, decided.registry.values())
     runs_read = terminal.counted(len(made.rows), "run")
     summary = f"{runs_read}, from the run folders alone"
     return StepResult(summary, written)

@@ -12,6 +12,8 @@ sys.path.append(str(PROJECT / "benchmarks"))
 
 import growth
 
+from steps import STEPS
+
 
 def test_a_few_runs_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "growth.json"
@@ -23,7 +25,15 @@ def test_a_few_runs_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert row.keys() == {"runs", "seconds", "cpu_seconds", "peak_mb"}
         assert min(row["seconds"], row["cpu_seconds"], row["peak_mb"]) > 0
     whats = [row["what"] for row in document["rest"] if row["runs"] == 7]
-    assert whats == ["reading what a rebuild reads", "rebuild of the registry", "verify"]
+    steps = [f"  step {step.name}" for step in STEPS]
+    assert whats == [
+        *steps,
+        "reading what a rebuild reads",
+        "rebuild of the registry",
+        "rebuild of the failure patterns",
+        "validate",
+        "verify",
+    ]
     out = capsys.readouterr().out
     assert "7 times the runs: " in out
 

@@ -1,9 +1,9 @@
 """Find the closed runs that are no longer as they were recorded: the number of trials counts all.
 
 What is read again is a run of which a file, by its size and times, or the row in the registry is
-not as it was. The index holds these; without it every run is read. A closing looks at some runs in
-turn, those that were not looked at for longest, and at those that were not as recorded the last
-time; a step alone looks at all of them.
+not as it was. The index holds these; a run that it does not know is read. A closing looks at some
+runs in turn, those that were not looked at for longest, and at those that were not as recorded the
+last time; a step alone looks at all of them.
 """
 
 import json
@@ -24,6 +24,7 @@ from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row
 
 IN_TURN = 500  # runs that a closing looks at
+_UNKNOWN = 20  # runs that it reads because the index does not know them: it may have been deleted
 # `row` and `files` are digests; `look` is a number that rises with each look, or _CHANGED.
 _CREATE = """
     CREATE TABLE IF NOT EXISTS compared_runs
@@ -69,8 +70,6 @@ def find_changed(
     # Who checks a workspace reads every run by itself.
     if disk.is_captured():
         return Changed()
-    if in_turn is None:
-        in_turn = registry.count()
     known = _choose(registry, in_turn)
     registered = _rows_of(registry, known)
 
@@ -97,24 +96,36 @@ def find_changed(
     return changed
 
 
-def remember(run_paths: RunPaths, row: Row) -> None:
-    """Note that a row follows from its run, which has just been read."""
-    digests = _row_digest(row), _files_digest(run_paths) or ""
-    _write(run_paths.root, {run_paths.run: digests}, ())
+def remember(root: Path, rows_read: Iterable[Row]) -> None:
+    """Note that rows follow from their runs, which have just been read."""
+    looked_at: Digests = {}
+    for row in rows_read:
+        run_paths = RunPaths(root, row["run"], row["gate_folder"])
+        digest = _files_digest(run_paths) or ""
+        looked_at[row["run"]] = _row_digest(row), digest
+    _write(root, looked_at, ())
 
 
-def _choose(registry: IndexedTable, in_turn: int) -> dict[str, tuple[str, str]]:
+def _choose(registry: IndexedTable, in_turn: int | None) -> dict[str, tuple[str, str]]:
     """Return the digests that are known of the runs to look at, by run."""
+    if in_turn is None:
+        in_turn = unknown = registry.count()
+    else:
+        unknown = min(in_turn, _UNKNOWN)
 
     def choose(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
         connection.execute(_CREATE)
         registry.bring_up_to_date(connection)
+        of_runs = f"FROM {registry.name} LEFT JOIN compared_runs USING (run)"
         query = f"""
-            SELECT run, row, files FROM {registry.name} LEFT JOIN compared_runs USING (run)
-            ORDER BY look IS {_CHANGED} DESC, look, run
-            LIMIT ? + (SELECT count(*) FROM compared_runs WHERE look = {_CHANGED})
+            SELECT run, row, files {of_runs} WHERE look = {_CHANGED}
+            UNION SELECT * FROM (
+                SELECT run, row, files {of_runs} WHERE look IS NULL ORDER BY run LIMIT ?
+            ) UNION SELECT * FROM (
+                SELECT run, row, files {of_runs} WHERE look > 0 ORDER BY look, run LIMIT ?
+            )
         """
-        chosen = connection.execute(query, [in_turn])
+        chosen = connection.execute(query, [unknown, in_turn])
         return {run: (row, files) for run, row, files in chosen}
 
     return index.use(registry.root, choose)
