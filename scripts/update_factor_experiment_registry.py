@@ -172,7 +172,10 @@ def _add(
     tables.note_written(root, REGISTRY)
     of_family = recorded.trials.select("family = ?", [own_row["family"]])
     known = {row["run"]: row for row in of_family}
-    changed = [row for run, row in decided.trials.items() if row != known.get(run)]
+    changed = []
+    for run, row in decided.trials.items():
+        if row != known.get(run):
+            changed.append(row)
     of_trials = tables.update_rows(recorded.trials, changed, "run")
     of_families = tables.write_table(root, trials.FAMILIES, decided.families)
     page = _write_leaderboard(root, decided, policy)
