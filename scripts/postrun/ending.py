@@ -5,15 +5,16 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Optional, TextIO
 
 from postrun.core import terminal
 from postrun.core.errors import INTERRUPTED, Missing, PostRunError, Usage
-from postrun.core.request import RunRequest
-from postrun.store import make_lines
+
+if TYPE_CHECKING:
+    from postrun.core.request import RunRequest
 
 # What the command line asked for: commands in messages are completed with it.
-REQUEST: ContextVar[RunRequest | None] = ContextVar("request", default=None)
+REQUEST: ContextVar[Optional["RunRequest"]] = ContextVar("request", default=None)
 
 
 def guard(work: Callable[[], int]) -> int:
@@ -49,6 +50,8 @@ def _run(work: Callable[[], int]) -> int:
 
 def _answer(error: PostRunError) -> str:
     """Return an error as one line, in the words of whoever typed the command."""
+    from postrun.store import make_lines
+
     message = whole(str(error))
     if isinstance(error, Usage) and make_lines.target_typed():
         return make_lines.in_words_of_make(message)
@@ -85,4 +88,6 @@ def whole(message: str) -> str:
     request = REQUEST.get()
     if request is None:
         return message
+    from postrun.store import make_lines  # here: the schema hook runs at every commit
+
     return make_lines.complete(message, request)

@@ -7,7 +7,6 @@ import errno
 import hashlib
 import os
 import re
-import secrets
 import shutil
 import stat
 import time
@@ -162,7 +161,7 @@ def keep_beside(path: Path, content: bytes, mark: str, reason: str) -> Path:
 def unfinished_name(path: Path) -> Path:
     """Return a new name for a file as long as it is not finished."""
     # Names may have 255 bytes; the suffix needs some of them.
-    return path.with_name(f".{path.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{path.name[:200]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
 
 
 def behind_links(path: Path) -> Path:
