@@ -17,8 +17,9 @@ from postrun.decide import window_series
 from postrun.overview import site_tables
 from postrun.overview.site_pages import Maker
 from postrun.overview.site_tables import SiteTables
+from postrun.overview.standings import REGISTRY
 from postrun.registry import trials
-from postrun.store import page_files
+from postrun.store import page_files, tables
 
 pytestmark = browser.WITH_BROWSER
 WIDTHS = (360, 768, 1440)
@@ -76,9 +77,9 @@ def many_trials(shown: SiteTables, number: int) -> SiteTables:
     computed = trials.compute(registry, policy, {})
     return replace(
         shown,
-        workspace=replace(shown.workspace, registry=registry),
-        trials=computed.trials,
-        families=computed.families,
+        registry=tables.of_rows(shown.root, REGISTRY, list(registry.values())),
+        trials=tables.of_rows(shown.root, trials.TRIALS, list(computed.trials.values())),
+        families=tables.of_rows(shown.root, trials.FAMILIES, computed.families),
         reviews={},
     )
 

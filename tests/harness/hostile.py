@@ -3,11 +3,17 @@
 text = hostile.page_text(hostile.TEXTS[0])     what a page must show of it
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from postrun.overview.ledger_rows import LedgerPage, LedgerRows
 from postrun.overview.site_tables import SiteTables
-from postrun.store import page_files
+from postrun.registry.trials import FAMILIES
+from postrun.store import page_files, tables
+from postrun.store.table_index import IndexedTable
+from postrun.store.tables import Row, Rows
 
 TEXTS = {
     "script": "<script>window.pwned = 1; alert('x')</script>",
@@ -57,25 +63,49 @@ def review_with(document: dict[str, Any], text: str) -> dict[str, Any]:
     return spoiled
 
 
+class _SpoiledLedger(LedgerRows):
+    """A ledger in which every text is one, but keys and times."""
+
+    def __init__(self, root: Path, text: str) -> None:
+        super().__init__(root)
+        self.text = text
+
+    def rows(self, page: LedgerPage) -> Rows:
+        return [_spoiled(row, self.text) for row in super().rows(page)]
+
+    def decisions(self, runs: Iterable[str]) -> dict[str, Row]:
+        found = super().decisions(runs)
+        return {run: _spoiled(row, self.text) for run, row in found.items()}
+
+    def news(self) -> Row:
+        told = super().news()
+        return {**told, "others": [_spoiled(row, self.text) for row in told["others"]]}
+
+
+def _spoiled(row: Any, text: str) -> Any:
+    return spoil(row, text, _KEPT_ON_THE_SITE)
+
+
 def site_tables_with(shown: SiteTables, text: str) -> SiteTables:
     """Return a workspace where every text is this one, but keys and times."""
 
-    def spoiled(row: Any) -> Any:
-        return spoil(row, text, _KEPT_ON_THE_SITE)
+    def spoiled(table: IndexedTable, **changes: Any) -> IndexedTable:
+        rows = [{**_spoiled(row, text), **changes} for row in table.select()]
+        # One family is enough: all have one name.
+        if table.name == FAMILIES:
+            del rows[1:]
+        return tables.of_rows(shown.root, table.name, rows)
 
-    workspace = shown.workspace
-    registry = {run: {**spoiled(row), "family": text} for run, row in workspace.registry.items()}
-    decisions = {run: spoiled(row) for run, row in workspace.decisions.items()}
-    handoff = spoiled(shown.handoff or {})
     plan = shown.plan or {}
     return replace(
         shown,
-        workspace=replace(workspace, registry=registry, decisions=decisions),
-        families=[{**spoiled(shown.families[0]), "family": text}],
-        ledger_rows=[spoiled(row) for row in shown.ledger_rows],
-        queue=[spoiled(row) for row in shown.queue],
-        plan={**plan, "commands": [spoiled(command) for command in plan["commands"]]},
-        patterns=[spoiled(row) for row in shown.patterns],
-        handoff=handoff,
+        registry=spoiled(shown.registry, family=text),
+        trials=spoiled(shown.trials, family=text),
+        families=spoiled(shown.families, family=text),
+        ledger=_SpoiledLedger(shown.root, text),
+        queue=[_spoiled(row, text) for row in shown.queue],
+        plan={**plan, "commands": [_spoiled(command, text) for command in plan["commands"]]},
+        patterns=spoiled(shown.patterns),
+        handoff=_spoiled(shown.handoff or {}, text),
         reviews={},
     )

@@ -9,6 +9,7 @@ from harness.verified import ClosedRuns
 from postrun.core.artifacts import SITE
 from postrun.registry import trials
 from postrun.store import site_files, tables
+from postrun.store.table_index import IndexedTable
 
 
 def bytes_of(root: Path) -> dict[str, bytes]:
@@ -82,16 +83,17 @@ def test_a_page_of_a_family_that_was_renamed_says_so(
     closed: ClosedRuns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = site_files.family_page("momentum_12_1")
-    read = tables.read_table
+    read = tables.open_table
 
-    def renamed(root: Path, name: str) -> tables.Rows:
-        rows = read(root, name)
+    def renamed(root: Path, name: str) -> IndexedTable:
+        table = read(root, name)
         if name == trials.FAMILIES:
-            rows = [{**row, "family": "renamed"} for row in rows]
-        return rows
+            rows = [{**row, "family": "renamed"} for row in table.select()]
+            table = tables.of_rows(root, name, rows)
+        return table
 
     with monkeypatch.context() as patched:
-        patched.setattr(tables, "read_table", renamed)
+        patched.setattr(tables, "open_table", renamed)
         assert build_site.main(["--local-root", str(closed.root)]) == 0
     assert b"This page is not made any more" in (closed.root / SITE / old).read_bytes()
     assert build_site.main(["--local-root", str(closed.root)]) == 0

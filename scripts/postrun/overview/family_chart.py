@@ -55,7 +55,22 @@ def _hurdle(
     policy: Row,
     basis: str,
 ) -> Rows:
-    """Return the t that is needed as of some trials, the last one among them."""
+    """Return the t that is needed as of some trials, the last one among them.
+
+    Of very many only as of the last: then the picture has no rising line, and the review of that
+    run has just asked the same.
+    """
+    if many_trials.are_many(len(counted)):
+        last = counted[-1]
+        luck = last["luck"]
+        best = trials.by_luck(
+            family,
+            counted,
+            luck["without_series"],
+            policy,
+            basis,
+        )
+        return [_point(last, best["needed"])]
     shown = {}
     for place in points(len(counted)):
         row = counted[place - 1]
@@ -68,15 +83,16 @@ def _hurdle(
         policy,
         basis,
     )
-    hurdle = []
-    for run, row in shown.items():
-        point = {
-            "number": row["trial"],
-            "trials": row["luck"]["trials"],
-            "t": needed[run],
-        }
-        hurdle.append(point)
-    return hurdle
+    return [_point(row, needed[run]) for run, row in shown.items()]
+
+
+def _point(row: Row, needed: float | None) -> Row:
+    """Return what is needed as of one trial."""
+    return {
+        "number": row["trial"],
+        "trials": row["luck"]["trials"],
+        "t": needed,
+    }
 
 
 def _alone(

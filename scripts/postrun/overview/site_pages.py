@@ -1,21 +1,24 @@
-"""The pages of the site, each with what it shows and what it was made from.
+"""The pages of the site, each with what it was made from, and what it shows.
 
 Every page follows from the workspace's tables, the ledger, plan and handoff alone: the same
-workspace gives the same bytes. The digest of what a page shows is recorded as its input: a page
-that would show the same is not made again, and `make verify` says which pages are out of date.
-Long tables are cut where they stay the same: the ledger and the trials of a family oldest first, so
-that a closing changes their last page only.
+workspace gives the same bytes. What a page is made from is known without a look at its rows: the
+digest of each row is in the index, and a page is recorded with the digest over those of its rows. A
+page that is made from the same is not made again, and `make verify` says which are out of date.
+Ledger and trials of a family are cut from the oldest on, and only the newest page of each says what
+changes with every closing. So a closing changes that page only.
 """
 
 import base64
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from hashlib import sha256
+from operator import itemgetter
 
+from postrun.core import disk
 from postrun.decide import planning
-from postrun.overview import family_chart, news, registry_charts, standings
+from postrun.overview import family_chart, found_runs, news, registry_charts, standings
+from postrun.overview.ledger_rows import LISTED, LedgerPage
 from postrun.overview.site_tables import (
     HANDOFF,
     LEDGER,
@@ -24,33 +27,38 @@ from postrun.overview.site_tables import (
     SiteTables,
 )
 from postrun.registry.trials import FAMILIES, TRIALS
-from postrun.store import ledger, make_lines, page_files, site_files
+from postrun.store import make_lines, page_files, site_files
+from postrun.store.table_index import DIGITS, Digests
 from postrun.store.tables import Row, Rows
 
 _SCRIPT = "_site.js"
 _MONTHS = 12  # of the table of failures
-_LISTED = 50  # runs of one table of the first page
 _COMMANDS = 20  # of the plan
+_NONE = Digests("", "")
 
 
 @dataclass(frozen=True)
 class SitePage:
-    """One page: its file, its template, what it shows, and what it was made from.
+    """One page: its file, its template, what it was made from, and what works out what it shows.
 
-    `work_out` gives what follows from the rest of the page and takes a while: it is called only
-    when the page is written.
+    One that `is_due` shows the run of this closing, whose review may be new.
     """
 
     name: str
     template: str
-    shown: Row
     inputs: Rows
-    work_out: Callable[[], Row] = dict
+    work_out: Callable[[], Row]
+    is_due: bool = False
 
     @cached_property
     def content(self) -> Row:
         """Return everything that the page shows."""
-        return {**self.shown, **self.work_out()}
+        return {
+            **self.work_out(),
+            "nav": navigation(),
+            "current": self.name,
+            "script_digest": script_digest(),
+        }
 
 
 @dataclass(frozen=True)
@@ -58,267 +66,387 @@ class Maker:
     """Makes the pages of one workspace."""
 
     shown: SiteTables
+    run: str = ""  # that is just being closed
 
     def pages(self) -> Iterator[SitePage]:
         """Yield every page."""
         yield self._index()
-        yield from self._leaderboard()
+        yield self._leaderboard()
+        yield self._all_families()
         yield from self._families()
-        for family in self.shown.leaderboard["families"]:
-            yield from self._family(family)
         yield self._queue()
         yield self._patterns()
         yield from self._ledger()
         yield self._handoff()
 
-    def _page(self, name: str, template: str, source: str, **content: object) -> SitePage:
+    def _page(
+        self,
+        name: str,
+        source: str,
+        used: Row,
+        work_out: Callable[[], Row],
+        template: str = "",
+        rows: int = 0,
+    ) -> SitePage:
         """Return a page; `source` is the artifact that most of it comes from.
 
-        The digest in its inputs is that of everything it shows.
+        `used` says of what it is made: what it shows, or digests of that.
         """
-        shown = {**content, "nav": self.navigation, "look": look()}
-        used = self.shown.input_of(source, shown)
-        complete = {
-            **shown,
-            "current": name,
-            "script_digest": script_digest(),
-        }
-        return SitePage(name, template, complete, [used])
+        source_of_page = self.shown.input_of(
+            source,
+            {**used, "look": look()},
+            rows,
+        )
+        return SitePage(
+            name,
+            template or f"site_{name}",
+            [source_of_page],
+            work_out,
+        )
 
-    @cached_property
-    def navigation(self) -> Rows:
-        """Return the links on top of every page."""
-        last_of_ledger = len(site_files.cut(self.decisions))
-        pages = {
-            "News": site_files.INDEX,
-            "Leaderboard": site_files.page_name("leaderboard"),
-            "Families": site_files.page_name("families"),
-            "Queue and plan": site_files.page_name("queue"),
-            "Failure patterns": site_files.page_name("patterns"),
-            "Ledger": site_files.page_name("ledger", last_of_ledger),
-            "Handoff": site_files.page_name("handoff"),
-        }
-        return [{"label": label, "file": file} for label, file in pages.items()]
-
-    @cached_property
-    def decisions(self) -> Rows:
-        """Return the decisions of the ledger, oldest first."""
-        decisions = []
-        for row in self.shown.ledger_rows:
-            if ledger.kind(row) == ledger.DECISION:
-                decisions.append(row)
-        return decisions
+    def _shown_page(
+        self,
+        name: str,
+        source: str,
+        content: Row,
+    ) -> SitePage:
+        """Return a page that shows little enough to be worked out each time."""
+        return self._page(
+            name,
+            source,
+            content,
+            lambda: content,
+        )
 
     def _index(self) -> SitePage:
         shown = self.shown
-        workspace = shown.workspace
-        happened = news.describe(shown.ledger_rows)
-        rows = [standings.describe(workspace, run) for run in workspace.runs]
+        happened = shown.ledger.news()
+        number, open_runs = shown.known_runs
+        waiting = found_runs.find_waiting(shown.registry, shown.commands, open_runs)
         # The newest first: what was closed last is what people ask for.
-        waiting = [self._with_links(row) for row in reversed(rows) if row["who"]]
-        closed = [self._news_of(run) for run in happened["closed"][:_LISTED]]
-        audited = [self._news_of(run) for run in happened["audited"][:_LISTED]]
-        page = self._page(
-            site_files.INDEX,
-            "site_index.html",
-            LEDGER,
-            news=happened,
-            closed=closed,
-            audited=audited,
-            waiting=waiting[:_LISTED],
-            more=len(waiting) - len(waiting[:_LISTED]),
-            counts=standings.count(rows),
-        )
+        listed = waiting[:LISTED]
+        runs = {*happened["closed"], *happened["audited"], *listed}
+        described = self._describe_runs(runs)
+        content = {
+            "news": happened,
+            "closed": list(map(described.get, happened["closed"])),
+            "audited": list(map(described.get, happened["audited"])),
+            "waiting": list(map(described.get, listed)),
+            "more": len(waiting) - len(listed),
+            "counts": {"runs": number, "open": len(open_runs)},
+        }
+        page = self._shown_page(site_files.INDEX, LEDGER, content)
         # A run that is begun or closed elsewhere makes the page out of date, and nothing else.
         return replace(page, inputs=[*page.inputs, shown.input_of_open_runs()])
 
-    def _news_of(self, run: str) -> Row:
-        """Return what the news say of a run."""
-        row = standings.describe(self.shown.workspace, run)
-        described = self.shown.runs.get(run)
-        return self._with_links({**row, "described": described})
+    def _describe_runs(self, runs: set[str]) -> dict[str, Row]:
+        """Return where some runs stand, and what the tables say of those that are registered."""
+        workspace = self.shown.workspace(runs)
+        registered = list(workspace.registry.values())
+        known = {row["run"]: row for row in self.shown.describe(registered)}
+        reviews = self.shown.find_reviews(runs)
+        described = {}
+        for run in runs:
+            row = standings.describe(workspace, run)
+            command = row["command"]
+            if command is not None:
+                places = make_lines.page_places(self.shown.root)
+                command = " ".join([command, *places])
+            described[run] = {
+                **row,
+                "described": known.get(run),
+                "review": reviews[run],
+                "command": command,
+            }
+        return described
 
-    def _with_links(self, row: Row) -> Row:
-        command = row["command"]
-        if command is not None:
-            places = make_lines.page_places(self.shown.root)
-            command = " ".join([command, *places])
-        review = self.shown.review(row["run"])
-        return {**row, "review": review, "command": command}
+    def _leaderboard(self) -> SitePage:
+        shown = self.shown
+        used = {
+            "registry": shown.registry.digest,
+            "trials": shown.trials.digest,
+            "policy": shown.policy.digest,
+        }
 
-    def _leaderboard(self) -> Iterator[SitePage]:
-        described = self.shown.leaderboard
-        numbered = [{**row, "place_of_score": n} for n, row in enumerate(described["rows"], 1)]
-        cut = site_files.cut(numbered)
-        for number, rows in enumerate(cut, 1):
-            yield self._page(
-                site_files.page_name("leaderboard", number),
-                "site_leaderboard.html",
-                standings.REGISTRY,
-                rows=rows,
-                statistics=described["statistics"],
-                version=described["version"],
-                pager=pager("leaderboard", number, cut),
-            )
+        def work_out() -> Row:
+            rows = []
+            for place, row in enumerate(shown.best(site_files.ROWS), start=1):
+                rows.append({**row, "place_of_score": place})
+            return {
+                "rows": rows,
+                "number": shown.registry.count(),
+                "statistics": shown.policy.statistics,
+                "version": shown.policy.rules["policy_version"],
+            }
 
-    def _families(self) -> Iterator[SitePage]:
-        described = self.shown.leaderboard
-        statistics = self.shown.policy.statistics
-        families = registry_charts.with_means(
-            described["families"],
-            self.shown.runs,
-            statistics,
-        )
-        runs = self.shown.runs.values()
-        cut = site_files.cut(families)
-        for number, rows in enumerate(cut, 1):
-            pictures = None
-            if number == 1:
-                pictures = {
-                    "funnel": registry_charts.funnel(runs, statistics),
-                    "p_values": registry_charts.p_values(runs),
-                    "families": registry_charts.drawn(families),
-                }
-            yield self._page(
-                site_files.page_name("families", number),
-                "site_families.html",
-                FAMILIES,
-                rows=rows,
-                number=len(families),
-                pictures=pictures,
-                unknown=described["unknown"],
-                statistics=statistics,
-                pager=pager("families", number, cut),
-            )
-
-    def _family(self, family: Row) -> Iterator[SitePage]:
-        name = family["family"]
-        stem = site_files.family_stem(name)
-        statistics = self.shown.policy.statistics
-        trials = self.trials.get(name, [])
-        cut = site_files.cut(trials)
-        for number, rows in enumerate(cut, 1):
-            is_last = number == len(cut)
-            page = self._page(
-                site_files.page_name(stem, number),
-                "site_family.html",
-                TRIALS,
-                family=family,
-                rows=rows,
-                # The picture is of all of them.
-                earlier_rows=trials[: -len(rows)] if is_last else [],
-                last_page=site_files.page_name(stem, len(cut)),
-                statistics=statistics,
-                pager=pager(stem, number, cut),
-            )
-            charted = trials if is_last else []
-            draw = partial(_family_chart, family, charted, statistics)
-            yield replace(page, work_out=draw)
+        page = self._page("leaderboard.html", standings.REGISTRY, used, work_out)
+        return replace(page, is_due=bool(self.run))
 
     @cached_property
-    def trials(self) -> dict[str, Rows]:
-        """Return the runs of each family, oldest first, each with its number."""
-        families: dict[str, Rows] = {}
-        numbers: Counter[str] = Counter()
-        for row in self.shown.runs.values():
-            family = row["family"]
-            number = None
-            # A dry run is listed, and is no trial.
-            if row["is_trial"] is not False:
-                numbers[family] += 1
-                number = numbers[family]
-            trial = {**row, "trial": number}
-            families.setdefault(family, []).append(trial)
-        return families
+    def families(self) -> Rows:
+        """Return the families as pages show them."""
+        return list(map(self.shown.describe_family, self.shown.families.select()))
+
+    def _all_families(self) -> SitePage:
+        shown = self.shown
+        used = {
+            "registry": shown.registry.digest,
+            "trials": shown.trials.digest,
+            "families": shown.families.digest,
+            "policy": shown.policy.digest,
+        }
+        return self._page(
+            "families.html",
+            FAMILIES,
+            used,
+            self._show_families,
+            rows=len(self.families),
+        )
+
+    def _show_families(self) -> Row:
+        shown = self.shown
+        statistics = shown.policy.statistics
+        # Those with the least p: what luck explains worst.
+        ordered = sorted(self.families, key=itemgetter("p", "family"))
+        best = ordered[: site_files.ROWS]
+        best_runs = [row["best_run"] for row in best if row["best_run"]]
+        registered = shown.registry.select_each("run", best_runs)
+        by_run = {row["run"]: row for row in registered}
+        described = registry_charts.with_means(best, by_run, statistics)
+        unknown = 0
+        if self.families:
+            unknown = self.families[0]["of_unknown_factor"]
+        return {
+            "rows": described,
+            "others": sorted(ordered[site_files.ROWS :], key=itemgetter("family")),
+            "number": len(self.families),
+            "pictures": {
+                "funnel": registry_charts.funnel(shown.registry, shown.trials, statistics),
+                "p_values": registry_charts.p_values(shown.trials),
+                "families": registry_charts.drawn(described),
+            },
+            "trials": sum(row["trials"] for row in self.families),
+            "unknown": unknown,
+            "statistics": statistics,
+        }
+
+    def _families(self) -> Iterator[SitePage]:
+        registered = self.shown.registry.digests_by("family")
+        judged = self.shown.trials.digests_by("family")
+        due_family, due_page = self._page_of_run()
+        for family in self.families:
+            name = family["family"]
+            pages = self._family(
+                family,
+                registered.get(name, _NONE).whole,
+                judged.get(name, _NONE),
+            )
+            for number, page in enumerate(pages):
+                is_due = name == due_family and number == due_page
+                yield replace(page, is_due=is_due)
+
+    def _page_of_run(self) -> tuple[str | None, int]:
+        """Return the family of the run that is being closed, and on which of its pages that is."""
+        registry = self.shown.registry
+        for row in registry.select_each("run", [self.run], ["family"]):
+            earlier = registry.count("family = ? AND run < ?", row["family"], self.run)
+            return row["family"], earlier // site_files.ROWS
+        return None, 0
+
+    def _family(
+        self,
+        family: Row,
+        registered: str,
+        judged: Digests,
+    ) -> Iterator[SitePage]:
+        """Yield the pages of a family, from the digests of its rows."""
+        stem = site_files.family_stem(family["family"])
+        number = len(registered) // DIGITS
+        width = DIGITS * site_files.ROWS
+        count = len(site_files.cut(range(number)))
+        before = ""
+        for page, name in enumerate(site_files.page_names(stem, count), start=1):
+            first = (page - 1) * width
+            rows = slice(first, first + width)
+            links = pager(stem, page, count)
+            is_newest = page == count
+            # Where a trial stands among those of today changes with each of them.
+            of_rows = registered[rows] + judged.lasting[rows]
+            used: Row = {
+                "digests": before + of_rows,
+                "pager": links,
+                "policy": self.shown.policy.digest,
+            }
+            before = disk.content_digest((before + of_rows).encode())
+            if is_newest:
+                used |= {"now": judged.whole[rows], "family": _without_q(family)}
+            yield self._page(
+                name,
+                TRIALS,
+                used,
+                partial(self._show_family, family, page, links, is_newest),
+                "site_family.html",
+                min(number - (page - 1) * site_files.ROWS, site_files.ROWS),
+            )
+
+    def _show_family(
+        self,
+        family: Row,
+        page: int,
+        links: Rows,
+        is_newest: bool,
+    ) -> Row:
+        shown = self.shown
+        name = family["family"]
+        first = (page - 1) * site_files.ROWS
+        statistics = shown.policy.statistics
+        numbers = {}
+        charted = _numbered(shown.charted(name))
+        for row in charted:
+            numbers[row["run"]] = row["trial"]
+        rows = []
+        for row in shown.of_family(name, first, site_files.ROWS):
+            rows.append({**row, "trial": numbers[row["run"]]})
+        chart = None
+        if is_newest:
+            chart = family_chart.draw(family, charted, statistics)
+        return {
+            "family": family,
+            "rows": rows,
+            "chart": chart,
+            "is_newest": is_newest,
+            "statistics": statistics,
+            "pager": links,
+        }
 
     def _queue(self) -> SitePage:
         shown = self.shown
+        planned = (shown.plan or {"commands": []})["commands"][:_COMMANDS]
+        runs = {row["run"] for row in shown.queue}
+        runs.update(command["source_run"] for command in planned)
+        reviews = shown.find_reviews(sorted(runs))
         commands = []
-        for command in (shown.plan or {"commands": []})["commands"][:_COMMANDS]:
+        for command in planned:
             line = planning.command_line(command)
-            review = shown.review(command["source_run"])
+            review = reviews[command["source_run"]]
             commands.append({**command, "line": line, "review": review})
-        queue = []
-        for row in shown.queue:
-            queue.append({**row, "review": shown.review(row["run"])})
-        return self._page(
-            site_files.page_name("queue"),
-            "site_queue.html",
-            PLAN,
-            queue=queue,
-            commands=commands,
-            places=make_lines.page_places(shown.root),
-            answered=(shown.plan or {}).get("workstation_answered"),
-        )
+        content = {
+            "queue": [{**row, "review": reviews[row["run"]]} for row in shown.queue],
+            "commands": commands,
+            "places": make_lines.page_places(shown.root),
+            "answered": (shown.plan or {}).get("workstation_answered"),
+        }
+        return self._shown_page("queue.html", PLAN, content)
 
     def _patterns(self) -> SitePage:
-        lines = news.failing(self.shown.patterns)
-        months = set()
-        for line in lines:
-            months.update(line["months"])
-        return self._page(
-            site_files.page_name("patterns"),
-            "site_patterns.html",
-            PATTERNS,
-            lines=lines,
-            months=sorted(months)[-_MONTHS:],
-            failures=len(self.shown.patterns),
-        )
+        patterns = self.shown.patterns
+
+        def work_out() -> Row:
+            lines = news.failing(patterns)
+            months = set()
+            for line in lines:
+                months.update(line["months"])
+            return {
+                "lines": lines,
+                "months": sorted(months)[-_MONTHS:],
+                "failures": patterns.count(),
+            }
+
+        used = {"patterns": patterns.digest}
+        return self._page("patterns.html", PATTERNS, used, work_out)
 
     def _ledger(self) -> Iterator[SitePage]:
-        shown = self.shown
-        cut = site_files.cut(self.decisions)
-        for number, decisions in enumerate(cut, 1):
-            used = news.used_by(decisions, shown.ledger_rows)
-            rows = []
-            for row in news.with_answers(decisions, used):
-                rows.append({**row, "review": shown.review(row["run"])})
+        pages = self.shown.ledger.pages()
+        names = site_files.page_names("ledger", len(pages))
+        for number, (name, page) in enumerate(zip(names, pages, strict=True), start=1):
+            links = pager("ledger", number, len(pages))
             yield self._page(
-                site_files.page_name("ledger", number),
-                "site_ledger.html",
+                name,
                 LEDGER,
-                # The newest on top, though the pages are cut from the oldest on.
-                rows=rows[::-1],
-                pager=pager("ledger", number, cut),
+                {"stamp": page.stamp, "pager": links},
+                partial(self._show_ledger, page, links),
+                "site_ledger.html",
+                len(page.decisions),
             )
 
+    def _show_ledger(self, page: LedgerPage, links: Rows) -> Row:
+        rows = self.shown.ledger.rows(page)
+        reviews = self.shown.find_reviews({row["run"] for row in rows})
+        shown = [{**row, "review": reviews[row["run"]]} for row in rows]
+        # The newest on top, though the pages are cut from the oldest on.
+        return {"rows": shown[::-1], "pager": links}
+
     def _handoff(self) -> SitePage:
-        shown = self.shown
-        runs = {}
-        if shown.handoff:
-            runs = {row["run"]: shown.review(row["run"]) for row in shown.handoff["last_runs"]}
-        return self._page(
-            site_files.page_name("handoff"),
-            "site_handoff.html",
-            HANDOFF,
-            handoff=shown.handoff,
-            reviews=runs,
-        )
+        handoff = self.shown.handoff
+        last_runs = (handoff or {"last_runs": []})["last_runs"]
+        reviews = self.shown.find_reviews([row["run"] for row in last_runs])
+        content = {"handoff": handoff, "reviews": reviews}
+        return self._shown_page("handoff.html", HANDOFF, content)
 
 
-def _family_chart(family: Row, trials: Rows, policy: Row) -> Row:
-    """Return the picture of these trials as what a page shows."""
-    return {"chart": family_chart.draw(family, trials, policy)}
+def _without_q(family: Row) -> Row:
+    """Return a family without what the other families change: its page does not show that."""
+    return {**family, "q": None}
 
 
-def pager(stem: str, number: int, cut: Sequence[Sequence[Row]]) -> Rows:
+def _numbered(rows: Rows) -> Rows:
+    """Return the runs of a family, oldest first, each with its number among the trials."""
+    numbered = []
+    last = 0
+    for row in rows:
+        number = None
+        # A dry run is listed, and is no trial.
+        if row["is_trial"] is not False:
+            last += 1
+            number = last
+        numbered.append({**row, "trial": number})
+    return numbered
+
+
+def pager(stem: str, number: int, count: int) -> Rows:
     """Return the links between the pages of one table; none for a table of one page.
 
-    A link says where its page begins: where the last one ends changes with each closing.
+    The newest page leads to all of them, any other to those beside it and to the newest: it stays
+    the same when there is one more. So does what a link says: where its page begins.
     """
-    if len(cut) == 1:
+    if count == 1:
         return []
+    names = site_files.page_names(stem, count)
+    first, last = 1, count
+    if number < count:
+        first, last = max(number - 1, 1), number + 1
     links = []
-    first = 1
-    for page, rows in enumerate(cut, 1):
+    for page in range(first, last + 1):
+        begin = (page - 1) * site_files.ROWS + 1
         link = {
-            "label": f"from {first:,}",
-            "file": site_files.page_name(stem, page),
+            "label": f"from {begin:,}",
+            "file": names[page - 1],
             "is_current": page == number,
         }
         links.append(link)
-        first += len(rows)
+    if number < count:
+        newest = {
+            "label": "the newest",
+            "file": names[-1],
+            "is_current": False,
+        }
+        links.append(newest)
     return links
+
+
+@cache
+def navigation() -> Rows:
+    """Return the links on top of every page."""
+    pages = {
+        "News": site_files.INDEX,
+        "Leaderboard": "leaderboard.html",
+        "Families": "families.html",
+        "Queue and plan": "queue.html",
+        "Failure patterns": "patterns.html",
+        "Ledger": "ledger.html",
+        "Handoff": "handoff.html",
+    }
+    return [{"label": label, "file": file} for label, file in pages.items()]
 
 
 @cache

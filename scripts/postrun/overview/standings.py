@@ -4,7 +4,7 @@ The ledger says which runs are closed, the registry what was decided on them, an
 run next. A decision without its audit in the ledger is of a closing that was interrupted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from postrun.core.locations import RunPaths
 from postrun.decide import scoring
 from postrun.decide.approval import AWAITING
 from postrun.store import documents, ledger, make_lines, next_action, run_folders, tables
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
 REGISTRY, PLAN = "factor_experiment_registry", "next_run_plan"
@@ -38,7 +39,7 @@ class Workspace:
     audited: frozenset[str]
     registry: Mapping[str, Row]
     commands: Mapping[str, Row]  # of the plan, by the run that each repeats
-    latest: Mapping[str, str]  # by factor, its latest closed run
+    latest: Mapping[str | None, str]  # by factor, its latest closed run
 
     @property
     def runs(self) -> list[str]:
@@ -48,7 +49,11 @@ class Workspace:
     @property
     def open_runs(self) -> list[str]:
         """Return the runs that are not closed to the end, oldest first."""
-        return [run for run in self.runs if self.state(run) != CLOSED]
+        return self.not_closed(self.runs)
+
+    def not_closed(self, runs: Iterable[str]) -> list[str]:
+        """Return those of some runs that are not closed to the end."""
+        return [run for run in runs if self.state(run) != CLOSED]
 
     def state(self, run: str) -> str:
         """Return how far the closing of a run has come."""
@@ -72,23 +77,38 @@ class Workspace:
 
 def read(root: Path) -> Workspace:
     """Return what is known of all runs. Raises Missing, Invalid."""
-    plan = documents.read_optional(RunPaths.of_workspace(root), PLAN) or {"commands": []}
-    registry = {row["run"]: row for row in tables.read_table(root, REGISTRY)}
-    latest = {}
-    for run in sorted(registry):
-        factor = registry[run]["factor"]
-        if factor:
-            latest[factor] = run
+    plan = documents.read_optional(RunPaths.of_workspace(root), PLAN)
+    registry = tables.open_table(root, REGISTRY)
     folders = filter(run_names.parse_run_name, run_folders.list_folders(root))
+    audited = ledger.audited_runs(root)
+    registered = {}
+    for row in registry.select():
+        registered[row["run"]] = row
     return Workspace(
-        root,
-        frozenset(folders),
-        ledger.decisions(root),
-        frozenset(ledger.audited_runs(root)),
-        registry,
-        {command["source_run"]: command for command in plan["commands"]},
-        latest,
+        root=root,
+        folders=frozenset(folders),
+        decisions=ledger.decisions(root),
+        audited=frozenset(audited),
+        registry=registered,
+        commands=planned_commands(plan),
+        latest=latest_runs(registry),
     )
+
+
+def planned_commands(plan: Row | None) -> dict[str, Row]:
+    """Return the commands of a plan, by the run that each repeats."""
+    if plan is None:
+        return {}
+    commands = {}
+    for command in plan["commands"]:
+        commands[command["source_run"]] = command
+    return commands
+
+
+def latest_runs(registry: IndexedTable) -> dict[str | None, str]:
+    """Return the latest closed run of each factor, and of those without one. Raises Invalid."""
+    query = f"SELECT factor, max(run) FROM {REGISTRY} GROUP BY factor"
+    return dict(registry.ask(query))
 
 
 def describe(
@@ -121,6 +141,7 @@ def describe(
     }
 
 
+# `found_runs.find_waiting` asks the same in SQL.
 def _next(
     row: Row,
     is_abandoned: bool,

@@ -23,14 +23,16 @@ def describe(
 
     The numbers of abandoned runs do not count.
     """
-    families = [_describe_family(row, policy) for row in decided.families]
+    families = [describe_family(row, policy) for row in decided.families]
     described = []
     for row in rows:
-        latest = decided.latest(row["factor"])
-        of_run = _describe_run(row, decided, latest)
-        of_run["left_out"] = NOT_MEASURED
-        if row["run"] in abandoned:
-            of_run["left_out"] = ABANDONED
+        run = row["run"]
+        of_run = describe_run(
+            row,
+            decided.luck(run),
+            decided.latest(row["factor"]),
+            run in abandoned,
+        )
         described.append(of_run)
     return {
         "rows": described,
@@ -42,24 +44,28 @@ def describe(
     }
 
 
-def _describe_run(
+def describe_run(
     row: Row,
-    decided: Decided,
+    luck: Row,
     latest: str,
+    is_abandoned: bool,
 ) -> Row:
-    run = row["run"]
-    luck = decided.luck(run)
+    """Return a row of the registry with what is said of it; `latest` is the run of its factor."""
     place = "none"
     if luck["rank"] is not None:
         rank = verdicts.ordinal(luck["rank"])
         place = f"{rank} of {luck['trials']}"
+    left_out = NOT_MEASURED
+    if is_abandoned:
+        left_out = ABANDONED
     return {
         **row,
         "luck": luck,
         "place": place,
         "patterns": verdicts.patterns(row["wf_n"] or 0),
-        "is_latest": latest == run,
+        "is_latest": latest == row["run"],
         "notes": _notes(row, latest),
+        "left_out": left_out,
     }
 
 
@@ -80,7 +86,8 @@ def _notes(row: Row, latest: str) -> list[str]:
     return notes
 
 
-def _describe_family(row: Row, policy: Policy) -> Row:
+def describe_family(row: Row, policy: Policy) -> Row:
+    """Return a row of the family statistics with what the policy declares of the family."""
     return {
         **row,
         "patterns": verdicts.patterns(row["windows"] or 0),

@@ -13,9 +13,14 @@ _BEST = 50
 _MOST_CLASSES = 30
 
 
+def are_many(number: int) -> bool:
+    """Return whether so many trials are too many for one table or chart."""
+    return number > _MOST_TRIALS
+
+
 def cut(numbered: list[Json], own_run: str) -> Json:
     """Return the trials to show; of very many this one and the best, and the rest in classes."""
-    if len(numbered) <= _MOST_TRIALS:
+    if not are_many(len(numbered)):
         return {"family_trials": numbered, "other_trials": None}
     measured = [trial for trial in numbered if trial["t"] is not None]
     measured.sort(key=itemgetter("t"), reverse=True)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import takewhile
 from math import isinf
 from operator import itemgetter
@@ -28,7 +29,7 @@ from postrun.store import configuration, json_files
 from postrun.store.tables import Row, Rows
 
 if TYPE_CHECKING:
-    from postrun.decide.sign_flips import Luck, Patterns, Trial
+    from postrun.decide.sign_flips import BestOfLuck, Luck, Patterns, Trial
 
 TRIALS = "trial_statistics"
 FAMILIES = "factor_statistics"
@@ -423,13 +424,10 @@ def by_luck(
     `low` to `high` lies the best t in nine of ten cases; a t of `needed` is so rare that a trial
     would survive, were it not for the other families.
     """
-    from postrun.decide import sign_flips
-
-    best = sign_flips.best_of_luck(
-        family,
-        _trials(rows, _SERIES_OF[basis]),
-        _patterns(policy),
-    )
+    column = _SERIES_OF[basis]
+    cells = [(row["run"], row[column] or "") for row in rows]
+    cells.sort()
+    best = _best_of_luck(family, tuple(cells), _patterns(policy))
     rare = 1 - policy["shown"]["interval"]
     level = _level(without_series, policy)
     return _finite(
@@ -440,6 +438,25 @@ def by_luck(
             "needed": best.critical_value(level),
         }
     )
+
+
+@lru_cache(maxsize=2)
+def _best_of_luck(
+    family: str,
+    cells: tuple[tuple[str, str], ...],
+    patterns: "Patterns",
+) -> "BestOfLuck":
+    """Return what the best of some trials, given by run and series, gives by luck alone.
+
+    A closing asks it for the review of its run, and again for the picture of the family.
+    """
+    from postrun.decide import sign_flips
+
+    trials = []
+    for run, cell in cells:
+        series = window_series.decode(cell)
+        trials.append(sign_flips.Trial(run, series, cell))
+    return sign_flips.best_of_luck(family, trials, patterns)
 
 
 def _trials(rows: Rows, column: str) -> list["Trial"]:

@@ -21,7 +21,7 @@ from postrun.core import disk, step_notes, terminal, version
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
-from postrun.store import json_files, ledger, run_folders
+from postrun.store import json_files, known_files, ledger, run_folders
 
 Json = dict[str, Any]
 
@@ -440,19 +440,27 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
         disk.replace(output.path, output.content)
 
 
-def is_made_from(run_paths: RunPaths, artifact: str, path: Path, inputs: list[Json]) -> bool:
-    """Return whether this version of the program made a file from these inputs, as it is on disk.
+def find_made(
+    run_paths: RunPaths,
+    artifact: str,
+    inputs: Mapping[str, list[Json]],
+) -> set[str]:
+    """Return the files that this version of the program made from these inputs, by path from the
+    root, as they are on disk.
 
     A version with changes that are not committed says nothing.
     """
     record = load_for(run_paths, artifact)
     this_version = version.program_version()
     if record is None or disk.is_captured() or version.is_dirty(this_version):
-        return False
-    row = record.file(run_paths.relative(path)) or {}
-    if row.get("inputs") != _sorted(inputs) or row["program_version"] != this_version:
-        return False
-    return _has_digest(path, row["sha256"])
+        return set()
+    digests = {}
+    for row in record.rows:
+        wanted = inputs.get(row["path"])
+        is_same = wanted is not None and row["inputs"] == _sorted(wanted)
+        if is_same and row["program_version"] == this_version:
+            digests[row["path"]] = row["sha256"]
+    return known_files.find_same(run_paths.root, digests)
 
 
 def begin(run_paths: RunPaths) -> None:

@@ -2,25 +2,29 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import TypeVar
 
 from postrun.core import disk
 
 INDEX = "index.html"
-ROWS = 500  # of one page: what a browser sorts and shows without a pause
+ROWS = 100  # of one page: what a closing makes again is short
 _LONGEST_NAME = 40  # letters of a family in the name of its page
 _OTHERS = re.compile(r"[^a-z0-9]+")
 
 Value = TypeVar("Value")
 
 
-def page_name(stem: str, number: int = 1) -> str:
-    """Return the file name of a page; the first of a table has no number."""
-    if number == 1:
-        return f"{stem}.html"
-    return f"{stem}-{number}.html"
+def page_names(stem: str, count: int) -> list[str]:
+    """Return the file names of the pages of a table, oldest first; the newest has no number."""
+    names = []
+    for number in range(1, count):
+        names.append(f"{stem}-{number}.html")
+    names.append(f"{stem}.html")
+    return names
 
 
+@cache
 def family_stem(family: str) -> str:
     """Return what the pages of a family are called: part of its name, and a digest of it.
 
@@ -34,8 +38,8 @@ def family_stem(family: str) -> str:
 
 
 def family_page(family: str) -> str:
-    """Return the first page of a family, relative to the site's folder."""
-    return page_name(family_stem(family))
+    """Return the newest page of a family, relative to the site's folder."""
+    return f"{family_stem(family)}.html"
 
 
 def cut(rows: Sequence[Value]) -> list[Sequence[Value]]:

@@ -3,6 +3,7 @@
 Cost: about 0.1 ms a row to make; then a digest of the table's bytes, and the rows asked for.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -21,15 +22,29 @@ _SEARCHED = (
     ("run",),
     ("factor", "run"),
     ("family", "run", "family_p"),
-    ("family", "run"),
+    ("family", "run", "row_digest", "lasting_digest"),
+    ("decision",),
+    ("overall_pass", "audit_passed", "run"),
     ("policy_sha256",),
     ("total",),
 )
+# Of each row: the digest of all its values, and that of those which other closings leave as they
+# are.
+_DIGESTS = ("row_digest", "lasting_digest")
+DIGITS = 32  # of such a digest
+
+
+@dataclass(frozen=True)
+class Digests:
+    """The digests of some rows, joined in the order of their runs: `DIGITS` letters a row."""
+
+    whole: str
+    lasting: str
 
 
 @dataclass
 class IndexedTable:
-    """A table of a workspace as these bytes have it."""
+    """A table of a workspace as these bytes have it; `standing` is what other closings change."""
 
     root: Path
     name: str
@@ -37,6 +52,7 @@ class IndexedTable:
     content: bytes
     columns: Columns
     later: Collection[str] = ()
+    standing: Collection[str] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -90,18 +106,44 @@ class IndexedTable:
             rows.append(row)
         return rows
 
+    def select_each(
+        self,
+        key: str,
+        values: Iterable[str],
+        columns: Collection[str] = (),
+    ) -> list[Row]:
+        """Return the rows whose key is among these values, in the order of the file."""
+        condition = f"{key} IN (SELECT value FROM json_each(?))"
+        names = json.dumps(list(values))
+        return self.select(condition, [names], columns)
+
+    def digests_by(self, column: str) -> dict[str, Digests]:
+        """Return the digests of the rows of each value of a column. Raises Invalid."""
+        query = f"""
+            SELECT {column}, group_concat(row_digest, ''), group_concat(lasting_digest, '')
+            FROM (
+                SELECT {column}, row_digest, lasting_digest
+                FROM {self.name} WHERE {column} IS NOT NULL ORDER BY {column}, run
+            )
+            GROUP BY {column}
+        """
+        return {value: Digests(*digests) for value, *digests in self.ask(query)}
+
     def ask(
         self,
         query: str,
         values: Sequence[Any] = (),
+        others: Iterable["IndexedTable"] = (),
     ) -> list[tuple[Any, ...]]:
         """Return what a query in SQL gives, a boolean as 0 or 1; `place` is the number of a row.
 
-        Raises Invalid for a table that cannot be read.
+        The query may be about other tables of the workspace, too. Raises Invalid for a table that
+        cannot be read.
         """
 
         def answer(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-            self.bring_up_to_date(connection)
+            for table in (self, *others):
+                table.bring_up_to_date(connection)
             answers = connection.execute(query, values)
             return answers.fetchall()
 
@@ -168,7 +210,7 @@ class IndexedTable:
 
     @property
     def _stamp(self) -> str:
-        names = ",".join(self.columns)
+        names = ",".join([*self.columns, *_DIGESTS])
         return f"{self.digest} {names}"
 
     def bring_up_to_date(self, connection: sqlite3.Connection) -> None:
@@ -184,14 +226,15 @@ class IndexedTable:
             self.columns,
             self.later,
         )
-        names = ", ".join(map(_quoted, self.columns))
+        every_column = [*self.columns, *_DIGESTS]
+        names = ", ".join(map(_quoted, every_column))
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(f"DROP TABLE IF EXISTS {self.name}")
             connection.execute(f"CREATE TABLE {self.name} (place INTEGER PRIMARY KEY, {names})")
             self._insert(connection, enumerate(rows, 1))
             for columns in _SEARCHED:
-                if self.columns.keys() >= set(columns):
+                if set(columns) <= set(every_column):
                     name = "_".join([self.name, *columns])
                     wanted = ", ".join(columns)
                     connection.execute(f"CREATE INDEX {name} ON {self.name} ({wanted})")
@@ -202,14 +245,27 @@ class IndexedTable:
         connection: sqlite3.Connection,
         rows: Iterable[tuple[int, Row]],
     ) -> None:
-        marks = ", ".join("?" for _ in self.columns)
+        marks = ", ".join("?" for _ in [*self.columns, *_DIGESTS])
         statement = f"INSERT OR REPLACE INTO {self.name} VALUES (?, {marks})"
-        cells = ((place, *row.values()) for place, row in rows)
+        cells = ((place, *row.values(), *self._digests(row)) for place, row in rows)
         try:
             connection.executemany(statement, cells)
         except OverflowError:
             expected = "whole numbers of at most 64 bits"
             raise Invalid(self.path, expected, "a larger one") from None
+
+    def _digests(self, row: Row) -> tuple[str, str]:
+        """Return the digest of a row, and that of what other closings leave of it."""
+        whole = _digest_values(row.values())
+        lasting = [value for name, value in row.items() if name not in self.standing]
+        if len(lasting) == len(row):
+            return whole, whole
+        return whole, _digest_values(lasting)
+
+
+def _digest_values(values: Iterable[Any]) -> str:
+    text = json.dumps(list(values))
+    return hashlib.blake2b(text.encode(), digest_size=DIGITS // 2).hexdigest()
 
 
 def _quoted(name: str) -> str:

@@ -73,6 +73,7 @@ def _index(root: Path, name: str, content: bytes) -> IndexedTable:
             content,
             json_files.columns(name),
             json_files.later_columns(name),
+            _STANDING,
         )
         _indexed[path] = known
     return known

@@ -19,11 +19,11 @@ Rows = list[Row]
 def drawn(local: Path) -> tuple[Row, Rows]:
     """Return the picture of the only family, and its trials."""
     maker = Maker(site_tables.read(local))
-    (family,) = maker.shown.leaderboard["families"]
-    rows = maker.trials[family["family"]]
-    chart = family_chart.draw(family, rows, maker.shown.policy.statistics)
-    assert chart is not None
-    return chart, rows
+    (family,) = maker.families
+    pages = {page.name: page for page in maker.pages()}
+    content = pages[family["page"]].content
+    assert content["chart"] is not None
+    return content["chart"], content["rows"]
 
 
 def review_of(local: Path, run: str) -> Row:

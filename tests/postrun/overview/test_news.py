@@ -1,8 +1,11 @@
-"""The news of the ledger: its newest day, and failures over time."""
+"""The news: decisions with the answers to them, and failures over time."""
 
+from pathlib import Path
 from typing import Any
 
 from postrun.overview import news
+from postrun.store import tables
+from postrun.store.json_files import columns
 
 
 def row(number: int, day: str, kind: str, run: str, **more: Any) -> dict[str, Any]:
@@ -20,19 +23,6 @@ ROWS = [
 ]
 
 
-def test_the_newest_day_is_told() -> None:
-    described = news.describe(ROWS)
-    assert described["day"] == "2026-02-21"
-    assert (described["closed"], described["audited"]) == (["b"], ["a"])
-    assert [other["kind"] for other in described["others"]] == ["approval"]
-    day = {"day": "2026-02-20", "closed": 1, "passed": 1, "failed": 0}
-    assert described["earlier"] == [day]
-
-
-def test_an_empty_ledger_has_no_news() -> None:
-    assert news.describe([])["day"] is None
-
-
 def test_a_decision_has_its_newest_answer() -> None:
     decisions = [ROWS[0], ROWS[2], ROWS[3]]
     first, replaced, second = news.with_answers(decisions, ROWS)
@@ -40,23 +30,23 @@ def test_a_decision_has_its_newest_answer() -> None:
     assert [approval["principal"] for approval in first["approvals"]] == ["mei"]
     assert (replaced["audit"], replaced["approvals"]) == (None, [])
     assert second["audit"]["passed"] is True
-    assert [used["number"] for used in news.used_by(decisions[:1], ROWS)] == [1, 2, 6, 7]
 
 
 def failure(run: str, month: str, check: str, factor: str | None, state: str) -> dict[str, Any]:
     started = f"{month}-01_031500"
     facts = {"run": run, "started": started, "check": check, "factor": factor, "state": state}
-    return {**facts, "severity": "High", "family": "Runtime"}
+    failure = {**facts, "severity": "High", "family": "Runtime"}
+    return {**dict.fromkeys(columns("failure_patterns")), **failure}
 
 
-def test_failures_are_counted_by_month_and_state() -> None:
-    patterns = [
+def test_failures_are_counted_by_month_and_state(tmp_path: Path) -> None:
+    rows = [
         failure("a", "2026-01", "x", "value", "resolved"),
         failure("b", "2026-02", "x", "value", "resolved"),
         failure("c", "2026-02", "x", None, "open"),
         failure("d", "2026-01", "y", "size", "regressed"),
     ]
-    first, second = news.failing(patterns)
+    first, second = news.failing(tables.of_rows(tmp_path, "failure_patterns", rows))
     assert (first["check"], first["runs"]) == ("x", 3)
     assert first["states"] == {"open": 1, "resolved": 1}
     assert first["months"] == {"2026-01": 1, "2026-02": 2}

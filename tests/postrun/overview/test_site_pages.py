@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,21 @@ from harness.verified import ClosedRuns
 from postrun.overview import site_pages, site_tables
 from postrun.overview.site_pages import Maker, SitePage
 from postrun.overview.site_tables import SiteTables
-from postrun.store import page_files
+from postrun.overview.standings import REGISTRY
+from postrun.registry.trials import FAMILIES, TRIALS
+from postrun.store import page_files, site_files, tables
+from postrun.store.json_files import columns
 
 HOSTILE = "<script>alert('x')</script>\" onload=\"alert(1) {{ 7 * 7 }} \u202e\x1b[31m & <b>"
+FAMILY: dict[str, Any] = {
+    **dict.fromkeys(columns(FAMILIES)),
+    "trials": 2,
+    "prior_trials": 0,
+    "of_unknown_factor": 0,
+    "p": 1.0,
+    "q": 1.0,
+    "policy_version": 1,
+}
 VOID = {"meta", "wbr", "input", "line", "circle", "rect", "polyline"}
 
 
@@ -61,47 +74,126 @@ def pages_of(shown: SiteTables) -> dict[str, SitePage]:
     return {page.name: page for page in Maker(shown).pages()}
 
 
+def filled(root: Path, runs: int, *more: dict[str, Any]) -> SiteTables:
+    """Return a workspace of so many runs of two families, one of which has all but one in ten."""
+    archive = Archive(root)
+    rows = []
+    for number in range(runs):
+        stamp = f"2026-{number // 84 % 12 + 1:02}-{number // 3 % 28 + 1:02}_{number % 3:02}0000"
+        run = run_folder(stamp, f"r{number}")
+        factor = "small" if number % 10 == 0 else "large"
+        total = float(number * 37 % 97)
+        rows.append(registry_row(run, factor=factor, family=factor, total=total))
+    archive.put(*rows, *more)
+    shown = site_tables.read(archive.root)
+    families = []
+    for name in ("large", "small"):
+        family = {**FAMILY, "family": name, "factors": name, "latest_run": rows[-1]["run"]}
+        families.append(family)
+    return replace(shown, families=tables.of_rows(root, FAMILIES, families))
+
+
 @pytest.fixture
 def many(local: Path) -> SiteTables:
-    archive = Archive(local)
-    rows = []
-    for number in range(1001):
-        stamp = f"2026-{number // 84 % 12 + 1:02}-{number // 3 % 28 + 1:02}_{number % 24:02}0000"
-        run = run_folder(stamp, f"r{number}")
-        rows.append(registry_row(run, factor=f"f{number % 40}", total=float(number % 90)))
-    archive.put(*rows)
-    return site_tables.read(archive.root)
+    return filled(local, 301)
 
 
-def test_a_long_table_has_pages_of_500_rows(many: SiteTables) -> None:
+def test_the_leaderboard_has_the_best_and_says_how_many_more_there_are(many: SiteTables) -> None:
     pages = pages_of(many)
-    names = ["leaderboard.html", "leaderboard-2.html", "leaderboard-3.html"]
-    assert [name for name in pages if name.startswith("leader")] == names
-    scores: list[str] = []
+    assert [name for name in pages if name.startswith("leader")] == ["leaderboard.html"]
+    rows = pages["leaderboard.html"].content["rows"]
+    scores = [row["total"] for row in rows]
+    everyone = sorted((row["total"] for row in many.registry.select()), reverse=True)
+    assert scores == everyone[:100]
+    # Of two with one score the earlier is first.
+    for first, second in pairwise(rows):
+        assert first["total"] > second["total"] or first["run"] < second["run"]
+    text = "".join(Page(render(pages["leaderboard.html"])).text)
+    assert "These are the best 100. 201 more runs are on the pages of their families" in text
+    few = filled(many.root / "few", 100)
+    assert "more run" not in render(pages_of(few)["leaderboard.html"])
+
+
+def test_a_long_table_has_pages_of_100_rows(many: SiteTables) -> None:
+    pages = pages_of(many)
+    stem = site_files.family_stem("large")
+    names = [f"{stem}-1.html", f"{stem}-2.html", f"{stem}.html"]
+    assert [name for name in pages if name.startswith(stem)] == names
+    trials: list[int] = []
     for number, name in enumerate(names):
         rows = pages[name].content["rows"]
-        assert len(rows) == (500, 500, 1)[number]
-        scores += [row["total"] for row in rows]
-        page = Page(render(pages[name]))
-        assert [file for file in page.values("href") if file.startswith("leaderboard")] == [
-            "leaderboard.html",
-            *names,
-        ]
-        assert "from 501" in page.text
-    assert scores == sorted(scores, reverse=True)
+        assert len(rows) == (100, 100, 70)[number]
+        trials += [row["trial"] for row in rows]
+        text = render(pages[name])
+        assert ("luck, now" in text) == (name == names[-1])
+        assert ("what later runs say" in text) == (name == names[-1])
+    assert trials == list(range(1, 271))
 
 
-def test_a_run_that_is_added_changes_the_last_pages_only(many: SiteTables) -> None:
-    """A worst run is last on the leaderboard; what pages before it are made from stays."""
-    before = pages_of(many)
+def test_a_run_that_is_added_changes_the_newest_pages_only(many: SiteTables) -> None:
+    before = {name: page.inputs for name, page in pages_of(many).items()}
     run = run_folder("2026-12-29_000000", "added")
-    row = registry_row(run, factor="added", total=-1.0)
-    many.workspace.registry[run] = row  # type: ignore[index]
-    many.trials[run] = dict.fromkeys(many.trials[next(iter(many.trials))])  # type: ignore[index]
-    after = pages_of(replace(many, reviews={}))
-    for name in ("leaderboard.html", "leaderboard-2.html", "queue.html", "patterns.html"):
-        assert after[name].inputs == before[name].inputs
-    assert after["leaderboard-3.html"].inputs != before["leaderboard-3.html"].inputs
+    row = registry_row(run, factor="large", family="large", total=-1.0)
+    after = pages_of(filled(many.root, 301, row))
+    stem = site_files.family_stem("large")
+    changed = {name for name, page in after.items() if page.inputs != before[name]}
+    assert changed == {"index.html", "leaderboard.html", "families.html", f"{stem}.html"}
+
+
+def test_a_changed_row_changes_the_page_that_shows_it(many: SiteTables) -> None:
+    before = {name: page.inputs for name, page in pages_of(many).items()}
+    rows = many.registry.select()
+    rows[150]["approval"] = "by mei"
+    registry = tables.of_rows(many.root, REGISTRY, rows)
+    after = pages_of(replace(many, registry=registry))
+    stem = site_files.family_stem(rows[150]["family"])
+    changed = {name for name, page in after.items() if page.inputs != before[name]}
+    # The picture on the newest page is of all.
+    pages = {"leaderboard.html", "families.html", f"{stem}.html"}
+    if rows[150]["family"] == "large":
+        pages.add(f"{stem}-2.html")
+    assert changed == pages
+
+
+def test_what_a_trial_is_now_is_no_input_of_an_older_page(many: SiteTables) -> None:
+    judged = []
+    for row in many.registry.select():
+        luck = dict.fromkeys(many.trials.columns)
+        judged.append({**luck, "run": row["run"], "family": row["family"], "rank": 1, "trials": 2})
+    stem = site_files.family_stem("large")
+    inputs = []
+    for changes in ({}, {"p_family_now": 0.5, "trials_now": 9, "rank_now": 1}, {"p_family": 0.1}):
+        trials = [{**row, **changes} for row in judged]
+        table = tables.of_rows(many.root, TRIALS, trials)
+        pages = pages_of(replace(many, trials=table))
+        inputs.append([pages[f"{stem}-1.html"].inputs, pages[f"{stem}.html"].inputs])
+    (older, newest), now, as_of = inputs
+    assert (now[0] == older, now[1] == newest) == (True, False)
+    assert (as_of[0] == older, as_of[1] == newest) == (False, False)
+
+
+def test_the_page_of_the_run_that_is_closed_is_due(many: SiteTables) -> None:
+    rows = many.registry.select("family = ?", ["large"], order="run")
+    stem = site_files.family_stem("large")
+    for place, name in ((0, f"{stem}-1.html"), (199, f"{stem}-2.html"), (200, f"{stem}.html")):
+        pages = Maker(many, rows[place]["run"]).pages()
+        assert {page.name for page in pages if page.is_due} == {name, "leaderboard.html"}
+    assert not any(page.is_due for page in Maker(many).pages())
+
+
+def test_many_families_are_all_linked(local: Path) -> None:
+    shown = filled(local, 1)
+    families = []
+    for number in range(130):
+        p = (number * 7 % 130 + 1) / 131
+        families.append({**FAMILY, "family": f"f{number}", "factors": f"f{number}", "p": p})
+    many_families = replace(shown, families=tables.of_rows(local, FAMILIES, families))
+    page = pages_of(many_families)["families.html"]
+    ps = [row["p"] for row in page.content["rows"]]
+    assert ps == sorted(family["p"] for family in families)[:100]
+    links = Page(render(page)).values("href")
+    for family in families:
+        assert links.count(site_files.family_page(family["family"])) == 1
 
 
 @pytest.fixture
@@ -141,9 +233,10 @@ def test_numbers_are_those_of_the_tables(closed: ClosedRuns) -> None:
     shown = site_tables.read(closed.root)
     page = Page(render(pages_of(shown)["leaderboard.html"]))
     values = page.values("data-v")
-    for run, row in shown.workspace.registry.items():
+    for row in shown.registry.select():
         assert str(row["total"]) in values
-        assert str(shown.trials[run]["p_family"]) in values
+    for luck in shown.trials.select():
+        assert str(luck["p_family"]) in values
 
 
 def is_wide(attributes: dict[str, str | None]) -> bool:
@@ -161,12 +254,24 @@ def test_tables_can_be_reached_with_the_keyboard(closed: ClosedRuns) -> None:
 
 
 def test_links_between_pages_of_one_table() -> None:
-    cut: list[list[dict[str, Any]]] = [[{}] * 500, [{}]]
-    first, second = site_pages.pager("ledger", 2, cut)
-    assert (first["label"], first["file"], first["is_current"]) == (
-        "from 1",
-        "ledger.html",
-        False,
-    )
-    assert (second["label"], second["file"]) == ("from 501", "ledger-2.html")
-    assert site_pages.pager("ledger", 1, cut[:1]) == []
+    assert site_pages.pager("ledger", 1, 1) == []
+
+    def links(number: int, count: int) -> list[tuple[str, str, bool]]:
+        shown = site_pages.pager("ledger", number, count)
+        return [(link["label"], link["file"], link["is_current"]) for link in shown]
+
+    assert links(4, 4) == [
+        ("from 1", "ledger-1.html", False),
+        ("from 101", "ledger-2.html", False),
+        ("from 201", "ledger-3.html", False),
+        ("from 301", "ledger.html", True),
+    ]
+    assert links(2, 4) == [
+        ("from 1", "ledger-1.html", False),
+        ("from 101", "ledger-2.html", True),
+        ("from 201", "ledger-3.html", False),
+        ("the newest", "ledger.html", False),
+    ]
+    # One page more changes the page before the newest only.
+    assert links(1, 4) == links(1, 5)
+    assert links(2, 4) == links(2, 5)

@@ -7,18 +7,19 @@ from postrun.overview import site_tables
 
 def test_links_lead_to_reviews_that_are_there(closed: ClosedRuns) -> None:
     shown = site_tables.read(closed.root)
-    runs = list(shown.runs)
-    for run in runs:
-        link = shown.review(run)
+    runs = [row["run"] for row in shown.registry.select()]
+    for link in shown.find_reviews(runs).values():
         assert link
         assert (closed.root / SITE / link).is_file()
     (closed.root / closed.path(site_tables.REVIEW, suffix=".html")).unlink()
-    assert site_tables.read(closed.root).review(runs[0]) is None
-    assert shown.review("2026-01-01_000000_production_gates_none") is None
+    unknown = "2026-01-01_000000_production_gates_none"
+    found = site_tables.read(closed.root).find_reviews([*runs, unknown])
+    assert (found[runs[0]], found[unknown]) == (None, None)
+    assert None not in (found[runs[1]], found[runs[2]])
 
 
 def test_later_runs_are_named(closed: ClosedRuns) -> None:
-    rows = list(site_tables.read(closed.root).runs.values())
+    rows = site_tables.read(closed.root).of_family("momentum_12_1", 0, 10)
     assert [row["superseded_tag"] for row in rows] == ["run2", "run2", None]
     assert len({row["family_page"] for row in rows}) == 1
 
@@ -26,12 +27,12 @@ def test_later_runs_are_named(closed: ClosedRuns) -> None:
 def test_the_input_of_a_page_is_all_that_it_shows(closed: ClosedRuns) -> None:
     shown = site_tables.read(closed.root)
     content = {"rows": [{"run": "a", "total": 1.0}], "nav": []}
-    before = shown.input_of("factor_experiment_registry", content)
+    before = shown.input_of("factor_experiment_registry", content, 1)
     assert before["path"] == closed.path("factor_experiment_registry")
     assert before["rows"] == 1
-    assert shown.input_of("factor_experiment_registry", {**content}) == before
+    assert shown.input_of("factor_experiment_registry", {**content}, 1) == before
     for changes in ({"nav": ["x"]}, {"rows": [{"run": "a", "total": 1.1}]}):
-        other = shown.input_of("factor_experiment_registry", {**content, **changes})
+        other = shown.input_of("factor_experiment_registry", {**content, **changes}, 1)
         assert other["sha256"] != before["sha256"]
 
 

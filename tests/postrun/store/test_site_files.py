@@ -33,11 +33,13 @@ def test_each_family_has_a_page_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "pages"), [(0, [0]), (1, [1]), (500, [500]), (501, [500, 1]), (1200, [500, 500, 200])]
+    ("rows", "pages"), [(0, [0]), (1, [1]), (100, [100]), (101, [100, 1]), (240, [100, 100, 40])]
 )
 def test_tables_are_cut_into_pages(rows: int, pages: list[int]) -> None:
     cut = site_files.cut(range(rows))
     assert [len(page) for page in cut] == pages
-    assert site_files.page_name("ledger", len(cut)).startswith("ledger")
-    assert site_files.page_name("ledger") == "ledger.html"
-    assert site_files.page_name("ledger", 3) == "ledger-3.html"
+
+
+def test_the_newest_page_has_no_number() -> None:
+    assert site_files.page_names("ledger", 1) == ["ledger.html"]
+    assert site_files.page_names("ledger", 3) == ["ledger-1.html", "ledger-2.html", "ledger.html"]
