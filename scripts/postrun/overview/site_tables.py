@@ -6,7 +6,7 @@ The tables and the ledger are asked for the rows that a page shows, when it is w
 import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -209,10 +209,9 @@ class SiteTables:
 
         `rows` is a number, since the digest is not that of the artifact's file.
         """
-        paths = RunPaths.of_workspace(self.root)
         content = json_files.encode(used, indent=None)
         return {
-            "path": paths.relative(paths.path(name)),
+            "path": _relative(self.root, name),
             "sha256": disk.content_digest(content),
             "rows": number,
         }
@@ -226,6 +225,14 @@ class SiteTables:
             "sha256": digest,
             "rows": len(names),
         }
+
+
+@cache
+def _relative(root: Path, name: str) -> str:
+    """Return where an artifact of the workspace is, from its root; hundreds of pages ask."""
+    paths = RunPaths.of_workspace(root)
+    path = paths.path(name)
+    return paths.relative(path)
 
 
 def _by_run(rows: Rows) -> dict[str, Row]:
