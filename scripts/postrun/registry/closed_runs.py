@@ -166,7 +166,8 @@ def _compare(
 
 def _row_digest(row: Row) -> str:
     facts: list[object] = []
-    for value in row.values():
+    for name in sorted(row):
+        value = row[name]
         # A number of a table may be read as 70.0 where 70 was computed.
         if isinstance(value, int | float):
             value = float(value)

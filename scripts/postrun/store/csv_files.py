@@ -174,9 +174,14 @@ def _encode_row(path: Path, row: Row, columns: Columns) -> str:
 
 def is_ours(content: bytes, columns: Columns) -> bool:
     """Return whether a table is this one, whole or broken: a line has most columns, few others."""
-    text = content.decode("utf-8-sig", errors="replace")
+    header, _, rest = content.partition(b"\n")
     # The first line says it, in a table that is whole.
-    for line in io.StringIO(text, newline=None):
+    return _has_our_line(header, columns) or _has_our_line(rest, columns)
+
+
+def _has_our_line(content: bytes, columns: Columns) -> bool:
+    text = content.decode("utf-8-sig", errors="replace")
+    for line in text.splitlines():
         unquoted = line.replace('"', "")
         for separator in _SEPARATORS:
             # A cell of ours may have other separators in it.

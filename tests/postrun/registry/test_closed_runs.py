@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import update_factor_experiment_registry as registry
 from harness import factory, tampering
 from harness.workspace import Workspace
 from postrun.core import disk
@@ -54,6 +55,18 @@ def test_unchanged_runs_are_not_read_again(
     index.use(closed.local, lambda cache: cache.execute("DROP TABLE compared_runs"))
     closed_runs.find_changed(closed.local, registered, POLICY)
     assert len(read) == 2
+
+
+def test_what_a_rebuild_has_read_is_not_read_again(
+    closed: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.use(closed.local, lambda cache: cache.execute("DROP TABLE compared_runs"))
+    assert registry.main(["--rebuild", "--local-root", str(closed.local)]) == 0
+    registered = rows.read(closed.local, rows.load_policy()).table
+    read: list[str] = []
+    monkeypatch.setattr(rows, "read_run", lambda _root, _policy, run: read.append(run))
+    assert closed_runs.find_changed(closed.local, registered, POLICY) == Changed()
+    assert read == []
 
 
 def test_what_was_changed_is_named_every_time(closed: Workspace) -> None:
