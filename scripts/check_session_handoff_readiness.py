@@ -34,6 +34,7 @@ from postrun.store import (
     configuration,
     documents,
     ledger,
+    ledger_index,
     page_files,
     run_folders,
     tables,
@@ -284,6 +285,13 @@ def _decisions_without_folder(workspace: Workspace) -> Iterator[str]:
             yield f"{folder} was closed, and no row decides on it"
 
 
+def _ledger_faults(workspace: Workspace) -> list[str]:
+    if not workspace.look_at_all:
+        return ledger.verify(workspace.root)
+    with ledger_index.read_whole():
+        return ledger.verify(workspace.root)
+
+
 def _changed_runs(workspace: Workspace) -> Iterator[str]:
     # In a whole closing step 8 has just looked.
     in_turn = None if workspace.look_at_all else 0
@@ -356,7 +364,7 @@ QUESTIONS: tuple[tuple[str, str, str, Find], ...] = (
         "ledger_intact",
         "Is the ledger's chain intact, and its view current?",
         "intact",
-        lambda workspace: ledger.verify(workspace.root),
+        _ledger_faults,
     ),
     (
         "decisions_and_folders_agree",

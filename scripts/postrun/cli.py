@@ -19,6 +19,7 @@ from postrun.flags import Argv, ScriptFlags
 from postrun.store import (
     configuration,
     journals,
+    ledger_index,
     ledger_view,
     make_lines,
     records,
@@ -193,7 +194,7 @@ def step_main(
     def work(args: Arguments) -> int:
         function, names_run = step, needs_run
         if rebuild is not None and args.rebuild:
-            function, names_run = rebuild, False
+            function, names_run = ledger_index.read_whole()(rebuild), False
         request = replace(parse_request(args, names_run), is_alone=True)
         locate = _locate_nothing
         if names_run and not finds_run:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import check_session_handoff_readiness
+import update_factor_experiment_registry
 import verify_workspace
 from harness import programs
 from harness.programs import run_script, run_without_root_rights
@@ -59,7 +61,7 @@ def test_a_forged_index_is_not_believed(
     """The index says that the ledger as it is now has no fault."""
     path = "audit/stage_ledger.jsonl"
     assert ledger.verify(closed.root) == []
-    closed.edit(path, lambda content: content.replace(b'"fail"', b'"pass"', 1))
+    closed.edit(path, lambda content: content.replace(b'"fail"', b'"pass', 1))
     content = (closed.root / path).read_bytes()
     stamp = f"{len(content)} {disk.content_digest(content)}"
 
@@ -71,6 +73,12 @@ def test_a_forged_index_is_not_believed(
     assert ledger.verify(closed.root) == []
     assert verify_workspace.main([*where(closed), "-q"]) == 4
     assert f"broken: {path}: expected an intact chain of rows" in capsys.readouterr().out
+    # Nor do a rebuild, and the handoff alone.
+    assert update_factor_experiment_registry.main([*where(closed), "-q", "--rebuild"]) == 4
+    assert "stage_ledger.jsonl: expected whole rows" in capsys.readouterr().err
+    assert check_session_handoff_readiness.main([*where(closed)]) == 1
+    assert "not ready: ledger_intact" in capsys.readouterr().err
+    assert ledger.verify(closed.root) == []
 
 
 def test_json_has_the_documented_shape(

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import chain, pairwise
@@ -77,6 +78,7 @@ class _Reading:
 
 # The last reading of each ledger by this process.
 _readings: dict[Path, _Reading] = {}
+_READS_WHOLE: ContextVar[bool] = ContextVar("reads_whole", default=False)
 
 
 def ask(
@@ -104,7 +106,20 @@ def ask(
             _bring_up_to_date(connection, path)
             return question(connection)
 
-    return index.use(root, work)
+    if not _READS_WHOLE.get():
+        return index.use(root, work)
+    with index.in_memory():
+        return index.use(root, work)
+
+
+@contextmanager
+def read_whole() -> Iterator[None]:
+    """Read the ledger itself inside the block, whatever a file of the index says of it."""
+    token = _READS_WHOLE.set(True)
+    try:
+        yield
+    finally:
+        _READS_WHOLE.reset(token)
 
 
 def append(root: Path, path: Path, line: bytes) -> None:

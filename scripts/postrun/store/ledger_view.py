@@ -11,6 +11,7 @@ from postrun.store.ledger_index import Row
 
 # The user's own columns, and then what the audit said.
 COLUMNS = [*ledger.COLUMNS, "audit"]
+_TEMPLATE = "stage_audit_log.md"
 _PART = "ledger_view"
 _PART_ROWS = 512
 _CHANGED = """
@@ -51,7 +52,7 @@ def _page(
     heading: bool = False,
 ) -> str:
     return page_files.page(
-        "stage_audit_log.md",
+        _TEMPLATE,
         heading=heading,
         columns=COLUMNS,
         rows=rows,
@@ -129,9 +130,9 @@ def _render_changed(
 
 
 def _program() -> str:
-    """Return what renders a line, besides what it says: this program, and the templates."""
+    """Return what a line is rendered with: this program, and the template."""
     program = version.program_version()
     if version.is_dirty(program):
         # Nobody knows with which changes another process has rendered.
         program += f" {os.getpid()}"
-    return f"{program} {page_files.templates_digest()}"
+    return f"{program} {page_files.template_digest(_TEMPLATE)}"

@@ -81,6 +81,11 @@ def load(template: str) -> "Template":
     return environment.get_template(f"{template}.j2")
 
 
+def template_digest(template: str) -> str:
+    """Return the digest of one template, for one that includes no other."""
+    return disk.sha256(_TEMPLATES / f"{template}.j2")
+
+
 def templates_digest() -> str:
     """Return one digest of all templates."""
     contents = [disk.read(path) for path in sorted(_TEMPLATES.glob("*.j2"))]
