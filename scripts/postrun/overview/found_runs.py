@@ -14,17 +14,18 @@ from postrun.store.table_index import IndexedTable
 
 # In SQL, what `standings` asks of a run that is closed: an approval; or that it is the latest of
 # its factor, or of none, and was not audited well, is planned, or is for the committee.
-_WAITS = f"""
-SELECT run FROM {REGISTRY}
-WHERE decision = '{AWAITING}'
-OR ((
-    run IN (SELECT max(run) FROM {REGISTRY} WHERE factor IS NOT NULL GROUP BY factor)
-    OR factor IS NULL
-) AND (
+# Three queries: SQLite has an index for each.
+_IS_DUE = f"""
     audit_passed = 0
     OR decision = '{scoring.PROMOTE}'
-    OR run IN (SELECT value FROM json_each(?))
-))
+    OR run IN (SELECT value FROM json_each(?1))
+"""
+_WAITS = f"""
+SELECT run FROM {REGISTRY} WHERE decision = '{AWAITING}'
+UNION SELECT run FROM {REGISTRY} WHERE factor IS NULL AND ({_IS_DUE})
+UNION SELECT run FROM {REGISTRY} WHERE run IN (
+    SELECT max(run) FROM {REGISTRY} WHERE factor IS NOT NULL GROUP BY factor
+) AND ({_IS_DUE})
 """
 
 
@@ -34,27 +35,26 @@ def find_runs(root: Path, registry: IndexedTable) -> tuple[int, list[str]]:
     Raises Missing, Invalid.
     """
     audited = ledger.audited_runs(root)
-    known = ledger.decided_runs(root)
-    for (run,) in registry.ask(f"SELECT run FROM {REGISTRY}"):
-        known.add(run)
-    folders = set(run_folders.list_folders(root))
     # Nearly every run is closed, and is not looked at.
-    others = filter(run_names.parse_run_name, folders - known)
-    known.update(others)
-    unaudited = sorted(known - audited)
+    folders = set(run_folders.list_folders(root)) - audited
+    others = set(filter(run_names.parse_run_name, folders))
+    registered = registry.ask(f"SELECT run FROM {REGISTRY}")
+    others.update({run for (run,) in registered} - audited)
+    others.update(LedgerRows(root).unaudited())
+    unaudited = sorted(others)
     rows = registry.select_each("run", unaudited)
-    registered = {row["run"]: row for row in rows}
+    by_run = {row["run"]: row for row in rows}
     workspace = Workspace(
         root=root,
         folders=frozenset(),
         decisions=LedgerRows(root).decisions(unaudited),
         audited=frozenset(),
-        registry=registered,
+        registry=by_run,
         commands={},
         latest={},
     )
     is_open = workspace.not_closed(unaudited)
-    return len(known), is_open
+    return len(audited) + len(unaudited), is_open
 
 
 def find_waiting(

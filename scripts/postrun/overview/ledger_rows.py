@@ -36,6 +36,7 @@ _DECISIONS = """
 SELECT ledger_runs.run, digest, line FROM ledger_runs JOIN ledger_lines ON number = decision
 WHERE ledger_runs.run IN (SELECT value FROM json_each(?))
 """
+_UNAUDITED = "SELECT run FROM ledger_runs WHERE audit IS NULL"
 _LINE = "SELECT digest FROM ledger_lines WHERE number = ?"
 
 
@@ -96,6 +97,14 @@ class LedgerRows:
             return {run: ledger_index.read_row(*line) for run, *line in found}
 
         return ledger.ask(self.root, find)
+
+    def unaudited(self) -> list[str]:
+        """Return the runs with a decision that has no audit after it."""
+        found = ledger.ask(
+            self.root,
+            lambda connection: connection.execute(_UNAUDITED).fetchall(),
+        )
+        return [run for (run,) in found]
 
     def news(self) -> Row:
         """Return the newest day with what happened, and how much did on the days before."""
@@ -211,8 +220,10 @@ def _note(
     if kind == ledger.SEAL:
         return
     if kind not in (ledger.DECISION, ledger.AUDIT):
-        statement = "INSERT INTO ledger_others VALUES (?, ?, ?)"
-        connection.execute(statement, [day, number, kind])
+        connection.execute(
+            "INSERT INTO ledger_others VALUES (?, ?, ?)",
+            [day, number, kind],
+        )
         return
     run = str(row.get("run", ""))
     if kind == ledger.DECISION:
