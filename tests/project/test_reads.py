@@ -86,7 +86,9 @@ class Workspace:
 
     def run(self, step: Step, tag: str) -> dict[Path, bytes] | None:
         """Run one step; return what it wrote, None when it refuses."""
-        request = RunRequest(self.root, tag=tag, remote_root=str(self.remote))
+        # As a script: in a whole closing a step may leave out what another has just looked at.
+        remote = str(self.remote)
+        request = RunRequest(self.root, tag=tag, remote_root=remote, is_alone=True)
         run_paths = self.runs[tag] if step.needs_run else RunPaths.of_workspace(self.root)
         try:
             step.run(request, run_paths)

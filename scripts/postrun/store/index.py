@@ -81,7 +81,8 @@ def use(root: Path, work: Work[Value]) -> Value:
             pass  # there is no folder for it
         except sqlite3.DatabaseError as error:
             # Others are for now: no room, not ours to write, held for too long.
-            if error.sqlite_errorcode & 0xFF in _DAMAGED:
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code & 0xFF in _DAMAGED:
                 _discard(root)
     return work(_open_in_memory())
 
