@@ -2,7 +2,8 @@
 with 4 and name the file.
 
 Makes a workspace of closed runs with the scripts alone (or takes a copy of --workspace, which must
-be whole), and for each tampering a copy of it. Imports nothing from scripts/. Prints a table: kind,
+be whole), and for each tampering a copy of it. Imports nothing from scripts/: each verify is a
+process of its own, forked from one that did nothing but load the program. Prints a table: kind,
 number, how many of them were named; then what was not. Exit codes: 0 all named, 1 not all, 2 usage.
 
     python tests/tamper_matrix.py --seed 7 --shard 1/10
@@ -25,6 +26,7 @@ from pathlib import Path
 from harness import closed_workspace, tampering
 from harness.closed_workspace import Ended, Made
 from harness.tampering import Tampering
+from harness.warm_script import WarmScript
 
 BROKEN = 4
 VERIFY = "verify_workspace"
@@ -64,17 +66,22 @@ def named_files(out: str) -> list[str]:
     return [row["file"] for row in document["findings"] if row["kind"] == "broken"]
 
 
-def verify(root: Path) -> Ended:
-    """Ask verify about a workspace."""
-    return closed_workspace.run_script(VERIFY, "--local-root", str(root), "--json")
+def verify(root: Path, script: WarmScript | None = None) -> Ended:
+    """Ask verify about a workspace; without a process that has loaded it, as a program."""
+    flags = ("--local-root", str(root), "--json")
+    if script is None:
+        return closed_workspace.run_script(VERIFY, *flags)
+    code, talk = script.run(flags)
+    return Ended(code, script.out, talk)
 
 
 class Copy:
     """A copy of a workspace, to be tampered with and mended again. Unchanged files are links."""
 
-    def __init__(self, base: Path, root: Path) -> None:
-        self.base, self.root = base, root
-        root.mkdir(parents=True)
+    def __init__(self, base: Path, folder: Path) -> None:
+        self.base, self.root = base, folder / "workspace"
+        self.root.mkdir(parents=True)
+        self.script = WarmScript(VERIFY, folder, os.environ)
         self.mend()
 
     def mend(self) -> None:
@@ -99,7 +106,7 @@ class Copy:
         """Tamper with it, return what verify says, mend it."""
         tampered.change(self.root)
         before = contents(self.root)
-        ended = verify(self.root)
+        ended = verify(self.root, self.script)
         if contents(self.root) != before:
             ended = Ended(-1, ended.out, "verify has written into the workspace")
         self.mend()
@@ -138,8 +145,12 @@ def ask_all(made: Made, chosen: Sequence[Tampering]) -> list[Answer]:
             print(f"not named: {tampered}: {answer.problem}", file=sys.stderr, flush=True)
         return answer
 
-    with ThreadPoolExecutor(workers) as executor:
-        return list(executor.map(ask, chosen))
+    try:
+        with ThreadPoolExecutor(workers) as executor:
+            return list(executor.map(ask, chosen))
+    finally:
+        while not copies.empty():
+            copies.get().script.end()
 
 
 def choose(found: list[Tampering], shard: str, sample: int | None) -> list[Tampering]:

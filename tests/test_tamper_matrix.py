@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 import tamper_matrix
-from harness import closed_workspace, factory, tampering
+from harness import closed_workspace, factory, tampering, warm_script
 from harness.closed_workspace import Ended
 from harness.factory import make_run
 from harness.workspace import Workspace
 
-OWN = ("factory", "closed_workspace", "tampering")
-MODULES = (tamper_matrix, closed_workspace, tampering, factory)
+OWN = ("factory", "closed_workspace", "tampering", "warm_script")
+MODULES = (tamper_matrix, closed_workspace, tampering, factory, warm_script)
 SAMPLE = 10  # of all kinds; each takes a process of half a second
 
 
@@ -58,7 +58,7 @@ def test_what_is_not_named_is_listed(
     rows = [{"kind": "broken", "file": file} for file in named]
     whole = Ended(0, '{"findings": []}', "")
     answers = [whole, *[Ended(code, json.dumps({"findings": rows}), "")] * 3]
-    monkeypatch.setattr(tamper_matrix, "verify", lambda _: answers.pop(0))
+    monkeypatch.setattr(tamper_matrix, "verify", lambda *_: answers.pop(0))
     monkeypatch.setattr(tampering, "harmless", lambda _: [])
     assert tamper_matrix.main(["--workspace", str(closed), "--sample", "3"]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -72,7 +72,7 @@ def test_a_harmless_change_must_not_be_named(
     (harmless, *_) = tampering.harmless(made)
     monkeypatch.setattr(tampering, "all_of", lambda *_: [harmless])
     answers = [Ended(0, '{"findings": []}', ""), Ended(4, '{"findings": []}', "")]
-    monkeypatch.setattr(tamper_matrix, "verify", lambda _: answers.pop(0))
+    monkeypatch.setattr(tamper_matrix, "verify", lambda *_: answers.pop(0))
     assert tamper_matrix.main(["--workspace", str(closed)]) == 1
     assert "not named: harmless: text above our marks: exit code 4" in capsys.readouterr().out
 

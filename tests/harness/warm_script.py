@@ -27,8 +27,8 @@ class WarmScript:
     """A process that has imported a script, and forks."""
 
     def __init__(self, script: str, folder: Path, environment: Mapping[str, str]) -> None:
-        self._talk = folder / "talk"
-        command = [sys.executable, __file__, script, str(self._talk)]
+        self._out, self._talk = folder / "out", folder / "talk"
+        command = [sys.executable, __file__, script, str(self._out), str(self._talk)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1
@@ -48,6 +48,11 @@ class WarmScript:
             code = int(self._ask("go"))
         alarm.cancel()
         return code, self._talk.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def out(self) -> str:
+        """Return what the last run wrote to stdout."""
+        return self._out.read_text(encoding="utf-8", errors="replace")
 
     def _ask(self, line: str) -> str:
         assert self._process.stdin is not None
@@ -70,27 +75,27 @@ def _attach(tracer: Sequence[str], number: int) -> subprocess.Popen[str]:
     return process
 
 
-def serve(script: str, talk: str) -> int:
+def serve(script: str, out: str, talk: str) -> int:
     """Fork for each line of flags on stdin; print the process's number, and later its exit code."""
     module = importlib.import_module(script)
     # A thread of every closing would import the steps, each time at another moment.
-    if hasattr(module, "load_steps"):
-        module.load_steps(module.STEPS)
+    conductor = importlib.import_module("post_run_sync_and_finalize")
+    conductor.load_steps(conductor.STEPS)
     while line := sys.stdin.readline():
         number = os.fork()
         if number == 0:
-            return _run(module.main, json.loads(line), talk)
+            return _run(module.main, json.loads(line), out, talk)
         print(number, flush=True)
         _, status = os.waitpid(number, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
     return 0
 
 
-def _run(main: Callable[[list[str]], int], flags: list[str], talk: str) -> int:
+def _run(main: Callable[[list[str]], int], flags: list[str], out: str, talk: str) -> int:
     # Some systems let nobody but a parent trace a process unless that allows it.
     ctypes.CDLL(None).prctl(*_ANY_TRACER)
     sys.stdin.readline()  # the tracer is there
-    for path, descriptor in ((os.devnull, 0), (os.devnull, 1), (talk, 2)):
+    for path, descriptor in ((os.devnull, 0), (out, 1), (talk, 2)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), descriptor)
     return main(flags)
 
