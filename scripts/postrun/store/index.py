@@ -8,6 +8,7 @@ cannot be used, and for whoever only checks a workspace, it is made in memory.
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -32,8 +33,10 @@ class Damaged(sqlite3.DatabaseError):
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
-# What is open, by the file; None for memory. A forked process opens its own.
+# What is open, by process and file; None for memory. A forked process opens its own.
 _connections: dict[tuple[int, Path | None], sqlite3.Connection] = {}
+# One thread at a time, in each process.
+_locks: dict[int, threading.RLock] = {}
 _IN_MEMORY: ContextVar[bool] = ContextVar("in_memory", default=False)
 # What a process had in memory when it was forked, as SQLite writes it into a file.
 _HANDED_OVER: ContextVar[bytes] = ContextVar("handed_over", default=b"")
@@ -73,6 +76,11 @@ def use(root: Path, work: Work[Value]) -> Value:
     The work brings up to date what it asks: when the file turns out to be damaged, or is held by
     somebody for long, it is done again with an empty index in memory.
     """
+    with _locks.setdefault(os.getpid(), threading.RLock()):
+        return _use(root, work)
+
+
+def _use(root: Path, work: Work[Value]) -> Value:
     # Nor is what lies beside a workspace believed where files are only computed again.
     if not _IN_MEMORY.get() and not disk.is_captured():
         try:
@@ -136,6 +144,7 @@ def _open(root: Path) -> sqlite3.Connection:
     path = _path(root)
     key = (os.getpid(), path)
     if key not in _connections:
+        _close_files()
         folder = path.parent
         folder.mkdir(
             mode=0o700,
@@ -144,6 +153,14 @@ def _open(root: Path) -> sqlite3.Connection:
         )
         _connections[key] = _connect(str(path))
     return _connections[key]
+
+
+def _close_files() -> None:
+    """Close what this process has open: it works on one workspace at a time."""
+    process = os.getpid()
+    for key in list(_connections):
+        if key[0] == process and key[1] is not None:
+            _connections.pop(key).close()
 
 
 def _open_in_memory() -> sqlite3.Connection:
@@ -162,6 +179,7 @@ def _connect(file: str) -> sqlite3.Connection:
         file,
         timeout=_WAIT,
         isolation_level=None,
+        check_same_thread=False,
     )
     # After a power cut the file holds an earlier state, and never half of one.
     connection.execute("PRAGMA journal_mode = WAL")

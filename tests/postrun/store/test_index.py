@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,18 @@ def test_a_child_opens_its_own(tmp_path: Path) -> None:
     _, status = os.waitpid(child, 0)
     assert status == 0
     assert index.use(tmp_path, _word) == "made"
+
+
+def test_many_workspaces_leave_no_file_open(tmp_path: Path) -> None:
+    index.use(tmp_path / "first", _word)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(20):
+        index.use(tmp_path / str(number), _word)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
+def test_threads_take_turns(tmp_path: Path) -> None:
+    index.use(tmp_path, _word)
+    with ThreadPoolExecutor(8) as threads:
+        words = threads.map(lambda number: index.use(tmp_path / str(number % 2), _word), range(40))
+        assert set(words) == {"made"}
