@@ -115,7 +115,6 @@ def _choose(registry: IndexedTable, in_turn: int | None) -> dict[str, tuple[str,
 
     def choose(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
         connection.execute(_CREATE)
-        registry.bring_up_to_date(connection)
         of_runs = f"FROM {registry.name} LEFT JOIN compared_runs USING (run)"
         query = f"""
             SELECT run, row, files {of_runs} WHERE look = {_CHANGED}
@@ -128,7 +127,7 @@ def _choose(registry: IndexedTable, in_turn: int | None) -> dict[str, tuple[str,
         chosen = connection.execute(query, [unknown, in_turn])
         return {run: (row, files) for run, row, files in chosen}
 
-    return index.use(registry.root, choose)
+    return registry.use(choose)
 
 
 def _rows_of(registry: IndexedTable, runs: Iterable[str]) -> dict[str, Row]:

@@ -115,8 +115,8 @@ def _known_files(
         if not index.is_made_of(connection, _PART, stamp):
             connection.execute(f"DELETE FROM {_PART}")
             index.note(connection, _PART, stamp)
-    rows = connection.execute(f"SELECT folder, changed, files FROM {_PART}")
-    return {folder: (changed, files) for folder, changed, files in rows}
+        rows = connection.execute(f"SELECT folder, changed, files FROM {_PART}")
+        return {folder: (changed, files) for folder, changed, files in rows}
 
 
 def _note_files(

@@ -10,12 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from postrun.core import disk
 from postrun.core.errors import Invalid
 from postrun.store import csv_files, index
 from postrun.store.csv_files import Columns, Row
+
+Value = TypeVar("Value")
 
 # Columns by which rows are looked for, and what is asked of them.
 _SEARCHED = (
@@ -142,12 +144,34 @@ class IndexedTable:
         """
 
         def answer(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-            for table in (self, *others):
-                table.bring_up_to_date(connection)
             answers = connection.execute(query, values)
             return answers.fetchall()
 
-        return index.use(self.root, answer)
+        return self.use(answer, others)
+
+    def use(
+        self,
+        work: index.Work[Value],
+        others: Iterable["IndexedTable"] = (),
+    ) -> Value:
+        """Return what some work with the index gives while the index has this table, and others,
+        as their bytes are: all in one transaction. Raises Invalid for a table that cannot be read.
+        """
+        tables = (self, *others)
+
+        def together(connection: sqlite3.Connection) -> Value:
+            with connection:
+                connection.execute("BEGIN")
+                if all(table._is_there(connection) for table in tables):
+                    return work(connection)
+            # Another process may have a table of other bytes.
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for table in tables:
+                    table._make(connection)
+                return work(connection)
+
+        return index.use(self.root, together)
 
     def places(
         self,
@@ -178,11 +202,11 @@ class IndexedTable:
         del self.digest
 
         def change(connection: sqlite3.Connection) -> None:
-            if not index.is_made_of(connection, self.name, before):
-                return
-            is_checked = index.is_made_of(connection, self._checked, before)
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
+                if not index.is_made_of(connection, self.name, before):
+                    return
+                is_checked = index.is_made_of(connection, self._checked, before)
                 self._insert(connection, rows.items())
                 index.note(connection, self.name, self._stamp)
                 if is_checked:
@@ -213,12 +237,12 @@ class IndexedTable:
         names = ",".join([*self.columns, *_DIGESTS])
         return f"{self.digest} {names}"
 
-    def bring_up_to_date(self, connection: sqlite3.Connection) -> None:
-        """Make the table in the index, unless it is there as these bytes have it.
+    def _is_there(self, connection: sqlite3.Connection) -> bool:
+        return index.is_made_of(connection, self.name, self._stamp)
 
-        Raises Invalid for a table that cannot be read.
-        """
-        if index.is_made_of(connection, self.name, self._stamp):
+    def _make(self, connection: sqlite3.Connection) -> None:
+        """Make the table in the index, unless it is there as these bytes have it."""
+        if self._is_there(connection):
             return
         rows = csv_files.parse_rows(
             self.content,
@@ -228,17 +252,15 @@ class IndexedTable:
         )
         every_column = [*self.columns, *_DIGESTS]
         names = ", ".join(map(_quoted, every_column))
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute(f"DROP TABLE IF EXISTS {self.name}")
-            connection.execute(f"CREATE TABLE {self.name} (place INTEGER PRIMARY KEY, {names})")
-            self._insert(connection, enumerate(rows, 1))
-            for columns in _SEARCHED:
-                if set(columns) <= set(every_column):
-                    name = "_".join([self.name, *columns])
-                    wanted = ", ".join(columns)
-                    connection.execute(f"CREATE INDEX {name} ON {self.name} ({wanted})")
-            index.note(connection, self.name, self._stamp)
+        connection.execute(f"DROP TABLE IF EXISTS {self.name}")
+        connection.execute(f"CREATE TABLE {self.name} (place INTEGER PRIMARY KEY, {names})")
+        self._insert(connection, enumerate(rows, 1))
+        for columns in _SEARCHED:
+            if set(columns) <= set(every_column):
+                name = "_".join([self.name, *columns])
+                wanted = ", ".join(columns)
+                connection.execute(f"CREATE INDEX {name} ON {self.name} ({wanted})")
+        index.note(connection, self.name, self._stamp)
 
     def _insert(
         self,
