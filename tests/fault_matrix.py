@@ -189,6 +189,8 @@ class Ground:
     def reset(self, name: str) -> None:
         """Make the workspace one of the two again."""
         shutil.rmtree(self.local, ignore_errors=True)
+        # With an index, a closing opens fewer files.
+        shutil.rmtree(self.folder / ".cache", ignore_errors=True)
         shutil.copytree(self.folder / name, self.local, symlinks=True)
 
     def close(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from postrun.overview.ledger_rows import LedgerPage, LedgerRows
+from postrun.overview.ledger_pages import LedgerPage, LedgerRows
 from postrun.overview.site_tables import SiteTables
 from postrun.registry.trials import FAMILIES
 from postrun.store import page_files, tables

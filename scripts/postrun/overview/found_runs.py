@@ -7,7 +7,7 @@ from pathlib import Path
 from postrun.core import run_names
 from postrun.decide import scoring
 from postrun.decide.approval import AWAITING
-from postrun.overview.ledger_rows import LedgerRows
+from postrun.overview.ledger_pages import LedgerRows
 from postrun.overview.standings import REGISTRY, Workspace
 from postrun.store import ledger, run_folders
 from postrun.store.table_index import IndexedTable

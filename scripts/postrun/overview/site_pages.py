@@ -18,7 +18,7 @@ from operator import itemgetter
 from postrun.core import disk
 from postrun.decide import planning
 from postrun.overview import family_chart, found_runs, news, registry_charts, standings
-from postrun.overview.ledger_rows import LISTED, LedgerPage
+from postrun.overview.ledger_pages import LISTED, LedgerPage
 from postrun.overview.site_tables import (
     HANDOFF,
     LEDGER,

@@ -14,7 +14,7 @@ from postrun.core import disk, locations
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
 from postrun.overview import found_runs, standings
-from postrun.overview.ledger_rows import LedgerRows
+from postrun.overview.ledger_pages import LedgerRows
 from postrun.overview.standings import REGISTRY, Workspace
 from postrun.registry import leaderboard, rows
 from postrun.registry.rows import Policy

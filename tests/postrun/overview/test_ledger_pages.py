@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from postrun.overview.ledger_rows import LISTED, LedgerRows
+from postrun.overview.ledger_pages import LISTED, LedgerRows
 from postrun.store import ledger, site_files
 
 DIGEST = "ab" * 32
