@@ -369,6 +369,21 @@ def check(
     content: bytes,
 ) -> None:
     """Raise Invalid when a file of ours is not what its record says."""
+    check_digest(
+        run_paths,
+        artifact,
+        path,
+        disk.content_digest(content),
+    )
+
+
+def check_digest(
+    run_paths: RunPaths,
+    artifact: str,
+    path: Path,
+    digest_found: str,
+) -> None:
+    """Raise what `check` does, for a file whose digest is known."""
     record = load_for(run_paths, artifact)
     if record is None:
         return
@@ -378,7 +393,6 @@ def check(
     if name not in record.proven and not is_resumed:
         prove(record)
     row = record.file(name)
-    digest_found = disk.content_digest(content)
     if row is None or digest_found == row["sha256"]:
         return
     expected = f"the file that {record.path.name} lists ({row['sha256'][:12]})"

@@ -44,9 +44,16 @@ def open_table(root: Path, name: str) -> IndexedTable:
     is_ours = is_known or (content and not _is_foreign(content, name))
     if not is_ours:
         return of_rows(root, name, [])
+    table = _index(root, name, content)
     workspace = RunPaths.of_workspace(root)
-    records.check(workspace, name, path, content)
-    return _index(root, name, content)
+    # A table that was read before knows its digest.
+    records.check_digest(
+        workspace,
+        name,
+        path,
+        table.digest,
+    )
+    return table
 
 
 def of_rows(root: Path, name: str, rows: Rows) -> IndexedTable:
