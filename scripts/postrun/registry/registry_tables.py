@@ -5,7 +5,7 @@ of its own family and the q of the others. Then only the rows of its family are 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -158,15 +158,8 @@ def decide_newest(
         _by("run", judged),
         before,
     )
-    registry = _decide_each(root, undecided, statistics, policy)
-    ordered = {run: statistics.trials[run] for run in registry}
-    return Decided(
-        registry,
-        ordered,
-        statistics.families,
-        family,
-        recorded,
-    )
+    decided = _decide_each(root, undecided, statistics, policy)
+    return replace(decided, family=family, others=recorded)
 
 
 def decide(
@@ -188,13 +181,7 @@ def decide(
         _by("run", recorded),
         _before(root, recorded_rows),
     )
-    registry = _decide_each(root, undecided, statistics, policy)
-    ordered = {run: statistics.trials[run] for run in registry}
-    return Decided(
-        registry,
-        ordered,
-        statistics.families,
-    )
+    return _decide_each(root, undecided, statistics, policy)
 
 
 def _decide_each(
@@ -202,8 +189,8 @@ def _decide_each(
     undecided: Mapping[str, Row],
     statistics: Statistics,
     policy: Policy,
-) -> dict[str, Row]:
-    """Return the rows of the registry with their decisions, oldest first."""
+) -> Decided:
+    """Return the rows of the registry with their decisions, and what these follow from."""
     earlier_inputs: dict[tuple[str | None, str], Row] = {}
     registry = {}
     for run in sorted(undecided):
@@ -220,7 +207,12 @@ def _decide_each(
             judged = {**row, **standing}
             row = rows.decide(root, judged, policy)
         registry[run] = row
-    return registry
+    ordered = {run: statistics.trials[run] for run in registry}
+    return Decided(
+        registry,
+        ordered,
+        statistics.families,
+    )
 
 
 def _before(root: Path, recorded_rows: Iterable[Row]) -> Before:
