@@ -160,13 +160,18 @@ class Maker:
             }
         return described
 
-    def _leaderboard(self) -> SitePage:
+    def _of_all_runs(self) -> Row:
+        """Return what a page on all runs is made from."""
         shown = self.shown
-        used = {
+        return {
             "registry": shown.registry.digest,
             "trials": shown.trials.digest,
             "policy": shown.policy.digest,
         }
+
+    def _leaderboard(self) -> SitePage:
+        shown = self.shown
+        used = self._of_all_runs()
 
         def work_out() -> Row:
             rows = []
@@ -189,12 +194,7 @@ class Maker:
 
     def _all_families(self) -> SitePage:
         shown = self.shown
-        used = {
-            "registry": shown.registry.digest,
-            "trials": shown.trials.digest,
-            "families": shown.families.digest,
-            "policy": shown.policy.digest,
-        }
+        used = {**self._of_all_runs(), "families": shown.families.digest}
         return self._page(
             "families.html",
             FAMILIES,
