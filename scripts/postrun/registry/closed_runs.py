@@ -6,7 +6,6 @@ runs in turn, those that were not looked at for longest, and at those that were 
 last time; a step alone looks at all of them.
 """
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +70,8 @@ def find_changed(
     if disk.is_captured():
         return Changed()
     known = _choose(registry, in_turn)
-    registered = _rows_of(registry, known)
+    rows_of_runs = registry.select_each("run", known)
+    registered = {row["run"]: row for row in rows_of_runs}
 
     present: Digests = {}
     to_read = []
@@ -128,12 +128,6 @@ def _choose(registry: IndexedTable, in_turn: int | None) -> dict[str, tuple[str,
         return {run: (row, files) for run, row, files in chosen}
 
     return registry.use(choose)
-
-
-def _rows_of(registry: IndexedTable, runs: Iterable[str]) -> dict[str, Row]:
-    names = json.dumps(list(runs))
-    found = registry.select("run IN (SELECT value FROM json_each(?))", [names])
-    return {row["run"]: row for row in found}
 
 
 def _was_moved_away(run_paths: RunPaths) -> bool:
@@ -213,8 +207,7 @@ def _write(root: Path, looked_at: Digests, changed: Iterable[str]) -> None:
         return
 
     def write(connection: sqlite3.Connection) -> None:
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with index.changing(connection):
             connection.execute(_CREATE)
             (look,) = connection.execute(_LAST_LOOK).fetchone()
             following = look + 1

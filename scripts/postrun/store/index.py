@@ -95,6 +95,14 @@ def _use(root: Path, work: Work[Value]) -> Value:
     return work(_open_in_memory())
 
 
+@contextmanager
+def changing(connection: sqlite3.Connection) -> Iterator[None]:
+    """Change the index in one transaction, which no other process is in."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+
+
 def is_made_of(
     index: sqlite3.Connection,
     name: str,

@@ -61,7 +61,6 @@ def _note(
     connection: sqlite3.Connection,
     noted: list[tuple[str, str, str]],
 ) -> None:
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
+    with index.changing(connection):
         connection.execute(_CREATE)
         connection.executemany(f"INSERT OR REPLACE INTO {_PART} VALUES (?, ?, ?)", noted)

@@ -101,8 +101,7 @@ def ask(
             connection.execute(begin)
             if index.is_made_of(connection, _PART, reading.stamp):
                 return question(connection)
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with index.changing(connection):
             _bring_up_to_date(connection, path)
             return question(connection)
 

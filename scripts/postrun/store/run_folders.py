@@ -109,14 +109,16 @@ def _known_files(
     stamp: str,
 ) -> dict[str, tuple[int, str]]:
     """Return what is known of run folders: when each was changed last, and its files."""
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
+    with index.changing(connection):
         connection.execute(_CREATE)
         if not index.is_made_of(connection, _PART, stamp):
             connection.execute(f"DELETE FROM {_PART}")
             index.note(connection, _PART, stamp)
         rows = connection.execute(f"SELECT folder, changed, files FROM {_PART}")
-        return {folder: (changed, files) for folder, changed, files in rows}
+        known = {}
+        for folder, changed, files in rows:
+            known[folder] = changed, files
+        return known
 
 
 def _note_files(
@@ -124,8 +126,7 @@ def _note_files(
     listed: Mapping[str, tuple[int, str]],
 ) -> None:
     rows = [(folder, *known) for folder, known in listed.items()]
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
+    with index.changing(connection):
         connection.execute(_CREATE)
         connection.executemany(f"INSERT OR REPLACE INTO {_PART} VALUES (?, ?, ?)", rows)
 

@@ -115,9 +115,8 @@ class IndexedTable:
         columns: Collection[str] = (),
     ) -> list[Row]:
         """Return the rows whose key is among these values, in the order of the file."""
-        condition = f"{key} IN (SELECT value FROM json_each(?))"
         names = json.dumps(list(values))
-        return self.select(condition, [names], columns)
+        return self.select(_is_among(key), [names], columns)
 
     def digests_by(self, column: str) -> dict[str, Digests]:
         """Return the digests of the rows of each value of a column. Raises Invalid."""
@@ -165,8 +164,7 @@ class IndexedTable:
                 if all(table._is_there(connection) for table in tables):
                     return work(connection)
             # Another process may have a table of other bytes.
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
+            with index.changing(connection):
                 for table in tables:
                     table._make(connection)
                 return work(connection)
@@ -179,8 +177,7 @@ class IndexedTable:
         values: Sequence[str],
     ) -> list[int]:
         """Return the number of each row with these keys; of those that are not there, the next."""
-        of_keys = f"{key} IN (SELECT value FROM json_each(?))"
-        query = f"SELECT {key}, place FROM {self.name} WHERE {of_keys}"
+        query = f"SELECT {key}, place FROM {self.name} WHERE {_is_among(key)}"
         names = json.dumps(values)
         numbers = dict(self.ask(query, [names]))
         following = self.count() + 1
@@ -202,8 +199,7 @@ class IndexedTable:
         del self.digest
 
         def change(connection: sqlite3.Connection) -> None:
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
+            with index.changing(connection):
                 if not index.is_made_of(connection, self.name, before):
                     return
                 is_checked = index.is_made_of(connection, self._checked, before)
@@ -288,6 +284,11 @@ class IndexedTable:
 def _digest_values(values: Iterable[Any]) -> str:
     text = json.dumps(list(values))
     return hashlib.blake2b(text.encode(), digest_size=DIGITS // 2).hexdigest()
+
+
+def _is_among(column: str) -> str:
+    """Return in SQL that a column has one of the values of a list, which is given as JSON."""
+    return f"{column} IN (SELECT value FROM json_each(?))"
 
 
 def _quoted(name: str) -> str:
