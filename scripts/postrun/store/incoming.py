@@ -182,7 +182,8 @@ def _make_folder(come: Path, folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folder(come.parent, folder.parent)
-    folder.mkdir(mode)
+    # A flow of another run may have made it just now: the first runs share `gate_results/`.
+    folder.mkdir(mode, exist_ok=True)
     disk.sync(folder.parent)
 
 

@@ -160,6 +160,26 @@ def test_what_was_put_at_a_place_meanwhile_is_not_overwritten(run_paths: RunPath
     assert incoming.finish(run_paths) == MANIFEST
 
 
+def test_a_folder_that_another_flow_makes_meanwhile_is_used(
+    local: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two first runs share the folder of all gate folders, and hold no lock of each other."""
+    paths = RunPaths(local, RUN, GATE)
+    put(incoming.path_of(paths, COPIED[-1]), b"report")
+    incoming.commit(paths, MANIFEST, COPIED[-1:], [])
+    mkdir = Path.mkdir
+
+    def make_after_another(folder: Path, *mode: int, **options: Any) -> None:
+        if folder == local / "gate_results":
+            mkdir(folder)
+        mkdir(folder, *mode, **options)
+
+    monkeypatch.setattr(Path, "mkdir", make_after_another)
+    assert incoming.finish(paths) == MANIFEST
+    assert (local / COPIED[-1]).read_bytes() == b"report"
+
+
 def test_a_copy_that_is_not_wanted_any_more_is_removed(run_paths: RunPaths) -> None:
     incoming.clear(run_paths)
     incoming.clear(run_paths)
