@@ -199,7 +199,7 @@ lock: ## resolve requirements*.in again into requirements*.txt, with hashes
 bench: $(DEV) ## measure what closing a run costs, and how often luck is promoted
 	@$(PY) benchmarks/flow_over_ssh.py
 	@$(PY) benchmarks/startup.py
-	@$(PY) benchmarks/growth.py $(if $(SIZES),--sizes $(SIZES))
+	@$(PY) benchmarks/growth.py --all $(if $(SIZES),--sizes $(SIZES))
 	@$(PY) benchmarks/watch_many_runs.py
 	@$(PY) benchmarks/trial_statistics.py
 	@$(PY) benchmarks/false_promotion.py

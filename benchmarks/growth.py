@@ -1,18 +1,21 @@
 """How the cost of closing one run grows with the runs that are closed already.
 
-A workspace of closed runs grows from size to size: families of about sixteen runs, and one that has
-a fifth of all, at most 2,000. At each size three new runs are closed one after another, each by a
+A workspace of closed runs grows from size to size: families of sixteen runs, and one that has a
+fifth of all, at most 2,000. At each size three new runs are closed one after another, each by a
 whole process; the table has the medians, and the peak memory of the largest. The largest family
 gets the second of the three, so the medians are of a closing in a small family as well as in it.
 
     make bench SIZES="1 100 1000 10000"
-    .venv/bin/python benchmarks/growth.py --sizes 1 100 --json growth.json
+    .venv/bin/python benchmarks/growth.py --sizes 100 10000 --json growth.json
+
+With --all, which `make bench` gives, what concerns all runs is measured, too: rebuilds of the
+registry and of the failure patterns, next to reading and parsing the files of the first and nothing
+more; the schema check of every file; `make verify`. At 10,000 runs that takes half an hour.
 
 --json FILE writes {"closing": [{"runs", "seconds", "cpu_seconds", "peak_mb"}], "rest": [{"runs",
-"what", "seconds", "cpu_seconds", "peak_mb"}]}: the rest are each step of one more closing (its
-memory is the peak of the process so far), rebuilds of the registry and of the failure patterns, the
-files of the first read and parsed and nothing more, the schema check of every file, and `make
-verify`. A hundred runs take 30 MB of disk; 100,000 runs take 30 GB and some hours.
+"what", "seconds", "cpu_seconds", "peak_mb"}]} after each size. Among the rest is each step of one
+more closing; its memory is the peak of the process so far. A hundred runs take 30 MB of disk;
+100,000 runs take 30 GB and some hours.
 """
 
 import argparse
@@ -35,7 +38,6 @@ SCRIPTS = PROJECT / "scripts"
 CLOSING = "closing one more"
 SIZES = (1, 100, 1_000, 10_000)
 MEGABYTES_A_RUN = 0.3
-LARGEST = 2_000  # runs in the largest family
 REBUILT = ("update_factor_experiment_registry.py", "update_failure_pattern_db.py")
 READ = """
 import csv, json, sys
@@ -160,8 +162,8 @@ class Bench:
         return "--tag", tag, "--host", "local", "--remote-root", str(self.remote)
 
 
-def measure_size(bench: Bench, runs: int) -> list[Cost]:
-    """Return what a closing costs at this size, then what concerns all runs."""
+def measure_closings(bench: Bench, runs: int) -> list[Cost]:
+    """Return what a closing costs at this size, and each of its steps."""
     # The tables of the runs that were put there; the first closing makes the pages.
     for script in REBUILT:
         bench.script(runs, "rebuild", script, "--rebuild")
@@ -172,11 +174,14 @@ def measure_size(bench: Bench, runs: int) -> list[Cost]:
     peaks = [cost.peak_mb for cost in closings]
     middle = statistics.median(seconds), statistics.median(cpu_seconds)
     closing = Cost(runs, CLOSING, *middle, max(peaks))
+    return [closing, *bench.close_by_steps(runs, 4)]
+
+
+def measure_all_runs(bench: Bench, runs: int) -> list[Cost]:
+    """Return what costs something for every run: to make it again, or to check it."""
     reading = [sys.executable, "-c", READ, str(bench.local), *READ_BY_REBUILD]
     checked = [sys.executable, str(SCRIPTS / "validate_artifacts.py"), str(bench.local)]
     return [
-        closing,
-        *bench.close_by_steps(runs, 4),
         measure(runs, "reading what a rebuild reads", reading),
         bench.script(runs, "rebuild of the registry", REBUILT[0], "--rebuild"),
         bench.script(runs, "rebuild of the failure patterns", REBUILT[1], "--rebuild"),
@@ -185,33 +190,44 @@ def measure_size(bench: Bench, runs: int) -> list[Cost]:
     ]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Let the workspace grow, measure and print."""
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return what was asked for."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="RUNS")
+    parser.add_argument("--all", action="store_true", help="measure rebuild and verify, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there, too")
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Let the workspace grow, measure and print."""
+    args = parse(argv)
     sizes = sorted({*args.sizes})
     need = sizes[-1] * MEGABYTES_A_RUN
     print(f"{sizes[-1]:,} runs: about {need:,.0f} MB below {tempfile.gettempdir()}", flush=True)
     costs: list[Cost] = []
     with tempfile.TemporaryDirectory(prefix="growth-") as folder:
         bench = Bench(Path(folder, "remote"), Path(folder, "local"))
-        number = max(1, min(LARGEST, sizes[-1] // 5))
+        # The index is of this workspace alone, and goes with it.
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
+        number = seeded_workspace.models_for(sizes[-1])
         models = seeded_workspace.close_models(Path(folder), number)
         made = 0
         for runs in sizes:
             seeded_workspace.grow(bench.local, models, made, runs)
             made = runs
-            for cost in measure_size(bench, runs):
+            measured = measure_closings(bench, runs)
+            if args.all:
+                measured += measure_all_runs(bench, runs)
+            for cost in measured:
                 print(cost, flush=True)
-                costs.append(cost)
+            costs += measured
+            if args.json is not None:
+                write(args.json, costs)
     closings = [cost for cost in costs if cost.what == CLOSING]
     few, many = closings[0], closings[-1]
     print(f"{many.runs / few.runs:,.0f} times the runs: {many.seconds / few.seconds:.2f} times")
-    if args.json is not None:
-        write(args.json, costs)
     return 0
 
 

@@ -1,17 +1,19 @@
 """Workspaces of many closed runs, from seeds: some are closed for real, the others are copies.
 
-    models = close_models(folder, count=200)
-    grow(root, models, first=0, last=10_000, largest=2000)
+    models = close_models(folder, models_for(10_000))
+    grow(root, models, first=0, last=10_000)
 
-The largest family has one copy of every model, the others about sixteen runs each. A copy has its
-own tag, factor and year, as long as those of its model. What follows from these is worked out
-again, digest by digest, so that `make verify` finds the workspace whole. Its pages say what they
-said in the model's workspace: where a run stood among others is of another registry.
+One run in five is of the largest family, until that has its number; the others have sixteen each. A
+copy has its own tag, factor and year, as long as those of its model; of a family with more runs
+than there are models, some are reruns of others. What follows from the names is worked out again,
+digest by digest, so that `make verify` finds the workspace whole. Its pages say what they said in
+the model's workspace: where a run stood among others is of another registry.
 """
 
 import contextlib
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -38,8 +40,11 @@ MANIFEST, RECORD = "evidence_manifest.json", "closing_record.json"
 FACTOR = "made_0000"
 YEAR = 1971  # of the models; no window of a run is so early
 LAST_YEAR = 2009
-IN_A_FAMILY = 16  # runs, besides the largest family
-_SHARD = 100  # models that are closed beside each other: each closing reads its ledger
+LARGEST = 2_000  # runs in the largest family
+IN_A_FAMILY = 16  # runs in any other
+ONE_IN = 5  # so many runs is of the largest family, until that has its number
+_MODELS = 301  # as many as there are runs, up to this number, which ONE_IN does not divide
+_SHARD = 75  # models that are closed beside each other: each closing reads its ledger
 _DIGEST = re.compile(rb"\b[0-9a-f]{64}\b")
 
 
@@ -215,20 +220,26 @@ def _in_order(root: Path, paths: Sequence[str], decision: bytes) -> tuple[str, .
     return (*TopologicalSorter(graph).static_order(), record)
 
 
+def models_for(runs: int) -> int:
+    """Return how many models so many runs need: a model is copied once into each year."""
+    years = LAST_YEAR - YEAR
+    return max(min(runs, _MODELS), math.ceil(runs / years))
+
+
 def grow(root: Path, models: Sequence[Model], first: int, last: int) -> None:
-    """Let a workspace grow from `first` to `last` runs: the first family takes every model once."""
+    """Let a workspace grow from `first` to `last` runs.
+
+    Raises ValueError for more runs than there are models and years.
+    """
+    if last > len(models) * (LAST_YEAR - YEAR):
+        raise ValueError(f"{len(models)} models are too few for {last} runs")
     chain = Chain(root)
     for number in range(first, last):
-        model = models[number % len(models)]
         turn, place = divmod(number, len(models))
-        family = 0 if turn == 0 else 1 + (turn - 1) * (1 + len(models) // IN_A_FAMILY)
-        if turn:
-            family += place // IN_A_FAMILY
-        year = YEAR + 1 + turn
-        assert year <= LAST_YEAR, f"{len(models)} models are too few for {last} runs"
-        factor = f"made_{family:04}"
+        model = models[place]
+        factor = f"made_{_family(number):04}"
         renamed = {
-            f"{YEAR}-": f"{year}-",
+            f"{YEAR}-": f"{YEAR + 1 + turn}-",
             model.tag: f"c{number:07}",
             # The page's name ends in a digest of the factor's.
             site_files.family_page(FACTOR): site_files.family_page(factor),
@@ -237,3 +248,12 @@ def grow(root: Path, models: Sequence[Model], first: int, last: int) -> None:
         names = {old.encode(): new.encode() for old, new in renamed.items()}
         model.copy(root, names, chain)
     chain.save()
+
+
+def _family(number: int) -> int:
+    """Return the number of the family of a run; 0 is the largest."""
+    turn, place = divmod(number, ONE_IN)
+    if place == 0 and turn < LARGEST:
+        return 0
+    in_largest = min(turn + 1, LARGEST)
+    return 1 + (number - in_largest) // IN_A_FAMILY

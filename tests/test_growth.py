@@ -18,7 +18,7 @@ from steps import STEPS
 def test_a_few_runs_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "growth.json"
     # It raises when `make verify` does not find the workspace whole.
-    assert growth.main(["--sizes", "1", "7", "--json", str(path)]) == 0
+    assert growth.main(["--sizes", "1", "7", "--all", "--json", str(path)]) == 0
     document = json.loads(path.read_bytes())
     assert [row["runs"] for row in document["closing"]] == [1, 7]
     for row in document["closing"]:
