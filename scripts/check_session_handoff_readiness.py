@@ -24,7 +24,7 @@ from typing import Any
 
 from postrun import cli
 from postrun.core import disk, locations, step_notes
-from postrun.core.errors import Invalid, PostRunError
+from postrun.core.errors import Invalid, Missing, PostRunError
 from postrun.core.locations import PROJECT, RunPaths
 from postrun.core.request import RunRequest, StepResult
 from postrun.decide import failure_history, planning
@@ -33,6 +33,7 @@ from postrun.registry.rows import load_policy
 from postrun.store import (
     configuration,
     documents,
+    known_files,
     ledger,
     ledger_index,
     page_files,
@@ -434,8 +435,8 @@ def _next_command(command: Row | None) -> Row | None:
 def _digest(root: Path, name: str) -> str | None:
     path = locations.workspace_path(root, name)
     try:
-        return disk.digest(path)
-    except OSError:
+        return known_files.digest(root, path)
+    except Missing:
         return None
 
 

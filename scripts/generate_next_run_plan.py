@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from postrun import cli
-from postrun.core import disk, terminal
+from postrun.core import terminal
 from postrun.core.errors import Invalid, Missing, Unreachable
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
@@ -32,7 +32,7 @@ from postrun.decide.planning import RemoteFiles, Source
 from postrun.planner import commands
 from postrun.planner.commands import PLAN, QUEUE, REGISTRY
 from postrun.remote.workstation import open_workstation
-from postrun.store import documents, json_files, make_lines, page_files, tables
+from postrun.store import documents, json_files, known_files, make_lines, page_files, tables
 from postrun.store.tables import Row, Rows
 
 # In words when one or two commands are all blocked.
@@ -142,7 +142,7 @@ def _write(
     made_from = {}
     for name in (QUEUE, REGISTRY):
         table = workspace.path(name)
-        made_from[name] = disk.sha256(table)
+        made_from[name] = known_files.digest(root, table)
     document = {
         "made_from": made_from,
         "workstation_answered": has_answered,

@@ -88,16 +88,25 @@ def replace(path: Path, content: bytes) -> bool:
     if contents is not None:
         contents[path] = content
         return True
-    path = behind_links(path)
     with report_write_errors(path), suppress(FileNotFoundError):
-        if read_bytes(path) == content:
+        if read_bytes(behind_links(path)) == content:
             return False
+    overwrite(path, content)
+    return True
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Write a file in one move as `replace` does, where it is known to differ. Raises Missing."""
+    contents = _CAPTURED.get()
+    if contents is not None:
+        contents[path] = content
+        return
+    path = behind_links(path)
     if DRY_RUN.get():
         terminal.error(f"would write {path}")
-        return True
+        return
     with _replaced(path) as out:
         out.write(content)
-    return True
 
 
 def extend(path: Path, added: bytes) -> None:

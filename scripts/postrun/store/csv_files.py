@@ -174,9 +174,16 @@ def _encode_row(path: Path, row: Row, columns: Columns) -> str:
 
 def is_ours(content: bytes, columns: Columns) -> bool:
     """Return whether a table is this one, whole or broken: a line has most columns, few others."""
-    header, _, rest = content.partition(b"\n")
     # The first line says it, in a table that is whole.
-    return _has_our_line(header, columns) or _has_our_line(rest, columns)
+    return _has_our_line(header(content), columns) or _has_our_line(content, columns)
+
+
+def header(content: bytes) -> bytes:
+    """Return the first line of a table, without a copy of the others."""
+    end = content.find(b"\n")
+    if end < 0:
+        return content
+    return content[:end]
 
 
 def _has_our_line(content: bytes, columns: Columns) -> bool:

@@ -1,4 +1,4 @@
-"""Which files are still those whose digest is known: only one that may have changed is read again.
+"""The digests of files as they are now: only one that may have changed is read again.
 
 The index holds the digest of a file with what the file system says of it: whatever is written to it
 changes its time of change.
@@ -15,10 +15,68 @@ from pathlib import Path
 from postrun.core import disk
 from postrun.store import index
 
-# Two changes within one tick of the file system's clock may leave the same time.
-_CLOCK_TICK = 50_000_000  # nanoseconds
+# Within one tick of the clock of the coarsest file system, a file may change and keep its times.
+_CLOCK_TICK = 2_000_000_000  # nanoseconds
+# To digest a file of fewer bytes costs less than to ask the index.
+_SMALL = 1 << 14
 _PART = "known_files"
 _CREATE = f"CREATE TABLE IF NOT EXISTS {_PART} (path TEXT PRIMARY KEY, facts TEXT, digest TEXT)"
+_PUT = f"INSERT OR REPLACE INTO {_PART} VALUES (?, ?, ?)"
+
+
+def facts(file: Path | str | int) -> str:
+    """Return what changes with whatever is written to a file; empty when that is not certain.
+
+    The file is given by its path or, when it is open, by its number.
+    """
+    try:
+        found = os.stat(file)  # noqa: PTH116  (called for every page)
+    except OSError:
+        return ""
+    # To write sets both times to that of the tick. `disk` sets the first to one between two ticks.
+    is_of_tick = found.st_mtime_ns == found.st_ctime_ns
+    if is_of_tick and time.time_ns() - found.st_ctime_ns <= _CLOCK_TICK:
+        return ""
+    return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+
+def digest(root: Path, path: Path) -> str:
+    """Return the SHA-256 digest of a file of a workspace, in hex. Raises Missing."""
+    known, found = _find(root, path)
+    if known:
+        return known
+    digest = disk.sha256(path)
+    if found:
+        _note(root, [(str(path), found, digest)])
+    return digest
+
+
+def remember(
+    root: Path,
+    path: Path,
+    content: bytes,
+    digest: str,
+) -> None:
+    """Note the digest of a file that was written just now, if it still is as it was written."""
+    if len(content) < _SMALL:
+        return
+    found = facts(path)
+    # To compare the bytes takes a tenth of the time of a digest.
+    with suppress(OSError):
+        if found and disk.read_bytes(path) == content:
+            _note(root, [(str(path), found, digest)])
+
+
+def _find(root: Path, path: Path) -> tuple[str, str]:
+    """Return the digest that is known of a file, and its facts; each may be empty."""
+    with suppress(OSError):
+        if path.stat().st_size >= _SMALL:
+            found = facts(path)
+            known = index.use(root, partial(_read_one, path=str(path)))
+            if found and known is not None and known[0] == found:
+                return known[1], found
+            return "", found
+    return "", ""
 
 
 def find_same(root: Path, digests: Mapping[str, str]) -> set[str]:
@@ -27,28 +85,18 @@ def find_same(root: Path, digests: Mapping[str, str]) -> set[str]:
     same = set()
     noted = []
     for path, digest in digests.items():
-        facts = _facts(f"{root}/{path}")
-        if facts and known.get(path) == (facts, digest):
+        place = f"{root}/{path}"
+        found = facts(place)
+        if found and known.get(place) == (found, digest):
             same.add(path)
             continue
         with suppress(OSError):
             if disk.digest(root / path) == digest:
                 same.add(path)
-                noted.append((path, facts, digest))
-    if noted and not disk.writes_nothing():
-        index.use(root, partial(_note, noted=noted))
+                noted.append((place, found, digest))
+    if noted:
+        _note(root, noted)
     return same
-
-
-def _facts(path: str) -> str:
-    """Return what changes with whatever is written to a file; empty when that is not certain."""
-    try:
-        found = os.stat(path)  # noqa: PTH116  (called for every page)
-    except OSError:
-        return ""
-    if time.time_ns() - found.st_ctime_ns <= _CLOCK_TICK:
-        return ""
-    return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
 
 def _read(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
@@ -57,10 +105,20 @@ def _read(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
     return {path: (facts, digest) for path, facts, digest in rows}
 
 
-def _note(
-    connection: sqlite3.Connection,
-    noted: list[tuple[str, str, str]],
-) -> None:
-    with index.changing(connection):
-        connection.execute(_CREATE)
-        connection.executemany(f"INSERT OR REPLACE INTO {_PART} VALUES (?, ?, ?)", noted)
+def _read_one(connection: sqlite3.Connection, path: str) -> tuple[str, str] | None:
+    connection.execute(_CREATE)
+    query = f"SELECT facts, digest FROM {_PART} WHERE path = ?"
+    found: tuple[str, str] | None = connection.execute(query, [path]).fetchone()
+    return found
+
+
+def _note(root: Path, noted: list[tuple[str, str, str]]) -> None:
+    if disk.writes_nothing():
+        return
+
+    def note(connection: sqlite3.Connection) -> None:
+        with index.changing(connection):
+            connection.execute(_CREATE)
+            connection.executemany(_PUT, noted)
+
+    index.use(root, note)

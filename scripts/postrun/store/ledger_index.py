@@ -1,19 +1,18 @@
 """The ledger in the index of its workspace: each line, what it says, and what is wrong with it.
 
-All that is said of a ledger is a function of its bytes. The part's stamp is their number and
-digest. Of a ledger that begins with these bytes only the lines after them are added; of any other,
-and of one with faults, the part is made again. A process digests the file again only where it may
-have changed. `ask` brings the part up to date, and answers in the same transaction.
+All that is said of a ledger is a function of its bytes. The part's stamp is their number and a
+digest over those of the lines. Of a ledger that begins with these bytes only the lines after them
+are added; of any other, and of one with faults, the part is made again. The file is read only where
+it may have changed. `ask` brings the part up to date, and answers in the same transaction.
 """
 
-import hashlib
 import os
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
 from itertools import chain, pairwise
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from postrun.core import disk
 from postrun.core.errors import Invalid
-from postrun.store import index, json_files
+from postrun.store import index, json_files, known_files
 
 Value = TypeVar("Value")
 Row = dict[str, Any]
@@ -29,12 +28,11 @@ Row = dict[str, Any]
 DECISION, AUDIT = "decision", "audit"
 RESTORE = "put it together again: make restore-ledger, or restore it from a backup"
 _PART = "ledger"
+# What the file system says of the ledger that the stamp is of.
+_FACTS = "ledger: facts"
 _FIELDS = {"schema_version", "number", "recorded_at", "previous_sha256"}
-# A file of fewer bytes is digested every time.
+# A file of fewer bytes is read every time.
 _SMALL = 1 << 14
-_CHUNK = 1 << 20  # bytes
-# Within one tick of the clock of the coarsest file system, a file may change and keep its times.
-_CLOCK_TICK = 2_000_000_000  # nanoseconds
 _LARGEST = 1 << 62  # of the numbers that SQLite holds
 
 # In `ledger_runs` are the numbers of the decision on a run that holds, and of the newest audit
@@ -62,10 +60,10 @@ _INDEXES = {
 class _Reading:
     """What was read of a ledger's file, or written to it."""
 
-    digest: Any  # SHA-256, to be continued with what is added
-    size: int
-    # Of the file as it was: whatever is written to it changes one of them. None: perhaps none.
-    facts: tuple[int, ...] | None = None
+    digest: str = ""
+    size: int = 0
+    # Of the file as it was: whatever is written to it changes them. Empty: perhaps nothing.
+    facts: str = ""
     # The line that this process has added, and the stamp of what was there before.
     added: bytes = b""
     former: str = ""
@@ -73,7 +71,13 @@ class _Reading:
     @property
     def stamp(self) -> str:
         """Return number and digest of the bytes."""
-        return f"{self.size} {self.digest.hexdigest()}"
+        return f"{self.size} {self.digest}"
+
+    def followed_by(self, line: bytes) -> "_Reading":
+        """Return what was read together with one more line."""
+        digests = self.digest + disk.content_digest(line)
+        digest = disk.content_digest(digests.encode())
+        return _Reading(digest, self.size + len(line))
 
 
 # The last reading of each ledger by this process.
@@ -96,7 +100,7 @@ def ask(
         begin = "BEGIN IMMEDIATE"
 
     def work(connection: sqlite3.Connection) -> Value:
-        reading = _read(path)
+        reading = _read(path, connection)
         with connection:
             connection.execute(begin)
             if index.is_made_of(connection, _PART, reading.stamp):
@@ -128,18 +132,15 @@ def append(root: Path, path: Path, line: bytes) -> None:
         before = disk.read(path)
         disk.replace(path, before.replace(b"\r\n", b"\n") + line)
         return
-    before_it = _read(path)
+    before_it = index.use(root, partial(_read, path))
     disk.extend(path, line)
     if disk.writes_nothing():
         return
-    digest = before_it.digest.copy()
-    digest.update(line)
-    _readings[path] = _Reading(
-        digest,
-        before_it.size + len(line),
-        _facts(path),
-        line,
-        before_it.stamp,
+    _readings[path] = replace(
+        before_it.followed_by(line),
+        facts=_facts(path),
+        added=line,
+        former=before_it.stamp,
     )
 
 
@@ -186,56 +187,39 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield source
 
 
-def _facts(source: BinaryIO | Path) -> tuple[int, ...] | None:
-    """Return what changes with whatever is written to a file; None when that is not certain."""
-    try:
-        status = os.stat(source if isinstance(source, Path) else source.fileno())  # noqa: PTH116
-    except OSError:  # what is not there, or only in memory
-        return None
-    # To write sets both times to that of the tick. `disk` sets the first to one between two ticks.
-    is_of_tick = status.st_mtime_ns == status.st_ctime_ns
-    is_recent = time.time_ns() - status.st_ctime_ns < _CLOCK_TICK
-    if status.st_size < _SMALL or (is_of_tick and is_recent):
-        return None
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
+def _facts(source: BinaryIO | Path) -> str:
+    """Return what changes with whatever is written to a file; empty when that is not certain."""
+    with suppress(OSError):  # what is not there, or only in memory
+        place = source if isinstance(source, Path) else source.fileno()
+        if os.stat(place).st_size >= _SMALL:  # noqa: PTH116
+            return known_files.facts(place)
+    return ""
 
 
-def _read(path: Path) -> _Reading:
+def _read(path: Path, connection: sqlite3.Connection) -> _Reading:
     """Return number and digest of the bytes of a ledger as it is now. Raises Missing."""
+    facts = _facts(path)
     known = _readings.get(path)
-    if known is not None and known.facts is not None and known.facts == _facts(path):
+    if known is not None and facts and known.facts == facts:
         return known
-    with _opened(path) as source:
-        facts = _facts(source)
-        digest = hashlib.sha256()
-        size = _digest(source, digest)
-    reading = _Reading(digest, size, facts)
+    stamp = index.read_stamp(connection, _PART)
+    if facts and index.is_made_of(connection, _FACTS, f"{facts} {stamp}"):
+        size, _, digest = stamp.partition(" ")
+        reading = _Reading(digest, int(size), facts)
+    else:
+        with _opened(path) as source:
+            reading = _Reading()
+            for line in source:
+                reading = reading.followed_by(line)
+        # Of a file that was written to meanwhile they are others.
+        reading = replace(reading, facts=facts)
+        if facts and stamp == reading.stamp:
+            index.note(connection, _FACTS, f"{facts} {stamp}")
     # What this process has added to it stays known.
     if known is not None and known.stamp == reading.stamp:
         reading = replace(known, facts=facts)
     _readings[path] = reading
     return reading
-
-
-def _digest(source: BinaryIO, digest: Any, size: int | None = None) -> int:
-    """Continue a digest with so many bytes, or with all; return how many there were."""
-    done = 0
-    while size is None or done < size:
-        wanted = _CHUNK
-        if size is not None:
-            wanted = min(_CHUNK, size - done)
-        content = source.read(wanted)
-        if not content:
-            break
-        digest.update(content)
-        done += len(content)
-    return done
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
@@ -244,27 +228,60 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     Raises Missing, Invalid.
     """
     made_of = index.read_stamp(connection, _PART)
-    reading = _read(path)
+    reading = _read(path, connection)
     if made_of and made_of == reading.former and not _has_faults(connection):
         _add_lines(connection, [reading.added])
-        index.note(connection, _PART, reading.stamp)
-        return
-    size, _, before = made_of.partition(" ")
+    elif made_of != reading.stamp:
+        reading = _read_lines(connection, path, made_of)
+        _readings[path] = reading
+    index.note(connection, _PART, reading.stamp)
+    if reading.facts:
+        index.note(connection, _FACTS, f"{reading.facts} {reading.stamp}")
+
+
+def _read_lines(
+    connection: sqlite3.Connection,
+    path: Path,
+    made_of: str,
+) -> _Reading:
+    """Add the lines that follow on what the part was made of, else all; return what was read.
+
+    Raises Missing, Invalid.
+    """
     with _opened(path) as source:
         facts = _facts(source)
         _check_end(source, path)
-        digest = hashlib.sha256()
-        _digest(source, digest, int(size or 0))
-        if digest.hexdigest() != before or _has_faults(connection):
+        reading = _skip(source, made_of)
+        if reading is None or _has_faults(connection):
             _make_tables(connection)
             source.seek(0)
-            digest = hashlib.sha256()
-        lines = _digested(source, digest)
-        _add_lines(connection, lines)
-        size_now = source.tell()
-    reading = _Reading(digest, size_now, facts)
-    _readings[path] = reading
-    index.note(connection, _PART, reading.stamp)
+            reading = _Reading()
+        read = reading
+
+        def lines() -> Iterator[bytes]:
+            nonlocal read
+            for line in source:
+                read = read.followed_by(line)
+                yield line
+
+        _add_lines(connection, lines())
+    return replace(read, facts=facts)
+
+
+def _skip(source: BinaryIO, made_of: str) -> _Reading | None:
+    """Return the reading of which a stamp is, with the file behind it; None for other bytes."""
+    if not made_of:
+        return None
+    size, _, _ = made_of.partition(" ")
+    reading = _Reading()
+    while reading.size < int(size):
+        line = source.readline()
+        if not line:
+            return None
+        reading = reading.followed_by(line)
+    if reading.stamp == made_of:
+        return reading
+    return None
 
 
 def _check_end(source: BinaryIO, path: Path) -> None:
@@ -287,13 +304,6 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 def _has_faults(connection: sqlite3.Connection) -> bool:
     cursor = connection.execute("SELECT 1 FROM ledger_faults LIMIT 1")
     return cursor.fetchone() is not None
-
-
-def _digested(source: BinaryIO, digest: Any) -> Iterator[bytes]:
-    """Yield the lines of a file, and continue a digest with each."""
-    for line in source:
-        digest.update(line)
-        yield line
 
 
 def _add_lines(connection: sqlite3.Connection, lines: Iterable[bytes]) -> None:

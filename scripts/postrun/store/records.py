@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ class Output:
     content: bytes
     is_ours: Callable[[bytes], bool]
     inputs: list[Json] | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the SHA-256 digest of the bytes, in hex."""
+        return disk.content_digest(self.content)
 
 
 @dataclass
@@ -438,20 +444,31 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
     record = load_for(run_paths, artifact)
     if record is not None:
         _begin(record)
+    changed = {}
+    differing = []
     for output in outputs:
-        _keep_changed(record, run_paths, output)
-    if record is not None and not disk.writes_nothing():
-        changed = {}
-        for output in outputs:
+        before = _digest_before(run_paths, output)
+        _keep_changed(record, run_paths, output, before)
+        if before != output.digest:
+            differing.append(output)
+        if record is not None and not disk.writes_nothing():
             name = run_paths.relative(output.path)
-            row = _changed_row(record, name, output)
+            row = _changed_row(record, name, output, before)
             if row is not None:
                 changed[name] = row
             record.proven.add(name)
-        if changed or record.kept:
-            record.put(changed)
-    for output in outputs:
-        disk.replace(output.path, output.content)
+    if record is not None and (changed or record.kept):
+        record.put(changed)
+    for output in differing:
+        disk.overwrite(output.path, output.content)
+        known_files.remember(run_paths.root, output.path, output.content, output.digest)
+
+
+def _digest_before(run_paths: RunPaths, output: Output) -> str | None:
+    """Return the digest of the file that an output takes the place of; None without one."""
+    if not disk.is_file(output.path):
+        return None
+    return known_files.digest(run_paths.root, output.path)
 
 
 def find_made(
@@ -528,29 +545,32 @@ def _keep_changed(
     record: Record | None,
     run_paths: RunPaths,
     output: Output,
+    before: str | None,
 ) -> None:
-    """Keep a file beside that is neither what its record says nor what will be written."""
+    """Keep a file beside that is neither what its record says nor what will be written.
+
+    `before` is its digest; None when there is no file.
+    """
     path = output.path
     row: Json = {}
     if record is not None:
         name = run_paths.relative(path)
         row = record.file(name) or {}
-    if not disk.is_file(path):
+    if before is None:
         if row and record is not None and not record.is_open:
             terminal.error(f"{path}: expected a file, found it gone; made again")
         return
-    before = disk.read(path)
-    if before == output.content or not before.strip():
+    if before in (output.digest, row.get("sha256"), row.get("before")):
         return
-    if not output.is_ours(before):
-        _keep(record, path, before, "foreign", "another program wrote it")
+    content = disk.read(path)
+    if not content or content.isspace():
         return
-    known = (row.get("sha256"), row.get("before"))
-    if record is None or disk.content_digest(before) in known:
+    if not output.is_ours(content):
+        _keep(record, path, content, "foreign", "another program wrote it")
         return
     # What an earlier release wrote is in no record.
-    if row or record.is_lost:
-        _keep(record, path, before, "edited", CHANGED)
+    if record is not None and (row or record.is_lost):
+        _keep(record, path, content, "edited", CHANGED)
 
 
 def _keep(
@@ -572,11 +592,16 @@ def _keep(
         record.kept[name] = _kept_row(name, kept)
 
 
-def _changed_row(record: Record, name: str, output: Output) -> Json | None:
+def _changed_row(
+    record: Record,
+    name: str,
+    output: Output,
+    before: str | None,
+) -> Json | None:
     """Return what has to be recorded of a file; None when it is recorded already."""
     notes = step_notes.current()
     row = {
-        "sha256": disk.content_digest(output.content),
+        "sha256": output.digest,
         "inputs": _inputs(output),
         "step": notes.step,
     }
@@ -586,10 +611,7 @@ def _changed_row(record: Record, name: str, output: Output) -> Json | None:
     is_same_version = record.name == CLOSING or known.get("program_version") == this_version
     if row.items() <= known.items() and is_same_version:
         return None
-    before = None
-    if disk.is_file(output.path):
-        before = disk.sha256(output.path)
-    if before == row["sha256"]:
+    if before == output.digest:
         before = known.get("before")
     return {
         **row,

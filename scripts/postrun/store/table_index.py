@@ -8,11 +8,9 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from postrun.core import disk
 from postrun.core.errors import Invalid
 from postrun.store import csv_files, index
 from postrun.store.csv_files import Columns, Row
@@ -46,26 +44,25 @@ class Digests:
 
 @dataclass
 class IndexedTable:
-    """A table of a workspace as these bytes have it; `standing` is what other closings change."""
+    """A table of a workspace as these bytes have it, with their SHA-256 digest.
+
+    `standing` is what other closings change.
+    """
 
     root: Path
     name: str
     path: Path
     content: bytes
+    digest: str
     columns: Columns
     later: Collection[str] = ()
     standing: Collection[str] = ()
 
-    @cached_property
-    def digest(self) -> str:
-        """Return the digest of the table's bytes."""
-        return disk.content_digest(self.content)
-
     @property
     def has_all_columns(self) -> bool:
         """Return whether the table has the columns of today, and not those of earlier releases."""
-        header, _, _ = self.content.partition(b"\n")
-        return header == ",".join(self.columns).encode()
+        names = ",".join(self.columns)
+        return csv_files.header(self.content) == names.encode()
 
     def count(self, condition: str = "TRUE", *values: Any) -> int:
         """Return how many rows meet a condition in SQL. Raises Invalid."""
@@ -191,12 +188,12 @@ class IndexedTable:
         self,
         rows: Mapping[int, Row],
         content: bytes,
+        digest: str,
     ) -> None:
         """Replace or add rows that were written, by number: `content` is the table with them."""
         before = self._stamp
         self.content = content
-        # The digest is kept; it is of other bytes now.
-        del self.digest
+        self.digest = digest
 
         def change(connection: sqlite3.Connection) -> None:
             with index.changing(connection):

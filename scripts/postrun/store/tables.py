@@ -8,7 +8,7 @@ from pathlib import Path
 from postrun.core import disk, locations, step_notes, terminal
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
-from postrun.store import csv_files, json_files, records
+from postrun.store import csv_files, json_files, known_files, records
 from postrun.store.records import Output
 from postrun.store.table_index import IndexedTable
 
@@ -23,7 +23,7 @@ _STANDING = (
 _CLOSE_FIRST = "close a run first: make finalize TAG=..."
 
 
-# The tables that this process has read, each with its bytes, which are compared every time.
+# The tables that this process has read, each with its bytes and their digest.
 _indexed: dict[Path, IndexedTable] = {}
 
 
@@ -37,23 +37,38 @@ def read_table(root: Path, name: str) -> Rows:
 
 def open_table(root: Path, name: str) -> IndexedTable:
     """Return a table to be asked for its rows. It has none, and raises, as `read_table` does."""
-    path = locations.workspace_path(root, name)
-    content = disk.read_optional(path) or b""
-    known = _indexed.get(path)
-    is_known = known is not None and known.content == content
-    is_ours = is_known or (content and not _is_foreign(content, name))
-    if not is_ours:
+    table = _open(root, name)
+    if table is None:
         return of_rows(root, name, [])
-    table = _index(root, name, content)
     workspace = RunPaths.of_workspace(root)
-    # A table that was read before knows its digest.
     records.check_digest(
         workspace,
         name,
-        path,
+        table.path,
         table.digest,
     )
     return table
+
+
+def _open(root: Path, name: str) -> IndexedTable | None:
+    """Return a table as it is on disk; None without one, and for another program's.
+
+    Raises Missing.
+    """
+    path = locations.workspace_path(root, name)
+    while disk.is_present(path):
+        digest = known_files.digest(root, path)
+        known = _indexed.get(path)
+        if known is not None and known.digest == digest:
+            return known
+        content = disk.read(path)
+        # Another process may have written it in between.
+        if known_files.digest(root, path) != digest:
+            continue
+        if not content or _is_foreign(content, name):
+            return None
+        _indexed[path] = _index(root, name, content, digest)
+    return None
 
 
 def of_rows(root: Path, name: str, rows: Rows) -> IndexedTable:
@@ -66,24 +81,26 @@ def of_rows(root: Path, name: str, rows: Rows) -> IndexedTable:
         columns,
         check=lambda row: row,
     )
-    return _index(root, name, content)
+    digest = disk.content_digest(content)
+    return _index(root, name, content, digest)
 
 
-def _index(root: Path, name: str, content: bytes) -> IndexedTable:
-    path = locations.workspace_path(root, name)
-    known = _indexed.get(path)
-    if known is None or known.content != content:
-        known = IndexedTable(
-            root,
-            name,
-            path,
-            content,
-            json_files.columns(name),
-            json_files.later_columns(name),
-            _STANDING,
-        )
-        _indexed[path] = known
-    return known
+def _index(
+    root: Path,
+    name: str,
+    content: bytes,
+    digest: str,
+) -> IndexedTable:
+    return IndexedTable(
+        root,
+        name,
+        locations.workspace_path(root, name),
+        content,
+        digest,
+        json_files.columns(name),
+        json_files.later_columns(name),
+        _STANDING,
+    )
 
 
 def open_recorded(root: Path, name: str) -> IndexedTable | None:
@@ -184,7 +201,7 @@ def note_written(root: Path, name: str) -> None:
     path = workspace.path(name)
     if disk.is_file(path):
         file = workspace.relative(path)
-        digest = disk.sha256(path)
+        digest = known_files.digest(root, path)
         step_notes.note(file, digest)
 
 
@@ -227,8 +244,7 @@ def open_existing(
     if not disk.is_present(path):
         expected = "a table"
         raise Missing(path, expected, "nothing there", hint)
-    content = disk.read(path)
-    if _is_foreign(content, name):
+    if _open(root, name) is None and _is_foreign(disk.read(path), name):
         expected = "a table of this project"
         found = "another program's"
         raise Invalid(path, expected, found, hint)
@@ -250,7 +266,7 @@ def check_rows(table: IndexedTable) -> None:
 
 def _is_foreign(content: bytes, name: str) -> bool:
     """Return whether another program wrote these bytes, which lie where a table is."""
-    if not content.strip():
+    if not content or content.isspace():
         return False
     columns = json_files.columns(name)
     return not csv_files.is_ours(content, columns)
@@ -324,7 +340,7 @@ def update_rows(
     if not disk.writes_nothing():
         read_back = csv_files.parse_lines(lines, table.path, table.columns)
         by_place = dict(zip(places, read_back, strict=True))
-        table.put(by_place, content)
+        table.put(by_place, content, output.digest)
     return table.path
 
 

@@ -170,7 +170,7 @@ def test_a_folder_that_another_flow_makes_meanwhile_is_used(
     incoming.commit(paths, MANIFEST, COPIED[-1:], [])
     mkdir = Path.mkdir
 
-    def make_after_another(folder: Path, *mode: int, **options: Any) -> None:
+    def make_after_another(folder: Path, *mode: Any, **options: Any) -> None:
         if folder == local / "gate_results":
             mkdir(folder)
         mkdir(folder, *mode, **options)

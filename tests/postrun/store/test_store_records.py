@@ -105,15 +105,15 @@ def test_a_record_is_written_before_its_file(
     """A process that dies in between leaves an interrupted writing, and no edit."""
     workspace, run_paths = closed
     before = workspace.bytes()
-    replace = disk.replace
+    overwrite = disk.overwrite
     path = run_paths.path(AUDIT)
 
-    def interrupted(written: Path, content: bytes) -> bool:
+    def interrupted(written: Path, content: bytes) -> None:
         if written == path:
             raise KeyboardInterrupt
-        return replace(written, content)
+        overwrite(written, content)
 
-    monkeypatch.setattr(disk, "replace", interrupted)
+    monkeypatch.setattr(disk, "overwrite", interrupted)
     content = path.read_bytes() + b" "
     with pytest.raises(KeyboardInterrupt):
         records.write(run_paths, AUDIT, [Output(path, content, bool)])
