@@ -49,6 +49,8 @@ PATTERNS = "failure_patterns"
 # What every closed run has. One that was begun has these, or its detection.
 _CLOSED = ("evidence_manifest", "governance_audit_check", "governance_remediation_plan")
 _BEGUN = ("run_detection", *_CLOSED)
+# By run folder, which of these it has.
+Artifacts = dict[str, Sequence[str]]
 _RUN_COLUMNS = [
     "run",
     "decision_tag",
@@ -83,7 +85,7 @@ class Workspace:
     queue: IndexedTable
     patterns: IndexedTable
     plan: Row
-    artifacts: dict[str, list[str]]  # run folder -> which of `_BEGUN` it has
+    artifacts: Artifacts
     faults: list[str]
     look_at_all: bool  # at every run, also where a closing looks at some in turn
 
@@ -122,7 +124,13 @@ def _read_workspace(root: Path, look_at_all: bool) -> Workspace:
             return None
 
     decided = attempt(ledger.decided_runs, root) or set()
-    artifacts = _list_artifacts(root)
+    registry = attempt(_open_checked, root, REGISTRY) or tables.of_rows(root, REGISTRY, [])
+    # In a whole closing step 8 has looked at closed runs in turn.
+    believed: set[str] = set()
+    if not look_at_all:
+        registered = attempt(_registered_runs, registry) or set()
+        believed = registered & (attempt(ledger.audited_runs, root) or set())
+    artifacts = _list_artifacts(root, believed)
     ledger_path = locations.workspace_path(root, "stage_ledger")
     _note(RunPaths.of_workspace(root).relative(ledger_path), decided)
     half_closed = [item for item in artifacts.items() if len(item[1]) < len(_BEGUN)]
@@ -131,7 +139,7 @@ def _read_workspace(root: Path, look_at_all: bool) -> Workspace:
         root=root,
         decided=decided,
         rules=configuration.load("handoff"),
-        registry=attempt(_open_checked, root, REGISTRY) or tables.of_rows(root, REGISTRY, []),
+        registry=registry,
         queue=attempt(_open_checked, root, QUEUE) or tables.of_rows(root, QUEUE, []),
         patterns=attempt(_open_checked, root, PATTERNS) or tables.of_rows(root, PATTERNS, []),
         plan=attempt(documents.read_optional, RunPaths.of_workspace(root), PLAN) or {},
@@ -162,12 +170,21 @@ def _open_checked(root: Path, name: str) -> IndexedTable:
     return table
 
 
-def _list_artifacts(root: Path) -> dict[str, list[str]]:
-    """Return for each run folder which of the artifacts of a closing it has."""
+def _registered_runs(registry: IndexedTable) -> set[str]:
+    return {run for (run,) in registry.ask(f"SELECT run FROM {REGISTRY}")}
+
+
+def _list_artifacts(root: Path, believed: Collection[str]) -> Artifacts:
+    """Return for each run folder which of the artifacts of a closing it has.
+
+    Runs that are `believed` to be closed have all of them.
+    """
     paths = RunPaths.of_workspace(root)
     names = {paths.path(artifact).name: artifact for artifact in _BEGUN}
-    artifacts = {}
-    for folder, files in run_folders.find_files(root, names.keys()).items():
+    folders = run_folders.list_folders(root)
+    artifacts: Artifacts = dict.fromkeys(folders, _BEGUN)
+    others = [folder for folder in folders if folder not in believed]
+    for folder, files in run_folders.find_files(root, others, names.keys()).items():
         artifacts[folder] = [names[file] for file in files]
     return artifacts
 
@@ -219,7 +236,7 @@ def _not_registered(workspace: Workspace) -> Iterator[str]:
         if "governance_remediation_plan" in artifacts:
             closed.add(folder)
     registry = workspace.registry
-    registered = {run for (run,) in registry.ask(f"SELECT run FROM {REGISTRY}")}
+    registered = _registered_runs(registry)
     for run in sorted(closed - registered):
         yield f"{run} has no row"
     for run in sorted(registered - closed):

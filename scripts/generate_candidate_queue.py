@@ -76,6 +76,12 @@ _FROM_REGISTRY = [
     "total",
     "high_items",
 ]
+# Of a table with many columns, to read those that count takes a fifth of the time.
+_COLUMNS = (
+    *_FROM_REGISTRY,
+    *("family", "overall_pass", "audit_passed", "data_quality_passed"),
+    *("failed_checks", "skipped_checks"),
+)
 # Another run of these would be one more trial, and mend nothing.
 LOSERS = (verdicts.DOES_NOT_SURVIVE, verdicts.NOT_COMPARABLE)
 # In SQL: the latest run of each factor, and all runs of those of which any failed a check.
@@ -178,7 +184,7 @@ def make_candidates(
     for of_factor in history.by_factor(map(history.from_registry, with_failures)):
         histories[of_factor[-1].factor] = of_factor
     candidates = []
-    for row in registry.select(_LATEST):
+    for row in registry.select(_LATEST, columns=_COLUMNS):
         alone = [history.from_registry(row)]
         of_factor = histories.get(row["factor"], alone)
         candidate = _make_candidate(

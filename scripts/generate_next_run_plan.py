@@ -52,7 +52,9 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
         source = _read_source(request, row)
         sources.append(source)
     remote_files = _ask_workstation(request, sources)
-    taken = commands.taken_tags(root, registry)
+    newest = commands.newest_start(registry)
+    begin = planning.begin_of_tags(newest)
+    taken = commands.taken_tags(root, registry, begin)
     if remote_files is not None:
         taken |= remote_files.tags
     tags = commands.free_tags(registry, taken)

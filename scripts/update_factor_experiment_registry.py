@@ -33,6 +33,7 @@ from postrun.registry.closed_runs import Changed
 from postrun.registry.registry_tables import Decided, Recorded
 from postrun.registry.rows import REGISTRY, Policy, load_policy
 from postrun.store import ledger, next_action, page_files, records, run_folders, tables
+from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
 LEADERBOARD = "factor_experiment_leaderboard"
@@ -77,7 +78,7 @@ def register(request: RunRequest, run_paths: RunPaths) -> StepResult:
         decided = registry_tables.decide(root, by_run, policy, known)
         written = _write(root, decided, known, policy, run)
         changed_decisions = _changed_decisions(decided, before, run)
-    closed_runs.remember(root, [decided.registry[run]])
+    closed_runs.remember(root, [run])
     errors = changed.errors | registered.errors
     errors.pop(run, None)
     cautions = [_caution(errors), changed_decisions]
@@ -153,7 +154,7 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     by_run = {row["run"]: row for row in made.rows}
     decided = registry_tables.decide(root, by_run, policy)
     written = _write(root, decided, (), policy)
-    closed_runs.remember(root, decided.registry.values())
+    closed_runs.remember(root, decided.registry)
     runs_read = terminal.counted(len(made.rows), "run")
     summary = f"{runs_read}, from the run folders alone"
     return StepResult(summary, written)
@@ -177,9 +178,21 @@ def _add(
         if row != known.get(run):
             changed.append(row)
     of_trials = tables.update_rows(recorded.trials, changed, "run")
-    of_families = tables.write_table(root, trials.FAMILIES, decided.families)
+    of_families = _update_families(root, decided.families, recorded.families)
     page = _write_leaderboard(root, decided, policy)
     return registry, of_trials, of_families, page
+
+
+def _update_families(root: Path, families: Rows, recorded: IndexedTable) -> Path:
+    """Write the rows of the families that changed; the whole table when there is a new one."""
+    known = recorded.select()
+    before = {row["family"]: row for row in known}
+    changed = [row for row in families if row != before.get(row["family"])]
+    is_same = list(before) == [row["family"] for row in families]
+    # One without a change is recorded as made from the registry as it is now, too.
+    if changed and is_same and recorded.has_all_columns:
+        return tables.update_rows(recorded, changed, "family")
+    return tables.write_table(root, trials.FAMILIES, families, known)
 
 
 def _write(

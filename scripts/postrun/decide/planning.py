@@ -197,12 +197,19 @@ def free_tags(newest: str, taken: AbstractSet[str]) -> Iterator[str]:
 
     `newest` is the time in the newest run's name, which begins with its day.
     """
-    day, number = newest[:10], 0
+    begin = begin_of_tags(newest)
+    number = 0
     while True:
         number += 1
-        tag = f"committee_{day}_run{number}"
+        tag = f"{begin}{number}"
         if tag not in taken:
             yield tag
+
+
+def begin_of_tags(newest: str) -> str:
+    """Return what the tags of a plan begin with, from the time in the newest run's name."""
+    day = newest[:10]
+    return f"committee_{day}_run"
 
 
 def command_line(command: Mapping[str, Any]) -> str | None:

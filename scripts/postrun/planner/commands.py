@@ -25,21 +25,33 @@ QUEUE = "factor_candidate_queue"
 REGISTRY = "factor_experiment_registry"
 
 
-def taken_tags(root: Path, registry: IndexedTable) -> set[str]:
-    """Return the tags that a run in this workspace has."""
-    tags = registry.ask(f"SELECT decision_tag FROM {registry.name}")
+def taken_tags(
+    root: Path,
+    registry: IndexedTable,
+    part: str = "",
+) -> set[str]:
+    """Return the tags with this part that a run in this workspace has."""
+    query = f"SELECT decision_tag FROM {registry.name} WHERE instr(decision_tag, ?)"
+    tags = registry.ask(query, [part])
     taken = {tag for (tag,) in tags}
     for folder in run_folders.list_folders(root):
-        name = run_names.parse_run_name(folder)
-        if name is not None:
-            taken.add(name.tag)
+        # Thousands of names take time to read.
+        if part in folder:
+            name = run_names.parse_run_name(folder)
+            if name is not None:
+                taken.add(name.tag)
     return taken
 
 
 def free_tags(registry: IndexedTable, taken: AbstractSet[str]) -> Iterator[str]:
     """Yield the tags for the rows of the queue, best first: those of the newest run's day."""
+    return planning.free_tags(newest_start(registry), taken)
+
+
+def newest_start(registry: IndexedTable) -> str:
+    """Return the time in the newest run's name; empty when there is no run."""
     newest = registry.value("ifnull(max(started), '')", "TRUE")
-    return planning.free_tags(newest, taken)
+    return str(newest)
 
 
 def read_source(root: Path, row: Row) -> Source:

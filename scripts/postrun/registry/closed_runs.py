@@ -8,7 +8,7 @@ last time; a step alone looks at all of them.
 
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.locations import RunPaths
 from postrun.registry import rows
 from postrun.registry.rows import Policy
-from postrun.store import index, ledger, run_folders
+from postrun.store import index, ledger, run_folders, tables
 from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row
 
@@ -45,6 +45,8 @@ _FILES = tuple(
     )
 )
 
+_LOOKED_AT = ("run", "gate_folder", "row_digest")
+
 # By run: the digests of its row and of its files.
 Digests = dict[str, tuple[str, str]]
 
@@ -70,22 +72,11 @@ def find_changed(
     if disk.is_captured():
         return Changed()
     known = _choose(registry, in_turn)
-    rows_of_runs = registry.select_each("run", known)
-    registered = {row["run"]: row for row in rows_of_runs}
-
-    present: Digests = {}
-    to_read = []
-    for run, row in registered.items():
-        run_paths = RunPaths(root, run, row["gate_folder"])
-        digest = _files_digest(run_paths)
-        if digest is None and _was_moved_away(run_paths):
-            continue
-        present[run] = _row_digest(row), digest or ""
-        if known[run] != present[run]:
-            to_read.append(run)
+    present = _look(root, registry, known)
+    to_read = [run for run in present if present[run] != known[run]]
     changed = _compare(
         root,
-        registered,
+        registry,
         policy,
         to_read,
     )
@@ -96,14 +87,29 @@ def find_changed(
     return changed
 
 
-def remember(root: Path, rows_read: Iterable[Row]) -> None:
-    """Note that rows follow from their runs, which have just been read."""
-    looked_at: Digests = {}
-    for row in rows_read:
+def remember(root: Path, runs: Iterable[str]) -> None:
+    """Note that the rows of runs that have just been read are written, and follow from them."""
+    if disk.writes_nothing():
+        return
+    registry = tables.open_table(root, rows.REGISTRY)
+    present = _look(root, registry, runs)
+    _write(root, present, ())
+
+
+def _look(
+    root: Path,
+    registry: IndexedTable,
+    runs: Iterable[str],
+) -> Digests:
+    """Return the digests of some runs as they are now, in the order of the registry."""
+    present: Digests = {}
+    for row in registry.select_each("run", runs, _LOOKED_AT):
         run_paths = RunPaths(root, row["run"], row["gate_folder"])
-        digest = _files_digest(run_paths) or ""
-        looked_at[row["run"]] = _row_digest(row), digest
-    _write(root, looked_at, ())
+        digest = _files_digest(run_paths)
+        if digest is None and _was_moved_away(run_paths):
+            continue
+        present[row["run"]] = row["row_digest"], digest or ""
+    return present
 
 
 def _choose(registry: IndexedTable, in_turn: int | None) -> dict[str, tuple[str, str]]:
@@ -139,7 +145,7 @@ def _was_moved_away(run_paths: RunPaths) -> bool:
 
 def _compare(
     root: Path,
-    registered: Mapping[str, Row],
+    registry: IndexedTable,
     policy: Policy,
     runs: Sequence[str],
 ) -> Changed:
@@ -148,24 +154,14 @@ def _compare(
     read_one = partial(rows.read_run, root, policy)
     with step_notes.unnoted():
         read, changed.errors = run_folders.read_all(root, runs, read_one)
-    for run, row in read.items():
-        before = registered[run]
+    for before in registry.select_each("run", read):
+        run = before["run"]
+        row = read[run]
         # Whether the verdict is right is for the statistics to say; the decision must follow.
         judged = {**row, **{name: before[name] for name in rows.STANDING}}
         if rows.decide(root, judged, policy) != before:
             changed.rows[run] = row
     return changed
-
-
-def _row_digest(row: Row) -> str:
-    facts: list[object] = []
-    for name in sorted(row):
-        value = row[name]
-        # A number of a table may be read as 70.0 where 70 was computed.
-        if isinstance(value, int | float):
-            value = float(value)
-        facts.append(value)
-    return _digest(facts)
 
 
 def _files_digest(run_paths: RunPaths) -> str | None:

@@ -1,6 +1,7 @@
 """What the leaderboard says of runs and families, beside the columns of the tables."""
 
 from collections.abc import Set as AbstractSet
+from operator import itemgetter
 
 from postrun.decide import scoring, verdicts
 from postrun.registry import trials
@@ -11,6 +12,7 @@ from postrun.store.tables import Row, Rows
 # What stands where a number is left out.
 NOT_MEASURED = "not measured"
 ABANDONED = "not counted: abandoned"
+FAMILIES = 100  # on the page
 
 
 def describe(
@@ -19,11 +21,16 @@ def describe(
     policy: Policy,
     abandoned: AbstractSet[str],
 ) -> Row:
-    """Return the content of the page: these runs of the registry, and every family.
+    """Return the content of the page: these runs of the registry, and the families.
 
-    The numbers of abandoned runs do not count.
+    Of more than FAMILIES families those with the least p, in the order of their names. The numbers
+    of abandoned runs do not count.
     """
-    families = [describe_family(row, policy) for row in decided.families]
+    shown = decided.families
+    if len(shown) > FAMILIES:
+        best = sorted(shown, key=itemgetter("p", "family"))[:FAMILIES]
+        shown = sorted(best, key=itemgetter("family"))
+    families = [describe_family(row, policy) for row in shown]
     described = []
     for row in rows:
         run = row["run"]
@@ -37,6 +44,7 @@ def describe(
     return {
         "rows": described,
         "families": families,
+        "more_families": len(decided.families) - len(families),
         "unknown": families[0]["of_unknown_factor"] if families else 0,
         "count": decided.count,
         "version": policy.rules["policy_version"],

@@ -150,15 +150,31 @@ def replace_lines(
     Rows are numbered from 1; lines with higher numbers come last. None for a table in which a cell
     has a line break: no line of it can be found by its number.
     """
-    parts = content.split(b"\n")
     # Before the rows is the header, and nothing after the last line end.
-    if len(parts) != rows + 2:
+    if content.count(b"\n") != rows + 1 or not content.endswith(b"\n"):
         return None
+    added = [lines[number] for number in sorted(lines) if number > rows]
+    parts = [content]
+    if len(added) < len(lines):
+        parts = _with_lines(content, lines, rows)
+    return b"".join([*parts, *added])
+
+
+def _with_lines(
+    content: bytes,
+    lines: Mapping[int, bytes],
+    rows: int,
+) -> list[bytes]:
+    """Return the parts of a table in which some lines are others."""
+    ends = [line_end.end() for line_end in re.finditer(b"\n", content)]
+    parts = []
+    done = 0
     for number in sorted(lines):
-        line = lines[number].removesuffix(b"\n")
-        replaced = number <= rows
-        parts[number : number + replaced] = [line]
-    return b"\n".join(parts)
+        if number <= rows:
+            begin = ends[number - 1]
+            parts += [content[done:begin], lines[number]]
+            done = ends[number]
+    return [*parts, content[done:]]
 
 
 def _encode_row(path: Path, row: Row, columns: Columns) -> str:

@@ -1,5 +1,6 @@
 """List the run folders of a workspace and the files in each of them, and read them all."""
 
+import json
 import os
 import sqlite3
 import time
@@ -58,18 +59,22 @@ def list_files(root: Path, folder: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def find_files(root: Path, file_names: Collection[str]) -> dict[str, list[str]]:
-    """Return for each run folder which of these files it has, in order.
+def find_files(
+    root: Path,
+    folders: Sequence[str],
+    file_names: Collection[str],
+) -> dict[str, list[str]]:
+    """Return for each of these run folders which of these files it has, in order.
 
     A folder is listed again only when something was added, renamed or removed since. Raises Missing
     for a folder that cannot be listed.
     """
     names = sorted(file_names)
-    stamp = ";".join(names)
-    known = index.use(root, partial(_known_files, stamp=stamp))
+    find_known = partial(_known_files, stamp=";".join(names), folders=folders)
+    known = index.use(root, find_known)
     files = {}
     listed = {}
-    for folder in list_folders(root):
+    for folder in folders:
         changed, of_folder = known.get(folder, (0, ""))
         present = _time_of_change(root, folder)
         if present is None or present != changed:
@@ -107,6 +112,7 @@ def _time_of_change(root: Path, folder: str) -> int | None:
 def _known_files(
     connection: sqlite3.Connection,
     stamp: str,
+    folders: Sequence[str],
 ) -> dict[str, tuple[int, str]]:
     """Return what is known of run folders: when each was changed last, and its files."""
     with index.changing(connection):
@@ -114,7 +120,11 @@ def _known_files(
         if not index.is_made_of(connection, _PART, stamp):
             connection.execute(f"DELETE FROM {_PART}")
             index.note(connection, _PART, stamp)
-        rows = connection.execute(f"SELECT folder, changed, files FROM {_PART}")
+        query = f"""
+            SELECT folder, changed, files FROM {_PART}
+            WHERE folder IN (SELECT value FROM json_each(?))
+        """
+        rows = connection.execute(query, [json.dumps(folders)])
         known = {}
         for folder, changed, files in rows:
             known[folder] = changed, files

@@ -89,12 +89,12 @@ class IndexedTable:
     ) -> list[Row]:
         """Return the rows that meet a condition in SQL, in the order of the file or another.
 
-        Raises Invalid for a table that cannot be read.
+        Among the columns may be `row_digest`. Raises Invalid for a table that cannot be read.
         """
         names = list(columns or self.columns)
         wanted = ", ".join(map(_quoted, names))
         query = f"SELECT {wanted} FROM {self.name} WHERE {condition} ORDER BY {order}"
-        booleans = [name for name in names if self.columns[name] is bool]
+        booleans = [name for name in names if self.columns.get(name) is bool]
         rows = []
         for cells in self.ask(query, values):
             row = dict(zip(names, cells, strict=True))

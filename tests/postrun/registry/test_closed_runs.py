@@ -1,7 +1,7 @@
 """A run that was changed after its closing is named by every later closing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from postrun.core import disk
 from postrun.registry import closed_runs, rows
 from postrun.registry.closed_runs import Changed
 from postrun.store import index
-from postrun.store.tables import Row
+from postrun.store.table_index import IndexedTable
 
 POLICY = rows.load_policy()
 
@@ -82,13 +82,13 @@ def test_what_was_changed_is_named_every_time(closed: Workspace) -> None:
 def test_each_run_has_its_turn(closed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     registered = rows.read(closed.local, rows.load_policy()).table
     looked_at: list[str] = []
-    compare = closed_runs._compare
+    look = closed_runs._look
 
-    def counted(root: Path, registered: Mapping[str, Row], *rest: Any) -> Changed:
-        looked_at.extend(registered)
-        return compare(root, registered, *rest)
+    def counted(root: Path, table: IndexedTable, runs: Iterable[str]) -> closed_runs.Digests:
+        looked_at.extend(runs)
+        return look(root, table, runs)
 
-    monkeypatch.setattr(closed_runs, "_compare", counted)
+    monkeypatch.setattr(closed_runs, "_look", counted)
     for _ in range(4):
         closed_runs.find_changed(closed.local, registered, POLICY, in_turn=1)
     runs = [row["run"] for row in registered.select(columns=["run"])]
