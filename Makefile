@@ -8,6 +8,7 @@ flag_TAG := --tag
 flag_TAGS := --tags
 flag_HOST := --host
 flag_REMOTE_ROOT := --remote-root
+flag_SCHEDULER := --scheduler
 flag_LOCAL_ROOT := --local-root
 flag_OBJECTIVE := --objective
 flag_INTERVAL := --interval
@@ -24,7 +25,7 @@ flag_CHECK := --check
 flag_REASON := --reason
 flag_SHARD := --shard
 flag_RESULTS := --results
-WHERE := TAG HOST REMOTE_ROOT LOCAL_ROOT
+WHERE := TAG HOST REMOTE_ROOT SCHEDULER LOCAL_ROOT
 OFFICIAL := OWNER NOTES THREADS DATA GATE
 
 # make expands what it is given, so TAG='$(shell …)' would run: each value is frozen as typed, handed on through the
@@ -73,7 +74,7 @@ monitor-then-finalize: $(RUN) ## wait for the run to end, then finalize; [INTERV
 	@$(PY) scripts/monitor_then_finalize.py $(call flags,$(WHERE) OBJECTIVE INTERVAL)
 
 watch: $(RUN) ## monitor all unfinished runs, close each when it ends; [INTERVAL=seconds]
-	@$(PY) scripts/watch_runs.py $(call flags,HOST REMOTE_ROOT LOCAL_ROOT INTERVAL)
+	@$(PY) scripts/watch_runs.py $(call flags,HOST REMOTE_ROOT SCHEDULER LOCAL_ROOT INTERVAL)
 
 ##@ One step: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…]
 

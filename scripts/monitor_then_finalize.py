@@ -78,7 +78,12 @@ def run(args: argparse.Namespace, resume: str) -> int:
     """Monitor one run to its end, close it or print its state; return the exit code."""
     request = cli.parse_request(args)
     settings = configuration.workstation()
-    station = workstation.connect(request.host, request.remote_root, settings)
+    station = workstation.connect(
+        request.host,
+        request.remote_root,
+        settings,
+        request.scheduler,
+    )
     host = host_monitor(args, request, station)
     (monitor,) = host.monitors.values()
     close = None
@@ -177,6 +182,9 @@ def explain_end(host: HostMonitor, monitor: RunMonitor, resume: str) -> PostRunE
         return Unreachable(thing, "an answer", monitor.problem, resume)
     if current.error_class is None:
         return NotFinished(thing, "its end", state)
+    if current.error_class is RunDead and not current.run:
+        # There is nothing to close: no run of this tag has ever begun.
+        return RunDead(thing, "a run folder", current.message, "start it again")
     command = cli.abandon_command(host.closing_request(monitor), monitor.tag)
     hint = f"close it with: {command}"
     if current.error_class is RunDead:

@@ -116,9 +116,10 @@ def connect(args: argparse.Namespace) -> tuple[list[HostMonitor], list[Workstati
     hosts = []
     stations = []
     for host, remote_root in places:
-        station = workstation.connect(host, remote_root, settings)
+        scheduler = configuration.scheduler(host, remote_root, args.scheduler)
+        station = workstation.connect(host, remote_root, settings, scheduler)
         stations.append(station)
-        request = RunRequest(root, host=host, remote_root=remote_root)
+        request = RunRequest(root, host=host, remote_root=remote_root, scheduler=scheduler)
         poll = station.take_host_snapshot
         discovery = RunDiscovery(root, since)
         monitor = HostMonitor(

@@ -14,7 +14,8 @@ a session of its own, so closing the terminal or the SSH connection ends neither
 before it; Ctrl-C ends the checks. SIGTERM, SIGHUP, SIGINT and SIGQUIT to the launcher's process
 (run.pid) are forwarded to the whole workload; the result then has exit code 128 + the signal's
 number. SIGUSR1 and the like are forwarded too; the workload decides what they mean. When the disk
-is full, the launcher waits for free space before it writes the result.
+is full, the launcher waits for free space before it writes the result. In a job of Slurm it waits
+until the run has ended, as with --foreground, and names the job in run.pid and context.json.
 
     bash scripts/workstation_official_run.sh --tag committee_2026-02-21_run1 --owner hui \\
       --threads 4 --notes "first try" --dq-input-csv data/prices.csv \\
@@ -199,7 +200,9 @@ def launch(argv: Sequence[str]) -> int:
         run = prepare(request)
         if run is None:
             return 1
-        if not args.foreground:
+        # A scheduler ends what is left of a job whose program has ended.
+        job = machine.scheduler_job()
+        if job is None and not args.foreground:
             arguments = [*own_arguments, "--supervise", str(run), "--", *gate_arguments]
             return start_supervisor(request.tag, run, arguments)
     return supervise(request, run)

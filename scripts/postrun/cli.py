@@ -58,7 +58,9 @@ def parse_request(args: Arguments, needs_run: bool = True) -> RunRequest:
     if given.get("no_sync"):
         # The workspace stands for the workstation.
         host_and_root = "local", str(root)
+        given["scheduler"] = "none"
     given["host"], given["remote_root"] = host_and_root
+    given["scheduler"] = configuration.scheduler(*host_and_root, given.get("scheduler"))
     request = RunRequest(root, **given)
     ending.REQUEST.set(request)
     return request
@@ -93,6 +95,9 @@ def abandon_command(request: RunRequest, tag: str) -> str:
             flags += ["--host", request.host]
         if request.remote_root != settings["remote_root"]:
             flags += ["--remote-root", request.remote_root]
+        scheduler = configuration.other_scheduler(request)
+        if scheduler:
+            flags += ["--scheduler", scheduler]
     if request.root != locations.PROJECT:
         flags += ["--local-root", make_lines.local_root(request)]
     if request.no_sync:

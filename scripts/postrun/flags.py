@@ -118,6 +118,8 @@ def add_location(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("workstation")
     where.add_argument("--host", help="the SSH host, or `local` for a folder on this machine")
     where.add_argument("--remote-root", help="the workstation's root folder on that host")
+    scheduler = "what starts jobs there (default: as the settings say)"
+    where.add_argument("--scheduler", choices=("slurm", "none"), help=scheduler)
     add_workspace(parser)
 
 

@@ -238,7 +238,14 @@ def test_invoke_leaves_out_what_was_not_given(monkeypatch: pytest.MonkeyPatch) -
 def task_of(step: Step) -> str:
     """Return the lines of tasks.py for a step, as ruff formats them."""
     taken = "".join(f" | {name}" for name in step.make_values)
-    names = ["tag", "host", "remote_root", "local_root", *map(str.lower, step.make_values)]
+    names = [
+        "tag",
+        "host",
+        "remote_root",
+        "scheduler",
+        "local_root",
+        *map(str.lower, step.make_values),
+    ]
     return f"""
 @task(help=ONE_RUN{taken}, auto_shortflags=False)
 def {step.name.replace("-", "_")}(

@@ -17,6 +17,7 @@ class RunRequest:
     report_json: Path | None = None
     host: str = "local"
     remote_root: str = "."
+    scheduler: str | None = None  # what starts jobs there: `slurm`; None: nothing does
     run_dir_remote: str | None = None
     report_json_remote: str | None = None
     no_sync: bool = False

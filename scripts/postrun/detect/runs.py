@@ -11,7 +11,7 @@ from postrun.core.run_names import RunName
 from postrun.decide import report_window
 from postrun.decide.gates import exit_code
 from postrun.decide.report_window import Window
-from postrun.remote import processes
+from postrun.remote import processes, scheduler
 from postrun.remote.answers import RemoteFile, RemoteListing
 from postrun.store import json_files
 from postrun.store.json_files import Reading
@@ -306,6 +306,9 @@ def check_no_processes(
     pid_text = None
     if pid_file and pid_file.content:
         pid_text = pid_file.content.decode(errors="replace")
+    job = scheduler.job_of_run(listing.queue, chosen.tag, processes.read_pid_file(pid_text))
+    if job and not job.has_ended:
+        raise NotFinished(f"run {chosen.folder}", "no job at work on it", str(job), _WAIT)
     at_work = processes.of_run(
         listing.processes,
         chosen.tag,

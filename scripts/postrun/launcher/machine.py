@@ -89,6 +89,26 @@ def pid_namespace() -> str | None:
         return None
 
 
+def scheduler_job() -> dict[str, Any] | None:
+    """Return the job of Slurm that this process is part of, as in run.pid; None outside of one.
+
+    The number is the one that Slurm shows: `12_3` in an array.
+    """
+    number = os.environ.get("SLURM_JOB_ID")
+    if not number:
+        return None
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    if array:
+        number = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}"
+    restarts = os.environ.get("SLURM_RESTART_COUNT", "")
+    return {
+        "kind": "slurm",
+        "cluster": os.environ.get("SLURM_CLUSTER_NAME"),
+        "job_id": number,
+        "restart_count": int(restarts) if restarts.isdecimal() else 0,
+    }
+
+
 def start_time(pid: int) -> str:
     """Return when a process started, from `ps`: UTC, whole seconds.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from postrun.core import clock, locations, run_names
 from postrun.core.errors import Missing
+from postrun.launcher import machine
 from postrun.launcher.records import write_command, write_json
 from postrun.launcher.request import LaunchRequest
 
@@ -99,4 +100,7 @@ def write_context(request: LaunchRequest, run: Path, preflight: Mapping[str, Any
         "data_quality_input_csv": request.data,
         "data_quality_report_json": report,
     }
+    job = machine.scheduler_job()
+    if job:
+        content["scheduler"] = job
     write_json(run / "context.json", content)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from postrun.core.errors import Missing
 from postrun.launcher import machine
@@ -148,12 +148,15 @@ class ProcessGroup:
 def _run_workload(request: LaunchRequest, run: Path, group: ProcessGroup, log: IO[bytes]) -> int:
     pid = os.getpid()
     start_time = machine.start_time(pid)
-    record = {
+    record: dict[str, Any] = {
         "pid": pid,
         "start_time": start_time,
         "boot_id": machine.boot_id(),
         "pid_namespace": machine.pid_namespace(),
     }
+    job = machine.scheduler_job()
+    if job:
+        record["scheduler"] = job
     write_json(run / "run.pid", record)
     threads = dict.fromkeys(THREADS, str(request.threads))
     try:

@@ -53,6 +53,16 @@ class RunDiscovery:
         self.skipped_old_runs = len(open_runs) - len(recent)
         return recent
 
+    def find_queued_tags(self, snapshot: HostSnapshot) -> list[str]:
+        """Return the tags, as in a folder's name, of the jobs that have not ended.
+
+        A queued job has no run folder yet.
+        """
+        if snapshot.queue is None:
+            return []
+        tags = map(run_names.folder_tag, snapshot.queue.waiting_tags)
+        return sorted(set(tags))
+
     def first_name(self) -> str:
         """Return the name from which on the next poll lists run folders."""
         if self._now is None or not self.known_runs:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from postrun.decide import gates
 from postrun.monitor.states import Facts
-from postrun.remote import processes, visibility
+from postrun.remote import processes, scheduler, visibility
 from postrun.remote.snapshots import RunSnapshot
 from postrun.store import json_files
 
@@ -31,6 +31,8 @@ def facts_from(
         ignored_programs,
         snapshot.view.pid_namespace,
     )
+    record = processes.read_pid_file(snapshot.pid_file)
+    job = scheduler.job_of_run(snapshot.queue, tag, record)
     at_work = ""
     if run_processes:
         at_work = f"{processes.describe(run_processes)} ({processes.READERS_HINT})"
@@ -53,8 +55,9 @@ def facts_from(
         settled=settled,
         activity=snapshot.activity,
         boot_id=snapshot.boot_id,
-        unseen=visibility.why_unseen(snapshot),
+        unseen=visibility.why_unseen(snapshot, job),
         restarted_from=visibility.restarted_from(snapshot),
+        job=job,
         nearest_tags=snapshot.nearest_tags,
         other_runs=tuple(run for run in snapshot.runs if run not in runs),
     )

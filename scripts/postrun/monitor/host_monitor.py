@@ -148,15 +148,26 @@ class HostMonitor:
             places.append(place)
             monitor = self.monitors.get(run.tag)
             if monitor is None or monitor.has_ended:
-                self.monitors[run.tag] = RunMonitor(
-                    self.request,
+                self._add_monitor(
                     run.tag,
-                    self.limits,
-                    self.started_at,
                     run.folder,
+                    now,
                 )
-                if now < self.deadline:
-                    self.due = now
+        for tag in self.discovery.find_queued_tags(snapshot):
+            if tag not in self.monitors:
+                self._add_monitor(tag, "", now)
+
+    def _add_monitor(self, tag: str, folder: str, now: float) -> None:
+        """Start the monitor of a run; it is polled at once."""
+        self.monitors[tag] = RunMonitor(
+            self.request,
+            tag,
+            self.limits,
+            self.started_at,
+            folder,
+        )
+        if now < self.deadline:
+            self.due = now
 
     def closing_request(self, monitor: RunMonitor) -> RunRequest:
         """Return the request to close a run: by its tag, and its folder where that is not enough.

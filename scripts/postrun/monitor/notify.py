@@ -48,7 +48,7 @@ def state_event(host: str, tag: str, current: MonitorState) -> Event | None:
     state = current.state
     run = current.run
     if run is None:
-        return None
+        return _never_started_event(host, tag, current)
     if current.error_class is AmbiguousRun:
         digest = _digest(current.message)
         key = f"unclear {digest}"
@@ -65,6 +65,22 @@ def state_event(host: str, tag: str, current: MonitorState) -> Event | None:
     body = f"Run {run} on workstation {host}: {current.message}."
     severity = _SEVERITY[state]
     return Event(key, f"{state}: {tag}", body, severity, (run,))
+
+
+def _never_started_event(host: str, tag: str, current: MonitorState) -> Event | None:
+    """Return the event of a job that ended before it made a run folder; None for another state."""
+    state = current.state
+    if state is not State.DEAD:
+        return None
+    body = f"Run {tag} on workstation {host}: {current.message}."
+    severity = _SEVERITY[state]
+    return Event(
+        f"{state} {tag}",
+        f"{state}: {tag}",
+        body,
+        severity,
+        (),
+    )
 
 
 def _digest(text: str) -> str:

@@ -139,7 +139,7 @@ class RunMonitor:
             else:
                 state = CLOSED
         next_line = ""
-        if state in (State.DEAD, State.CORRUPT):
+        if self.run and state in (State.DEAD, State.CORRUPT):
             tag = make_lines.value("TAG", self.tag)
             line = make_lines.make_line("finalize", self.request, tag)
             next_line = f'{line} ABANDONED="<reason>"'

@@ -17,6 +17,8 @@ from postrun.core.errors import (
     Unreachable,
 )
 from postrun.monitor.timeouts import Limits as Limits
+from postrun.remote import scheduler
+from postrun.remote.scheduler import Job
 
 # What a run can be, as far as the monitor knows.
 State = StrEnum(
@@ -25,15 +27,17 @@ State = StrEnum(
 )
 # One sentence for each state; `make docs` writes them into docs/steps.md.
 MEANING = {
-    "waiting": "no run folder has this tag yet",
+    "waiting": "no run folder has this tag yet, or its job is queued",
     "starting": "the run folder exists, its context.json does not yet",
     "running": "no result.json yet; processes are alive, or missing for less than the grace time",
-    "stalled": "processes are alive or cannot be seen, and no file has changed for the stall limit",
+    "stalled": "processes are alive or cannot be seen, and no file has changed for the stall "
+    "limit; or its job is suspended",
     "settling": "result.json is valid, but processes are alive or files may still be changing",
     "writing": "result.json is present but not valid: perhaps it is only half written",
     "corrupt": "result.json stayed invalid, without a change, for the grace time",
-    "dead": "no result.json and no process, where its processes could have been seen, in two polls "
-    "or more and for the whole grace time; or the preflight or the data-quality gate failed",
+    "dead": "no result.json and no process, where its processes could have been seen, or its job "
+    "has ended, in two polls or more and for the whole grace time; or the preflight or the "
+    "data-quality gate failed",
     "unreachable": "the workstation does not answer; the pauses between attempts get longer",
     "complete": "result.json is valid, no process is alive, and no file changed between two polls",
 }
@@ -69,11 +73,17 @@ class Facts:
     nearest_tags: str = ""  # when there is no run folder
     at_work: str = ""  # which processes there are, in words
     other_runs: tuple[str, ...] = ()  # run folders of other tags that become the same name
+    job: Job | None = None  # of the scheduler, where it is asked and knows one
 
     @property
     def has_result(self) -> bool:
         """Return whether there is a valid result.json."""
         return self.result_text is not None and self.result_flaw is None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Return whether a process of the run was seen, or its job has not ended."""
+        return self.processes > 0 or (self.job is not None and not self.job.has_ended)
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,8 @@ class MonitorState:
     activity: str | None = None
     activity_since: float = 0.0
     boot_id: str | None = None
-    missing_since: float = math.inf  # since when there is no run folder
+    job: Job | None = None  # as the scheduler showed it last
+    missing_since: float = math.inf  # since when there is neither a run folder nor a job
     unreachable_since: float = math.inf
     failed_polls: int = 0  # in a row
     error_class: type[PostRunError] | None = None  # why the monitor ended; None when complete
@@ -150,14 +161,23 @@ def next_state(
     answered = replace(previous, unreachable_since=math.inf, failed_polls=0)
     if facts is None:
         current = _without_answer(previous, now)
-    elif facts.runs:
-        current = _with_facts(answered, facts, now, limits)
     else:
-        current = _without_folder(answered, facts, now, limits)
+        facts = _with_known_job(previous, facts)
+        answered = replace(answered, job=facts.job)
+        following = _with_facts if facts.runs else _without_folder
+        current = following(answered, facts, now, limits)
     is_other_run = previous.run is not None and current.run != previous.run
     if is_other_run or current.state is not previous.state:
         current = replace(current, state_since=now)
     return replace(current, error_class=_error_class(current, now, limits))
+
+
+def _with_known_job(previous: MonitorState, facts: Facts) -> Facts:
+    """Return the facts with the job that an earlier poll showed, when the queue has it no more."""
+    is_other_run = previous.run is not None and facts.runs[-1:] != (previous.run,)
+    if facts.job or previous.job is None or is_other_run:
+        return facts
+    return replace(facts, job=replace(previous.job, state=scheduler.GONE), unseen=None)
 
 
 def _without_answer(previous: MonitorState, now: float) -> MonitorState:
@@ -171,24 +191,41 @@ def _without_answer(previous: MonitorState, now: float) -> MonitorState:
 def _without_folder(
     previous: MonitorState, facts: Facts, now: float, limits: Limits
 ) -> MonitorState:
+    state, pending = State.WAITING, None
+    missing_since = min(previous.missing_since, now)
     message = "no run folder has this tag yet"
     if previous.run:
         message = f"run folder {previous.run} is gone"
+    elif facts.job and facts.job.has_ended:
+        pending = _confirm(previous.pending, _never_started(facts.job), now)
+        message = pending.message
+        if pending.confirmed(now, limits):
+            state = State.DEAD
+    elif facts.job:
+        # It has appeared, however long it is queued.
+        missing_since = math.inf
+        message = f"{facts.job}; there is no run folder yet"
     else:
         message += f"; waiting at most {limits.appear_timeout:g} s for it (--appear-timeout)"
         if facts.nearest_tags:
             message += f"; nearest tags that exist: {facts.nearest_tags}"
     return replace(
         previous,
-        state=State.WAITING,
-        last_known=State.WAITING,
+        state=state,
+        last_known=state,
         message=message,
-        pending=None,
+        pending=pending,
         activity=None,
         activity_since=now,
         boot_id=facts.boot_id,
-        missing_since=min(previous.missing_since, now),
+        missing_since=missing_since,
     )
+
+
+def _never_started(job: Job) -> PendingVerdict:
+    """Return the verdict on a job that ended before its run had a folder."""
+    message = f"{job} and there is no run folder"
+    return PendingVerdict(State.DEAD, (None, job.id), True, message)
 
 
 def _with_facts(previous: MonitorState, facts: Facts, now: float, limits: Limits) -> MonitorState:
@@ -200,7 +237,9 @@ def _with_facts(previous: MonitorState, facts: Facts, now: float, limits: Limits
     if not is_same_run or boot_id is None:
         boot_id = facts.boot_id
 
-    pending = _confirm(previous.pending, _pending_verdict(previous, facts), now)
+    pending = _pending_verdict(previous, facts)
+    if pending:
+        pending = _confirm(previous.pending, pending, now)
     quiet_for = now - activity_since
     if pending and pending.confirmed(now, limits):
         state, message = pending.state, pending.message
@@ -228,21 +267,30 @@ def _with_facts(previous: MonitorState, facts: Facts, now: float, limits: Limits
 def _going_on(facts: Facts, quiet_for: float, limits: Limits) -> tuple[State, str]:
     """Return state and message of a run whose end is not confirmed."""
     processes = _describe_processes(facts)
-    if facts.has_result and facts.processes:
-        return State.SETTLING, f"result.json is present, but {processes}: {facts.at_work}"
+    if facts.has_result and facts.is_at_work:
+        message = f"result.json is present, but {processes}"
+        if facts.at_work:
+            message += f": {facts.at_work}"
+        return State.SETTLING, message
     if facts.has_result:
         return State.SETTLING, f"result.json is present and {_describe_end(facts)}; {_CHECKING}"
     if facts.result_flaw is not None:
         return State.WRITING, facts.result_flaw
+    if facts.job and facts.job.is_queued:
+        return State.WAITING, f"{processes}, and starts the run again"
     if not facts.has_context:
         return State.STARTING, facts.stopped or f"no context.json yet; {processes}"
-    if (facts.processes or facts.unseen) and quiet_for >= limits.stall:
+    if facts.job and facts.job.is_paused:
+        return State.STALLED, processes
+    if (facts.is_at_work or facts.unseen) and quiet_for >= limits.stall:
         return State.STALLED, f"{processes}, but no file has changed for {limits.stall:g} s"
     return State.RUNNING, processes
 
 
 def _describe_processes(facts: Facts) -> str:
     processes = facts.processes
+    if facts.job and (processes == 0 or not facts.job.has_ended):
+        return str(facts.job)
     if processes == 0 and facts.unseen:
         return f"its processes cannot be seen from there ({facts.unseen})"
     if processes == 0:
@@ -255,7 +303,7 @@ def _pending_verdict(previous: MonitorState, facts: Facts) -> PendingVerdict | N
     run = facts.runs[-1]
     if facts.result_flaw is not None:
         return PendingVerdict(State.CORRUPT, (run, facts.result_text), True, facts.result_flaw)
-    if facts.processes:
+    if facts.is_at_work:
         return None
     if facts.has_result:
         evidence = (run, facts.result_text, facts.settled)
@@ -268,23 +316,21 @@ def _pending_verdict(previous: MonitorState, facts: Facts) -> PendingVerdict | N
     if facts.unseen and not saw_restart:
         return None
     message = "no process is left and there is no result.json"
-    if run == previous.run and len({previous.boot_id, facts.boot_id} - {None, ""}) == 2:
+    if facts.job:
+        message = f"{facts.job} and there is no result.json"
+    elif run == previous.run and len({previous.boot_id, facts.boot_id} - {None, ""}) == 2:
         message = "the workstation was restarted and there is no result.json"
     return PendingVerdict(State.DEAD, (run, facts.settled), True, message)
 
 
 def _describe_end(facts: Facts) -> str:
-    if facts.unseen:
+    if facts.unseen or facts.job:
         return _describe_processes(facts)
     return "no process is left"
 
 
-def _confirm(
-    earlier: PendingVerdict | None, verdict: PendingVerdict | None, now: float
-) -> PendingVerdict | None:
+def _confirm(earlier: PendingVerdict | None, verdict: PendingVerdict, now: float) -> PendingVerdict:
     """Return the verdict with its number of polls; any other evidence starts the count again."""
-    if verdict is None:
-        return None
     evidence = (verdict.state, verdict.evidence)
     if earlier is None or (earlier.state, earlier.evidence) != evidence:
         return replace(verdict, since=now)

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from postrun.core import locations, run_names
 from postrun.core.errors import Invalid, Missing, Unreachable
 from postrun.decide.planning import RemoteFiles
+from postrun.remote import scheduler
 from postrun.remote.process_list import lists_process_1, read_processes
+from postrun.remote.scheduler import Queue
 from postrun.remote.snapshots import Process, View
 from postrun.store.evidence import FileDigests
 
@@ -140,6 +142,7 @@ class RemoteListing:
     # What is there and could not be used, by path, with the reason.
     unusable: dict[str, str] = field(default_factory=dict)
     pid_namespace: str | None = None  # of the processes' numbers
+    queue: Queue | None = None  # of the scheduler, where it is asked
 
     def file(self, run: str, name: str) -> RemoteFile | None:
         """Return a file of a run folder that was read; None when there is none."""
@@ -155,9 +158,9 @@ class RemoteListing:
 
 
 def read_machine(answer: Answer) -> dict[str, Any]:
-    """Return the fields that records have in common: boot_id and processes.
+    """Return the fields that records have in common: boot_id, processes and queue.
 
-    Raises Unreachable when ps failed: no process was seen then, and none may be missed.
+    Raises Unreachable when ps or squeue failed: no process was seen then, and none may be missed.
     """
     if any(answer.parts_of("failed")):
         raise Unreachable("the workstation's processes", "a listing by ps", "none: ps failed there")
@@ -165,7 +168,26 @@ def read_machine(answer: Answer) -> dict[str, Any]:
     return {
         "boot_id": answer.text("boot") or None,
         "processes": read_processes(listing, answer.clock, answer.nonce),
+        "queue": read_queue(answer),
     }
+
+
+def read_queue(answer: Answer) -> Queue | None:
+    """Return what the scheduler's queue says; None when it was not asked. Raises Unreachable."""
+    for part in answer.parts_of("queue"):
+        listing = part.content.decode(errors="replace")
+        details = {}
+        for name in ("named", "cluster", "private"):
+            details[name] = answer.text(name)
+        root = answer.text("root")
+        return scheduler.read_queue(
+            part.name,
+            listing,
+            answer.nonce,
+            root,
+            details,
+        )
+    return None
 
 
 def read_view(answer: Answer) -> View:
@@ -227,7 +249,8 @@ def read_reports(answer: Answer) -> ReportListing:
 def read_file_list(answer: Answer, paths: Sequence[str]) -> RemoteFiles:
     """Return which of these paths the probe `list_files` saw as files, and the runs' tags.
 
-    Raises Invalid for what is there and could not be looked into.
+    A job that has not ended has its tag, too: it may have no run folder yet. Raises Invalid for
+    what is there and could not be looked into, Unreachable when the queue did not answer.
     """
     for path in (locations.RUNS, *paths):
         answer.check_listed(path)
@@ -235,6 +258,9 @@ def read_file_list(answer: Answer, paths: Sequence[str]) -> RemoteFiles:
     files = {paths[int(number) - 1] for number in answer.lines("files")}
     names = map(run_names.parse_run_name, answer.lines("runs"))
     tags = {name.tag for name in names if name}
+    queue = read_queue(answer)
+    if queue:
+        tags.update(map(run_names.folder_tag, queue.waiting_tags))
     return RemoteFiles(files, tags)
 
 

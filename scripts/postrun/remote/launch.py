@@ -10,6 +10,7 @@ from postrun.core.errors import AmbiguousRun, Missing, Unreachable
 from postrun.core.request import RunRequest
 from postrun.decide import planning
 from postrun.decide.planning import RemoteFiles
+from postrun.remote import scheduler
 from postrun.remote.workstation import open_workstation
 
 Words = Sequence[str]
@@ -33,7 +34,7 @@ def start(
     Raises Missing, AmbiguousRun, Unreachable.
     """
     variables = environment or {}
-    full_command = planning.with_environment(command, variables)
+    program, full_command = _full_command(request, command, variables)
     exit_code, messages = 0, [f"{run}: could be started now, nothing was"]
     workstation = open_workstation(request)
     remote_files = workstation.list_files(files)
@@ -50,21 +51,37 @@ def start(
             exit_code, output = workstation.launch(full_command)
         except Unreachable as error:
             raise _answer_lost(request, run, error) from None
-        ending = f"{run}: the launcher ended with exit code {exit_code}"
+        ending = f"{run}: {program} ended with exit code {exit_code}"
         messages = [*output.splitlines(), ending]
     exit_code = min(exit_code, 1)
-    if as_json:
-        result = {
-            "exit_code": exit_code,
-            "argv": command,
-            "environment": variables,
-            "said": messages,
-        }
-        print(json.dumps(result))
+    if not as_json:
+        for message in messages:
+            terminal.say(message)
         return exit_code
-    for message in messages:
-        terminal.say(message)
+    result = {
+        "exit_code": exit_code,
+        "argv": command,
+        "environment": variables,
+        "said": messages,
+    }
+    print(json.dumps(result))
     return exit_code
+
+
+def _full_command(
+    request: RunRequest,
+    command: Words,
+    variables: Mapping[str, str],
+) -> tuple[str, list[str]]:
+    """Return what is run on the workstation, with the name that its program has in messages.
+
+    Where a scheduler starts jobs, the launcher's command is submitted as it is.
+    """
+    launcher_command = planning.with_environment(command, variables)
+    if request.scheduler is None:
+        return "the launcher", launcher_command
+    submission = scheduler.submission(launcher_command, str(request.tag))
+    return submission[0], submission
 
 
 def check_tag(tag: str | None, taken: AbstractSet[str], hint: str) -> None:

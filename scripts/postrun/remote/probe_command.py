@@ -2,21 +2,33 @@
 
 import shlex
 import string
+from collections.abc import Collection
 from pathlib import Path
 
 _PROBES = Path(__file__).resolve().parent / "probes"
 _PLAIN = string.ascii_letters + " /.-=:;"  # these stand for themselves
 
 
-def probe_command(probe: str, nonce: str, *arguments: object) -> str:
+def probe_command(
+    probe: str,
+    nonce: str,
+    *arguments: object,
+    jobs: Collection[str] | None = None,
+) -> str:
     """Return the command that runs a probe.
 
     csh and fish read it as `sh` does: the script comes as octal escapes within single quotes. The
     nonce comes first, so that the probe's own processes can be told from a run's in a listing.
+    `jobs` are the numbers of jobs that Slurm's queue is asked for; None: it is not asked.
     """
     quoted = shlex.join([nonce, *map(str, arguments)])
     lines = [f"set -- {quoted}"]
-    for name in ("common", probe):
+    names = ["common", probe]
+    if jobs is not None:
+        names.insert(1, "slurm")
+        numbers = shlex.quote(" ".join(sorted(jobs)))
+        lines.append(f"jobs={numbers}")
+    for name in names:
         path = _PROBES / f"{name}.sh"
         script = path.read_text(encoding="utf-8")
         for line in script.splitlines():

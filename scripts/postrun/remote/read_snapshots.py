@@ -79,6 +79,7 @@ def read_host_snapshot(answer: Answer) -> HostSnapshot:
         folders=has_result,
         processes=machine["processes"],
         run_snapshots=run_snapshots,
+        queue=machine["queue"],
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from postrun.remote.scheduler import Queue
+
 
 @dataclass(frozen=True)
 class Process:
@@ -50,6 +52,7 @@ class RunSnapshot:
     view: View = View()
     nearest_tags: str = ""  # when no run folder has this tag
     unreadable: str | None = None  # why the run folder or its result.json could not be read
+    queue: Queue | None = None  # of the scheduler, where it is asked
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,4 @@ class HostSnapshot:
     folders: dict[str, bool]  # name of a run folder -> whether it has a result.json
     processes: tuple[Process, ...]
     run_snapshots: dict[str, RunSnapshot]  # by tag
+    queue: Queue | None = None  # of the scheduler, where it is asked

@@ -4,7 +4,8 @@ That none was seen counts only then: a run that goes on elsewhere must not be ta
 """
 
 from postrun.core import values
-from postrun.remote import processes
+from postrun.remote import processes, scheduler
+from postrun.remote.scheduler import Job
 from postrun.remote.snapshots import RunSnapshot
 
 # The first PID namespace of a machine, in which all others' processes are listed, too. Linux gives
@@ -12,8 +13,28 @@ from postrun.remote.snapshots import RunSnapshot
 _FIRST_NAMESPACE = "pid:[4026531836]"
 
 
-def why_unseen(snapshot: RunSnapshot) -> str | None:
-    """Return why the processes of a run cannot be seen; None when they can, as far as is known."""
+def why_unseen(snapshot: RunSnapshot, job: Job | None = None) -> str | None:
+    """Return why the processes of a run cannot be seen; None when they can, as far as is known.
+
+    Where a scheduler starts runs, its queue is asked for the run's job. A run without a known job
+    may be on any node, but for one that was started on the host that answers.
+    """
+    if job:
+        return None
+    reason = _why_unseen_there(snapshot)
+    if reason or snapshot.queue is None:
+        return reason
+    record = processes.read_pid_file(snapshot.pid_file)
+    named = scheduler.named_job(record)
+    if named:
+        return f"Slurm's queue does not say what became of job {named}"
+    if (record.get("boot_id") and snapshot.boot_id) or _is_same_host(snapshot):
+        return None
+    return "Slurm's queue has no job of it, and it may be on any node"
+
+
+def _why_unseen_there(snapshot: RunSnapshot) -> str | None:
+    """Return why the listed processes do not show the run's own; None when they do."""
     view = snapshot.view
     if not view.lists_process_1:
         return "the list of processes lacks process 1, as with /proc mounted with hidepid"

@@ -16,7 +16,7 @@ from postrun.core import artifacts, locations, run_names, terminal
 from postrun.core.errors import Missing, Unreachable
 from postrun.core.request import RunRequest
 from postrun.decide.planning import RemoteFiles
-from postrun.remote import answers, hosts, read_snapshots, rsync
+from postrun.remote import answers, hosts, processes, read_snapshots, rsync, scheduler
 from postrun.remote.answers import Answer, RemoteListing, ReportListing
 from postrun.remote.probe_command import end_command, probe_command
 from postrun.remote.snapshots import HostSnapshot, RunSnapshot
@@ -33,16 +33,22 @@ _TAGS_PER_PROBE = 100  # with the longest tags a command stays below 128 KiB
 _LONG_PROBE = 60
 
 
-def connect(host: str, remote_root: str, settings: Mapping[str, Any]) -> "Workstation":
+def connect(
+    host: str,
+    remote_root: str,
+    settings: Mapping[str, Any],
+    scheduler: str | None = None,
+) -> "Workstation":
     """Return a workstation; nothing is sent yet. Raises Usage.
 
     `host` is `local` for a folder that stands in for a workstation, else what `ssh` would be given.
-    Of the settings only the timeouts and the transport count here.
+    Of the settings only the timeouts and the transport count here. `scheduler` is what starts jobs
+    there; None: nothing does, and nothing is asked for them.
     """
     _say_not_configured(host, remote_root)
     transport = settings.get("transport", "openssh")
     reached = hosts.host(host, settings["connect_timeout_s"], transport)
-    return Workstation(reached, remote_root, settings["probe_timeout_s"])
+    return Workstation(reached, remote_root, settings["probe_timeout_s"], scheduler)
 
 
 @cache
@@ -58,7 +64,8 @@ def open_workstation(request: RunRequest) -> "Workstation":
 
     Its connection serves the whole process, and ends with it.
     """
-    return connect(request.host, request.remote_root, configuration.workstation())
+    settings = configuration.workstation()
+    return connect(request.host, request.remote_root, settings, request.scheduler)
 
 
 class Workstation:
@@ -67,9 +74,17 @@ class Workstation:
     Every probe raises Unreachable when no whole answer comes, Missing when the root is not there.
     """
 
-    def __init__(self, host: Any, root: str, timeout: float) -> None:
+    def __init__(
+        self,
+        host: Any,
+        root: str,
+        timeout: float,
+        scheduler: str | None = None,
+    ) -> None:
         self._host = host
         self.root = root
+        self.scheduler = scheduler
+        self._jobs: set[str] = set()  # the numbers of jobs that run.pid files named so far
         self._absolute_root: str | None = None  # as the last answer had it
         self._timeout = timeout  # seconds
         self.round_trips = 0
@@ -91,6 +106,7 @@ class Workstation:
             run_folder or "",
             report or "",
             _FILE_BLOCKS,
+            asks_queue=True,
         )
         return answers.read_listing(answer)
 
@@ -117,19 +133,23 @@ class Workstation:
         runs = run_names.runs_of_tag(tag, snapshot.runs, snapshot.raw_tags)
         if runs and runs[-1] != snapshot.runs[-1]:
             # The newest folder of this name is another tag's.
-            snapshot = self.take_run_snapshot(tag, f"{locations.RUNS}/{runs[-1]}")
+            folder = f"{locations.RUNS}/{runs[-1]}"
+            other = self._take_snapshot([in_folder], "", folder, _LOG_TAIL, asks_queue=False)
+            snapshot = replace(other.run_snapshots[in_folder], queue=snapshot.queue)
         return replace(snapshot, runs=runs)
 
     def take_host_snapshot(self, tags: Sequence[str], first_folder: str = "0") -> HostSnapshot:
         """Return what a poll needs of many runs, and the run folders from `first_folder` on.
 
-        Takes one round trip for each hundred tags, since a command must not be too long.
+        Takes one round trip for each hundred tags, since a command must not be too long. The queue
+        is asked in the first one, for all of them.
         """
         snapshot = self._take_snapshot(tags[:_TAGS_PER_PROBE], first_folder, "", _SHORT_LOG_TAIL)
-        other_tags = tags[_TAGS_PER_PROBE:]
-        if other_tags:
-            others = self.take_host_snapshot(other_tags, "")
-            snapshot.run_snapshots.update(others.run_snapshots)
+        for start in range(_TAGS_PER_PROBE, len(tags), _TAGS_PER_PROBE):
+            more_tags = tags[start : start + _TAGS_PER_PROBE]
+            more = self._take_snapshot(more_tags, "", "", _SHORT_LOG_TAIL, asks_queue=False)
+            for tag, run_snapshot in more.run_snapshots.items():
+                snapshot.run_snapshots[tag] = replace(run_snapshot, queue=snapshot.queue)
         return snapshot
 
     def _take_snapshot(
@@ -138,6 +158,7 @@ class Workstation:
         first_folder: str,
         run_folder: str,
         log_tail: int,
+        asks_queue: bool = True,
     ) -> HostSnapshot:
         for tag in tags:
             run_names.check_new_tag(tag)
@@ -149,12 +170,25 @@ class Workstation:
             first_folder,
             run_folder,
             *tags,
+            asks_queue=asks_queue,
         )
-        return read_snapshots.read_host_snapshot(answer)
+        snapshot = read_snapshots.read_host_snapshot(answer)
+        self._remember_jobs(snapshot)
+        return snapshot
+
+    def _remember_jobs(self, snapshot: HostSnapshot) -> None:
+        """Keep the jobs that run.pid files name: the next poll's one query asks for all of them."""
+        if self.scheduler is None:
+            return
+        for run_snapshot in snapshot.run_snapshots.values():
+            record = processes.read_pid_file(run_snapshot.pid_file)
+            job = scheduler.named_job(record)
+            if job:
+                self._jobs.add(job)
 
     def list_files(self, paths: Sequence[str]) -> RemoteFiles:
         """Return which of these paths are files there, and which tags are taken."""
-        answer = self._run_probe("list_files", *paths)
+        answer = self._run_probe("list_files", *paths, asks_queue=True)
         return answers.read_file_list(answer, paths)
 
     def launch(self, command: Sequence[str]) -> tuple[int, str]:
@@ -193,10 +227,13 @@ class Workstation:
             absolute[path] = names[folder]
         rsync.copy(self._host, absolute, destination, self._timeout, show_progress)
 
-    def _run_probe(self, probe: str, *arguments: object) -> Answer:
+    def _run_probe(self, probe: str, *arguments: object, asks_queue: bool = False) -> Answer:
         """Return the answer to a probe. Everything that is asked of a workstation passes here."""
         nonce = secrets.token_hex(16)
-        command = probe_command(probe, nonce, self.root, *arguments)
+        jobs = None
+        if asks_queue and self.scheduler:
+            jobs = self._jobs
+        command = probe_command(probe, nonce, self.root, *arguments, jobs=jobs)
         timeout = self._timeout
         if probe in ("digests", "launch"):
             timeout *= _LONG_PROBE

@@ -8,6 +8,7 @@ from typing import Any
 
 from postrun.core import disk, locations, step_notes
 from postrun.core.errors import Usage
+from postrun.core.request import RunRequest
 from postrun.store import json_files
 
 # Between two addresses. A comma inside one belongs to it.
@@ -99,6 +100,31 @@ def choose_workstation(host: str | None, remote_root: str | None) -> tuple[str, 
     if not roots:
         return host, usual_root
     return host, roots[0]
+
+
+def scheduler(host: str, remote_root: str, asked: str | None = None) -> str | None:
+    """Return what starts jobs on a workstation, `slurm`; None when nothing does.
+
+    What the command line asks for goes before the workstation's entry in the list, and that before
+    the setting of the usual host. Raises Missing, Invalid.
+    """
+    settings = workstation()
+    named = None
+    if host == settings["host"]:
+        named = settings.get("scheduler")
+    for entry in settings.get("workstations", []):
+        if (entry["host"], entry["remote_root"]) == (host, remote_root):
+            named = entry.get("scheduler")
+    named = asked or named
+    return None if named == "none" else named
+
+
+def other_scheduler(request: RunRequest) -> str | None:
+    """Return what --scheduler must say for this request; None when the settings say so already."""
+    usual = scheduler(request.host, request.remote_root)
+    if request.scheduler == usual:
+        return None
+    return request.scheduler or "none"
 
 
 def workstations() -> list[tuple[str, str]]:

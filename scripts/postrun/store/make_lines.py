@@ -35,8 +35,8 @@ _OPEN_TAG = "TAG=..."
 _FLAG = re.compile(r"--(?P<name>[a-z][a-z-]*)")
 # What the Makefile hands on: flag and value have the same name. A test compares both.
 _VALUES = (
-    "tag tags host remote-root local-root objective interval rank abandoned owner notes threads"
-    " data gate key check reason shard results format"
+    "tag tags host remote-root scheduler local-root objective interval rank abandoned owner notes"
+    " threads data gate key check reason shard results format"
 )
 VALUES = _VALUES.split()
 
@@ -99,6 +99,10 @@ def _places(request: RunRequest, is_remote: bool) -> list[str]:
                     asked = _typed(Path(asked).resolve())
                 place = value(name.upper(), asked)
                 places.append(place)
+        scheduler = configuration.other_scheduler(request)
+        if scheduler:
+            place = value("SCHEDULER", scheduler)
+            places.append(place)
     if request.root != locations.PROJECT:
         root = local_root(request)
         place = value("LOCAL_ROOT", root)

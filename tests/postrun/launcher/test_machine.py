@@ -67,3 +67,22 @@ def test_bash_reads_every_word_back(word: str, tmp_path: Path) -> None:
         ["bash", str(tmp_path / "command.sh")], capture_output=True, check=True
     ).stdout
     assert said == word.encode("utf-8", "surrogateescape")
+
+
+def test_the_job_of_slurm_is_as_its_variables_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("JOB_ID", "ARRAY_JOB_ID", "ARRAY_TASK_ID", "CLUSTER_NAME", "RESTART_COUNT"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
+    assert machine.scheduler_job() is None
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    job = {"kind": "slurm", "cluster": None, "job_id": "12", "restart_count": 0}
+    assert machine.scheduler_job() == job
+    monkeypatch.setenv("SLURM_CLUSTER_NAME", "main")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "2")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "11")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    assert machine.scheduler_job() == {
+        "kind": "slurm",
+        "cluster": "main",
+        "job_id": "11_3",
+        "restart_count": 2,
+    }

@@ -1,5 +1,6 @@
 """One workstation: what a poll of many runs brings, and what is done with it."""
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,11 +18,19 @@ from postrun.monitor.host_monitor import HostMonitor
 from postrun.monitor.run_monitor import RunMonitor
 from postrun.monitor.states import Limits, State
 from postrun.remote import workstation
+from postrun.remote.scheduler import Job, Queue
 from postrun.remote.snapshots import HostSnapshot
 from postrun.remote.workstation import Workstation
 
 SETTINGS = {"connect_timeout_s": 3, "probe_timeout_s": 30}
 REJECTED = HostRejected("workstation bench", "a login by key", "refused")
+SQUEUE = """\
+#!/bin/sh
+echo asked >> "$CALLS"
+for word do
+    case $word in --format=*) echo "${word#--format=}" | sed 's/%i/JOBID/' ;; esac
+done
+"""
 GONE = Missing("root", "a folder", "nothing there")
 
 
@@ -234,3 +243,32 @@ def test_a_real_workstation_is_polled_for_its_open_runs(remote: Path, local: Pat
         poll(host, now)
     assert host.monitors["a"].polls == 2
     assert station.round_trips == 3
+
+
+def test_a_queued_job_is_monitored_before_it_has_a_folder(local: Path) -> None:
+    host = host_monitor(local)
+    jobs = (Job("1", "PENDING", tag="desk run"), Job("2", "FAILED", tag="c"), Job("3", "RUNNING"))
+    snapshot = HostSnapshot(0.0, "+0000", {}, (), {}, Queue(jobs))
+    host.add_new_runs(snapshot, 0.0)
+    host.add_new_runs(snapshot, 1.0)
+    assert list(host.monitors) == ["desk_run"]
+    assert host.due == 0.0
+
+
+def test_many_runs_are_one_query(
+    remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in counts how often it is asked; 250 runs take three round trips."""
+    tools = tmp_path / "bin"
+    put(tools / "squeue", SQUEUE)
+    (tools / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    station = workstation.connect("local", str(remote), SETTINGS, "slurm")
+    snapshot = station.take_host_snapshot([f"run{number}" for number in range(250)])
+    assert (station.round_trips, (tmp_path / "calls").read_text()) == (3, "asked\n")
+    queues = {id(one.queue) for one in snapshot.run_snapshots.values()}
+    assert queues == {id(snapshot.queue)}
+    unasked = workstation.connect("local", str(remote), SETTINGS)
+    assert unasked.take_host_snapshot(["run1"]).queue is None
+    assert (tmp_path / "calls").read_text() == "asked\n"

@@ -546,3 +546,12 @@ def test_a_server_that_is_slow_to_answer_is_not_told_twice(
         notifier.close(timeout=5)
     time.sleep(1.2)
     assert (shown_lines, len(inbox.messages)) == ([], 1)
+
+
+def test_a_job_that_ended_before_its_run_began_is_an_event_of_no_folder() -> None:
+    current = replace(DEAD, run=None, message="Slurm job 7 is CANCELLED and there is no run folder")
+    event = state_event("bench", TAG, current)
+    assert event
+    assert (event.title, event.severity, event.runs) == (f"dead: {TAG}", "failure", ())
+    assert event.body == f"Run {TAG} on workstation bench: {current.message}."
+    assert state_event("bench", TAG, replace(current, state=State.WAITING)) is None

@@ -20,6 +20,7 @@ from postrun.monitor.states import (
     next_state,
     pause,
 )
+from postrun.remote.scheduler import Job
 
 RUN = "2026-02-21_031500_production_gates_run1"
 NEWER = "2026-02-22_031500_production_gates_run1"
@@ -435,3 +436,87 @@ def test_only_differences_of_the_monotonic_clock_count(facts: Facts, skew: float
     here = [current.state for current in run(every(facts, facts, facts))]
     there = [current.state for current in run(every(facts, facts, facts, start=1000.0 + whole))]
     assert here == there
+
+
+WORKS = replace(QUIET, job=Job("12", "RUNNING"))
+WAITS = replace(NONE, job=Job("12", "PENDING", "Resources"))
+OVER = replace(QUIET, job=Job("12", "TIMEOUT", "TimeLimit"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        pytest.param([WAITS, WORKS, WORKS, WORKS], "waiting running running running", id="a job"),
+        pytest.param([OVER, OVER, OVER], "running running dead", id="its time is over"),
+        pytest.param([OVER, None, OVER, OVER], "running unreachable running running", id="away"),
+        pytest.param([WORKS, QUIET, QUIET, QUIET], "running running running dead", id="purged"),
+        pytest.param(
+            [OVER, WORKS, OVER, OVER], "running running running running", id="started again"
+        ),
+        pytest.param(
+            [replace(WORKS, job=Job("12", "SUSPENDED"))] * 3,
+            "stalled stalled stalled",
+            id="suspended",
+        ),
+        pytest.param(
+            [WORKS, replace(WORKS, job=WAITS.job)] * 2,
+            "running waiting running waiting",
+            id="queued again",
+        ),
+        pytest.param(
+            [replace(OVER, processes=1)] * 4,
+            "running running running running",
+            id="a process that the scheduler gave up",
+        ),
+        pytest.param(
+            [replace(DONE, job=WORKS.job)] * 3,
+            "settling settling settling",
+            id="a result before the end of the job",
+        ),
+        pytest.param(
+            [replace(DONE, job=OVER.job)] * 2,
+            "settling complete",
+            id="a result whatever became of the job",
+        ),
+        pytest.param(
+            [replace(FAILED, job=WORKS.job), *[replace(FAILED, job=OVER.job)] * 2],
+            "starting starting dead",
+            id="stopped by a gate",
+        ),
+        pytest.param([replace(NONE, job=OVER.job)] * 3, "waiting waiting dead", id="no folder"),
+        pytest.param([WAITS, NONE, NONE, NONE], "waiting waiting waiting dead", id="never started"),
+        pytest.param(
+            [WAITS, NONE, WAITS, NONE], "waiting waiting waiting waiting", id="not listed once"
+        ),
+    ],
+)
+def test_a_job_is_followed(facts: list[Facts | None], expected: str) -> None:
+    assert states(*facts) == expected
+
+
+def test_a_job_that_was_of_an_earlier_run_says_nothing_of_the_next() -> None:
+    newer = replace(QUIET, runs=(RUN, NEWER), unseen="any node")
+    assert states(WORKS, newer, newer, newer, newer) == "running running running running running"
+
+
+def test_what_is_queued_has_appeared() -> None:
+    limits = Limits(interval=30, grace=60, appear_timeout=40)
+    assert run(every(NONE, NONE, NONE), limits)[-1].error_class is Missing
+    waiting = run(every(*[WAITS] * 9), limits)[-1]
+    assert (waiting.has_ended, waiting.message) == (
+        False,
+        "Slurm job 12 is PENDING (Resources); there is no run folder yet",
+    )
+
+
+def test_the_words_of_the_scheduler_are_shown() -> None:
+    last = run(every(OVER, OVER, OVER))[-1]
+    assert (last.error_class, last.message) == (
+        RunDead,
+        "Slurm job 12 is TIMEOUT (TimeLimit) and there is no result.json",
+    )
+    last = run(every(WAITS, *[NONE] * 3))[-1]
+    assert (last.error_class, last.message) == (
+        RunDead,
+        "Slurm job 12 is not in the queue any more and there is no run folder",
+    )

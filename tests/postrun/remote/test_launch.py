@@ -3,6 +3,7 @@ answer is said.
 """
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,9 +47,10 @@ def start(
     tag: str = "free",
     files: Sequence[str] = ("data.csv",),
     as_json: bool = False,
+    scheduler: str | None = None,
 ) -> int:
     monkeypatch.setattr(launch, "open_workstation", lambda _: station)
-    request = RunRequest(Path(), tag=tag, host="bench")
+    request = RunRequest(Path(), tag=tag, host="bench", scheduler=scheduler)
     return launch.start(request, "the planned run", COMMAND, files, "take another", as_json)
 
 
@@ -93,3 +95,16 @@ def test_a_dry_run_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_lost_answer_may_have_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unreachable, match="make monitor-then-finalize TAG=free"):
         start(monkeypatch, Workstation(None))
+
+
+def test_where_a_scheduler_starts_jobs_the_command_is_submitted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    station = Workstation(0)
+    assert start(monkeypatch, station, scheduler="slurm") == 0
+    [argv] = station.launched
+    assert argv[:4] == ["sbatch", "--no-requeue", "--comment", "postrun:free"]
+    assert argv[-1] == shlex.join(COMMAND)
+    written = capsys.readouterr()
+    assert shlex.split(written.out) == argv
+    assert "the planned run: sbatch ended with exit code 0" in written.err

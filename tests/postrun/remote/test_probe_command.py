@@ -26,3 +26,10 @@ def test_arguments_reach_the_script_as_they_are(tmp_path: Path) -> None:
     answer = Answer.parse(done.stdout, NONCE, "local")
     assert answer.lines("files") == ["1", "2", "3", "4"]
     assert not Path("pwned").exists()
+
+
+def test_the_queue_is_asked_only_where_there_is_one() -> None:
+    plain = probe_command("snapshots", NONCE, "/srv/quant")
+    asking = probe_command("snapshots", NONCE, "/srv/quant", jobs={"12"})
+    assert "squeue" not in plain
+    assert "squeue" in asking

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from postrun.remote.scheduler import Job, Queue
 from postrun.remote.snapshots import RunSnapshot, View
 from postrun.remote.visibility import restarted_from, why_unseen
 
@@ -91,3 +92,30 @@ def test_a_host_of_the_runs_name_that_was_started_again_is_known() -> None:
     assert restarted_from(replace(restarted, pid_file=pid_file(boot_id="boot1"))) is None
     assert restarted_from(replace(restarted, boot_id=None)) is None
     assert restarted_from(SNAPSHOT) is None
+
+
+NAMED = {"kind": "slurm", "cluster": "main", "job_id": "12"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"started_on": None}, "Slurm's queue has no job of it, and it may be on any node"),
+        ({"started_on": "node7"}, "the run was started on node7, and bench answers"),
+        (
+            {"pid_file": pid_file(scheduler=NAMED)},
+            "Slurm's queue does not say what became of job 12",
+        ),
+        ({"pid_file": pid_file(boot_id="boot1", scheduler=NAMED)}, "Slurm's queue does not say"),
+        ({"started_on": "bench"}, None),
+        ({"pid_file": pid_file(boot_id="boot1"), "started_on": None}, None),
+    ],
+)
+def test_where_a_scheduler_starts_runs_one_may_be_on_any_node(
+    change: dict[str, Any], words: str | None
+) -> None:
+    snapshot = replace(SNAPSHOT, queue=Queue(()), **change)
+    reason = why_unseen(snapshot)
+    assert (reason or "").startswith(words or "")
+    assert (reason is None) == (words is None)
+    assert why_unseen(snapshot, Job("12", "RUNNING")) is None

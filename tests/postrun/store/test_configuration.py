@@ -158,3 +158,26 @@ def test_a_listed_host_has_its_own_root(
     assert configuration.choose_workstation("other", None) == ("other", "/srv/usual"), (
         "the environment goes before the file"
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "root", "asked", "expected"),
+    [
+        ("bench", "/srv/usual", None, "slurm"),
+        ("bench", "/x", None, "slurm"),
+        ("bench", "/srv/usual", "none", None),
+        ("bench", "/srv/a", None, None),
+        ("other", "/srv/b", None, "slurm"),
+        ("other", "/x", None, None),
+        ("local", ".", None, None),
+        ("local", ".", "slurm", "slurm"),
+    ],
+)
+def test_a_workstation_has_its_own_scheduler(
+    host: str, root: str, asked: str | None, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[dict[str, str]] = [{"host": "bench", "remote_root": "/srv/a"}]
+    listed.append({"host": "other", "remote_root": "/srv/b", "scheduler": "slurm"})
+    settings = {"host": "bench", "scheduler": "slurm", "workstations": listed}
+    monkeypatch.setattr(configuration, "workstation", lambda: settings)
+    assert configuration.scheduler(host, root, asked) == expected

@@ -34,6 +34,7 @@ def request(root: Path = PROJECT, tag: str | None = "run1", **more: Any) -> RunR
             request(PROJECT / ".demo/home", host="desk", remote_root="/srv/a b"),
             "make next-run-plan HOST=desk REMOTE_ROOT='/srv/a b' LOCAL_ROOT=.demo/home",
         ),
+        ("make finalize", request(scheduler="slurm"), "make finalize SCHEDULER=slurm"),
         (
             "make finalize TAG=x LOCAL_ROOT=/w",
             request(Path("/w")),

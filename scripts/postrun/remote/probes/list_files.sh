@@ -3,6 +3,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154 # names shared with common.sh
 need ls
 enter_root || { begin_part end; exit 0; }
+send_queue
 send_runs
 for path do can_reach "$path"; done
 begin_part files

@@ -6,6 +6,8 @@ tag=$1 asked_run=$2 asked_report=$3 blocks=$4
 need dd grep ls ps sed stat xargs
 enter_root || { begin_part end; exit 0; }
 send_machine
+# shellcheck disable=SC2086
+send_queue "$runs"/${moment}_production_gates_"$tag"/run.pid
 send_runs
 
 send_run() {

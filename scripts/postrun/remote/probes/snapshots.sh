@@ -29,7 +29,7 @@ if [ -n "$first" ]; then
         done
 fi
 
-newest_runs='' records=''
+newest_runs='' records='' pid_files=''
 for tag; do
     newest=
     begin_part "tag $tag"
@@ -44,6 +44,7 @@ for tag; do
     done
     [ -n "$newest" ] || continue
     newest_runs="$newest_runs $newest/"
+    pid_files="$pid_files $newest/run.pid"
     can_list "$newest" || continue
     if [ -f "$newest/context.json" ]; then
         begin_part context
@@ -58,6 +59,8 @@ for tag; do
     begin_part log
     [ -f "$newest/run.log" ] && tail -c "$tail" "$newest/run.log"
 done
+# shellcheck disable=SC2086
+send_queue $pid_files
 [ -n "$newest_runs" ] || { begin_part end; exit 0; }
 
 # What these runs' own records say of them: the tag as it was typed, and the host.
