@@ -33,6 +33,7 @@ TAMPERING = ("tests/tamper_matrix.py", "--shard", "1/10", "--seed", TODAY)
 CHECKS = {
     "style, types, docs, schemas": ("sh", ".ci/check"),
     "a browser for the tests": ("sh", ".ci/setup", "browser"),
+    "a Slurm for the tests": ("sh", ".ci/setup", "slurm"),
     "tests": (*PYTEST, *COVERAGE, "-m", "not nightly"),
     "nightly tests": (*PYTEST, "-m", "nightly"),
     "a tenth of the fault matrix": (sys.executable, *FAULTS),

@@ -31,6 +31,7 @@ from harness.committee import approvable_run, committee  # noqa: E402, F401  (fi
 from harness.golden import Golden  # noqa: E402
 from harness.sealed import sealed, sealed_runs  # noqa: E402, F401  (fixtures)
 from harness.shown import shown  # noqa: E402, F401  (fixture)
+from harness.slurm import forgetful_slurm, limited_slurm, slurm  # noqa: E402, F401  (fixtures)
 from harness.ssh_setups import ground  # noqa: E402, F401  (fixture)
 from harness.sshd import shared_sshd, ssh_host, sshd  # noqa: E402, F401  (fixtures)
 from harness.verified import closed, closed_once  # noqa: E402, F401  (fixtures)

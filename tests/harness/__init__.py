@@ -12,6 +12,7 @@ strace     a program's file operations, listed and disturbed one at a time
 programs   run a script in this process or as a program of its own; wait for something
 warm_script  run a script many times without importing it each time
 sshd       a real sshd on 127.0.0.1
+slurm      a real Slurm of one node on 127.0.0.1
 ssh_setups the ways in which people reach it, each made for real
 sample     a real run of the sample workstation
 golden     pages that must stay as they are
