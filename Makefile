@@ -13,6 +13,7 @@ flag_LOCAL_ROOT := --local-root
 flag_OBJECTIVE := --objective
 flag_INTERVAL := --interval
 flag_RANK := --rank
+flag_RANKS := --ranks
 flag_FORMAT := --format
 flag_ABANDONED := --abandoned
 flag_OWNER := --owner
@@ -132,8 +133,8 @@ site: $(RUN) ## -   write the pages to start from: audit/site/index.html; needs 
 official-run: $(RUN) ## start a run on the workstation: TAG=… DATA=… GATE=… [OWNER=… NOTES=… THREADS=…]
 	@$(PY) scripts/start_official_run.py $(call flags,$(WHERE) $(OFFICIAL))
 
-next-run: $(RUN) ## start a planned run on the workstation: RANK=…
-	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK)
+next-run: $(RUN) ## start a planned run on the workstation: RANK=…, or RANKS=1-4 as one array of Slurm
+	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK RANKS)
 
 .PHONY: status compare families settle verify
 settle: $(RUN) ## say why a failure of a run without factor needs no repair: TAG=… CHECK=… REASON=…

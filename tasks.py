@@ -48,7 +48,10 @@ VERIFIED = {
     "local_root": WORKSPACE["local_root"],
     "json": WORKSPACE["json"],
 }
-RANK = {"rank": "rank of the planned run"}
+RANK = {
+    "rank": "rank of the planned run",
+    "ranks": "ranks of planned runs, such as 1-4: one array of the scheduler's jobs",
+}
 OFFICIAL = {
     "owner": "who is responsible for the run (default: the user there)",
     "notes": "what the run is to find out",
@@ -356,6 +359,7 @@ def next_run(
     scheduler: Text = None,
     local_root: Text = None,
     rank: Text = None,
+    ranks: Text = None,
     json: bool = False,
     dry_run: bool = False,
 ) -> None:

@@ -1,5 +1,6 @@
 """Start one planned run on the workstation: the command of the given rank, unchanged,
-with the variables that the plan sets for it.
+with the variables that the plan sets for it. Where a scheduler starts jobs, --ranks starts several
+as one array.
 
 Reads  audit/factor_registry/next_run_plan.json, and what the plan was made from; and asks the
        workstation again
@@ -16,35 +17,59 @@ the workstation did not answer.
 """
 
 import argparse
+import re
 
 from postrun import flags
 
+_RANK = re.compile("[0-9]{1,4}")
+
+
+def ranks(text: str) -> list[int]:
+    """Return the ranks of `1-4` or `1,3`, each once; a type for argparse."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not dash:
+            last = first
+        is_known = _RANK.fullmatch(first) and _RANK.fullmatch(last)
+        if not is_known or int(first) > int(last):
+            message = f"expected ranks such as 1-4 or 1,3, found {text!r}"
+            raise argparse.ArgumentTypeError(message)
+        part_numbers = range(int(first), int(last) + 1)
+        numbers.update(part_numbers)
+    return sorted(numbers)
+
 
 def add_rank(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that chooses a command."""
-    parser.add_argument("--rank", type=int, required=True, help="rank of the planned run")
+    """Add the flags that choose commands."""
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--rank", type=int, help="rank of the planned run")
+    several = "ranks of planned runs, such as 1-4: one array of the scheduler's jobs"
+    group.add_argument("--ranks", type=ranks, help=several)
 
 
 FLAGS = flags.ScriptFlags(__doc__, flags.add_target, add_rank)
 FLAGS.answer_help(__name__)
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from postrun import cli
 from postrun.core import disk
-from postrun.core.errors import Invalid, Missing
+from postrun.core.errors import Invalid, Missing, Usage
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
 from postrun.decide.planning import RemoteFiles
 from postrun.planner import commands
 from postrun.planner.commands import PLAN, QUEUE, REGISTRY
 from postrun.remote import launch
+from postrun.remote.launch import RunStart
 from postrun.store import documents, json_files, tables
 from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
+_ONE_BY_ONE = "start them one by one (--rank), or see --scheduler"
 _AGAIN = "plan again: make next-run-plan"
 # What the workstation answered when the plan was made. It is asked again.
 _ANSWERS = ("blocked_by", "unchecked")
@@ -108,29 +133,41 @@ class PlannedCommand:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Start the command of this rank when its plan is current; return 0, else 1.
+    """Start the commands of these ranks when their plan is current; return 0, else 1.
 
-    Raises Missing, Invalid, AmbiguousRun.
+    Raises Usage, Missing, Invalid, AmbiguousRun.
     """
     request = cli.parse_request(args, needs_run=False)
-    rank = f"rank {args.rank}"
-    planned = _read_planned(request.root, args.rank)
+    ranks = args.ranks
+    if ranks is None:
+        ranks = [args.rank]
+    elif request.scheduler is None:
+        actual = f"none for {request.host}"
+        raise Usage("--ranks", "a scheduler, for an array of jobs", actual, _ONE_BY_ONE)
+    starts = []
+    for rank in ranks:
+        run_start = _run_start(request.root, rank)
+        starts.append(run_start)
+    return launch.start(request, starts, _AGAIN, args.json)
+
+
+def _run_start(root: Path, rank: int) -> RunStart:
+    """Return the planned run of a rank, made again. Raises Missing, Invalid."""
+    planned = _read_planned(root, rank)
     command = planned.make_again()
+    name = f"rank {rank}"
     if command["argv"] is None:
         expected = "a command that can be made"
         reasons = "; ".join(command["blocked_by"])
-        raise Missing(rank, expected, reasons)
-    tag = command["tag"]
-    request = replace(request, tag=tag)
-    return launch.start(
-        request,
-        rank,
+        raise Missing(name, expected, reasons)
+    return RunStart(
+        name,
+        command["tag"],
         command["argv"],
         command["files"],
-        _AGAIN,
-        args.json,
         command["environment"],
         planned.check_tag,
+        rank,
     )
 
 

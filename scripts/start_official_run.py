@@ -40,6 +40,7 @@ from postrun.core import run_names
 from postrun.core.errors import Usage
 from postrun.decide import planning
 from postrun.remote import launch
+from postrun.remote.launch import RunStart
 
 # The launcher's flags, with ours: one has another name here.
 _LAUNCHER_FLAGS = {
@@ -54,16 +55,13 @@ def start(args: argparse.Namespace) -> int:
     """Start the run when launcher and data are there and the tag is free; return 0, else 1."""
     run_names.check_new_tag(args.tag)
     request = cli.parse_request(args)
-    run = f"official run {args.tag}"
-    files = [planning.LAUNCHER, args.data]
-    return launch.start(
-        request,
-        run,
+    run = RunStart(
+        f"official run {args.tag}",
+        args.tag,
         command(args),
-        files,
-        "an audit allows one",
-        args.json,
+        files=[planning.LAUNCHER, args.data],
     )
+    return launch.start(request, [run], "an audit allows one", args.json)
 
 
 def command(args: argparse.Namespace) -> list[str]:

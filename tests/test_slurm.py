@@ -7,7 +7,9 @@ so `ps` would see a job's processes; runs that other launchers made show that it
 import json
 import os
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,17 @@ from typing import Any
 import make_workstation
 import pytest
 
+import execute_next_run_plan
 import monitor_then_finalize
+import post_run_sync_and_finalize as conductor
 import start_official_run
 import watch_runs
 from harness import factory
-from harness.programs import run_script, wait_for
+from harness.programs import SCRIPTS, run_script, wait_for
 from harness.sample import DATA, gate_words
 from harness.slurm import Slurm
 from harness.workspace import decisions, location_flags
+from postrun.core.locations import PROJECT
 
 TAG = f"slurm_{os.getpid()}"
 RUNS = "audit/workstation_runs"
@@ -396,3 +401,80 @@ def test_a_run_that_slurm_ends_leaves_its_result(
     assert look("--until", "complete")["state"] == "complete"
     [result] = remote.glob(f"{RUNS}/*_{TAG}/result.json")
     assert json.loads(result.read_text())["exit_code"] == 128 + 15
+
+
+# A gate program that writes a whole report of the run that it is started for, at its own second.
+GATE_PROGRAM = """\
+import shutil, sys, tempfile, time
+from pathlib import Path
+sys.path[:0] = {places!r}
+from harness import factory
+options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+while True:
+    stamp = time.strftime("%Y-%m-%d_%H%M%S")
+    folder = Path("gate_results") / f"production_gates_{{stamp}}"
+    try:
+        folder.mkdir(parents=True)
+        break
+    except FileExistsError:
+        time.sleep(0.3)
+made = factory.documents(options["--decision-tag"], stamp, options["--factor"])
+made.gate_stamp = stamp
+made.report["inputs"].update(owner=options["--owner"], notes=options["--notes"])
+with tempfile.TemporaryDirectory() as elsewhere:
+    made.write(Path(elsewhere))
+    shutil.copytree(made.gate_dir(Path(elsewhere)), folder, dirs_exist_ok=True)
+time.sleep(1)
+"""
+
+
+def equip(remote: Path) -> None:
+    """Put everything on the workstation that a command of a factory run needs."""
+    make_workstation.lay_out(remote)
+    today = time.strftime("%Y-%m-%d")
+    rows = [f"{today},S{number},1.5" for number in range(2000)]
+    factory.put(remote / "data/prices.csv", "\n".join(["date,symbol,close", *rows, ""]))
+    for name in ("configs/strategies/base.yaml", "runs/freeze/base.freeze.json"):
+        factory.put(remote / name, "x")
+    places = [str(PROJECT / "tests"), str(SCRIPTS)]
+    factory.put(remote / "gate.py", GATE_PROGRAM.format(places=places))
+    policy = remote / "configs/launcher_policy.json"
+    factory.put(policy, {**json.loads(policy.read_text()), "program": "gate.py"})
+    # Their launcher demands a clean checkout: what Slurm writes must not spoil it.
+    factory.put(remote / ".gitignore", "audit/\ngate_results/\n")
+    author = ["-c", "user.name=a", "-c", "user.email=a@localhost"]
+    for words in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "all"]):
+        subprocess.run(["git", "-C", str(remote), *words], check=True)
+
+
+@pytest.mark.nightly
+def test_an_array_of_planned_runs_is_watched_and_closed(
+    slurm: Slurm, remote: Path, local: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    equip(remote)
+    for number, factor in enumerate(("value", "size", "quality"), start=1):
+        stamp = f"2026-02-2{number}_010101"
+        factory.make_run(remote, tag=f"t{number}", stamp=stamp, factor=factor)
+        assert conductor.main(flags(remote, local, "--tag", f"t{number}")) == 0
+    plan = json.loads((local / "audit/factor_registry/next_run_plan.json").read_text())
+    planned = [command["tag"] for command in plan["commands"]]
+    assert len(planned) == 3
+
+    capsys.readouterr()
+    assert execute_next_run_plan.main(flags(remote, local, "--ranks", "1-3")) == 0
+    shown = capsys.readouterr()
+    named = ",".join(f"{rank}={tag}" for rank, tag in enumerate(planned, start=1))
+    assert f"--comment postrun:{named} --array 1,2,3" in shown.out
+    assert "rank 1, rank 2, rank 3: sbatch ended with exit code 0" in shown.err
+    # None of them can be started once more, though none has a run folder yet.
+    assert execute_next_run_plan.main(flags(remote, local, "--ranks", "2-3")) == 5
+
+    # What their audits say is about this gate program, whose tables are of another second.
+    assert watch_runs.main(flags(remote, local, *FAST)) in (0, 1)
+    results = {row["decision_tag"]: row["result"] for row in decisions(local)}
+    assert results == dict.fromkeys(["t1", "t2", "t3", *planned], "pass")
+    for index, tag in enumerate(planned, start=1):
+        [record] = local.glob(f"{RUNS}/*_production_gates_{tag}/run.pid")
+        assert json.loads(record.read_text())["scheduler"]["job_id"] == f"1_{index}"
+        assert slurm.state(f"1_{index}") == "COMPLETED"
+        assert (remote / RUNS / f"slurm-1_{index}.out").is_file()

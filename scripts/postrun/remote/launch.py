@@ -1,9 +1,10 @@
-"""Start a run on the workstation: look for what it needs, then run the launcher that is there."""
+"""Start runs on the workstation: look for what they need, then run the launcher that is there."""
 
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 
 from postrun.core import disk, terminal
 from postrun.core.errors import AmbiguousRun, Missing, Unreachable
@@ -11,47 +12,50 @@ from postrun.core.request import RunRequest
 from postrun.decide import planning
 from postrun.decide.planning import RemoteFiles
 from postrun.remote import scheduler
-from postrun.remote.workstation import open_workstation
+from postrun.remote.workstation import Workstation, open_workstation
 
 Words = Sequence[str]
 
 
-def start(
-    request: RunRequest,
-    run: str,
-    command: Words,
-    files: Words,
-    hint: str,
-    as_json: bool,
-    environment: Mapping[str, str] | None = None,
-    check: Callable[[RemoteFiles], None] = lambda _: None,
-) -> int:
-    """Run the launcher's command for the request's tag; return 0 when it started a run, else 1.
+@dataclass(frozen=True)
+class RunStart:
+    """One run to start."""
 
-    `run` is its name in messages, `files` are needed on the workstation, `hint` says what to do
-    when the tag is taken, `environment` is set for the launcher, and `check` raises what speaks
-    against the start once the workstation has answered. With --dry-run nothing is started.
-    Raises Missing, AmbiguousRun, Unreachable.
+    name: str  # in messages
+    tag: str
+    command: Words  # the launcher's
+    files: Words  # that are needed on the workstation
+    environment: Mapping[str, str] = field(default_factory=dict)  # for the launcher alone
+    # Raises what speaks against the start once the workstation has answered.
+    check: Callable[[RemoteFiles], None] = lambda _: None
+    rank: int = 1
+
+    @property
+    def full_command(self) -> list[str]:
+        """Return the launcher's command with its environment."""
+        return planning.with_environment(self.command, self.environment)
+
+
+def start(request: RunRequest, starts: Sequence[RunStart], hint: str, as_json: bool) -> int:
+    """Run the launcher's command of a run; return 0 when it started the run, else 1.
+
+    Several runs become one array of jobs: 0 when the scheduler accepted it. `hint` says what to do
+    when a tag is taken. With --dry-run nothing is started. Raises Missing, AmbiguousRun,
+    Unreachable.
     """
-    variables = environment or {}
-    program, full_command = _full_command(request, command, variables)
-    exit_code, messages = 0, [f"{run}: could be started now, nothing was"]
+    name = ", ".join(run.name for run in starts)
+    exit_code, messages = 0, [f"{name}: could be started now, nothing was"]
     workstation = open_workstation(request)
-    remote_files = workstation.list_files(files)
-    absent = [path for path in files if path not in remote_files.files]
-    if absent:
-        expected = f"its files on workstation {request.host}"
-        raise Missing(run, expected, f"no {', no '.join(absent)}")
-    check_tag(request.tag, remote_files.tags, hint)
-    check(remote_files)
+    _check(request, starts, workstation, hint)
+    program, command = _full_command(request, starts)
     if not as_json:
-        print(shlex.join(full_command), flush=True)
+        print(shlex.join(command), flush=True)
     if not disk.DRY_RUN.get():
         try:
-            exit_code, output = workstation.launch(full_command)
+            exit_code, output = workstation.launch(command)
         except Unreachable as error:
-            raise _answer_lost(request, run, error) from None
-        ending = f"{run}: {program} ended with exit code {exit_code}"
+            raise _answer_lost(starts, name, error) from None
+        ending = f"{name}: {program} ended with exit code {exit_code}"
         messages = [*output.splitlines(), ending]
     exit_code = min(exit_code, 1)
     if not as_json:
@@ -61,26 +65,55 @@ def start(
     result = {
         "exit_code": exit_code,
         "argv": command,
-        "environment": variables,
+        "environment": {},
         "said": messages,
     }
+    if len(starts) == 1:
+        result["argv"] = starts[0].command
+        result["environment"] = starts[0].environment
     print(json.dumps(result))
     return exit_code
 
 
-def _full_command(
+def _check(
     request: RunRequest,
-    command: Words,
-    variables: Mapping[str, str],
-) -> tuple[str, list[str]]:
+    starts: Sequence[RunStart],
+    workstation: Workstation,
+    hint: str,
+) -> None:
+    """Raise what speaks against a start: Missing, AmbiguousRun, and what the run's own check does.
+
+    The workstation is asked once.
+    """
+    files: list[str] = []
+    for run in starts:
+        files += run.files
+    unique_files = sorted(set(files))
+    remote_files = workstation.list_files(unique_files)
+    for run in starts:
+        absent = [path for path in run.files if path not in remote_files.files]
+        if absent:
+            expected = f"its files on workstation {request.host}"
+            raise Missing(run.name, expected, f"no {', no '.join(absent)}")
+        check_tag(run.tag, remote_files.tags, hint)
+        run.check(remote_files)
+
+
+def _full_command(request: RunRequest, starts: Sequence[RunStart]) -> tuple[str, list[str]]:
     """Return what is run on the workstation, with the name that its program has in messages.
 
     Where a scheduler starts jobs, the launcher's command is submitted as it is.
     """
-    launcher_command = planning.with_environment(command, variables)
+    first = starts[0]
     if request.scheduler is None:
-        return "the launcher", launcher_command
-    submission = scheduler.submission(launcher_command, str(request.tag))
+        return "the launcher", first.full_command
+    if len(starts) == 1:
+        submission = scheduler.submission(first.full_command, first.tag)
+    else:
+        tasks = {}
+        for run in starts:
+            tasks[run.rank] = (run.tag, run.full_command)
+        submission = scheduler.array_submission(tasks)
     return submission[0], submission
 
 
@@ -90,8 +123,10 @@ def check_tag(tag: str | None, taken: AbstractSet[str], hint: str) -> None:
         raise AmbiguousRun(f"decision tag {tag}", "a free one", "a run that has it", hint)
 
 
-def _answer_lost(request: RunRequest, run: str, error: Unreachable) -> Unreachable:
+def _answer_lost(starts: Sequence[RunStart], name: str, error: Unreachable) -> Unreachable:
     # A lost answer does not mean that nothing was started.
-    monitor = f"make monitor-then-finalize TAG={request.tag}"
+    monitor = f"make monitor-then-finalize TAG={starts[0].tag}"
+    if len(starts) > 1:
+        monitor = "make watch"
     hint = f"it may be running all the same: see `{monitor}` before it is started again"
-    return Unreachable(run, "the launcher's answer", f"none ({error})", hint)
+    return Unreachable(name, "the launcher's answer", f"none ({error})", hint)

@@ -163,7 +163,9 @@ def job_of_run(queue: Queue | None, tag: str, record: Mapping[str, Any]) -> Job 
     run_jobs = []
     for job in queue.jobs:
         # A number may be used again, for a job of another tag.
-        is_own = run_names.is_tag(tag, job.tag) if job.tag else job.id == named
+        is_own = job.id == named
+        if job.tag:
+            is_own = run_names.is_tag(tag, job.tag)
         # Of a run that names its job, an ended one with its comment only says that it was tried
         # before, or by somebody else.
         if is_own and (named in (job.id, None) or not job.has_ended):
@@ -189,6 +191,32 @@ def submission(command: Sequence[str], tag: str) -> list[str]:
 
     Its output is beside the run folders: there the launcher says which one it made, or why none.
     """
-    output = f"{locations.RUNS}/slurm-%j.out"
-    argv = ["sbatch", "--no-requeue", "--comment", f"{COMMENT}{tag}", "--output", output]
-    return [*argv, "--wrap", shlex.join(command)]
+    return _submission(tag, "slurm-%j.out", shlex.join(command))
+
+
+def array_submission(tasks: Mapping[int, tuple[str, Sequence[str]]]) -> list[str]:
+    """Return the command that submits several commands as one array of jobs.
+
+    `tasks` has the tag and the command of each job, by its index in the array.
+    """
+    tags = []
+    cases = []
+    for index, (tag, command) in sorted(tasks.items()):
+        tags.append(f"{index}={tag}")
+        cases.append(f"{index}) {shlex.join(command)} ;;")
+    lines = ["case $SLURM_ARRAY_TASK_ID in", *cases, "esac"]
+    indices = map(str, sorted(tasks))
+    return _submission(
+        ",".join(tags),
+        "slurm-%A_%a.out",
+        "\n".join(lines),
+        "--array",
+        ",".join(indices),
+    )
+
+
+def _submission(tags: str, output: str, script: str, *more: str) -> list[str]:
+    argv = ["sbatch", "--no-requeue", "--comment"]
+    argv += [f"{COMMENT}{tags}", *more]
+    argv += ["--output", f"{locations.RUNS}/{output}"]
+    return [*argv, "--wrap", script]

@@ -35,8 +35,8 @@ _OPEN_TAG = "TAG=..."
 _FLAG = re.compile(r"--(?P<name>[a-z][a-z-]*)")
 # What the Makefile hands on: flag and value have the same name. A test compares both.
 _VALUES = (
-    "tag tags host remote-root scheduler local-root objective interval rank abandoned owner notes"
-    " threads data gate key check reason shard results format"
+    "tag tags host remote-root scheduler local-root objective interval rank ranks abandoned owner"
+    " notes threads data gate key check reason shard results format"
 )
 VALUES = _VALUES.split()
 

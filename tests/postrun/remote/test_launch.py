@@ -14,6 +14,7 @@ from postrun.core.errors import AmbiguousRun, Missing, Unreachable
 from postrun.core.request import RunRequest
 from postrun.decide.planning import RemoteFiles
 from postrun.remote import launch
+from postrun.remote.launch import RunStart
 
 COMMAND = ["python", "launcher.py", "--tag", "run 1"]
 
@@ -51,7 +52,8 @@ def start(
 ) -> int:
     monkeypatch.setattr(launch, "open_workstation", lambda _: station)
     request = RunRequest(Path(), tag=tag, host="bench", scheduler=scheduler)
-    return launch.start(request, "the planned run", COMMAND, files, "take another", as_json)
+    run = RunStart("the planned run", tag, COMMAND, files)
+    return launch.start(request, [run], "take another", as_json)
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(0, 0), (1, 1), (7, 1)])

@@ -1,6 +1,8 @@
 """What Slurm's queue says of a run: lines of squeue, their words, and whose they are."""
 
+import os
 import shlex
+import subprocess
 
 import pytest
 
@@ -185,3 +187,21 @@ def test_a_submission_holds_the_command_as_it_is() -> None:
     assert argv[:4] == ["sbatch", "--no-requeue", "--comment", "postrun:desk run/2"]
     assert argv[-2] == "--wrap"
     assert shlex.split(argv[-1]) == command
+
+
+def test_an_array_holds_the_commands_by_their_index() -> None:
+    """The script is a shell's: each index runs its own command, word for word."""
+    commands = {3: ("b", ["printf", "<%s>", "it's", "$HOME"]), 1: ("a c", ["printf", "first"])}
+    argv = scheduler.array_submission(commands)
+    assert argv[:6] == [
+        *("sbatch", "--no-requeue", "--comment", "postrun:1=a c,3=b"),
+        *("--array", "1,3"),
+    ]
+    comment = argv[3]
+    assert tags(line("7_1", comment), line("7_3", comment)) == ["a c", "b"]
+    for index, expected in {"1": "first", "3": "<it's><$HOME>", "2": ""}.items():
+        environment = {"SLURM_ARRAY_TASK_ID": index, "PATH": os.defpath}
+        done = subprocess.run(
+            ["/bin/sh", "-c", argv[-1]], env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == expected
