@@ -30,14 +30,14 @@ def facts(file: Path | str | int) -> str:
     The file is given by its path or, when it is open, by its number.
     """
     try:
-        found = os.stat(file)  # noqa: PTH116  (called for every page)
+        entry = os.stat(file)  # noqa: PTH116  (called for every page)
     except OSError:
         return ""
     # To write sets both times to that of the tick. `disk` sets the first to one between two ticks.
-    is_of_tick = found.st_mtime_ns == found.st_ctime_ns
-    if is_of_tick and time.time_ns() - found.st_ctime_ns <= _CLOCK_TICK:
+    is_of_tick = entry.st_mtime_ns == entry.st_ctime_ns
+    if is_of_tick and time.time_ns() - entry.st_ctime_ns <= _CLOCK_TICK:
         return ""
-    return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+    return f"{entry.st_dev} {entry.st_ino} {entry.st_size} {entry.st_mtime_ns} {entry.st_ctime_ns}"
 
 
 def digest(root: Path, path: Path) -> str:
@@ -86,14 +86,14 @@ def find_same(root: Path, digests: Mapping[str, str]) -> set[str]:
     noted = []
     for path, digest in digests.items():
         place = f"{root}/{path}"
-        found = facts(place)
-        if found and known.get(place) == (found, digest):
+        file_facts = facts(place)
+        if file_facts and known.get(place) == (file_facts, digest):
             same.add(path)
             continue
         with suppress(OSError):
             if disk.digest(root / path) == digest:
                 same.add(path)
-                noted.append((place, found, digest))
+                noted.append((place, file_facts, digest))
     if noted:
         _note(root, noted)
     return same
