@@ -215,8 +215,8 @@ def array_submission(tasks: Mapping[int, tuple[str, Sequence[str]]]) -> list[str
     )
 
 
-def _submission(tags: str, output: str, script: str, *more: str) -> list[str]:
+def _submission(tags: str, output: str, script: str, *options: str) -> list[str]:
     argv = ["sbatch", "--no-requeue", "--comment"]
-    argv += [f"{COMMENT}{tags}", *more]
+    argv += [f"{COMMENT}{tags}", *options]
     argv += ["--output", f"{locations.RUNS}/{output}"]
     return [*argv, "--wrap", script]
