@@ -203,6 +203,7 @@ bench: $(DEV) ## measure what closing a run costs, and how often luck is promote
 	@$(PY) benchmarks/startup.py
 	@$(PY) benchmarks/growth.py --all $(if $(SIZES),--sizes $(SIZES))
 	@$(PY) benchmarks/watch_many_runs.py
+	@$(PY) benchmarks/watch_slurm_jobs.py
 	@$(PY) benchmarks/trial_statistics.py
 	@$(PY) benchmarks/false_promotion.py
 

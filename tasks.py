@@ -562,5 +562,6 @@ def bench(ctx: Context, sizes: str = "") -> None:
     run(ctx, PYTHON, "benchmarks/startup.py")
     run(ctx, PYTHON, "benchmarks/growth.py", *of_sizes)
     run(ctx, PYTHON, "benchmarks/watch_many_runs.py")
+    run(ctx, PYTHON, "benchmarks/watch_slurm_jobs.py")
     run(ctx, PYTHON, "benchmarks/trial_statistics.py")
     run(ctx, PYTHON, "benchmarks/false_promotion.py")

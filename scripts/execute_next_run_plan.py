@@ -22,6 +22,8 @@ import re
 from postrun import flags
 
 _RANK = re.compile("[0-9]{1,4}")
+# Each job of an array shows the tags of all of them, at every poll.
+_MOST_RANKS = 100
 
 
 def ranks(text: str) -> list[int]:
@@ -37,6 +39,9 @@ def ranks(text: str) -> list[int]:
             raise argparse.ArgumentTypeError(message)
         part_numbers = range(int(first), int(last) + 1)
         numbers.update(part_numbers)
+    if len(numbers) > _MOST_RANKS:
+        message = f"expected at most {_MOST_RANKS} ranks, found {len(numbers)}"
+        raise argparse.ArgumentTypeError(message)
     return sorted(numbers)
 
 

@@ -122,6 +122,11 @@ class Slurm:
         self._start("slurmctld", ["slurmctld", "-D", "-f", str(self.conf)])
         self._wait(lambda: self._run("squeue").returncode == 0)
 
+    @property
+    def controller_pid(self) -> int:
+        """Return the process number of slurmctld."""
+        return self._daemons["slurmctld"].pid
+
     def stop_controller(self) -> None:
         """End slurmctld: its jobs go on, and nobody answers for them."""
         self._end("slurmctld")

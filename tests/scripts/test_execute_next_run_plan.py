@@ -25,6 +25,7 @@ def test_without_a_plan_it_is_refused(local: Path, capsys: pytest.CaptureFixture
         ["--ranks", "1,"],
         ["--ranks", "-1"],
         ["--ranks", "1-99999"],
+        ["--ranks", "1-101"],
         ["--ranks", "1-2-3"],
         ["--rank", "1", "--ranks", "2"],
     ],
