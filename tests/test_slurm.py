@@ -26,6 +26,7 @@ from harness import factory
 from harness.programs import SCRIPTS, run_script, wait_for
 from harness.sample import DATA, gate_words
 from harness.slurm import Slurm
+from harness.sshd import Sshd
 from harness.workspace import decisions, location_flags
 from postrun.core.locations import PROJECT
 
@@ -401,6 +402,35 @@ def test_a_run_that_slurm_ends_leaves_its_result(
     assert look("--until", "complete")["state"] == "complete"
     [result] = remote.glob(f"{RUNS}/*_{TAG}/result.json")
     assert json.loads(result.read_text())["exit_code"] == 128 + 15
+
+
+@pytest.mark.nightly
+def test_over_ssh_the_workstations_own_slurm_is_asked(
+    slurm: Slurm,
+    sshd: Sshd,
+    remote: Path,
+    local: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its root is reached through a link; Slurm names the folder itself."""
+    make_workstation.lay_out(remote)
+    link = remote.with_name("linked")
+    link.symlink_to(remote)
+    sshd.set_environment(SLURM_CONF=str(slurm.conf))
+    monkeypatch.delenv("SLURM_CONF")
+    where = [*location_flags(link, local, sshd.host), "--scheduler", "slurm"]
+    gate = " ".join(gate_words("momentum_12_1"))
+    run = ["--tag", TAG, "--data", DATA, "--threads", "1", "--gate", gate]
+    # A node that takes no job for now: the run stays in the queue.
+    slurm.control("update", "partitionname=main", "state=down")
+    assert start_official_run.main([*where, *run]) == 0
+    assert watch_runs.main([*where, *FAST, "--once"]) == 10
+    shown = capsys.readouterr()
+    assert f"10 waiting {sshd.host} {TAG}: Slurm job 1 is PENDING (" in shown.out
+    slurm.control("update", "partitionname=main", "state=up")
+    assert watch_runs.main([*where, *FAST]) == 0
+    assert [row["decision_tag"] for row in decisions(local)] == [TAG]
 
 
 # A gate program that writes a whole report of the run that it is started for, at its own second.
