@@ -170,16 +170,22 @@ def decide(
 ) -> Decided:
     """Return all tables, from the rows of the registry before their decision.
 
-    `recorded_rows` are those of the registry as it is recorded. Raises Missing where approvals are
-    asked for and cannot be checked.
+    `recorded_rows` are those of the registry as it is recorded: without them, nothing that the
+    tables say is believed. Raises Missing where approvals are asked for and cannot be checked.
     """
-    # A table that was changed is no help: then every family is computed again.
-    recorded = tables.read_recorded(root, trials.TRIALS) or []
+    known: dict[str, Row] = {}
+    before = Before({}, {})
+    by_run = _by("run", recorded_rows)
+    if by_run:
+        # A table that was changed is no help: then every family is computed again.
+        recorded = tables.read_recorded(root, trials.TRIALS) or []
+        known = _by("run", recorded)
+        before = _before(root, by_run)
     statistics = trials.compute(
         undecided,
         policy.statistics,
-        _by("run", recorded),
-        _before(root, recorded_rows),
+        known,
+        before,
     )
     return _decide_each(root, undecided, statistics, policy)
 
@@ -215,12 +221,11 @@ def _decide_each(
     )
 
 
-def _before(root: Path, recorded_rows: Iterable[Row]) -> Before:
+def _before(root: Path, by_run: Mapping[str, Row]) -> Before:
     """Return what the tables of statistics were made from; nothing where that is not sure."""
     if not _were_made_together(root):
         return Before({}, {})
     recorded = tables.read_recorded(root, trials.FAMILIES) or []
-    by_run = _by("run", recorded_rows)
     return Before(by_run, _by("family", recorded))
 
 

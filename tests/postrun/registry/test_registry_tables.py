@@ -1,6 +1,7 @@
 """Registry, trials and families decide together; a run that is closed late is named."""
 
 import csv
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 
 import generate_candidate_queue as queue
 import update_factor_experiment_registry as registry
-from harness import factory
+import verify_workspace
+from harness import factory, tampering
 from harness.archive import registry_row, run_folder
 from harness.factory import Documents
 from harness.workspace import Workspace
-from postrun.core import locations, step_notes
+from postrun.core import disk, locations, step_notes
 from postrun.decide import verdicts, window_series
 from postrun.registry import registry_tables, rows, trials
 from postrun.store import records, tables
@@ -241,10 +243,56 @@ def test_a_table_of_trials_that_was_changed_is_no_help(workspace: Workspace) -> 
     for row in tables.read_table(workspace.local, rows.REGISTRY):
         registered[row["run"]] = row
     policy = rows.load_policy()
-    before = registry_tables.decide(workspace.local, registered, policy)
+    recorded = list(registered.values())
+    before = registry_tables.decide(workspace.local, registered, policy, recorded)
     path = workspace.local / "audit/factor_registry/trial_statistics.csv"
     path.write_text(path.read_text().replace("survives", "not_measured"))
-    assert registry_tables.decide(workspace.local, registered, policy) == before
+    assert registry_tables.decide(workspace.local, registered, policy, recorded) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        (rows.REGISTRY, "total"),
+        (trials.TRIALS, "p_raw"),
+        (trials.TRIALS, "p_family"),
+        (trials.FAMILIES, "p"),
+        (trials.FAMILIES, "windows"),
+    ],
+)
+def test_a_rebuild_believes_no_table_that_was_edited_with_its_record(
+    workspace: Workspace,
+    name: str,
+    column: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What verify computes again is what a rebuild writes: it names the table."""
+    factory.make_run(workspace.remote, tag="t1", stamp="2026-02-21_031500")
+    workspace.close("t1")
+    path = locations.workspace_path(workspace.local, name)
+    before = path.read_bytes()
+    row = table(workspace.local, name)[0]
+    other = row[column].translate(str.maketrans("123456789", "234567891"))
+    _, line, *_ = before.split(b"\n")
+    cells = line.split(b",")
+    # No cell of this run has a comma in it.
+    assert len(cells) == len(row)
+    cells[list(row).index(column)] = other.encode()
+    edited = before.replace(line, b",".join(cells))
+    assert edited != before
+    path.write_bytes(edited)
+    record = workspace.local / tampering.WORKSPACE_RECORD
+    text = record.read_text()
+    text = text.replace(disk.content_digest(before), disk.content_digest(edited))
+    record.write_bytes(tampering.encode(tampering.with_own_digest(json.loads(text))))
+    where = ["--local-root", str(workspace.local)]
+    capsys.readouterr()
+    assert verify_workspace.main([*where, "--json"]) == 4
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    broken = [finding["file"] for finding in findings if finding["kind"] == "broken"]
+    assert path.relative_to(workspace.local).as_posix() in broken
+    assert registry.main(["--rebuild", *where]) == 0
+    assert path.read_bytes() == before
 
 
 def made_row(number: int, draw: random.Random, policy: rows.Policy) -> dict[str, Any]:
