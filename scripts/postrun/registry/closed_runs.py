@@ -29,6 +29,7 @@ _CREATE = """
     CREATE TABLE IF NOT EXISTS compared_runs
     (run TEXT PRIMARY KEY, row TEXT, files TEXT, look INTEGER)
 """
+_CREATE_INDEX = "CREATE INDEX IF NOT EXISTS looks ON compared_runs (look, run)"
 _PUT = "INSERT OR REPLACE INTO compared_runs VALUES (?, ?, ?, ?)"
 _CHANGED = -1
 _LAST_LOOK = "SELECT ifnull(max(look), 0) FROM compared_runs"
@@ -121,13 +122,15 @@ def _choose(registry: IndexedTable, in_turn: int | None) -> dict[str, tuple[str,
 
     def choose(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
         connection.execute(_CREATE)
-        of_runs = f"FROM {registry.name} LEFT JOIN compared_runs USING (run)"
+        connection.execute(_CREATE_INDEX)
+        of_known = f"FROM compared_runs JOIN {registry.name} USING (run)"
+        of_all = f"FROM {registry.name} LEFT JOIN compared_runs USING (run)"
         query = f"""
-            SELECT run, row, files {of_runs} WHERE look = {_CHANGED}
+            SELECT run, row, files {of_known} WHERE look = {_CHANGED}
             UNION SELECT * FROM (
-                SELECT run, row, files {of_runs} WHERE look IS NULL ORDER BY run LIMIT ?
+                SELECT run, row, files {of_all} WHERE look IS NULL ORDER BY run LIMIT ?
             ) UNION SELECT * FROM (
-                SELECT run, row, files {of_runs} WHERE look > 0 ORDER BY look, run LIMIT ?
+                SELECT run, row, files {of_known} WHERE look > 0 ORDER BY look, run LIMIT ?
             )
         """
         chosen = connection.execute(query, [unknown, in_turn])

@@ -22,6 +22,7 @@ Document = dict[str, Any]
 
 SCHEMAS = PROJECT / "schemas"
 _STYLE: Document = {"sort_keys": True, "ensure_ascii": False, "allow_nan": False}
+_NEXT_MEMBER = ",\n    {"  # in a list of objects of a document
 _LONGEST_FINDING = 300  # characters
 _STAMPS = {"schema_version", "generated_at"}  # of every document of ours
 _COLUMN_TYPES = {
@@ -414,6 +415,19 @@ def encode_around(
     inside = ",\n".join(members)
     whole = frame.replace(empty, f'\n  "{name}": [\n{inside}\n  ]', 1)
     return whole.encode(errors="backslashreplace")
+
+
+def split_members(content: bytes, name: str) -> list[str]:
+    """Return the members of a list `name` of objects as they stand in a file of `encode`.
+
+    Of a file that another program wrote they are others, or another number.
+    """
+    text = content.decode(errors="replace")
+    _, _, after = text.partition(f'\n  "{name}": [\n')
+    inside, _, _ = after.partition("\n  ]")
+    first, *others = inside.split(_NEXT_MEMBER)
+    # No text of JSON has a line break in it, and what is inside of a member stands further in.
+    return [first, *(f"    {{{member}" for member in others)]
 
 
 def encode_line(document: Any) -> bytes:

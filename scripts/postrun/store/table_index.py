@@ -27,6 +27,9 @@ _SEARCHED = (
     ("overall_pass", "audit_passed", "run"),
     ("policy_sha256",),
     ("total",),
+    ("started", "run"),
+    ("decision_tag",),
+    ("failed_checks", "factor"),
 )
 # Of each row: the digest of all its values, and that of those which other closings leave as they
 # are.

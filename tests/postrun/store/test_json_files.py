@@ -310,3 +310,18 @@ def test_a_long_list_is_written_in_parts(members: list[Any], others: dict[str, A
     document = {**others, "files": members}
     texts = [json_files.encode_member(member) for member in members]
     assert json_files.encode_around(document, "files", texts) == json_files.encode(document)
+
+
+def test_the_members_of_a_list_are_found_as_they_stand_in_the_file() -> None:
+    members: list[dict[str, Any]] = [
+        {"path": "a", "inputs": [{"path": ",\n    {"}, {}]},
+        {},
+        {"path": "b", "inputs": []},
+    ]
+    for number in range(1, 4):
+        document = {"a": [], "files": members[:number], "z": 1}
+        content = json_files.encode(document)
+        texts = json_files.split_members(content, "files")
+        assert texts == [json_files.encode_member(member) for member in members[:number]]
+        assert json_files.encode_around(document, "files", texts) == content
+    assert json_files.split_members(b'{"files": [{}]}', "files") != ["    {}"]

@@ -11,7 +11,7 @@ from harness.workspace import Workspace
 from postrun.core import disk
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
-from postrun.store import ledger, records
+from postrun.store import json_files, ledger, records
 from postrun.store.records import Output
 
 
@@ -213,6 +213,28 @@ def test_a_byte_of_the_workspaces_record_is_noticed(
     ]
     after = workspace.bytes()
     assert before.keys() ^ after.keys() == {run_paths.relative(kept)}
+
+
+def test_a_record_that_another_program_wrote_is_written_as_ours(
+    closed: tuple[Workspace, RunPaths],
+) -> None:
+    """It has the digest of its own bytes, and other line breaks: no row's text is taken over."""
+    workspace, run_paths = closed
+    path = run_paths.path(records.WORKSPACE)
+    document = json.loads(path.read_bytes())
+    del document["sha256"]
+    own = disk.content_digest(json.dumps(document).encode())
+    line = f',\n  "sha256": "{own}"'
+    path.write_bytes(json.dumps(document)[:-1].encode() + line.encode() + b"}")
+    record = records.load(RunPaths.of_workspace(run_paths.root), records.WORKSPACE)
+    assert record.problem == ""
+    assert (len(record.rows) > 1, record.texts) == (True, {})
+    factory.make_run(workspace.remote, tag="two", stamp="2026-02-22_031500")
+    assert workspace.close("two") == 0
+    content = path.read_bytes()
+    assert content == json_files.encode(json.loads(content))
+    record = records.load(RunPaths.of_workspace(run_paths.root), records.WORKSPACE)
+    assert record.problem == ""
 
 
 def test_the_loss_of_a_copy_that_was_kept_is_noticed(
