@@ -163,12 +163,21 @@ seal: $(RUN) ## seal the ledger and every closing record
 
 ##@ Keep what was closed: [LOCAL_ROOT=…]
 
-.PHONY: package restore-ledger
+.PHONY: package restore-ledger retention-plan retention-archive retention-restore
 package: $(RUN) ## pack a closed run into one zip, to hand it over: TAG=…
 	@$(PY) scripts/package_run.py $(call flags,$(WHERE))
 
 restore-ledger: $(RUN) ## put the ledger together again after rows of it were lost
 	@$(PY) scripts/restore_ledger.py $(call flags,LOCAL_ROOT)
+
+retention-plan: $(RUN) ## list what may be archived and why, and which runs may not; [TAG=…]
+	@$(PY) scripts/retention_plan.py $(call flags,TAG LOCAL_ROOT)
+
+retention-archive: $(RUN) ## archive that, and move the originals away; deletes nothing; [TAG=…]
+	@$(PY) scripts/retention_archive.py $(call flags,TAG LOCAL_ROOT)
+
+retention-restore: $(RUN) ## bring the archived files of a run back to their places: TAG=…
+	@$(PY) scripts/retention_restore.py $(call flags,$(WHERE))
 
 ##@ Look after the project
 

@@ -48,6 +48,8 @@ VERIFIED = {
     "local_root": WORKSPACE["local_root"],
     "json": WORKSPACE["json"],
 }
+PLANNED = {"tag": "look at the runs of this tag only"}
+ARCHIVED = {"tag": "archive the runs of this tag only (default: all of the plan)"}
 RANK = {
     "rank": "rank of the planned run",
     "ranks": "ranks of planned runs, such as 1-4: one array of the scheduler's jobs",
@@ -469,6 +471,43 @@ def restore_ledger(
 ) -> None:
     """Put the ledger together again after rows of it were lost."""
     run_script(ctx, "restore_ledger.py", locals())
+
+
+@task(help=VERIFIED | PLANNED, auto_shortflags=False)
+def retention_plan(
+    ctx: Context,
+    tag: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+) -> None:
+    """List what may be archived and why, and which runs may not."""
+    run_script(ctx, "retention_plan.py", locals())
+
+
+@task(help=SEALED | ARCHIVED, auto_shortflags=False)
+def retention_archive(
+    ctx: Context,
+    tag: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Archive that, and move the originals away; nothing is deleted."""
+    run_script(ctx, "retention_archive.py", locals())
+
+
+@task(help=ONE_RUN, auto_shortflags=False)
+def retention_restore(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Bring the archived files of a run back to their places."""
+    run_script(ctx, "retention_restore.py", locals())
 
 
 # Look after the project.

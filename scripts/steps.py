@@ -43,6 +43,8 @@ class Step:
     description: str
     needs_run: bool = True  # false: works on the workspace, or looks for the run itself
     reads_prior: tuple[str, ...] = ()  # of other runs, as their closings left it
+    # Of `reads`, what it opens of some runs only, whose closing records say so; or only looks for.
+    opens_rarely: tuple[str, ...] = ()
     make_values: tuple[str, ...] = ()  # what its target takes besides TAG and where to work
     decides_run: bool = True  # false: a no is about the workspace; the closing's code ignores it
 
@@ -105,6 +107,8 @@ STEPS = (
         ("governance_audit_check",),
         "governance_audit_checker.audit",
         "answer every check of the catalogue",
+        # Whether it is there and as it was: an archive says that, too.
+        opens_rarely=("run_log",),
     ),
     Step(
         "6",
@@ -131,6 +135,8 @@ STEPS = (
         "generate_run_review.review",
         "write the page for the committee",
         reads_prior=("factor_experiment_registry", "trial_statistics"),
+        # Its end, when a run ended badly.
+        opens_rarely=("run_log",),
     ),
     Step(
         "8",
@@ -227,3 +233,11 @@ STEPS = (
         decides_run=False,
     ),
 )
+
+
+def needed_artifacts() -> set[str]:
+    """Return the artifacts that a step opens of every run that has them: these must stay."""
+    needed: set[str] = set()
+    for step in STEPS:
+        needed |= {*step.reads, *step.reads_prior} - {*step.opens_rarely}
+    return needed

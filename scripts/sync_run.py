@@ -33,6 +33,7 @@ from postrun.core.request import RunRequest, StepResult
 from postrun.core.values import Json
 from postrun.remote.workstation import Workstation, open_workstation
 from postrun.store import (
+    archives,
     documents,
     evidence,
     incoming,
@@ -185,6 +186,7 @@ def _find_changes(sync: Sync, remote: FileDigests) -> list[Json]:
         there = evidence.compare(known, remote, copied=False)
     if not here and not there:
         return []
+    _check_not_archived(sync.run_paths)
     reason = sync.request.accept_changed_evidence
     # A run that was closed as dead and has a result by now: its evidence may have grown.
     has_ended = sync.manifest.get("abandoned") is not None and sync.request.abandoned is None
@@ -200,6 +202,16 @@ def _find_changes(sync: Sync, remote: FileDigests) -> list[Json]:
             _ACCEPT,
         )
     return [_change(sync.run_paths, reason, here | there, replaced)]
+
+
+def _check_not_archived(run_paths: RunPaths) -> None:
+    """Raise Invalid when files of a run are archived: no changed file can take their place."""
+    row = archives.row_in_force(run_paths.root, run_paths.run)
+    if row is not None:
+        expected = "what evidence_manifest.json records, as long as files of it are archived"
+        found = f"changed evidence, and the archive of row {row['number']} of the ledger"
+        thing = f"evidence of {run_paths.run}"
+        raise Invalid(thing, expected, found, archives.RESTORE)
 
 
 def _check_no_other_run(run_paths: RunPaths) -> None:
@@ -356,17 +368,25 @@ def _file_rows(
     known = {(row["path"], row["sha256"]): row for row in known_rows}
     rows = []
     for path, digest in sorted(present.files.items()):
-        file = sync.run_paths.root / path
-        if path in copied:
-            file = incoming.path_of(sync.run_paths, path)
         row = {
             "path": path,
-            "size": file.stat().st_size,
+            "size": _size(sync, path, path in copied),
             "sha256": digest,
             "source": sync.request.host,
         }
         rows.append(known.get((path, digest), row))
     return rows
+
+
+def _size(sync: Sync, path: str, was_copied: bool) -> int:
+    """Return the bytes of a file that has come, is in its place, or is archived."""
+    file = sync.run_paths.root / path
+    if was_copied:
+        file = incoming.path_of(sync.run_paths, path)
+    # Of the local files, the archived ones alone have a size already.
+    elif path in sync.local.sizes:
+        return sync.local.sizes[path]
+    return file.stat().st_size
 
 
 def _summary(manifest: Json, copied: int) -> str:

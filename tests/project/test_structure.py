@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("remote",),
     ("summary", "registry"),
     ("detect", "audit", "review", "planner", "monitor", "launcher", "overview", "verify"),
+    ("retention",),
     ("flags", "ending"),
     ("cli",),
     ("scripts",),
@@ -38,6 +39,8 @@ CONDUCTORS = (
     "settle_failure",
     "generate_docs",
     "verify_workspace",
+    "retention_plan",
+    "retention_archive",
 )
 # Each third-party package is imported in one place; the launcher starts programs, that is its work.
 IMPORTERS = {

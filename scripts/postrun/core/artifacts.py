@@ -18,6 +18,9 @@ SEALS = "audit/seals"
 # Its pages are as many as there are families, and long tables.
 SITE = "audit/site"
 SIGNED_SUFFIX = ".dsse.json"
+# Two files for each archive of a run: what is in it, and the files themselves.
+ARCHIVE = "audit/archive"
+ARCHIVE_SUFFIX = ".tar.xz"
 # What network file systems, desktops and editors leave in any folder, as patterns of file names: it
 # is no evidence, and no sign that a run is at work.
 LITTER = (
@@ -130,6 +133,7 @@ _GENERATED = {
         ("audit/workspace_record", ".json", "what each table and page must be"),
         (f"{_HANDOFF}/handoff_readiness", ".json .md", "whether the work can be handed over"),
         (f"{SITE}/*", ".html", "the pages to start from: open index.html"),
+        (f"{ARCHIVE}/*", f".json {ARCHIVE_SUFFIX}", "files of closed runs, and what is in each"),
     ),
     Home.PROJECT: (
         ("configs/workstation", ".json", "where the workstation is, and timeouts"),
@@ -142,6 +146,7 @@ _GENERATED = {
         ("configs/candidate_queue_policy", ".json", "which runs enter the queue, in which order"),
         ("configs/handoff", ".json", "what must exist, be linked and be current at a handoff"),
         ("configs/launcher_policy", ".json", "what a machine and its data must offer"),
+        ("configs/retention_policy", ".json", "which files of a closed run may be archived"),
     ),
 }
 
@@ -174,7 +179,7 @@ def _all() -> Iterator[Artifact]:
 
 ARTIFACTS = {artifact.name: artifact for artifact in _all()}
 # What scripts print with --json, and write into no file: the schemas of these have no artifact.
-OUTPUTS = ("family_trials", "workspace_status", "workspace_verification")
+OUTPUTS = ("family_trials", "retention_plan", "workspace_status", "workspace_verification")
 
 
 def generated(*homes: Home) -> tuple[str, ...]:

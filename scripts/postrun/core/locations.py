@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from postrun.core.artifacts import ARTIFACTS, Home
+from postrun.core.artifacts import ARCHIVE, ARTIFACTS, Home
 from postrun.core.errors import AmbiguousRun
 from postrun.core.run_names import RUN_NAME, RunName, parse_run_name
 
@@ -13,6 +13,8 @@ RUNS = "audit/workstation_runs"
 GATES = "gate_results"
 LOCKS = "audit/.locks"
 CACHES = "audit/.cache"  # may be deleted at any time
+# The files that were moved away, as they were: a person may remove them.
+ORIGINALS = f"{ARCHIVE}/originals"
 # In the run folder: evidence that was replaced when changed evidence was accepted.
 SUPERSEDED = "superseded_evidence"
 # In the run folder and in the gate folder: a copy that is under way.

@@ -40,6 +40,18 @@ def hold(path: Path, wait: float, purpose: str) -> Iterator[None]:
             _remove_unused(path, new_folders)
 
 
+def is_held(path: Path) -> bool:
+    """Return whether a process holds a lock. Nothing is written: no file is made to find out."""
+    try:
+        with disk.open_to_read(path) as lock_file:
+            fcntl.flock(lock_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # whoever needs the lock will say what is wrong with it
+    return False
+
+
 def _acquire(path: Path, wait: float) -> FileIO:
     """Return the locked file; name its holder once when it is not free at once.
 

@@ -213,11 +213,12 @@ def _note(
 ) -> None:
     """Note on which day a row was recorded.
 
-    A seal says nothing about a run, and must not make the pages out of date.
+    A seal says nothing about a run, and an archive nothing about its result: neither must make the
+    pages out of date.
     """
     kind = ledger.kind(row)
     day = row["recorded_at"][:10]
-    if kind == ledger.SEAL:
+    if kind in (ledger.SEAL, ledger.RETENTION):
         return
     if kind not in (ledger.DECISION, ledger.AUDIT):
         connection.execute(

@@ -15,8 +15,9 @@ from typing import Any
 
 from postrun.core import artifacts, disk, locations
 from postrun.core.artifacts import Home
-from postrun.core.errors import Invalid
+from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import RunPaths
+from postrun.store import archives
 
 # At the top of both folders: evidence that was replaced, what people signed, and what has not come
 # whole yet.
@@ -141,7 +142,7 @@ def digest_local(
 ) -> FileDigests:
     """Return the local evidence of a run; nothing for a folder that is not there.
 
-    A file or folder that cannot be read is added to `unreadable` with the reason. Without it,
+    What was archived counts as if it were in its place. A file or folder that cannot be read is added to `unreadable` with the reason. Without it,
     raises Invalid.
     """
     local = FileDigests({}, {})
@@ -163,11 +164,32 @@ def digest_local(
                     local.files[path] = disk.digest(file)
                 except OSError as error:
                     problems[path] = str(error.strerror)
+    try:
+        _add_archived(run_paths, local)
+    except PostRunError as error:
+        if unreadable is None:
+            raise
+        problems[artifacts.ARCHIVE] = run_paths.without_root(error)
     if unreadable is None:
         for path, reason in problems.items():
             file = run_paths.root / path
             raise Invalid(file, "evidence that can be read", reason)
     return local
+
+
+def _add_archived(run_paths: RunPaths, local: FileDigests) -> None:
+    """Add what is not in its place, but in the archive that the ledger names.
+
+    Raises Missing, Invalid.
+    """
+    archived = archives.find(run_paths)
+    if archived is None:
+        return
+    in_place = local.files.keys() | local.links.keys()
+    for path, file in archived.files.items():
+        if is_evidence(path) and path not in in_place:
+            local.files[path] = file["sha256"]
+            local.sizes[path] = file["size"]
 
 
 def digest_file(path: Path) -> str:

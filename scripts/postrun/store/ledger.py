@@ -3,9 +3,10 @@
 Each row of `audit/stage_ledger.jsonl` holds the SHA-256 of the line before it (its bytes without
 the line end; null in the first row). The last row has no row after it: its digest is written into
 the view. So `verify` finds every row that was changed or removed. A row is a decision, the answer
-of an audit, an approval, a seal, or the settlement of a failure: why nobody needs to repair it. A
-decision is corrected by a later one about the same run: its `corrects` is the number of the row
-that it replaces. The callers hold the workspace lock.
+of an audit, an approval, a seal, the settlement of a failure: why nobody needs to repair it, or
+retention: files of a run were archived, or restored. A decision is corrected by a later one about
+the same run: its `corrects` is the number of the row that it replaces. The callers hold the
+workspace lock.
 """
 
 import re
@@ -36,8 +37,9 @@ COLUMNS = [
 DECISION, AUDIT = ledger_index.DECISION, ledger_index.AUDIT
 APPROVAL, SEAL = "approval", "seal"
 SETTLEMENT = "settlement"
+RETENTION = "retention"
 # Of these a closing record holds the lines: no signed file tells them again.
-HELD_BY_RECORDS = (DECISION, AUDIT, SETTLEMENT)
+HELD_BY_RECORDS = (DECISION, AUDIT, SETTLEMENT, RETENTION)
 BEGIN = (
     b"<!-- stage-ledger:begin (made from audit/stage_ledger.jsonl:"
     b" what is written between these marks is lost) -->"

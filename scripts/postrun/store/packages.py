@@ -22,6 +22,7 @@ from postrun.core.artifacts import ARTIFACTS, SEALS, Home
 from postrun.core.errors import Invalid, Missing
 from postrun.core.locations import RunPaths
 from postrun.store import (
+    archives,
     crate,
     documents,
     evidence,
@@ -136,6 +137,8 @@ def _refuse_changed(run_paths: RunPaths, files: list[PackagedFile]) -> None:
         if actual.get(path) != sha256:
             found = "another" if path in actual else "nothing there"
             hint = f"see everything: make verify TAG='{run_paths.name.tag}'"
+            if archives.row_in_force(run_paths.root, run_paths.run) is not None:
+                hint = archives.RESTORE
             raise Invalid(run_paths.root / path, "the file that was recorded", found, hint)
 
 

@@ -37,6 +37,7 @@ _UNRECORDED = {
     "notifications",
     "approval",
     "seal",
+    "archive",
 }
 # What an interrupted closing reads again.
 _RESUMED_WITH = ("run_detection", "evidence_manifest")
@@ -737,16 +738,27 @@ def add_ledger_row(run_paths: RunPaths, row: Json) -> Json:
 
     Raises Missing, Invalid.
     """
-    record = check_closed(run_paths)
+    check_closed(run_paths)
     added = ledger.append(run_paths.root, row)
-    lines = _lines_about(run_paths)
-    # The digest that the audit's row holds is not over these lines: it stays.
-    record.save({**(record.document or {}), "ledger_rows": lines})
+    hold_ledger_rows(run_paths)
     return added
 
 
+def hold_ledger_rows(run_paths: RunPaths) -> None:
+    """Bring the ledger's rows in the record of a closed run up to date. Raises Missing, Invalid.
+
+    A process may have been killed between the ledger and the record.
+    """
+    record = check_closed(run_paths)
+    document = record.document or {}
+    lines = _lines_about(run_paths)
+    # The digest that the audit's row holds is not over these lines: it stays.
+    if lines != document["ledger_rows"]:
+        record.save({**document, "ledger_rows": lines})
+
+
 def _lines_about(run_paths: RunPaths) -> list[str]:
-    """Return the lines of the ledger that hold a run's decisions, audits and settlements."""
+    """Return the ledger's lines about a run that only its closing record holds."""
     lines = []
     for row in ledger.rows_of(run_paths.root, run_paths.run):
         if ledger.kind(row) in ledger.HELD_BY_RECORDS:

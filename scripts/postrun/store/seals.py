@@ -8,6 +8,7 @@ the head that it signs.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,40 @@ def verify(root: Path) -> Iterator[Finding]:
             if finding.is_broken or finding.path not in compared:
                 yield finding
         compared.update(signed.subjects)
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What a seal signed: how many rows of the ledger, and the records by path."""
+
+    rows: int
+    records: dict[str, str]
+
+    def holds(self, root: Path, run_paths: RunPaths) -> bool:
+        """Return whether a run's closing record is the one that was sealed."""
+        name = _relative(root, run_paths.path(records.CLOSING))
+        digest = _digest(root, name)
+        return digest is not None and digest == self.records.get(name)
+
+
+def newest(root: Path) -> Sealed | None:
+    """Return what the newest good seal signed; None without one.
+
+    It is of an allowed signer, where somebody is allowed, and the ledger still has its head and its
+    row. Raises Missing without ssh-keygen, Invalid.
+    """
+    is_anybody_known = bool(signing_keys.allowed_signers())
+    for path in reversed(signed_files.list_numbered(root / SEALS).values()):
+        signed = signed_files.read(path, ledger.SEAL)
+        answer = signatures.check(signed)
+        is_unknown = is_anybody_known and not answer.principals
+        row = signed_files.row_of(root, path, ledger.SEAL)
+        rows = signed.predicate["ledger_rows"]
+        head = signed.subjects.get(f"{_LEDGER}#{rows}")
+        is_in_ledger = ledger.has_row(root, rows, head) and signed_files.is_recorded(root, row)
+        if is_in_ledger and not answer.is_broken and not is_unknown:
+            return Sealed(rows, signed.subjects)
+    return None
 
 
 def _compare(root: Path, signed: Signed) -> Iterator[Finding]:

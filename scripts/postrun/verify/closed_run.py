@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from postrun.core import locations
+from postrun.core.errors import PostRunError
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
-from postrun.store import json_files
+from postrun.store import archives, json_files
 from postrun.verify import files
 
 DECISION, AUDIT, SETTLEMENT = "decision", "audit", "settlement"
+RETENTION = "retention"
 MANIFEST, RECORD, DETECTION = "evidence_manifest", "closing_record", "run_detection"
 # Written by the decision or later: what has one of these was closed, or its closing has begun.
 _AFTER_DECISION = (
@@ -55,6 +57,19 @@ class ClosedRun:
     def record(self) -> Json | None:
         """Return the closing record; None when there is none that can be read."""
         return self.documents.get(RECORD)
+
+    @cached_property
+    def archived(self) -> dict[str, Json]:
+        """Return the files that are not in their places but in an archive, by path.
+
+        Nothing of an archive that is not the one of the ledger: that is a finding itself.
+        """
+        try:
+            archived = archives.find(self.run_paths)
+        except PostRunError:
+            return {}
+        files = archived.files if archived else {}
+        return {path: file for path, file in files.items() if path not in self.present}
 
     @cached_property
     def decision(self) -> Json | None:

@@ -15,6 +15,7 @@ from postrun.verify.closed_run import (
     AUDIT,
     DECISION,
     RECORD,
+    RETENTION,
     SETTLEMENT,
     ClosedRun,
     kind,
@@ -69,7 +70,7 @@ def check_run(run: ClosedRun) -> Iterator[Finding]:
     def hint(step: str) -> str:
         return f"make it again: make {step} TAG='{run.tag}'"
 
-    yield from _check_files(root, record, hint)
+    yield from _check_files(root, record, hint, run.archived)
     yield from _check_unrecorded(run, record)
     known = {row["path"]: row["sha256"] for row in record["files"]}
     known |= FileDigests.from_manifest(run.manifest or {"files": [], "links": []}).files
@@ -214,7 +215,7 @@ def _check_ledger_rows(run: ClosedRun, record: Json) -> Iterator[Finding]:
     held = record["ledger_rows"]
     in_ledger = []
     for row, line in zip(run.rows, run.lines, strict=True):
-        if kind(row) in (DECISION, AUDIT, SETTLEMENT):
+        if kind(row) in (DECISION, AUDIT, SETTLEMENT, RETENTION):
             in_ledger.append(line)
     for line in held:
         if line not in in_ledger:
@@ -236,9 +237,18 @@ def _check_ledger_rows(run: ClosedRun, record: Json) -> Iterator[Finding]:
         )
 
 
-def _check_files(root: Path, record: Json, hint: Hint) -> Iterator[Finding]:
-    """Yield each file that is not what its record says."""
+def _check_files(
+    root: Path,
+    record: Json,
+    hint: Hint,
+    archived: Mapping[str, Json] | None = None,
+) -> Iterator[Finding]:
+    """Yield each file that is not what its record says, whether in its place or archived."""
+    files_archived = archived or {}
     for row in record["files"]:
+        file = files_archived.get(row["path"], {})
+        if file.get("sha256") == row["sha256"]:
+            continue
         actual = files.digest(root / row["path"])
         if actual.sha256 == row["sha256"]:
             continue
@@ -300,8 +310,8 @@ def workspace_files(root: Path) -> list[str]:
     """Return the files of ours that belong to no run and are there."""
     present = []
     for name in artifacts.generated(Home.WORKSPACE):
-        # A package of one run has seals, too.
-        if name.startswith(artifacts.SEALS):
+        # A package of one run has seals, too. Archives have a check of their own.
+        if name.startswith((artifacts.SEALS, artifacts.ARCHIVE)):
             continue
         # The pages of the site have names that only their record knows.
         for path in sorted(root.glob(name)):

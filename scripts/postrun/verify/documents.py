@@ -32,7 +32,7 @@ def check(run_paths: RunPaths, *homes: Home) -> Iterator[Finding]:
             continue
         for suffix in artifact.suffixes:
             path = run_paths.path(artifact.name, suffix)
-            if "*" in artifact.file:
+            if "*" in artifact.file and suffix in _LINKS:
                 for page in sorted(path.parent.glob(path.name)):
                     yield from _check_links(run_paths, page)
             elif suffix in _LINKS:

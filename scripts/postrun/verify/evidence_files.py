@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from postrun.core.artifacts import ARCHIVE
 from postrun.store import evidence, ledger
 from postrun.store.evidence import FileDigests
 from postrun.verify import files
@@ -33,6 +34,8 @@ def _check_files(run: ClosedRun) -> Iterator[Finding]:
     manifest = FileDigests.from_manifest(run.manifest or {})
     unreadable: dict[str, str] = {}
     on_disk = evidence.digest_local(run.run_paths, unreadable)
+    # An archive has a check of its own.
+    unreadable.pop(ARCHIVE, None)
     for path, reason in unreadable.items():
         yield broken(
             path,

@@ -9,7 +9,7 @@ from postrun.core import locations
 from postrun.core.values import Json
 from postrun.store import json_files, ledger
 from postrun.verify import files
-from postrun.verify.closed_run import AUDIT, DECISION, SETTLEMENT, kind
+from postrun.verify.closed_run import AUDIT, DECISION, RETENTION, SETTLEMENT, kind
 from postrun.verify.findings import Finding, broken, listed
 
 LEDGER = "audit/stage_ledger.jsonl"
@@ -108,9 +108,10 @@ def _check_repeated(known: LedgerLines) -> Iterator[Finding]:
     """Yield each row that only says again what is said: no program appends one.
 
     A closing appends an audit row only for another answer than the one before; a file is signed
-    once, a failure settled once.
+    once, a failure settled once; a run is archived and restored in turn.
     """
     newest: dict[str, Json] = {}
+    retained: dict[str, str] = {}
     once = set()
     for row in known.rows:
         said = {name: value for name, value in row.items() if name not in _OF_THE_ROW}
@@ -119,6 +120,10 @@ def _check_repeated(known: LedgerLines) -> Iterator[Finding]:
         if kind(row) in (DECISION, AUDIT) and isinstance(run, str):
             is_repeated = kind(row) == AUDIT and newest.get(run) == said
             newest[run] = said
+        elif kind(row) == RETENTION:
+            action = str(row.get("action"))
+            is_repeated = retained.get(str(run)) == action
+            retained[str(run)] = action
         else:
             thing = _settled_or_signed(row)
             is_repeated = thing in once

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from postrun.core.artifacts import Home
 from postrun.verify import (
+    archived,
     closing,
     documents,
     evidence_files,
@@ -55,3 +56,4 @@ def _check_digests(run: ClosedRun) -> Iterator[Finding]:
     yield from closing.check_run(run)
     yield from growing_files.check(run)
     yield from strays.check_run(run)
+    yield from archived.check_run(run)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from postrun.core import artifacts, locations
-from postrun.core.artifacts import APPROVALS, ARTIFACTS, SEALS, SITE, Home
+from postrun.core.artifacts import APPROVALS, ARCHIVE, ARTIFACTS, SEALS, SITE, Home
 from postrun.core.values import Json
 from postrun.store import evidence, signed_files
 from postrun.store.evidence import FileDigests
@@ -45,7 +45,7 @@ def check_run(run: ClosedRun) -> Iterator[Finding]:
         # What counts as evidence is compared with the manifest already.
         elif not evidence.is_evidence(path) or not _is_file(root / path):
             yield _stray(root, path)
-    for path in sorted(superseded - run.present):
+    for path in sorted(superseded - run.present - run.archived.keys()):
         yield broken(
             path,
             "evidence that was replaced, kept here",
@@ -200,8 +200,8 @@ def _present(root: Path, ours: Iterable[str], unreadable: dict[str, str]) -> Ite
     folders = {SEALS}
     for path in ours:
         folder = path.rpartition("/")[0]
-        # The user's own pages are beside our view of the ledger.
-        if folder.startswith(f"{_AUDIT}/"):
+        # The user's own pages are beside our view of the ledger. Archives are checked elsewhere.
+        if folder.startswith(f"{_AUDIT}/") and folder != ARCHIVE:
             folders.add(folder)
     for folder in sorted(folders):
         yield from files.walk(root, folder, unreadable)

@@ -12,6 +12,7 @@ from postrun.core.locations import RunPaths
 from postrun.core.values import Json
 from postrun.store import index
 from postrun.verify import (
+    archived,
     closing,
     documents,
     downstream,
@@ -159,6 +160,7 @@ def verify(
     files = 0
     if tag is None:
         findings += check_tables(root, known, computations.of_tables)
+        findings += archived.check_workspace(root, known, all_runs)
         files = len(closing.workspace_files(root))
     gates = set()
     for result in check_runs(root, runs, known, computations, show):
