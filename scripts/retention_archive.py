@@ -21,7 +21,9 @@ from postrun import flags
 
 def add_tag(parser: argparse.ArgumentParser) -> None:
     """Add the flag that says which runs."""
-    parser.add_argument("--tag", help="archive the runs of this tag only (default: all of the plan)")
+    parser.add_argument(
+        "--tag", help="archive the runs of this tag only (default: all of the plan)"
+    )
 
 
 FLAGS = flags.ScriptFlags(__doc__, add_tag, flags.add_workspace)
@@ -44,7 +46,6 @@ from postrun.store import archive_files, archives, strays
 _TO_DO = (State.READY, State.UNFINISHED)
 # A run of which nothing is to be done, and nothing is wrong.
 _DONE = (State.ARCHIVED, State.NOTHING)
-_CODES = {State.EDITED: Invalid}
 
 
 def archive(args: cli.Arguments) -> int:
@@ -73,14 +74,12 @@ def _check_any(plans: Sequence[RunPlan]) -> None:
     for run_plan in plans:
         if run_plan.state in _TO_DO or run_plan.state in _DONE:
             return
-    run_plan = plans[-1]
-    kind = _CODES.get(run_plan.state, Missing)
-    found = str(run_plan.state)
-    raise kind(
-        f"run {run_plan.run_paths.run}",
-        "one that may be archived",
-        f"{found} ({run_plan.reason.replace('TAG=...', f'TAG={run_plan.run_paths.name.tag}')})",
-    )
+    *_, newest = plans
+    kind: type[PostRunError] = Missing
+    if newest.state is State.EDITED:
+        kind = Invalid
+    thing = f"run {newest.run_paths.run}"
+    raise kind(thing, "one that may be archived", str(newest))
 
 
 def _archive_all(
@@ -114,6 +113,7 @@ def _archive_run(workspace: Workspace, run_paths: RunPaths, wait: float) -> None
         written: Json | None = None
         # To write an archive may take long. Nobody has to wait for the workspace meanwhile.
         if run_plan.state is State.READY:
+            moving.check_writable(run_paths, run_plan.files)
             written = archive_files.write(run_paths, run_plan.files)
             written |= {"files": len(run_plan.files), "bytes": run_plan.size}
         with cli.locked(request, cli.WORKSPACE, wait):
@@ -134,7 +134,9 @@ def _record_and_move(
     elif now.state is State.UNFINISHED:
         moving.finish_row(run_paths)
     elif now.state not in _DONE:
-        found = f"{now.state} ({now.reason})" if now.reason else "other files than before"
+        found = str(now)
+        if now.state is State.READY:
+            found = "other files that may go"
         raise Invalid(f"run {run_paths.run}", "the run as it was planned", found)
     archived = archives.find(run_paths)
     if archived is not None:

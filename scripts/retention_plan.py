@@ -97,20 +97,11 @@ def lines(plans: Sequence[RunPlan]) -> Iterator[str]:
             yield f"stays: {file['path']}: {file['why']}"
     for run_plan in plans:
         if run_plan.state is not State.READY:
-            yield f"left out: {run_plan.run_paths.run}: {describe(run_plan)}"
+            yield f"left out: {run_plan.run_paths.run}: {run_plan}"
+        if run_plan.free is not None:
+            yield f"to free its space, when the archive is backed up, type: {run_plan.free}"
     what = f"{terminal.counted(files, 'file')} of {terminal.counted(len(ready), 'run')}"
     yield f"{plan.total(plans):,} bytes in {what} may be archived"
-
-
-def describe(run_plan: RunPlan) -> str:
-    """Return why a run is left out, in words, and what its originals wait for."""
-    text = str(run_plan.state)
-    if run_plan.reason:
-        reason = run_plan.reason.replace("TAG=...", f"TAG={run_plan.run_paths.name.tag}")
-        text += f": {reason}"
-    if run_plan.free is not None:
-        text += f"; when the archive is backed up, this frees the space: {run_plan.free}"
-    return text
 
 
 def main(argv: flags.Argv = None) -> int:

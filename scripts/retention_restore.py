@@ -27,39 +27,48 @@ from postrun.core.request import StepResult
 from postrun.retention import moving
 from postrun.store import archives, records, run_lookup, strays
 
-_STATED = ("archive", "archive_sha256", "index", "index_sha256", "files", "bytes")
+# What the row says of the archive, as the row before it.
+_STATED = (
+    "archive",
+    "archive_sha256",
+    "index",
+    "index_sha256",
+    "files",
+    "bytes",
+)
 
 
 def restore(args: cli.Arguments) -> int:
-    """Bring back what is archived of a run; return 0. Raises PostRunError."""
+    """Write what is archived of a run to its places; return 0. Raises PostRunError."""
     request = cli.parse_request(args)
     run_lookup.locate(request)
-    with cli.locked(request, cli.RUN, args.lock_wait):
-        with cli.locked(request, cli.WORKSPACE, args.lock_wait):
-            # Who held the lock may have closed the run again.
-            run_paths = run_lookup.locate(request)
-            result = _restore(run_paths)
+    wait = args.lock_wait
+    with cli.locked(request, cli.RUN, wait), cli.locked(request, cli.WORKSPACE, wait):
+        # Who held the lock may have closed the run again.
+        run_paths = run_lookup.locate(request)
+        result = _restore(run_paths)
     cli.show(result, "retention-restore", args.json)
     return 0
 
 
 def _restore(run_paths: RunPaths) -> StepResult:
-    """Bring the files of a run back. A dry run only says so. Raises Missing, Invalid."""
+    """Write the files of a run to their places. A dry run only says so. Raises Missing, Invalid."""
     records.check_closed(run_paths)
     row = archives.newest_row(run_paths.root, run_paths.run)
     if row is None:
         expected = "an archive of it that the ledger names"
         raise Missing(f"run {run_paths.run}", expected, "none")
-    is_done = row["action"] == archives.RESTORED
     files = terminal.counted(row["files"], "file")
+    is_done = row["action"] == archives.RESTORED
+    done = StepResult(f"{files} restored already, row {row['number']} of the ledger")
     if disk.DRY_RUN.get():
-        what = f"nothing: row {row['number']} of the ledger says it is done" if is_done else files
-        return StepResult(f"would restore {what}")
-    if is_done:
-        moving.finish_row(run_paths)
-        return StepResult(f"{files} restored already, row {row['number']} of the ledger")
-    strays.clear(run_paths)
+        planned = StepResult(f"would restore {files}")
+        return done if is_done else planned
+    # A process may have been killed behind the row.
     moving.finish_row(run_paths)
+    if is_done:
+        return done
+    strays.clear(run_paths)
     restored = moving.bring_back(run_paths, row)
     archive = {name: row[name] for name in _STATED}
     added = moving.record(run_paths, archives.RESTORED, archive)

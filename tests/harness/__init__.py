@@ -6,6 +6,7 @@ workspace  a workstation beside a workspace, and runs closed between them, quick
 closed_workspace  closed runs of every kind, made by the scripts as programs
 tampering  every way to tamper with them
 verified   a copy of three closed runs, and what verify finds in it
+retained   sealed runs of which files may be archived
 clean_run  what the audit knows of a clean run
 archive    closed runs without their evidence, in numbers
 strace     a program's file operations, listed and disturbed one at a time

@@ -7,36 +7,46 @@ import re
 from functools import cache
 
 _WILDCARDS = re.compile(r"(\*\*|\*)")
-_EXPRESSIONS = {"*": "[^/]*", "**": ".+"}
+_EXPRESSIONS = {
+    "*": "[^/]*",
+    "**": ".+",
+}
 _ANY = "any character"
-Tokens = tuple[str, ...]  # wildcards, and single characters
+# Of a pattern: its wildcards, and every other character by itself.
+Tokens = tuple[str, ...]
 
 
 def matches(pattern: str, path: str) -> bool:
     """Return whether a pattern means a path; both relative to the same folder."""
-    return _compile(pattern).fullmatch(path) is not None
+    expression = _compile(pattern)
+    return expression.fullmatch(path) is not None
 
 
 @cache
 def _compile(pattern: str) -> re.Pattern[str]:
     expression = ""
     for part in _WILDCARDS.split(pattern):
-        expression += _EXPRESSIONS.get(part, re.escape(part))
+        plain = re.escape(part)
+        expression += _EXPRESSIONS.get(part, plain)
     # A name may have a line break in it.
     return re.compile(expression, re.DOTALL)
 
 
 def overlap(first: str, second: str) -> bool:
     """Return whether there can be a path that both patterns mean."""
-    return _overlap(_tokens(first), _tokens(second))
+    first_tokens = _tokens(first)
+    second_tokens = _tokens(second)
+    return _overlap(first_tokens, second_tokens)
 
 
 def _tokens(pattern: str) -> Tokens:
     tokens: list[str] = []
     for part in _WILDCARDS.split(pattern):
-        if part in _EXPRESSIONS:
-            # At least one name: any character, then any others.
-            tokens += [_ANY, part] if part == "**" else [part]
+        if part == "**":
+            # It is never empty.
+            tokens += [_ANY, part]
+        elif part == "*":
+            tokens.append(part)
         else:
             tokens += part
     return tuple(tokens)
@@ -46,21 +56,25 @@ def _tokens(pattern: str) -> Tokens:
 def _overlap(first: Tokens, second: Tokens) -> bool:
     """Return whether some text fits both lists of tokens."""
     if not first or not second:
-        return all(token in _EXPRESSIONS for token in first + second)
-    for one, other in ((first, second), (second, first)):
-        if one[0] in _EXPRESSIONS:
-            # It ends here, or takes what the other one has here.
-            takes_it = _takes(one[0], other[0])
-            return _overlap(one[1:], other) or (takes_it and _overlap(one, other[1:]))
-    return _fit(first[0], second[0]) and _overlap(first[1:], second[1:])
+        rest = {*first, *second}
+        return rest <= _EXPRESSIONS.keys()
+    if first[0] in _EXPRESSIONS:
+        return _overlap_wildcard(first, second)
+    if second[0] in _EXPRESSIONS:
+        return _overlap_wildcard(second, first)
+    heads = {first[0], second[0]}
+    if len(heads) == 2 and _ANY not in heads:
+        return False
+    return _overlap(first[1:], second[1:])
 
 
-def _takes(wildcard: str, token: str) -> bool:
-    """Return whether a wildcard can stand for what is at one place of the other pattern."""
-    if wildcard == "**":
+def _overlap_wildcard(tokens: Tokens, others: Tokens) -> bool:
+    """Return what `_overlap` does for tokens of which the first is a wildcard.
+
+    It ends here, or it stands for what the other list has first.
+    """
+    if _overlap(tokens[1:], others):
         return True
-    return token != "/"
-
-
-def _fit(one: str, other: str) -> bool:
-    return one == other or _ANY in (one, other)
+    if tokens[0] == "*" and others[0] == "/":
+        return False
+    return _overlap(tokens, others[1:])

@@ -11,29 +11,46 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from postrun.core import disk
-from postrun.core.errors import Invalid, PostRunError
+from postrun.core.errors import Invalid, Missing, PostRunError
 from postrun.core.locations import ORIGINALS, RunPaths
 from postrun.core.values import Json
-from postrun.store import archive_files, archives, evidence, ledger, ledger_view, records
+from postrun.store import (
+    archive_files,
+    archives,
+    evidence,
+    ledger,
+    ledger_view,
+    records,
+)
 
 _MOVE = "move it away"
 _VERIFY = "see what else differs: make verify TAG=..."
+Moves = dict[Path, Path]  # where each file is, and where it belongs
 
 
-def record(run_paths: RunPaths, action: str, archive: Json) -> Json:
+def record(
+    run_paths: RunPaths,
+    action: str,
+    archive: Json,
+) -> Json:
     """Add the row to the ledger that files of a run were archived or restored; return it.
 
     `archive` names both files with their digests, and says how many files and bytes are in it.
     Raises Missing, Invalid.
     """
-    row = {**archive, "kind": ledger.RETENTION, "run": run_paths.run, "action": action}
+    row = {
+        **archive,
+        "kind": ledger.RETENTION,
+        "run": run_paths.run,
+        "action": action,
+    }
     added = records.add_ledger_row(run_paths, row)
     ledger_view.publish(run_paths.root)
     return added
 
 
 def finish_row(run_paths: RunPaths) -> None:
-    """Do what comes after a row, for a process that was killed there. Raises Missing, Invalid."""
+    """Write what comes after a row, for a killed process. Raises Missing, Invalid."""
     records.hold_ledger_rows(run_paths)
     ledger_view.publish(run_paths.root)
 
@@ -43,71 +60,79 @@ def original_of(run_paths: RunPaths, path: str) -> Path:
     return run_paths.root / ORIGINALS / run_paths.run / path
 
 
-def move_away(run_paths: RunPaths, files: Mapping[str, Json]) -> list[Path]:
-    """Move files that are archived to the originals; return where they are now.
+def check_writable(run_paths: RunPaths, files: Iterable[Json]) -> None:
+    """Raise Missing for a folder of a run out of which this account may move nothing."""
+    folders = {run_paths.path(records.CLOSING).parent}
+    for file in files:
+        path = run_paths.root / file["path"]
+        folders.add(path.parent)
+    for folder in sorted(folders):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise Missing(folder, "a folder that can be written to", "Permission denied")
+
+
+def move_away(run_paths: RunPaths, files: Mapping[str, Json]) -> None:
+    """Move files that are archived to the originals.
 
     Raises Missing, Invalid for one that is not as it was archived: then none is moved.
     """
-    moves = {}
+    moves: Moves = {}
     for path, file in files.items():
         source = run_paths.root / path
         target = original_of(run_paths, path)
         # Moved already; or put back by hand from there, and then both stay.
         if not os.path.lexists(source) or os.path.lexists(target):
             continue
-        _check_place(run_paths, path)
+        _check_folders(run_paths, path)
         _check_file(source, file)
         moves[source] = target
     _rename_all(moves)
-    return list(moves.values())
 
 
-def _rename_all(moves: Mapping[Path, Path]) -> None:
+def _rename_all(moves: Moves) -> None:
     """Rename files, through to the disk. Raises Missing."""
+    folders = set()
     for source, target in moves.items():
         with disk.report_write_errors(target):
             disk.make_folder(target.parent)
             source.rename(target)
-    disk.sync_all({target.parent for target in moves.values()})
-    disk.sync_all({source.parent for source in moves})
+        folders |= {source.parent, target.parent}
+    disk.sync_all(folders)
 
 
 def bring_back(run_paths: RunPaths, row: Json) -> list[Path]:
-    """Bring every file of an archive back to its place; return those that were not there.
+    """Write every file of an archive to its place again; return those that were not there.
 
     The original is moved back where it is as it was; else the file comes out of the archive. Raises
     Missing without room, Invalid for another file in the place of one, and for a broken archive.
     """
-    files = archives.read_index(run_paths.root, row)
-    absent = {}
-    for path, file in files.items():
-        place = run_paths.root / path
-        _check_place(run_paths, path)
-        if not os.path.lexists(place):
-            absent[path] = file
-            continue
-        _check_file(place, file, _MOVE)
-    moves = {}
+    root = run_paths.root
+    files = archives.read_index(root, row)
+    moves: Moves = {}
     from_archive = {}
-    for path, file in absent.items():
+    for path, file in files.items():
+        place = root / path
         original = original_of(run_paths, path)
-        if _is_intact(original, file):
-            moves[original] = run_paths.root / path
+        _check_folders(run_paths, path)
+        if os.path.lexists(place):
+            _check_file(place, file, _MOVE)
+        elif _is_intact(original, file):
+            moves[original] = place
         else:
             from_archive[path] = file
     # A broken archive is refused before anything is moved.
     if from_archive:
-        archives.check_archive(run_paths.root, row)
+        archives.check_archive(root, row)
     _rename_all(moves)
     if from_archive:
-        archive_files.extract(run_paths.root, row["archive"], from_archive)
-    return [run_paths.root / path for path in absent]
+        archive_files.extract(root, row["archive"], from_archive)
+    brought = [*moves.values()]
+    brought += [root / path for path in from_archive]
+    return sorted(brought)
 
 
 def _is_intact(original: Path, file: Json) -> bool:
     """Return whether an original is there, as it was archived. An edited one stays where it is."""
-    if not os.path.lexists(original):
-        return False
     try:
         _check_file(original, file)
     except PostRunError:
@@ -121,36 +146,28 @@ def _check_file(
     hint: str = _VERIFY,
 ) -> None:
     """Raise Missing, Invalid unless a regular file has the digest that it was archived with."""
-    expected = f"the file that was archived ({file['sha256'][:12]})"
-    if path.is_symlink():
-        raise Invalid(path, expected, "a symbolic link", hint)
-    if not path.is_file():
-        raise Invalid(path, expected, disk.kind(path), hint)
+    sha256 = file["sha256"]
+    expected = f"the file that was archived ({sha256[:12]})"
+    if path.is_symlink() or not path.is_file():
+        raise Invalid(path, expected, _kind(path), hint)
     actual = disk.sha256(path)
-    if actual != file["sha256"]:
+    if actual != sha256:
         raise Invalid(path, expected, f"another ({actual[:12]})", hint)
 
 
-def _check_place(run_paths: RunPaths, path: str) -> None:
-    """Raise Invalid for a place outside of the run's folders, or behind a link in them."""
-    for folder in evidence.folders(run_paths):
-        below = path.removeprefix(f"{folder}/")
-        if below == path:
-            continue
-        parents = Path(below).parents
-        for parent in _existing(run_paths.root / folder, parents):
-            if not parent.is_dir() or parent.is_symlink():
-                expected = "a folder, as the archive has it"
-                raise Invalid(parent, expected, _kind(parent), _MOVE)
-        return
-    expected = f"a path below {' or '.join(evidence.folders(run_paths))}"
-    raise Invalid(run_paths.path("closing_record").parent, expected, path, _VERIFY)
-
-
-def _existing(folder: Path, parents: Iterable[Path]) -> list[Path]:
-    """Return the folders above a file that are there, below one folder."""
-    paths = [folder / parent for parent in parents if parent != Path()]
-    return [path for path in paths if os.path.lexists(path)]
+def _check_folders(run_paths: RunPaths, path: str) -> None:
+    """Raise Invalid for a path outside of the run's folders, or behind a link in one of them."""
+    root = run_paths.root
+    homes = [root / folder for folder in evidence.folders(run_paths)]
+    folder = (root / path).parent
+    while folder not in homes:
+        is_folder = folder.is_dir() and not folder.is_symlink()
+        if os.path.lexists(folder) and not is_folder:
+            raise Invalid(folder, "a folder", _kind(folder), _MOVE)
+        if folder == root:
+            expected = f"a path in the folders of {run_paths.run}"
+            raise Invalid(root / path, expected, "another", _VERIFY)
+        folder = folder.parent
 
 
 def _kind(path: Path) -> str:

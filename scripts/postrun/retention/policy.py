@@ -11,7 +11,10 @@ from postrun.decide import path_patterns
 from postrun.store import configuration
 
 NAME = "retention_policy"
-_HOMES = {"run": Home.RUN, "gate": Home.GATE}
+_HOMES = {
+    "run": Home.RUN,
+    "gate": Home.GATE,
+}
 _NARROWER = "name fewer files: a step of this project needs that one of every run"
 
 
@@ -33,32 +36,37 @@ class Policy:
             # Without a gate folder, its files would be looked for in the run folder.
             if home is Home.GATE and run_paths.gate is None:
                 continue
-            folder = run_paths.relative(run_paths.folder(home))
-            below = path.removeprefix(f"{folder}/")
-            if below != path and path_patterns.matches(rule["pattern"], below):
+            folder = run_paths.folder(home)
+            start = f"{run_paths.relative(folder)}/"
+            below = path.removeprefix(start)
+            if below == path:
+                continue
+            if path_patterns.matches(rule["pattern"], below):
                 return str(rule["why"])
         return ""
 
 
 def load(needed: Collection[str]) -> Policy:
-    """Return the policy. `needed` are the artifacts that a step reads of every run.
+    """Return the policy. `needed` are the artifacts that a step opens of every run.
 
     Raises Missing, Invalid for a policy that may name one of their files, or one of this project.
     """
     document = configuration.load(NAME)
     protected = list(_protected(needed))
     for number, rule in enumerate(document["files"]):
-        for file, name in protected:
-            if path_patterns.overlap(rule["pattern"], file):
-                thing = f"configs/{NAME}.json: $.files[{number}].pattern: {rule['pattern']!r}"
-                raise Invalid(thing, f"no pattern that fits {file}", f"the {name}", _NARROWER)
+        pattern = rule["pattern"]
+        thing = f"configs/{NAME}.json: $.files[{number}].pattern"
+        for file in protected:
+            if path_patterns.overlap(pattern, file):
+                expected = f"one that cannot mean {file}"
+                raise Invalid(thing, expected, repr(pattern), _NARROWER)
     return Policy(document)
 
 
-def _protected(needed: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield the patterns of files that must stay, each with what such a file is."""
+def _protected(needed: Collection[str]) -> Iterator[str]:
+    """Yield the files that must stay, as patterns: those of steps, and those of this project."""
     for artifact in ARTIFACTS.values():
-        is_of_run = artifact.home in (Home.RUN, Home.GATE)
-        if is_of_run and (artifact.generated or artifact.name in needed):
-            for file in artifact.files:
-                yield file, artifact.name
+        if artifact.home not in _HOMES.values():
+            continue
+        if artifact.generated or artifact.name in needed:
+            yield from artifact.files

@@ -30,7 +30,7 @@ _CHANGED = "see what else was changed: make verify"
 
 
 class _Reader:
-    """A file that is read once: what was read has a digest."""
+    """A file that is read once: it digests what was read."""
 
     def __init__(self, path: Path, source: BufferedReader) -> None:
         self._path = path
@@ -92,7 +92,10 @@ def _write_index(
     sha256: str,
 ) -> str:
     """Write the index of an archive; return its digest. Raises Missing, Invalid."""
-    rows = [{name: file[name] for name in ("path", "size", "sha256")} for file in files]
+    rows = []
+    for file in files:
+        row = {name: file[name] for name in ("path", "size", "sha256")}
+        rows.append(row)
     document = {
         "run_folder": run_paths.run,
         "gate_folder": run_paths.gate,
@@ -194,14 +197,14 @@ def _opened(file: IO[bytes], mode: Any) -> Iterator[tarfile.TarFile]:
 def extract(
     root: Path,
     archive: str,
-    wanted: Mapping[str, Json],
+    files: Mapping[str, Json],
 ) -> None:
-    """Bring files back from an archive to their places, where nothing is now.
+    """Write files of an archive to their places, where nothing is now.
 
     Each is compared with its digest before it has its name. Raises Missing without room, Invalid.
     """
     for entry, content in _read(root / archive):
-        file = wanted.get(entry.name)
+        file = files.get(entry.name)
         if file is not None:
             _place(root, file, entry, content)
 

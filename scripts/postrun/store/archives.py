@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from postrun.core import disk
-from postrun.core.artifacts import ARCHIVE
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
 from postrun.store import json_files, ledger
@@ -57,14 +56,16 @@ def find(run_paths: RunPaths) -> Archived | None:
     if row is None:
         return None
     check_archive(run_paths.root, row)
-    return Archived(row, read_index(run_paths.root, row))
+    files = read_index(run_paths.root, row)
+    return Archived(row, files)
 
 
 def read_index(root: Path, row: Json) -> dict[str, Json]:
     """Return the files in the archive of a row, by path. Raises Missing, Invalid."""
     path = root / row["index"]
     _check_file(path, row["index_sha256"], row)
-    index = json_files.parse(disk.read(path), path, INDEX).value
+    content = disk.read(path)
+    index = json_files.parse(content, path, INDEX).value
     return {file["path"]: file for file in index["files"]}
 
 
@@ -84,4 +85,3 @@ def _check_file(
     actual = disk.sha256(path)
     if actual != sha256:
         raise Invalid(path, expected, f"another ({actual[:12]})", _BACKUP)
-

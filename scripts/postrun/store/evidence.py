@@ -142,8 +142,8 @@ def digest_local(
 ) -> FileDigests:
     """Return the local evidence of a run; nothing for a folder that is not there.
 
-    What was archived counts as if it were in its place. A file or folder that cannot be read is added to `unreadable` with the reason. Without it,
-    raises Invalid.
+    What was archived counts as if it were in its place. A file or folder that cannot be read is
+    added to `unreadable` with the reason. Without it, raises Invalid.
     """
     local = FileDigests({}, {})
     problems: dict[str, str] = {}
@@ -164,25 +164,30 @@ def digest_local(
                     local.files[path] = disk.digest(file)
                 except OSError as error:
                     problems[path] = str(error.strerror)
-    try:
-        _add_archived(run_paths, local)
-    except PostRunError as error:
-        if unreadable is None:
-            raise
-        problems[artifacts.ARCHIVE] = run_paths.without_root(error)
     if unreadable is None:
         for path, reason in problems.items():
             file = run_paths.root / path
             raise Invalid(file, "evidence that can be read", reason)
+    _add_archived(run_paths, local, unreadable)
     return local
 
 
-def _add_archived(run_paths: RunPaths, local: FileDigests) -> None:
+def _add_archived(
+    run_paths: RunPaths,
+    local: FileDigests,
+    unreadable: dict[str, str] | None,
+) -> None:
     """Add what is not in its place, but in the archive that the ledger names.
 
-    Raises Missing, Invalid.
+    A broken archive is added to `unreadable`. Without it, raises Missing, Invalid.
     """
-    archived = archives.find(run_paths)
+    archived = None
+    try:
+        archived = archives.find(run_paths)
+    except PostRunError as error:
+        if unreadable is None:
+            raise
+        unreadable[artifacts.ARCHIVE] = run_paths.without_root(error)
     if archived is None:
         return
     in_place = local.files.keys() | local.links.keys()

@@ -745,7 +745,7 @@ def add_ledger_row(run_paths: RunPaths, row: Json) -> Json:
 
 
 def hold_ledger_rows(run_paths: RunPaths) -> None:
-    """Bring the ledger's rows in the record of a closed run up to date. Raises Missing, Invalid.
+    """Write into the record of a closed run the rows that the ledger has. Raises Missing, Invalid.
 
     A process may have been killed between the ledger and the record.
     """

@@ -146,7 +146,8 @@ class Sealed:
 
     def holds(self, root: Path, run_paths: RunPaths) -> bool:
         """Return whether a run's closing record is the one that was sealed."""
-        name = _relative(root, run_paths.path(records.CLOSING))
+        path = run_paths.path(records.CLOSING)
+        name = _relative(root, path)
         digest = _digest(root, name)
         return digest is not None and digest == self.records.get(name)
 
@@ -157,16 +158,19 @@ def newest(root: Path) -> Sealed | None:
     It is of an allowed signer, where somebody is allowed, and the ledger still has its head and its
     row. Raises Missing without ssh-keygen, Invalid.
     """
-    is_anybody_known = bool(signing_keys.allowed_signers())
-    for path in reversed(signed_files.list_numbered(root / SEALS).values()):
+    signers = signing_keys.allowed_signers()
+    files = signed_files.list_numbered(root / SEALS)
+    for path in reversed(files.values()):
         signed = signed_files.read(path, ledger.SEAL)
         answer = signatures.check(signed)
-        is_unknown = is_anybody_known and not answer.principals
+        # As long as nobody is allowed to sign, nobody is known.
+        is_unknown = bool(signers) and not answer.principals
         row = signed_files.row_of(root, path, ledger.SEAL)
+        is_recorded = signed_files.is_recorded(root, row)
         rows = signed.predicate["ledger_rows"]
         head = signed.subjects.get(f"{_LEDGER}#{rows}")
-        is_in_ledger = ledger.has_row(root, rows, head) and signed_files.is_recorded(root, row)
-        if is_in_ledger and not answer.is_broken and not is_unknown:
+        has_head = ledger.has_row(root, rows, head)
+        if is_recorded and has_head and not answer.is_broken and not is_unknown:
             return Sealed(rows, signed.subjects)
     return None
 

@@ -21,30 +21,33 @@ from postrun.verify.ledger_rows import LedgerLines
 
 _BACKUP = "restore it from a backup"
 _MOVE = "move it away"
-# How archives.py names both files.
-_NAME = re.compile(
-    rf"(?P<run>.+)-(?P<digits>[0-9a-f]{{8}})({re.escape(ARCHIVE_SUFFIX)}|\.json)", re.DOTALL
-)
+# As store/archive_files.py names both files of an archive.
+_DIGITS = "[0-9a-f]{8}"
+_SUFFIXES = rf"({re.escape(ARCHIVE_SUFFIX)}|\.json)"
+_NAME = re.compile(rf".+-(?P<digits>{_DIGITS}){_SUFFIXES}", re.DOTALL)
+Rows = dict[str, list[Json]]  # of kind retention, by run
 
 
 def check_run(run: ClosedRun) -> Iterator[Finding]:
     """Yield an archive or index that is not the one of the ledger, and each archived file."""
-    row = _newest(run.rows)
-    if row is None or row.get("action") != archives.ARCHIVED:
+    row: Json = {}
+    for retention in run.rows:
+        if kind(retention) == RETENTION:
+            row = retention
+    if not _is_in_force(row):
         return
-    yield from _check_named(run.run_paths.root, row, must_exist=True)
-    actual = f"archived in {row.get('archive')}, row {row.get('number')} of the ledger"
+    yield from _check_named(
+        run.run_paths.root,
+        row,
+        must_exist=True,
+    )
+    place = f"{row.get('archive')}, row {row.get('number')} of the ledger"
     for path in sorted(run.archived):
-        yield listed(path, "a file in its place", actual)
+        yield listed(path, "a file in its place", f"archived in {place}")
 
 
-def _newest(rows: Collection[Json]) -> Json | None:
-    """Return the newest of some rows that is about an archive."""
-    newest = None
-    for row in rows:
-        if kind(row) == RETENTION:
-            newest = row
-    return newest
+def _is_in_force(row: Json) -> bool:
+    return row.get("action") == archives.ARCHIVED
 
 
 def _check_named(
@@ -55,14 +58,19 @@ def _check_named(
     """Yield each of the two files of an archive that is not the one that its row names."""
     for name in ("archive", "index"):
         path = str(row.get(name))
+        sha256 = row.get(f"{name}_sha256")
         actual = files.digest(root / path)
         if actual.problem == files.NOTHING and not must_exist:
             continue
-        sha256 = row.get(f"{name}_sha256")
         if actual.sha256 != sha256:
             expected = f"the file that row {row.get('number')} of the ledger names"
             expected += f" ({files.shown(sha256)})"
-            yield broken(path, expected, str(actual), _BACKUP)
+            yield broken(
+                path,
+                expected,
+                str(actual),
+                _BACKUP,
+            )
 
 
 def check_workspace(
@@ -71,49 +79,63 @@ def check_workspace(
     runs: Collection[str],
 ) -> Iterator[Finding]:
     """Yield what is in the folder of archives and is not as a row of the ledger says."""
-    rows = [row for row in known.rows if kind(row) == RETENTION]
-    by_run: dict[str, list[Json]] = {}
-    for row in rows:
-        by_run.setdefault(str(row.get("run")), []).append(row)
     unreadable: dict[str, str] = {}
     present = set(files.walk(root, ARCHIVE, unreadable))
     for folder, reason in unreadable.items():
-        yield broken(folder, "a folder that can be read", reason)
+        yield broken(
+            folder,
+            "a folder that can be read",
+            reason,
+        )
+    rows = _by_run(known)
     named = set()
-    for run, of_run in by_run.items():
+    for run, of_run in rows.items():
         for row in of_run:
             named |= {str(row.get("archive")), str(row.get("index"))}
-            is_in_force = row is of_run[-1] and row.get("action") == archives.ARCHIVED
+            is_newest = row is of_run[-1]
+            in_force = is_newest and _is_in_force(row)
             # That of a run was checked with it. What is not in force may be gone.
-            if not is_in_force or run not in runs:
-                yield from _check_named(root, row, must_exist=is_in_force)
+            if not in_force or run not in runs:
+                yield from _check_named(root, row, must_exist=in_force)
     for path in sorted(present - named):
         if path.startswith(f"{ORIGINALS}/"):
-            yield from _check_original(root, path, by_run)
+            yield from _check_original(root, path, rows)
         elif not artifacts.is_litter(path):
             yield _describe_unnamed(root, path)
+
+
+def _by_run(known: LedgerLines) -> Rows:
+    rows: Rows = {}
+    for row in known.rows:
+        if kind(row) == RETENTION:
+            run = str(row.get("run"))
+            rows.setdefault(run, []).append(row)
+    return rows
 
 
 def _check_original(
     root: Path,
     path: str,
-    by_run: dict[str, list[Json]],
+    rows: Rows,
 ) -> Iterator[Finding]:
-    """Yield an original that is no file of an archive of its run, or not as it was archived."""
-    run, _, place = path.removeprefix(f"{ORIGINALS}/").partition("/")
+    """Yield an original that is in no archive of its run, or is not as it was archived."""
+    below = path.removeprefix(f"{ORIGINALS}/")
+    run, _, place = below.partition("/")
     sha256 = None
-    for row in by_run.get(run, ()):
+    for row in rows.get(run, ()):
         try:
-            file = archives.read_index(root, row).get(place)
+            archived = archives.read_index(root, row)
         except PostRunError:
             continue  # a finding itself
-        if file is not None:
-            sha256 = file["sha256"]
+        if place in archived:
+            sha256 = archived[place]["sha256"]
     actual = files.digest(root / path)
     if sha256 is None:
-        yield broken(path, "nothing: no archive of this run has it", str(actual), _MOVE)
-    elif actual.sha256 != sha256 or (root / path).is_symlink():
-        yield broken(path, files.shown(sha256), str(actual), "its archive has the right one")
+        expected = "nothing: no archive of this run has it"
+        yield broken(path, expected, str(actual), _MOVE)
+    elif (root / path).is_symlink() or actual.sha256 != sha256:
+        hint = "the archive has the right one; move this one away"
+        yield broken(path, files.shown(sha256), str(actual), hint)
 
 
 def _describe_unnamed(root: Path, path: str) -> Finding:
@@ -121,18 +143,20 @@ def _describe_unnamed(root: Path, path: str) -> Finding:
     name = path.removeprefix(f"{ARCHIVE}/")
     expected = "a row of the ledger that names it"
     if disk.UNFINISHED.fullmatch(name):
-        return listed(path, expected, "none: it is not finished", "the next archive removes it")
+        hint = "the next archive of its run, or closing, removes it"
+        return listed(path, expected, "none: it was not finished", hint)
     match = _NAME.fullmatch(name)
     if match is not None and _is_what_it_says(root / path, match["digits"]):
-        hint = "nothing depends on it; the next archive of that run uses it"
+        hint = "nothing depends on it"
         return listed(path, expected, "none: its archive was not recorded", hint)
-    return broken(path, expected, files.kind_of(root / path), _MOVE)
+    actual = files.kind_of(root / path)
+    return broken(path, expected, actual, _MOVE)
 
 
 def _is_what_it_says(path: Path, digits: str) -> bool:
     """Return whether an archive or an index is of the digest that its name begins to give."""
-    sha256 = files.digest(path).sha256 or ""
-    if path.suffix == ".json":
+    sha256 = files.digest(path).sha256
+    if sha256 is not None and path.suffix == ".json":
         document = json_files.try_load(path, archives.INDEX).members
-        sha256 = str(document.get("archive_sha256"))
-    return sha256.startswith(digits)
+        sha256 = document.get("archive_sha256")
+    return sha256 is not None and sha256.startswith(digits)
