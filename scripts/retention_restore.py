@@ -65,10 +65,10 @@ def _restore(run_paths: RunPaths) -> StepResult:
         planned = StepResult(f"would restore {files}")
         return done if is_done else planned
     # A process may have been killed behind the row.
+    strays.clear(run_paths)
     moving.finish_row(run_paths)
     if is_done:
         return done
-    strays.clear(run_paths)
     restored = moving.bring_back(run_paths, row)
     archive = {name: row[name] for name in _STATED}
     added = moving.record(run_paths, archives.RESTORED, archive)
