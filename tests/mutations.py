@@ -65,6 +65,7 @@ OF_THE_WORKSPACE = (
 )
 # Not all of them are there yet.
 OF_SIGNATURES = ("verify_workspace", "seal_ledger", "restore_ledger", "package_run", "approve_run")
+OF_RETENTION = ("retention_plan", "retention_archive", "retention_restore")
 REBUILT = ("update_factor_experiment_registry", "update_failure_pattern_db")
 NEW_RUN = ("--tag", "new", "--data", "data/prices.csv", "--gate=x")
 POLLS = ("--once", "--interval", "0.1", "--grace", "0.1", "--outage-budget", "1")
@@ -84,6 +85,8 @@ QUEUE, PLAN, HANDOFF = OF_THE_WORKSPACE
 EXECUTE, MONITORS = "execute_next_run_plan", ("monitor_then_finalize", "watch_runs")
 # Who reads a file: by a part of its name, the first that fits. Any other program reads none of it.
 READERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("retention_policy", OF_RETENTION[:2]),
+    ("audit/archive/", (*OF_RETENTION, "verify_workspace", CLOSING)),
     ("run_detection", OF_A_RUN),
     ("evidence_manifest", (*OF_A_RUN, HANDOFF, "verify_workspace")),
     ("closing_record", (*OF_A_RUN, "verify_workspace", "restore_ledger", "seal_ledger")),
@@ -121,7 +124,7 @@ READERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("production_gates_report.json", ("finalize_gate_run", AUDIT, REVIEW, REGISTRY, PLAN, CLOSING)),
 )
 # Programs that write one finding a line, whatever they find.
-LISTS = ("validate_artifacts", "verify_workspace")
+LISTS = ("validate_artifacts", "verify_workspace", "retention_plan", "retention_archive")
 
 
 @dataclass(frozen=True)
@@ -210,6 +213,10 @@ class Ground:
         for signing in (("approve_run", "--tag", self.tag(FIRST)), ("seal_ledger",)):
             ended = self.run((*signing, *self.here()), seconds=300)
             assert ended.code == 0, ended
+        # One run is archived, and one may be.
+        archived = ("retention_archive", "--tag", self.tag(SECOND), *self.here())
+        ended = self.run(archived, seconds=300)
+        assert ended.code == 0, ended
         for tree in ("workspace", "workstation", "project"):
             self._keep(tree)
 
@@ -425,6 +432,14 @@ def programs(ground: Ground, target: Target) -> list[tuple[str, ...]]:
         if (ground.project / f"scripts/{script}.py").exists():
             takes_tag = script in ("package_run", "approve_run")
             found.append((script, *here, *(tag if takes_tag else ())))
+    archived = ("--tag", ground.tag(SECOND))
+    found += [
+        ("retention_plan", *here),
+        ("retention_plan", *here, "--json"),
+        ("retention_archive", *here, "--lock-wait", "1"),
+        ("retention_restore", *here, *archived, "--lock-wait", "1"),
+        (CLOSING, *where, *archived),
+    ]
     if target.tree == "project":
         found.append(gate)
         # The settings count only where no flag goes before them.

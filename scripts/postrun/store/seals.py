@@ -149,7 +149,8 @@ class Sealed:
         path = run_paths.path(records.CLOSING)
         name = _relative(root, path)
         digest = _digest(root, name)
-        return digest is not None and digest == self.records.get(name)
+        sealed = self.records.get(name)
+        return digest is not None and digest == sealed
 
 
 def newest(root: Path) -> Sealed | None:
