@@ -502,6 +502,7 @@ def retention_restore(
     tag: Text = None,
     host: Text = None,
     remote_root: Text = None,
+    scheduler: Text = None,
     local_root: Text = None,
     json: bool = False,
     dry_run: bool = False,

@@ -97,8 +97,8 @@ def evidence(folder: Path) -> set[bytes]:
     return found
 
 
-# What the next archive, restore or closing mends: a row that the record or the view still lacks, and
-# a file that was not finished.
+# What the next archive, restore or closing mends: a row that the record or the view still lacks,
+# and a file that was not finished.
 MENDED = ("closing_record.json", "STAGE_AUDIT_LOG.md", ".tmp")
 
 
