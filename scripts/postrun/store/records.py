@@ -161,7 +161,7 @@ class Record:
         disk.replace(self.path, self.content)
 
     def know_texts(self) -> None:
-        """Take over the text of each row from the file: to encode hundreds of pages takes long."""
+        """Read the text of each row from the file: to encode hundreds of pages takes long."""
         texts = json_files.split_members(self.content, "files")
         if len(texts) == len(self.rows):
             for row, text in zip(self.rows, texts, strict=True):
