@@ -285,7 +285,7 @@ def test_a_controller_that_is_away_is_no_answer(
 
 @pytest.mark.nightly
 def test_a_node_that_fails_is_dead_only_without_its_processes(
-    slurm: Slurm, remote: Path, look: Look
+    slurm: Slurm, remote: Path, local: Path, look: Look
 ) -> None:
     """The controller gives the node up; what runs there does not know that."""
     command = f"exec {sys.executable} -c 'import time; time.sleep(300)' --decision-tag {TAG}"
@@ -296,9 +296,14 @@ def test_a_node_that_fails_is_dead_only_without_its_processes(
     slurm.await_state(job, "NODE_FAIL", seconds=120)
     answer = look()
     assert (answer["state"], answer["words"]) == ("running", "1 process is running")
+    # Slurm ends what is left there when it is back.
     slurm.start_node_daemon()
-    wait_for(lambda: look()["state"] == "dead", 60)
-    assert f"Slurm job {job} is NODE_FAIL" in look()["words"]
+    lost = f"Slurm job {job} is NODE_FAIL (NodeDown)"
+    wait_for(lambda: look()["words"] == lost, 60)
+    brief = ["--interval", "0.2", "--grace", "0.5", "--stall-after", "2"]
+    done = run_script("monitor_then_finalize", *flags(remote, local, "--tag", TAG, *brief))
+    assert done.code == 7
+    assert f"{lost} and there is no result.json" in done.err
 
 
 @pytest.mark.nightly
@@ -494,7 +499,7 @@ def test_an_array_of_planned_runs_is_watched_and_closed(
     assert execute_next_run_plan.main(flags(remote, local, "--ranks", "1-3")) == 0
     shown = capsys.readouterr()
     named = ",".join(f"{rank}={tag}" for rank, tag in enumerate(planned, start=1))
-    assert f"--comment postrun:{named} --array 1,2,3" in shown.out
+    assert f"sbatch --array 1,2,3 --no-requeue --comment postrun:{named}" in shown.out
     assert "rank 1, rank 2, rank 3: sbatch ended with exit code 0" in shown.err
     # None of them can be started once more, though none has a run folder yet.
     assert execute_next_run_plan.main(flags(remote, local, "--ranks", "2-3")) == 5

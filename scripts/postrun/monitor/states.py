@@ -85,6 +85,11 @@ class Facts:
         """Return whether a process of the run was seen, or its job has not ended."""
         return self.processes > 0 or (self.job is not None and not self.job.has_ended)
 
+    @property
+    def may_go_on(self) -> bool:
+        """Return whether a run without a result may be at work on a node that does not answer."""
+        return self.job is not None and self.job.is_lost and self.result_text is None
+
 
 @dataclass(frozen=True)
 class PendingVerdict:
@@ -177,7 +182,10 @@ def _with_known_job(previous: MonitorState, facts: Facts) -> Facts:
     is_other_run = previous.run is not None and facts.runs[-1:] != (previous.run,)
     if facts.job or previous.job is None or is_other_run:
         return facts
-    return replace(facts, job=replace(previous.job, state=scheduler.GONE), unseen=None)
+    job = previous.job
+    if not job.is_lost:
+        job = replace(job, state=scheduler.GONE)
+    return replace(facts, job=job, unseen=None)
 
 
 def _without_answer(previous: MonitorState, now: float) -> MonitorState:
@@ -237,10 +245,12 @@ def _with_facts(previous: MonitorState, facts: Facts, now: float, limits: Limits
     if not is_same_run or boot_id is None:
         boot_id = facts.boot_id
 
+    quiet_for = now - activity_since
     pending = _pending_verdict(previous, facts)
+    if facts.may_go_on and quiet_for < limits.stall:
+        pending = None
     if pending:
         pending = _confirm(previous.pending, pending, now)
-    quiet_for = now - activity_since
     if pending and pending.confirmed(now, limits):
         state, message = pending.state, pending.message
     else:

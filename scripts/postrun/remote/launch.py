@@ -13,6 +13,7 @@ from postrun.decide import planning
 from postrun.decide.planning import RemoteFiles
 from postrun.remote import scheduler
 from postrun.remote.workstation import Workstation, open_workstation
+from postrun.store import configuration
 
 Words = Sequence[str]
 
@@ -107,13 +108,15 @@ def _full_command(request: RunRequest, starts: Sequence[RunStart]) -> tuple[str,
     first = starts[0]
     if request.scheduler is None:
         return "the launcher", first.full_command
+    settings = configuration.workstation()
+    options = settings.get("scheduler_options", [])
     if len(starts) == 1:
-        submission = scheduler.submission(first.full_command, first.tag)
+        submission = scheduler.submission(first.full_command, first.tag, options)
     else:
         tasks = {}
         for run in starts:
             tasks[run.rank] = (run.tag, run.full_command)
-        submission = scheduler.array_submission(tasks)
+        submission = scheduler.array_submission(tasks, options)
     return submission[0], submission
 
 

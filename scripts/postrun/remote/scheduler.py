@@ -56,6 +56,11 @@ class Job:
         """Return whether nothing of it is at work, nor will be."""
         return self.state == GONE or self.state in _ENDED or self.reason == _NEVER
 
+    @property
+    def is_lost(self) -> bool:
+        """Return whether it was given up for a node that does not answer, where it may go on."""
+        return self.state == "NODE_FAIL"
+
     def __str__(self) -> str:
         """Return the job with its state and the reason, in the scheduler's words."""
         if self.state == GONE:
@@ -186,15 +191,18 @@ def job_of_run(queue: Queue | None, tag: str, record: Mapping[str, Any]) -> Job 
     return Job(named, GONE)
 
 
-def submission(command: Sequence[str], tag: str) -> list[str]:
-    """Return the command that submits a command as a job of a tag.
+def submission(command: Sequence[str], tag: str, options: Sequence[str] = ()) -> list[str]:
+    """Return the command that submits a command as a job of a tag, with options of sbatch.
 
     Its output is beside the run folders: there the launcher says which one it made, or why none.
     """
-    return _submission(tag, "slurm-%j.out", shlex.join(command))
+    return _submission(tag, "slurm-%j.out", shlex.join(command), options)
 
 
-def array_submission(tasks: Mapping[int, tuple[str, Sequence[str]]]) -> list[str]:
+def array_submission(
+    tasks: Mapping[int, tuple[str, Sequence[str]]],
+    options: Sequence[str] = (),
+) -> list[str]:
     """Return the command that submits several commands as one array of jobs.
 
     `tasks` has the tag and the command of each job, by its index in the array.
@@ -210,13 +218,13 @@ def array_submission(tasks: Mapping[int, tuple[str, Sequence[str]]]) -> list[str
         ",".join(tags),
         "slurm-%A_%a.out",
         "\n".join(lines),
-        "--array",
-        ",".join(indices),
+        [*options, "--array", ",".join(indices)],
     )
 
 
-def _submission(tags: str, output: str, script: str, *options: str) -> list[str]:
-    argv = ["sbatch", "--no-requeue", "--comment"]
-    argv += [f"{COMMENT}{tags}", *options]
+def _submission(tags: str, output: str, script: str, options: Sequence[str]) -> list[str]:
+    # Of an option that is given twice the last one counts: these must.
+    argv = ["sbatch", *options, "--no-requeue"]
+    argv += ["--comment", f"{COMMENT}{tags}"]
     argv += ["--output", f"{locations.RUNS}/{output}"]
     return [*argv, "--wrap", script]

@@ -494,6 +494,18 @@ def test_a_job_is_followed(facts: list[Facts | None], expected: str) -> None:
     assert states(*facts) == expected
 
 
+def test_a_node_that_does_not_answer_may_go_on() -> None:
+    lost = replace(QUIET, job=Job("12", "NODE_FAIL"))
+    # It leaves the queue, too.
+    steps = every(lost, lost, replace(lost, activity="a1"), *[replace(QUIET, activity="a1")] * 64)
+    polled = [str(current.state) for current in run(steps)]
+    # Quiet since the third poll, for the stall limit and then for the grace time.
+    assert polled == ["running"] * 64 + ["dead"] * 3
+    assert states(lost, replace(DONE, job=lost.job), replace(DONE, job=lost.job)) == (
+        "running settling complete"
+    )
+
+
 def test_a_job_that_was_of_an_earlier_run_says_nothing_of_the_next() -> None:
     newer = replace(QUIET, runs=(RUN, NEWER), unseen="any node")
     assert states(WORKS, newer, newer, newer, newer) == "running running running running running"

@@ -187,6 +187,9 @@ def test_a_submission_holds_the_command_as_it_is() -> None:
     assert argv[:4] == ["sbatch", "--no-requeue", "--comment", "postrun:desk run/2"]
     assert argv[-2] == "--wrap"
     assert shlex.split(argv[-1]) == command
+    # What a person asks for comes first, so that it does not take the place of ours.
+    asked = scheduler.submission(command, "desk run/2", ["--requeue", "--time=60"])
+    assert asked == ["sbatch", "--requeue", "--time=60", *argv[1:]]
 
 
 def test_an_array_holds_the_commands_by_their_index() -> None:
@@ -194,10 +197,10 @@ def test_an_array_holds_the_commands_by_their_index() -> None:
     commands = {3: ("b", ["printf", "<%s>", "it's", "$HOME"]), 1: ("a c", ["printf", "first"])}
     argv = scheduler.array_submission(commands)
     assert argv[:6] == [
-        *("sbatch", "--no-requeue", "--comment", "postrun:1=a c,3=b"),
-        *("--array", "1,3"),
+        *("sbatch", "--array", "1,3", "--no-requeue"),
+        *("--comment", "postrun:1=a c,3=b"),
     ]
-    comment = argv[3]
+    comment = argv[5]
     assert tags(line("7_1", comment), line("7_3", comment)) == ["a c", "b"]
     for index, expected in {"1": "first", "3": "<it's><$HOME>", "2": ""}.items():
         environment = {"SLURM_ARRAY_TASK_ID": index, "PATH": os.defpath}
