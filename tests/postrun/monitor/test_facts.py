@@ -8,6 +8,7 @@ import pytest
 
 from postrun.core.errors import Usage
 from postrun.monitor.facts import facts_from
+from postrun.remote.scheduler import Job, Queue
 from postrun.remote.snapshots import Process, RunSnapshot
 
 TAG = "run1"
@@ -153,3 +154,16 @@ def test_an_open_gate_folder_counts_where_a_report_may_still_come(
     """The gate folders of other runs may grow: they hold up only a run whose report is missing."""
     result = json.dumps({"decision_tag": TAG, "exit_code": exit_code})
     assert facts_from(snapshot(result=result, gates=gates), TAG).settled == settled
+
+
+def test_the_job_of_the_run_comes_from_the_queue() -> None:
+    job = Job("12", "RUNNING", tag=TAG)
+    asked = snapshot(processes=(), queue=Queue((job,)))
+    facts = facts_from(asked, TAG)
+    assert (facts.job, facts.unseen, facts.is_at_work) == (job, None, True)
+    raw = snapshot(processes=(), queue=Queue((job,)), raw_tags={RUN: "run 1"})
+    assert facts_from(raw, "run_1").job is None, "its context has another tag"
+    assert facts_from(snapshot(), TAG).job is None
+    unknown = facts_from(snapshot(processes=(), queue=Queue(())), TAG)
+    assert (unknown.job, unknown.is_at_work) == (None, False)
+    assert unknown.unseen == "Slurm's queue has no job of it, and it may be on any node"
