@@ -58,8 +58,8 @@ PreemptMode={preemption}
 ReturnToService=2
 SlurmctldTimeout=10
 SlurmdTimeout=10
-MessageTimeout=5
-KillWait=2
+MessageTimeout=10
+KillWait=5
 MinJobAge={min_job_age}
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=2000 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE PriorityTier=1
