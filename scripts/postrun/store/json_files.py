@@ -417,6 +417,16 @@ def encode_around(
     return whole.encode(errors="backslashreplace")
 
 
+def without_member(content: bytes, name: str, value: Any) -> bytes:
+    """Return a document in a file of `encode` without a member of this value, not the last one.
+
+    A file that another program wrote may be returned as it is.
+    """
+    text = json.dumps(value, indent=2, **_STYLE).replace("\n", "\n  ")
+    member = f'  "{name}": {text},\n'
+    return content.replace(member.encode(errors="backslashreplace"), b"", 1)
+
+
 def split_members(content: bytes, name: str) -> list[str]:
     """Return the members of a list `name` of objects as they stand in a file of `encode`.
 

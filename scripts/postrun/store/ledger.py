@@ -184,6 +184,11 @@ def head(root: Path) -> tuple[int, str | None]:
     return last or (0, None)
 
 
+def stamp(root: Path) -> str:
+    """Return what changes with the bytes of the ledger."""
+    return ask(root, ledger_index.read_stamp)
+
+
 def has_row(root: Path, number: int, digest: str | None) -> bool:
     """Return whether the row of this number has this digest. Every ledger has row 0."""
     if number == 0:

@@ -172,6 +172,11 @@ def run_of(row: Row) -> str:
     return ""
 
 
+def read_stamp(connection: sqlite3.Connection) -> str:
+    """Return number and digest of the ledger's bytes, as `ask` has found them."""
+    return index.read_stamp(connection, _PART)
+
+
 def _has_returns(connection: sqlite3.Connection) -> bool:
     cursor = connection.execute("SELECT 1 FROM ledger_lines WHERE has_return LIMIT 1")
     return cursor.fetchone() is not None

@@ -325,3 +325,13 @@ def test_the_members_of_a_list_are_found_as_they_stand_in_the_file() -> None:
         assert texts == [json_files.encode_member(member) for member in members[:number]]
         assert json_files.encode_around(document, "files", texts) == content
     assert json_files.split_members(b'{"files": [{}]}', "files") != ["    {}"]
+
+
+@pytest.mark.parametrize("value", [[], ['{\n  "b": 1}', "ü\udc80"], {"c": [1, {}]}, None])
+def test_a_document_without_a_member_has_the_bytes_of_one_that_lacks_it(value: object) -> None:
+    document = {"a": 1, "b": value, "c": {"b": value, "z": 0}, "d": [{"b": value}]}
+    content = json_files.encode(document)
+    del document["b"]
+    assert json_files.without_member(content, "b", value) == json_files.encode(document)
+    other = json.dumps({"b": value, "c": 1}).encode()
+    assert json_files.without_member(other, "b", value) == other
