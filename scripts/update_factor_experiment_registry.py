@@ -187,10 +187,16 @@ def _update_families(root: Path, families: Rows, recorded: IndexedTable) -> Path
     """Write the rows of the families that changed; the whole table when there is a new one."""
     known = recorded.select()
     before = {row["family"]: row for row in known}
-    changed = [row for row in families if row != before.get(row["family"])]
-    is_same = list(before) == [row["family"] for row in families]
+    names = []
+    changed = []
+    for row in families:
+        name = row["family"]
+        names.append(name)
+        if row != before.get(name):
+            changed.append(row)
     # One without a change is recorded as made from the registry as it is now, too.
-    if changed and is_same and recorded.has_all_columns:
+    can_be_updated = changed and recorded.has_all_columns
+    if can_be_updated and names == list(before):
         return tables.update_rows(recorded, changed, "family")
     return tables.write_table(root, trials.FAMILIES, families, known)
 

@@ -67,7 +67,8 @@ def commit(
         come[path] = file.relative_to(run_paths.root).as_posix()
         files.append(file)
     disk.sync_all(files)
-    disk.sync_all({file.parent for file in files})
+    folders = {file.parent for file in files}
+    disk.sync_all(folders)
     document = {
         "manifest": manifest,
         "copied": come,

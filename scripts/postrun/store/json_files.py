@@ -422,9 +422,11 @@ def without_member(content: bytes, name: str, value: Any) -> bytes:
 
     A file that another program wrote may be returned as it is.
     """
-    text = json.dumps(value, indent=2, **_STYLE).replace("\n", "\n  ")
-    member = f'  "{name}": {text},\n'
-    return content.replace(member.encode(errors="backslashreplace"), b"", 1)
+    text = json.dumps(value, indent=2, **_STYLE)
+    inside = text.replace("\n", "\n  ")
+    line = f'  "{name}": {inside},\n'
+    member = line.encode(errors="backslashreplace")
+    return content.replace(member, b"", 1)
 
 
 def split_members(content: bytes, name: str) -> list[str]:
@@ -433,11 +435,15 @@ def split_members(content: bytes, name: str) -> list[str]:
     Of a file that another program wrote they are others, or another number.
     """
     text = content.decode(errors="replace")
-    _, _, after = text.partition(f'\n  "{name}": [\n')
+    begin = f'\n  "{name}": [\n'
+    _, _, after = text.partition(begin)
     inside, _, _ = after.partition("\n  ]")
-    first, *others = inside.split(_NEXT_MEMBER)
     # No text of JSON has a line break in it, and what is inside of a member stands further in.
-    return [first, *(f"    {{{member}" for member in others)]
+    first, *others = inside.split(_NEXT_MEMBER)
+    members = [first]
+    for member in others:
+        members.append(f"    {{{member}")
+    return members
 
 
 def encode_line(document: Any) -> bytes:
