@@ -136,9 +136,10 @@ def _detected_run(request: RunRequest) -> str:
     tag = run_names.folder_tag(request.tag)
     detected = []
     raw_tags = {}
-    for folder in run_folders.list_folders(request.root):
-        if not folder.endswith(f"_{tag}"):
-            continue
+    end = f"_{tag}"
+    all_folders = run_folders.list_folders(request.root)
+    # Of thousands of folders few end so.
+    for folder in [folder for folder in all_folders if folder.endswith(end)]:
         name = run_names.parse_run_name(folder)
         run_paths = RunPaths(request.root, folder, None)
         if name is None or name.tag != tag:
