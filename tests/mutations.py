@@ -275,9 +275,9 @@ class Ground:
             for name in [*folders, *names]:
                 path = f"{folder}/{name}"
                 status = os.lstat(path)
-                is_own = (
-                    path.startswith(f"{self.folder}/said") or path == f"{self.folder}/outside/tmp"
-                )
+                is_own = path == f"{self.folder}/outside/tmp"
+                # The index of the account is in its cache.
+                is_own = is_own or path.startswith((f"{self.folder}/said", f"{self.folder}/cache"))
                 if "__pycache__" not in path and not is_own:
                     found[path] = status.st_mode, status.st_size, status.st_mtime_ns
         return found
@@ -561,6 +561,7 @@ def run_shard(args: argparse.Namespace) -> int:
             del os.environ[name]
         outside = ground.folder / "outside"
         os.environ.update(HOME=str(outside / "home"), TMPDIR=str(outside / "tmp"))
+        os.environ["XDG_CACHE_HOME"] = str(ground.folder / "cache")
         ground.lay_out()
         harness = Harness(ground, args.seed, args.seconds)
         for number in numbers:
