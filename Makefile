@@ -211,6 +211,7 @@ bench: $(DEV) ## measure what closing a run costs, and how often luck is promote
 	@$(PY) benchmarks/flow_over_ssh.py
 	@$(PY) benchmarks/startup.py
 	@$(PY) benchmarks/growth.py --all $(if $(SIZES),--sizes $(SIZES))
+	@$(PY) benchmarks/large_runs.py
 	@$(PY) benchmarks/watch_many_runs.py
 	@$(PY) benchmarks/watch_slurm_jobs.py
 	@$(PY) benchmarks/trial_statistics.py

@@ -600,7 +600,8 @@ def bench(ctx: Context, sizes: str = "") -> None:
     of_sizes = ["--sizes", *sizes.split()] if sizes else []
     run(ctx, PYTHON, "benchmarks/flow_over_ssh.py")
     run(ctx, PYTHON, "benchmarks/startup.py")
-    run(ctx, PYTHON, "benchmarks/growth.py", *of_sizes)
+    run(ctx, PYTHON, "benchmarks/growth.py", "--all", *of_sizes)
+    run(ctx, PYTHON, "benchmarks/large_runs.py")
     run(ctx, PYTHON, "benchmarks/watch_many_runs.py")
     run(ctx, PYTHON, "benchmarks/watch_slurm_jobs.py")
     run(ctx, PYTHON, "benchmarks/trial_statistics.py")
