@@ -500,8 +500,11 @@ def write(run_paths: RunPaths, artifact: str, outputs: Sequence[Output]) -> None
 
 
 def _digest_before(run_paths: RunPaths, output: Output) -> str | None:
-    """Return the digest of the file that an output takes the place of; None without one."""
-    if not disk.is_file(output.path):
+    """Return the digest of the file that an output takes the place of; None without one.
+
+    Raises Missing for what is no regular file: nothing takes its place.
+    """
+    if not disk.is_present(output.path):
         return None
     return known_files.digest(run_paths.root, output.path)
 
