@@ -26,6 +26,8 @@ flag_CHECK := --check
 flag_REASON := --reason
 flag_SHARD := --shard
 flag_RESULTS := --results
+flag_SQL := --sql
+flag_OUT := --out
 WHERE := TAG HOST REMOTE_ROOT SCHEDULER LOCAL_ROOT
 OFFICIAL := OWNER NOTES THREADS DATA GATE
 
@@ -42,11 +44,12 @@ flags = $(foreach name,$(filter $(GIVEN),$(1)),$(flag_$(name))="$$$(name)")
 RUN := $(BIN)/.run
 NOTIFY := $(BIN)/.notify
 PACKAGE := $(BIN)/.package
+ASK := $(BIN)/.ask
 DEV := $(BIN)/.dev
 
 ##@ Begin
 
-.PHONY: help setup setup-notify setup-package demo demo-trials
+.PHONY: help setup setup-notify setup-package setup-ask demo demo-trials
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
 
@@ -58,6 +61,9 @@ setup-notify: $(NOTIFY) ## install what notifications need: see docs/RUNBOOK.md
 
 setup-package: $(PACKAGE) ## install what `make package` needs: see docs/RUNBOOK.md
 	@echo ".venv is ready for packages"
+
+setup-ask: $(ASK) ## install what `make ask` needs: see docs/RUNBOOK.md
+	@echo ".venv is ready for questions in SQL"
 
 demo: $(RUN) ## run, monitor and close a small real gate run, in a new folder
 	@$(PY) examples/demo.py || [ $$? -eq 1 ]
@@ -136,7 +142,7 @@ official-run: $(RUN) ## start a run on the workstation: TAG=… DATA=… GATE=�
 next-run: $(RUN) ## start a planned run on the workstation: RANK=…, or RANKS=1-4 as one array of Slurm
 	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK RANKS)
 
-.PHONY: status compare families settle verify
+.PHONY: status compare families ask settle verify
 settle: $(RUN) ## say why a failure of a run without factor needs no repair: TAG=… CHECK=… REASON=…
 	@$(PY) scripts/settle_failure.py $(call flags,$(WHERE) CHECK REASON)
 
@@ -148,6 +154,9 @@ compare: $(RUN) ## show what differs between closed runs: TAGS="a b c" [FORMAT=m
 
 families: $(RUN) ## show how often each family of factors was tried, and what its best is worth
 	@$(PY) scripts/list_families.py $(call flags,LOCAL_ROOT)
+
+ask: $(RUN) ## answer a question in SQL, or list the tables: SQL="…" [FORMAT=csv or json, OUT=file]
+	@$(PY) scripts/ask_workspace.py $(call flags,SQL FORMAT OUT LOCAL_ROOT)
 
 verify: $(RUN) ## prove that everything is what was written; name what was edited; [TAG=…]
 	@$(PY) scripts/verify_workspace.py $(call flags,TAG LOCAL_ROOT)
@@ -225,6 +234,9 @@ $(NOTIFY): $(RUN) requirements-notify.txt
 
 $(PACKAGE): $(RUN) requirements-package.txt
 	@sh .ci/setup package
+
+$(ASK): $(RUN) requirements-ask.txt
+	@sh .ci/setup ask
 
 $(DEV): $(RUN) requirements-dev.txt
 	@sh .ci/setup dev

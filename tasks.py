@@ -35,6 +35,12 @@ COMPARED = {
     "json": WORKSPACE["json"],
     "format": "markdown or html: print a page",
 }
+ASKED = {
+    "sql": "one SELECT, in quotes (default: list the tables with their columns)",
+    "format": "table, csv or json: how to print the answer",
+    "out": "a new file for the answer: .csv, .json or .parquet",
+    "local_root": WORKSPACE["local_root"],
+}
 SHOWN = {name: WORKSPACE[name] for name in ("local_root", "json")}
 SEALED = {name: WORKSPACE[name] for name in ("local_root", "json", "dry_run")}
 KEY = {"key": "the SSH key that signs, or its public half (default: signing_key of the settings)"}
@@ -410,6 +416,18 @@ def families(ctx: Context, local_root: Text = None, json: bool = False) -> None:
     run_script(ctx, "list_families.py", locals())
 
 
+@task(help=ASKED, auto_shortflags=False)
+def ask(
+    ctx: Context,
+    sql: Text = None,
+    format: Text = None,
+    out: Text = None,
+    local_root: Text = None,
+) -> None:
+    """Answer a question in SQL about the workspace, or list its tables."""
+    run_script(ctx, "ask_workspace.py", locals())
+
+
 @task(help=VERIFIED, auto_shortflags=False)
 def verify(ctx: Context, tag: Text = None, local_root: Text = None, json: bool = False) -> None:
     """Prove that everything is what was written; name what was edited."""
@@ -528,6 +546,12 @@ def setup_notify(ctx: Context) -> None:
 def setup_package(ctx: Context) -> None:
     """Install what `make package` needs."""
     run(ctx, "sh", ".ci/setup", "package")
+
+
+@task
+def setup_ask(ctx: Context) -> None:
+    """Install what `make ask` needs."""
+    run(ctx, "sh", ".ci/setup", "ask")
 
 
 @task

@@ -38,6 +38,7 @@ def make(
         "RUN=",
         "NOTIFY=",
         "PACKAGE=",
+        "ASK=",
         "DEV=",
         *words,
     ]
@@ -123,6 +124,7 @@ def test_both_start_the_same_scripts(name: str, capfd: pytest.CaptureFixture[str
         "setup": "RUN=.venv/bin/.run",
         "setup-notify": "NOTIFY=.venv/bin/.notify",
         "setup-package": "PACKAGE=.venv/bin/.package",
+        "setup-ask": "ASK=.venv/bin/.ask",
     }
     target = ["-n", "-B", name, made[name]] if name in made else ["-n", name]
     Program(namespace=TASKS).run(["inv", "--dry", name], exit=False)

@@ -16,7 +16,7 @@ from postrun.core.locations import PROJECT
 
 LOCKS = {
     f"requirements{kind}.in": f"requirements{kind}.txt"
-    for kind in ("", "-notify", "-package", "-dev")
+    for kind in ("", "-notify", "-package", "-ask", "-dev")
 }
 REGISTRY = "|".join(
     ["py" + r"pi\.(org|python)", "python" + "hosted"]

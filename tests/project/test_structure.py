@@ -54,6 +54,7 @@ IMPORTERS = {
     "invoke": {"postrun.remote.fabric_host"},
     "paramiko": {"postrun.remote.fabric_host"},
     "rocrate": {"postrun.store.crate"},
+    "duckdb": {"postrun.store.sql_engine"},
     "numpy": {"postrun.decide.sign_flips"},
     "subprocess": {
         "postrun.core.version",

@@ -278,14 +278,52 @@ def columns(schema: str) -> dict[str, type]:
     Each name has its type: str, int, float or bool.
     """
     column_types = {}
-    properties = _schema_file(schema)["properties"]
-    for name, described in properties.items():
-        kinds = described["type"]
-        # A column that may be empty is declared as [<type>, "null"].
-        if isinstance(kinds, list):
-            (kinds,) = set(kinds) - {"null"}
-        column_types[name] = _COLUMN_TYPES[kinds]
+    for name, member in members(schema).items():
+        column_types[name] = _COLUMN_TYPES[member.kind]
     return column_types
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a schema says of one member of an object: its type in JSON, null left out, and why."""
+
+    kind: str
+    description: str
+
+
+def members(schema: str, *path: str) -> dict[str, Member]:
+    """Return the members of an object of a schema, in order; `path` leads into lists of it."""
+    described = _schema_file(schema)
+    for name in path:
+        described = described["properties"][name]["items"]
+    described_members = {}
+    for name, member in described["properties"].items():
+        kind, description = _describe(member)
+        described_members[name] = Member(kind, description)
+    return described_members
+
+
+def _describe(described: Document) -> tuple[str, str]:
+    """Return the type and the description of a member, also of one that refers to another."""
+    if "anyOf" in described:
+        # The second one is null.
+        first, *_ = described["anyOf"]
+        described = {**first, **described}
+    if "$ref" in described:
+        file, _, name = described["$ref"].partition("#/$defs/")
+        other = file.removesuffix(".schema.json")
+        definition = _schema_file(other)["$defs"][name]
+        described = {**definition, **described}
+    kinds = described.get("type")
+    if kinds is None:
+        constants = described.get("enum") or [described["const"]]
+        kinds = "string"
+        if isinstance(constants[0], int):
+            kinds = "integer"
+    # A member that may be empty is declared as [<type>, "null"].
+    if isinstance(kinds, list):
+        (kinds,) = set(kinds) - {"null"}
+    return kinds, described.get("description", "")
 
 
 def later_columns(schema: str) -> set[str]:
