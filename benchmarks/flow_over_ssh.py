@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,8 @@ def main() -> int:
             rows = _measure(root, server, made, args.pairs)
         finally:
             server.stop()
-    for row in rows:
-        print("{what:34} min {min:6.2f}  median {median:6.2f}  max {max:6.2f}".format_map(row))
+    for measured in rows:
+        print("{what:34} min {min:6.2f}  median {median:6.2f}  max {max:6.2f}".format_map(measured))
     if args.json:
         args.json.write_text(json.dumps({"flow": rows}))
     return 0
@@ -82,10 +82,11 @@ def _measure(root: Path, server: Sshd, made: factory.Documents, pairs: int) -> l
             measured[f"flow, {unit}"].append(ours)
             measured[f"bare rsync + imports, {unit}"].append(least)
             measured[f"ratio flow / bare, {unit}"].append(ours / least)
-    return [_row(what, values) for what, values in measured.items()]
+    return [row(what, values) for what, values in measured.items()]
 
 
-def _row(what: str, values: list[float]) -> Row:
+def row(what: str, values: Sequence[float]) -> Row:
+    """Return a line of the table."""
     return {
         "what": what,
         "min": min(values),

@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,15 +23,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "tests"), str(PROJECT / "scripts")]
 
+from flow_over_ssh import Row, row  # noqa: E402
+
 from harness import factory  # noqa: E402
 from harness.sshd import Sshd  # noqa: E402
 
-Row = dict[str, Any]
 SCRIPTS = PROJECT / "scripts"
 STAMP = "2026-02-2{}_031500"
 INTERVAL = 1.0  # seconds between two polls
@@ -56,13 +55,18 @@ class Bench:
         local = ["--local-root", str(self.folder / tag)]
         return [sys.executable, str(SCRIPTS / script), "--tag", tag, *where, *local, *flags]
 
-    def run(self, command: Sequence[str], codes: Sequence[int] = (0,)) -> float:
-        """Return the seconds that a program took. Raises RuntimeError for another exit code."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of every program: compiled modules are kept, as for a user."""
         environment = {**os.environ, "POSTRUN_SSH_CONFIG": str(self.server.client_config)}
         environment["XDG_CACHE_HOME"] = str(self.folder / "cache")
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        return environment
+
+    def run(self, command: Sequence[str], codes: Sequence[int] = (0,)) -> float:
+        """Return the seconds that a program took. Raises RuntimeError for another exit code."""
         began = time.perf_counter()
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        done = subprocess.run(command, env=self.environment, capture_output=True, check=False)
         seconds = time.perf_counter() - began
         if done.returncode not in codes:
             words = (done.stdout + done.stderr).decode(errors="replace")
@@ -136,10 +140,9 @@ def delays(bench: Bench, rounds: int) -> Iterator[Row]:
         result.unlink()
         flags = ("--until", "complete", "--interval", str(INTERVAL))
         command = bench.command("monitor_then_finalize.py", tag, *flags)
-        environment = {**os.environ, "POSTRUN_SSH_CONFIG": str(bench.server.client_config)}
         monitor = subprocess.Popen(
             command,
-            env=environment,
+            env=bench.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -159,16 +162,6 @@ def in_turn(rounds: int, *works: Callable[[], float]) -> list[list[float]]:
         taken = [work() for work in works]
         measured.append(taken)
     return measured[1:]
-
-
-def row(what: str, measured: Sequence[float]) -> Row:
-    """Return a line of the table."""
-    return {
-        "what": what,
-        "min": min(measured),
-        "median": statistics.median(measured),
-        "max": max(measured),
-    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
