@@ -57,7 +57,7 @@ def plan(request: RunRequest, _: RunPaths) -> StepResult:
     taken = commands.taken_tags(root, registry, begin)
     if remote_files is not None:
         taken |= remote_files.tags
-    tags = commands.free_tags(registry, taken)
+    tags = planning.free_tags(newest, taken)
     planned = []
     for row, source, tag in zip(queue, sources, tags, strict=False):
         command = commands.make_command(row, source, tag, remote_files)
