@@ -18,7 +18,7 @@ from postrun.store import index
 # Within one tick of the clock of the coarsest file system, a file may change and keep its times.
 _CLOCK_TICK = 2_000_000_000  # nanoseconds
 # To digest a file of fewer bytes costs less than to ask the index.
-_SMALL = 1 << 14
+SMALL = 1 << 14
 _PART = "known_files"
 _CREATE = f"CREATE TABLE IF NOT EXISTS {_PART} (path TEXT PRIMARY KEY, facts TEXT, digest TEXT)"
 _PUT = f"INSERT OR REPLACE INTO {_PART} VALUES (?, ?, ?)"
@@ -58,7 +58,7 @@ def remember(
     digest: str,
 ) -> None:
     """Note the digest of a file that was written just now, if it still is as it was written."""
-    if len(content) < _SMALL:
+    if len(content) < SMALL:
         return
     found = facts(path)
     # To compare the bytes takes a tenth of the time of a digest.
@@ -70,7 +70,7 @@ def remember(
 def _find(root: Path, path: Path) -> tuple[str, str]:
     """Return the digest that is known of a file, and its facts; each may be empty."""
     with suppress(OSError):
-        if path.stat().st_size >= _SMALL:
+        if path.stat().st_size >= SMALL:
             found = facts(path)
             known = index.use(root, partial(_read_one, path=str(path)))
             if found and known is not None and known[0] == found:

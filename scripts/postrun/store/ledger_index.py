@@ -31,8 +31,6 @@ _PART = "ledger"
 # What the file system says of the ledger that the stamp is of.
 _FACTS = "ledger: facts"
 _FIELDS = {"schema_version", "number", "recorded_at", "previous_sha256"}
-# A file of fewer bytes is read every time.
-_SMALL = 1 << 14
 _LARGEST = 1 << 62  # of the numbers that SQLite holds
 
 # In `ledger_runs` are the numbers of the decision on a run that holds, and of the newest audit
@@ -196,7 +194,8 @@ def _facts(source: BinaryIO | Path) -> str:
     """Return what changes with whatever is written to a file; empty when that is not certain."""
     with suppress(OSError):  # what is not there, or only in memory
         place = source if isinstance(source, Path) else source.fileno()
-        if os.stat(place).st_size >= _SMALL:  # noqa: PTH116
+        # To read a smaller one costs less than to ask.
+        if os.stat(place).st_size >= known_files.SMALL:  # noqa: PTH116
             return known_files.facts(place)
     return ""
 

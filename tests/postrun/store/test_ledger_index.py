@@ -11,7 +11,15 @@ import pytest
 
 from postrun.core import disk
 from postrun.core.errors import PostRunError
-from postrun.store import index, json_files, ledger, ledger_index, ledger_view, next_action
+from postrun.store import (
+    index,
+    json_files,
+    known_files,
+    ledger,
+    ledger_index,
+    ledger_view,
+    next_action,
+)
 
 DIGEST = "ab" * 32
 RUNS = [f"2026-02-21_03150{number}_production_gates_run{number}" for number in range(4)]
@@ -28,7 +36,7 @@ def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat the ledger as a large file, too, which is not digested again each time."""
     if request.param == "large":
-        monkeypatch.setattr(ledger_index, "_SMALL", 0)
+        monkeypatch.setattr(known_files, "SMALL", 0)
 
 
 def decision(run: str, **changes: Any) -> dict[str, Any]:
