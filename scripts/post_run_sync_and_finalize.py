@@ -166,12 +166,11 @@ class Closing:
 
     def _paths_for(self, step: Step) -> RunPaths:
         """Return where the run is; it is looked up once, by the first step after its detection."""
-        if not step.needs_run:
-            return RunPaths.of_workspace(self.request.root)
-        if self.run_paths is None:
+        if step.needs_run and self.run_paths is None:
             self.run_paths = run_lookup.locate(self.request)
             strays.clear(self.run_paths)
-        return self.run_paths
+        # Pages on the whole workspace show this run, too.
+        return self.run_paths or RunPaths.of_workspace(self.request.root)
 
 
 def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> list[StepReport]:

@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 
+import build_site
+import generate_run_review
 import post_run_sync_and_finalize as conductor
 from harness import factory, programs
 from harness.factory import Documents
 from harness.sshd import Sshd
 from harness.workspace import Workspace
+from postrun.core.artifacts import SITE
+from postrun.core.errors import Missing
+from postrun.core.request import StepResult
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -59,6 +64,26 @@ def test_every_file_of_the_evidence_comes_home_unchanged(either: Workspace) -> N
             if path.is_file():
                 copy = folder(either.local) / path.relative_to(folder(either.remote))
                 assert copy.read_bytes() == path.read_bytes()
+
+
+def test_after_a_review_that_could_not_be_written_every_page_links_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> StepResult:
+        raise Missing("review", "room to write", "none")
+
+    factory.make_run(workspace.remote)
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(generate_run_review, "review", fail)
+        assert workspace.close() == 3
+    assert workspace.close() == 0
+    pages = {path.name: path.read_bytes() for path in (workspace.local / SITE).iterdir()}
+    # What it makes when it makes every page.
+    assert build_site.main(["--local-root", str(workspace.local)]) == 0
+    for name, content in pages.items():
+        assert (workspace.local / SITE / name).read_bytes() == content, name
+    for name in ("leaderboard", "ledger"):
+        assert b"run_review.html" in pages[f"{name}.html"]
 
 
 def test_a_verdict_of_no_is_closed_all_the_same(either: Workspace) -> None:

@@ -358,9 +358,10 @@ class Maker:
     def _ledger(self) -> Iterator[SitePage]:
         pages = self.shown.ledger.pages()
         names = site_files.page_names("ledger", len(pages))
+        decided = {row["number"] for row in self.shown.ledger.decisions([self.run]).values()}
         for number, (name, page) in enumerate(zip(names, pages, strict=True), start=1):
             links = pager("ledger", number, len(pages))
-            yield self._page(
+            made = self._page(
                 name,
                 LEDGER,
                 {"stamp": page.stamp, "pager": links},
@@ -368,6 +369,7 @@ class Maker:
                 "site_ledger.html",
                 len(page.decisions),
             )
+            yield replace(made, is_due=not decided.isdisjoint(page.decisions))
 
     def _show_ledger(self, page: LedgerPage, links: Rows) -> Row:
         rows = self.shown.ledger.rows(page)
