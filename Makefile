@@ -142,7 +142,7 @@ official-run: $(RUN) ## start a run on the workstation: TAG=… DATA=… GATE=�
 next-run: $(RUN) ## start a planned run on the workstation: RANK=…, or RANKS=1-4 as one array of Slurm
 	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK RANKS)
 
-.PHONY: status compare families ask settle verify
+.PHONY: status compare families ask junit settle verify
 settle: $(RUN) ## say why a failure of a run without factor needs no repair: TAG=… CHECK=… REASON=…
 	@$(PY) scripts/settle_failure.py $(call flags,$(WHERE) CHECK REASON)
 
@@ -157,6 +157,9 @@ families: $(RUN) ## show how often each family of factors was tried, and what it
 
 ask: $(RUN) ## answer a question in SQL, or list the tables: SQL="…" [FORMAT=csv or json, OUT=file]
 	@$(PY) scripts/ask_workspace.py $(call flags,SQL FORMAT OUT LOCAL_ROOT)
+
+junit: $(RUN) ## write a run's checks as JUnit XML, for Jenkins and GitLab: TAG=… [OUT=file]
+	@$(PY) scripts/export_junit.py $(call flags,TAG OUT LOCAL_ROOT)
 
 verify: $(RUN) ## prove that everything is what was written; name what was edited; [TAG=…]
 	@$(PY) scripts/verify_workspace.py $(call flags,TAG LOCAL_ROOT)

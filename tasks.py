@@ -41,6 +41,11 @@ ASKED = {
     "out": "a new file for the answer: .csv, .json or .parquet",
     "local_root": WORKSPACE["local_root"],
 }
+EXPORTED = {
+    "tag": ONE_RUN["tag"],
+    "out": "the file to write (default: print)",
+    "local_root": WORKSPACE["local_root"],
+}
 SHOWN = {name: WORKSPACE[name] for name in ("local_root", "json")}
 SEALED = {name: WORKSPACE[name] for name in ("local_root", "json", "dry_run")}
 KEY = {"key": "the SSH key that signs, or its public half (default: signing_key of the settings)"}
@@ -426,6 +431,17 @@ def ask(
 ) -> None:
     """Answer a question in SQL about the workspace, or list its tables."""
     run_script(ctx, "ask_workspace.py", locals())
+
+
+@task(help=EXPORTED, auto_shortflags=False)
+def junit(
+    ctx: Context,
+    tag: Text = None,
+    out: Text = None,
+    local_root: Text = None,
+) -> None:
+    """Write a run's checks as JUnit XML, for Jenkins and GitLab."""
+    run_script(ctx, "export_junit.py", locals())
 
 
 @task(help=VERIFIED, auto_shortflags=False)

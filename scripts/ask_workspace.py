@@ -42,9 +42,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from postrun import ending
-from postrun.core import disk, locations, terminal
+from postrun.core import disk, terminal
 from postrun.core.errors import Missing, Usage
 from postrun.overview import answer_formats, asked_tables
+from postrun.store import outside_files
 from postrun.store.sql_engine import Answer, Database
 
 _LIST = f"select * from {asked_tables.LIST}"
@@ -106,19 +107,7 @@ def check_output(root: Path, out: Path) -> None:
     if out.suffix not in _SUFFIXES:
         expected = "a name that ends in .csv, .json or .parquet"
         raise Usage("--out", expected, out.name)
-    folder = out.parent
-    if not disk.is_folder(folder):
-        hint = "make it first"
-        raise Missing(folder, "a folder", "none", hint)
-    # A link that leads nowhere is something, too.
-    if os.path.lexists(out):
-        found = f"{out}, which is there already"
-        raise Usage("--out", "a new file", found)
-    audit = (root / locations.RUNS).parent
-    for closed in (audit, root / locations.GATES):
-        if folder.resolve().is_relative_to(closed.resolve()):
-            expected = "a file outside of audit/ and gate_results/"
-            raise Usage("--out", expected, str(out))
+    outside_files.check_new(root, out, "--out")
 
 
 def _write(

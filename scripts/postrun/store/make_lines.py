@@ -22,8 +22,8 @@ _REMOTE = (
 )
 _LOCAL = (
     "finalize-gate-run governance-audit remediation-plan run-review factor-registry candidate-queue"
-    " failure-patterns handoff-readiness site status compare families ask settle verify approve"
-    " seal package restore-ledger retention-plan retention-archive retention-restore"
+    " failure-patterns handoff-readiness site status compare families ask junit settle verify"
+    " approve seal package restore-ledger retention-plan retention-archive retention-restore"
 )
 TARGETS = f"{_REMOTE} {_LOCAL}".split()
 _LINE = re.compile(
