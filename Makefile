@@ -28,6 +28,7 @@ flag_SHARD := --shard
 flag_RESULTS := --results
 flag_SQL := --sql
 flag_OUT := --out
+flag_PROMETHEUS := --prometheus
 WHERE := TAG HOST REMOTE_ROOT SCHEDULER LOCAL_ROOT
 OFFICIAL := OWNER NOTES THREADS DATA GATE
 
@@ -80,8 +81,8 @@ finalize: $(RUN) ## do every step for a run that has ended; [ABANDONED=reason] i
 monitor-then-finalize: $(RUN) ## wait for the run to end, then finalize; [INTERVAL=seconds]
 	@$(PY) scripts/monitor_then_finalize.py $(call flags,$(WHERE) OBJECTIVE INTERVAL)
 
-watch: $(RUN) ## monitor all unfinished runs, close each when it ends; [INTERVAL=seconds]
-	@$(PY) scripts/watch_runs.py $(call flags,HOST REMOTE_ROOT SCHEDULER LOCAL_ROOT INTERVAL)
+watch: $(RUN) ## monitor all unfinished runs, close each when it ends; [INTERVAL=s PROMETHEUS=file]
+	@$(PY) scripts/watch_runs.py $(call flags,HOST REMOTE_ROOT SCHEDULER LOCAL_ROOT INTERVAL PROMETHEUS)
 
 ##@ One step: TAG=… [HOST=…] [REMOTE_ROOT=…] [LOCAL_ROOT=…]
 

@@ -28,6 +28,7 @@ WORKSPACE = {
 ONE_RUN = {"tag": "the decision tag, exactly", **WORKSPACE}
 OBJECTIVE = {"objective": "what the run was to find out, for the ledger (default: the run's notes)"}
 INTERVAL = {"interval": "seconds between two polls"}
+METRICS = {"prometheus": "a file for Prometheus' node_exporter, which ends in .prom"}
 ABANDONED = {"abandoned": "close a dead run without a valid result as failed, for this reason"}
 COMPARED = {
     "tags": "decision tags with blanks between them, a tag with blanks in quotes",
@@ -144,7 +145,7 @@ def monitor_then_finalize(
     run_script(ctx, "monitor_then_finalize.py", locals())
 
 
-@task(help=WORKSPACE | INTERVAL, auto_shortflags=False)
+@task(help=WORKSPACE | INTERVAL | METRICS, auto_shortflags=False)
 def watch(
     ctx: Context,
     host: Text = None,
@@ -152,6 +153,7 @@ def watch(
     scheduler: Text = None,
     local_root: Text = None,
     interval: Text = None,
+    prometheus: Text = None,
     json: bool = False,
     dry_run: bool = False,
 ) -> None:

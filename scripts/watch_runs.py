@@ -3,6 +3,7 @@
 Reads the workstations that configs/workstation.local.json lists under `workstations`; without that
 list, or with --host, one. One connection and one small poll per interval each, whatever the number
 of runs. Writes monitor_events.jsonl in the local folder of each run, then what the steps write.
+--prometheus writes a file at every poll; what its metrics are is in docs/RUNBOOK.md.
 
 A run is unfinished when its folder exists and it was not closed in this workspace (no ledger row,
 or no audit). Monitored are those that began in the last 7 days by the workstation's clock, older
@@ -53,7 +54,19 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     add_timeouts(parser, usual=Limits(appear_timeout=3600.0))
 
 
-FLAGS = flags.ScriptFlags(__doc__, add_choice_of_runs, flags.add_location, add_limits)
+def add_metrics(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of the file for Prometheus."""
+    metrics = "write what is seen for Prometheus' node_exporter at every poll; ends in .prom"
+    parser.add_argument("--prometheus", type=flags.path, metavar="FILE", help=metrics)
+
+
+FLAGS = flags.ScriptFlags(
+    __doc__,
+    add_choice_of_runs,
+    flags.add_location,
+    add_limits,
+    add_metrics,
+)
 FLAGS.answer_help(__name__)
 
 import time
@@ -68,6 +81,7 @@ from postrun.monitor.discovery import RunDiscovery
 from postrun.monitor.display import Display
 from postrun.monitor.host_monitor import HostMonitor
 from postrun.monitor.loop import MonitorLoop
+from postrun.monitor.prometheus import PrometheusFile
 from postrun.monitor.report import print_rows
 from postrun.monitor.screen import Screen
 from postrun.monitor.timeouts import limits_from
@@ -90,6 +104,11 @@ def run(args: argparse.Namespace, resume: str) -> int:
         args.once,
         args.dry_run,
     )
+    if args.prometheus is not None:
+        root = args.local_root.resolve()
+        loop.metrics = PrometheusFile(root, args.prometheus, hosts, display.show_problem)
+        # A wrong place is said at once; later the watch goes on without.
+        loop.metrics.check()
     try:
         if not loop.run(resume):
             return INTERRUPTED

@@ -19,7 +19,7 @@ import pytest
 import watch_runs
 from harness import factory
 from harness.factory import Documents
-from harness.programs import Program, on_a_terminal
+from harness.programs import Program, on_a_terminal, wait_for
 from harness.sshd import Sshd
 from harness.workspace import decisions, location_flags
 from postrun.core import locations, locks
@@ -449,6 +449,35 @@ def test_ctrl_c_detaches_and_the_same_command_resumes(yard: Yard) -> None:
     yard.finish(made)
     assert yard.main() == 0
     assert yard.states(made) == "running settling complete"
+
+
+def test_prometheus_reads_what_a_watch_sees(yard: Yard, tmp_path: Path) -> None:
+    """A watch that is killed leaves a file that says since when nobody looked."""
+    metrics = tmp_path / "postrun.prom"
+    made = yard.make("one", whole=False, work=True)
+    watch = yard.watch("--prometheus", str(metrics))
+    watch.await_line("running")
+    wait_for(lambda: 'state="running"} 1' in metrics.read_text())
+    assert 'postrun_watch_active{watch="postrun"} 1\n' in metrics.read_text()
+    watch.kill()
+    watch.end()
+    assert 'postrun_watch_active{watch="postrun"} 1\n' in metrics.read_text()
+    yard.finish(made)
+    assert yard.main("--prometheus", str(metrics)) == 0
+    text = metrics.read_text()
+    assert 'postrun_watch_active{watch="postrun"} 0\n' in text
+    assert re.search(rf'exit_code{{.*tag="{made.tag}",run="{made.run_folder}"}} 0\n', text)
+
+
+def test_a_wrong_file_for_prometheus_is_said_at_once(
+    yard: Yard, capsys: pytest.CaptureFixture[str]
+) -> None:
+    yard.make("one")
+    assert yard.main("--prometheus", "postrun.txt") == 2
+    assert capsys.readouterr().err == (
+        "--prometheus: expected a name that ends in .prom, found postrun.txt\n"
+    )
+    assert not list(yard.local.rglob("*.json"))
 
 
 def test_a_root_that_is_not_there_is_missing(

@@ -42,6 +42,7 @@ class HostMonitor:
     has_answered: bool = False  # at least once
     is_polling: bool = False
     polled_at: float = 0.0  # when the latest poll began
+    answered_at: float | None = None  # when the latest answer came
     due: float = -math.inf  # when the next poll may begin; infinite when there is none
     problem: PostRunError | None = None  # why the last poll failed
     error: PostRunError | None = None  # why this workstation is not polled any more
@@ -88,6 +89,7 @@ class HostMonitor:
         self.is_polling = False
         if isinstance(answer, HostSnapshot):
             self.has_answered = True
+            self.answered_at = now
             self.problem = None
             self._current = MonitorState(self.started_at)
         else:

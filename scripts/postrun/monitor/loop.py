@@ -24,6 +24,7 @@ from postrun.core.errors import (
 from postrun.monitor import notify
 from postrun.monitor.display import Display
 from postrun.monitor.host_monitor import HostAnswer, HostMonitor
+from postrun.monitor.prometheus import PrometheusFile
 from postrun.monitor.report import ReportRow
 from postrun.monitor.run_monitor import RunMonitor
 from postrun.monitor.states import State
@@ -88,6 +89,7 @@ class MonitorLoop:
     dry_run: bool = False  # end after one poll
     polls: BackgroundPolls = field(default_factory=BackgroundPolls)
     rows: list[ReportRow] = field(default_factory=list)
+    metrics: PrometheusFile | None = None  # None: nobody asked for them
     _to_close: deque[CompleteRun] = field(default_factory=deque)
     # No closing begins before this moment. There is one for all runs: what made one closing fail, a
     # lock of the workspace or the network, would make the next one fail as well.
@@ -114,12 +116,14 @@ class MonitorLoop:
             self.display.screen.show(terminal.plain(message))
             return False
         finally:
+            self._write_metrics(is_active=False)
             self.display.screen.clear()
             self.notifier.close()
         return True
 
     def _run(self) -> None:
         """Poll, report and close until nothing is left to wait for."""
+        self._write_metrics()
         while self._to_close or not all(map(self._is_done, self.hosts)):
             now = self.polls.now()
             for host in self.hosts:
@@ -221,6 +225,12 @@ class MonitorLoop:
             self.display.odd_runs(host)
         if host.error:
             self._give_up(host, host.error)
+        self._write_metrics()
+
+    def _write_metrics(self, is_active: bool = True, is_closing: bool = False) -> None:
+        """Write what is known now into the file for Prometheus, where one was asked for."""
+        if self.metrics:
+            self.metrics.write(self.polls.now(), is_active, is_closing)
 
     def _end_run(self, host: HostMonitor, monitor: RunMonitor) -> None:
         """Report a run that has ended; put a complete one into the queue of closings instead."""
@@ -278,6 +288,12 @@ class MonitorLoop:
             return
         if self.polls.now() < self._next_closing:
             return
+        self._write_metrics(is_closing=True)
+        self._close_first(self.close)
+        self._write_metrics()
+
+    def _close_first(self, close: Close) -> None:
+        """Close the first run of the queue; it leaves the queue, or goes to its end."""
         # It leaves the queue only afterwards: Ctrl-C during its closing counts it as not closed.
         host, monitor = self._to_close[0]
         self.display.show_run(monitor, "closing")
@@ -292,7 +308,7 @@ class MonitorLoop:
         request = host.closing_request(monitor)
         problem = ""
         try:
-            code = self.close(request, wait=lock_wait)
+            code = close(request, wait=lock_wait)
         except PostRunError as error:
             problem = str(error)
             terminal.error(problem)

@@ -53,6 +53,8 @@ class RunMonitor:
         self.has_changed = False  # whether the last poll brought another state
         self.snapshot: RunSnapshot | None = None  # of the last poll that was answered
         self.log_tail = ""
+        # When a poll saw another log than the poll before; the first one that it saw counts.
+        self.log_changed_at: float | None = None
         self.problem = ""  # why the last poll, or its line in the journal, failed
         self.error: PostRunError | None = None  # what ended this monitor alone
         self.report_row: ReportRow | None = None  # what became of the run, once that is known
@@ -98,6 +100,8 @@ class RunMonitor:
         self.problem = ""
         if isinstance(answer, RunSnapshot):
             self.snapshot = answer
+            if answer.log_tail != self.log_tail:
+                self.log_changed_at = now
             self.log_tail = answer.log_tail
             facts = facts_from(answer, self.tag, self._pattern, self._ignored_programs)
         else:
