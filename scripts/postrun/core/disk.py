@@ -137,6 +137,7 @@ def _replaced(path: Path) -> Iterator[BufferedWriter]:
                 yield out
                 out.flush()
                 _copy_permissions(path, unfinished)
+                _mark_time(unfinished)
                 # A power cut after the move must not leave an empty file.
                 os.fsync(out.fileno())
             os.replace(unfinished, path)
@@ -348,10 +349,18 @@ def _copy_permissions(path: Path, unfinished: Path) -> None:
     # Some file systems have the same mode for every file, and do not let it be set.
     with suppress(OSError):
         shutil.copystat(path, unfinished)
-        # The system's own times are those of its last tick: by this one, the file is told from any
-        # that is written within the same tick.
-        now = time.time_ns()
-        os.utime(unfinished, ns=(now, now))
+
+
+def _mark_time(path: Path) -> None:
+    """Set a file's time to now.
+
+    The system's own times are those of its last tick: by this one, the file is told from any that
+    is written within the same tick.
+    """
+    now = time.time_ns()
+    # Some file systems do not let it be set.
+    with suppress(OSError):
+        os.utime(path, ns=(now, now))
 
 
 def content_digest(content: bytes) -> str:
