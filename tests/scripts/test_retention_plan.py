@@ -13,7 +13,7 @@ import retention_plan
 from harness import factory
 from harness import retained as runs
 from harness.programs import run_without_root_rights
-from harness.retained import Retained
+from harness.retained import ORIGINALS, Retained
 from postrun.core import locations
 from postrun.store import seals
 
@@ -194,6 +194,22 @@ def test_an_unreadable_folder_leaves_its_run_out(retained: Retained) -> None:
     plans = {plan["tag"]: plan for plan in json.loads(done.out)["runs"]}
     assert plans["loser"]["state"] == "edited"
     assert "superseded_evidence" in plans["loser"]["reason"]
+
+
+@pytest.mark.parametrize("mode", [0, 0o444])
+def test_originals_that_cannot_be_read_are_named(retained: Retained, mode: int) -> None:
+    retained.must_archive()
+    folder = retained.root / ORIGINALS
+    flags = ("--local-root", str(retained.root))
+    folder.chmod(mode)
+    done = run_without_root_rights("retention_plan", "--json", *flags)
+    again = run_without_root_rights("retention_archive", "--tag", "loser", *flags)
+    folder.chmod(0o755)
+    plans = {plan["tag"]: plan for plan in json.loads(done.out)["runs"]}
+    assert plans["loser"]["state"] == "edited"
+    assert plans["loser"]["reason"].endswith("found Permission denied")
+    assert again.code == 4
+    assert again.err.strip().endswith("found Permission denied")
 
 
 def test_a_package_is_no_workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,7 +148,9 @@ def _check_file(
     """Raise Missing, Invalid unless a regular file has the digest that it was archived with."""
     sha256 = file["sha256"]
     expected = f"the file that was archived ({sha256[:12]})"
-    if path.is_symlink() or not path.is_file():
+    with disk.report_read_errors(path):
+        is_regular = path.is_file() and not path.is_symlink()
+    if not is_regular:
         raise Invalid(path, expected, _kind(path), hint)
     actual = disk.sha256(path)
     if actual != sha256:
@@ -161,7 +163,7 @@ def _check_folders(run_paths: RunPaths, path: str) -> None:
     homes = [root / folder for folder in evidence.folders(run_paths)]
     folder = (root / path).parent
     while folder not in homes:
-        is_folder = folder.is_dir() and not folder.is_symlink()
+        is_folder = disk.is_folder(folder) and not folder.is_symlink()
         if os.path.lexists(folder) and not is_folder:
             raise Invalid(folder, "a folder", _kind(folder), _MOVE)
         if folder == root:

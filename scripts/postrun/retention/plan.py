@@ -304,11 +304,11 @@ def _describe_archived(run_paths: RunPaths, row: Json) -> RunPlan:
     """Return how a run stands of which an archive is in force."""
     try:
         files = archives.read_index(run_paths.root, row)
+        left = [path for path in files if _is_left(run_paths, path)]
+        originals = _originals(run_paths)
     except PostRunError as error:
         problem = run_paths.without_root(error)
         return RunPlan(run_paths, State.EDITED, problem)
-    left = [path for path in files if _is_left(run_paths, path)]
-    originals = _originals(run_paths)
     reason = f"row {row['number']} of the ledger"
     state = State.ARCHIVED
     if left:
@@ -334,12 +334,29 @@ def _is_left(run_paths: RunPaths, path: str) -> bool:
 
 
 def _originals(run_paths: RunPaths) -> list[Path]:
+    """Return the files that were moved away. Raises Missing for a folder that cannot be read."""
     folder = run_paths.root / ORIGINALS / run_paths.run
-    return [path for path in folder.rglob("*") if path.is_file()]
+    if not disk.is_present(folder):
+        return []
+    # A search by `rglob` would leave out a folder that cannot be listed.
+    found = []
+    folders = [folder]
+    while folders:
+        folder = folders.pop()
+        for name in disk.list_names(folder):
+            path = folder / name
+            if disk.is_folder(path):
+                folders.append(path)
+            elif disk.is_file(path):
+                found.append(path)
+    return found
 
 
 def free_command(run_paths: RunPaths) -> str | None:
-    """Return the command that removes the originals of a run, for a person; None without any."""
+    """Return the command that removes the originals of a run, for a person; None without any.
+
+    Raises Missing for a folder that cannot be read.
+    """
     if not _originals(run_paths):
         return None
     folder = f"{run_paths.root}/{ORIGINALS}/{run_paths.run}"
