@@ -49,7 +49,7 @@ PATTERNS = "failure_patterns"
 # What every closed run has. One that was begun has these, or its detection.
 _CLOSED = ("evidence_manifest", "governance_audit_check", "governance_remediation_plan")
 _BEGUN = ("run_detection", *_CLOSED)
-# By run folder, which of these it has.
+# By run folder that lacks some of these, which it has.
 Artifacts = dict[str, Sequence[str]]
 _RUN_COLUMNS = [
     "run",
@@ -80,12 +80,15 @@ class Workspace:
 
     root: Path
     decided: set[str]  # the runs that the ledger decides on
+    folders: Sequence[str]
+    closed: set[str]  # the folders that were closed as far as the remediation plan
+    lacking: Artifacts
     rules: Row
     registry: IndexedTable
+    registered: set[str]
     queue: IndexedTable
     patterns: IndexedTable
     plan: Row
-    artifacts: Artifacts
     faults: list[str]
     look_at_all: bool  # at every run, also where a closing looks at some in turn
 
@@ -125,25 +128,31 @@ def _read_workspace(root: Path, look_at_all: bool) -> Workspace:
 
     decided = attempt(ledger.decided_runs, root) or set()
     registry = attempt(_open_checked, root, REGISTRY) or tables.of_rows(root, REGISTRY, [])
+    registered = attempt(_registered_runs, registry) or set()
+    folders = run_folders.list_folders(root)
     # In a whole closing step 8 has looked at closed runs in turn.
     believed: set[str] = set()
     if not look_at_all:
-        registered = attempt(_registered_runs, registry) or set()
         believed = registered & (attempt(ledger.audited_runs, root) or set())
-    artifacts = _list_artifacts(root, believed)
+        believed.intersection_update(folders)
+    artifacts = _find_artifacts(root, sorted(set(folders) - believed))
+    closed = {run for run in artifacts if "governance_remediation_plan" in artifacts[run]}
+    lacking = {run: names for run, names in artifacts.items() if len(names) < len(_BEGUN)}
     ledger_path = locations.workspace_path(root, "stage_ledger")
     _note(RunPaths.of_workspace(root).relative(ledger_path), decided)
-    half_closed = [item for item in artifacts.items() if len(item[1]) < len(_BEGUN)]
-    _note(locations.RUNS, [*artifacts, *map(repr, half_closed)])
+    _note(locations.RUNS, [*folders, *map(repr, lacking.items())])
     return Workspace(
         root=root,
         decided=decided,
+        folders=folders,
+        closed=believed | closed,
+        lacking=lacking,
         rules=configuration.load("handoff"),
         registry=registry,
+        registered=registered,
         queue=attempt(_open_checked, root, QUEUE) or tables.of_rows(root, QUEUE, []),
         patterns=attempt(_open_checked, root, PATTERNS) or tables.of_rows(root, PATTERNS, []),
         plan=attempt(documents.read_optional, RunPaths.of_workspace(root), PLAN) or {},
-        artifacts=artifacts,
         faults=faults,
         look_at_all=look_at_all,
     )
@@ -174,17 +183,13 @@ def _registered_runs(registry: IndexedTable) -> set[str]:
     return {run for (run,) in registry.ask(f"SELECT run FROM {REGISTRY}")}
 
 
-def _list_artifacts(root: Path, believed: Collection[str]) -> Artifacts:
-    """Return for each run folder which of the artifacts of a closing it has.
-
-    Runs that are `believed` to be closed have all of them.
-    """
+def _find_artifacts(root: Path, folders: Sequence[str]) -> Artifacts:
+    """Return for each of these run folders which of the artifacts of a closing it has."""
     paths = RunPaths.of_workspace(root)
     names = {paths.path(artifact).name: artifact for artifact in _BEGUN}
-    folders = run_folders.list_folders(root)
-    artifacts: Artifacts = dict.fromkeys(folders, _BEGUN)
-    others = [folder for folder in folders if folder not in believed]
-    for folder, files in run_folders.find_files(root, others, names.keys()).items():
+    found = run_folders.find_files(root, folders, names.keys())
+    artifacts: Artifacts = {}
+    for folder, files in found.items():
         artifacts[folder] = [names[file] for file in files]
     return artifacts
 
@@ -231,15 +236,9 @@ def _missing_state(workspace: Workspace) -> Iterator[str]:
 
 
 def _not_registered(workspace: Workspace) -> Iterator[str]:
-    closed = set()
-    for folder, artifacts in workspace.artifacts.items():
-        if "governance_remediation_plan" in artifacts:
-            closed.add(folder)
-    registry = workspace.registry
-    registered = _registered_runs(registry)
-    for run in sorted(closed - registered):
+    for run in sorted(workspace.closed - workspace.registered):
         yield f"{run} has no row"
-    for run in sorted(registered - closed):
+    for run in sorted(workspace.registered - workspace.closed):
         yield f"{run} has a row but no folder"
 
 
@@ -274,7 +273,7 @@ def _differences_of_patterns(workspace: Workspace) -> Iterator[str]:
 
 
 def _half_closed(workspace: Workspace) -> Iterator[str]:
-    for folder, artifacts in workspace.artifacts.items():
+    for folder, artifacts in workspace.lacking.items():
         for name in _CLOSED:
             if artifacts and name not in artifacts:
                 yield f"{folder} lacks {name}"
@@ -294,13 +293,12 @@ def _decisions_without_folder(workspace: Workspace) -> Iterator[str]:
 
     Folders of the ledger's first version could be moved away.
     """
-    without_folder = sorted(workspace.decided - workspace.artifacts.keys())
+    without_folder = sorted(workspace.decided.difference(workspace.folders))
     for run, decision in ledger.decisions(workspace.root, without_folder).items():
         if decision["schema_version"] > 1:
             yield f"row {decision['number']} decides on {run}, which has no folder"
-    for folder, artifacts in workspace.artifacts.items():
-        if "governance_remediation_plan" in artifacts and folder not in workspace.decided:
-            yield f"{folder} was closed, and no row decides on it"
+    for run in sorted(workspace.closed - workspace.decided):
+        yield f"{run} was closed, and no row decides on it"
 
 
 def _ledger_faults(workspace: Workspace) -> list[str]:

@@ -173,8 +173,8 @@ class Closing:
         return self.run_paths or RunPaths.of_workspace(self.request.root)
 
 
-def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> list[StepReport]:
-    """Run the steps and return what came of each.
+def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> Closing:
+    """Run the steps; return the closing, which has what came of each.
 
     A lock that another process holds is the error of the first step that needs it.
     """
@@ -195,7 +195,7 @@ def conduct(request: RunRequest, chosen_steps: Sequence[Step], wait: float) -> l
             closing.reports.append(StepReport(step, "skipped"))
     finally:
         loading.join()
-    return closing.reports
+    return closing
 
 
 def load_steps(steps: Sequence[Step]) -> None:
@@ -270,7 +270,8 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
     that waits: Locked, HostRejected, and what refused the run itself, Missing or Invalid of its
     detection.
     """
-    reports = conduct(request, chosen_steps, wait)
+    closing = conduct(request, chosen_steps, wait)
+    reports = closing.reports
     code = 0
     written: list[str] = []
     cautions = []
@@ -283,7 +284,7 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
             cautions.append(report.caution)
     line = None
     if code in (0, 1):
-        line = _last_line(request)
+        line = _last_line(closing)
     if as_json:
         document = {
             "exit_code": code,
@@ -302,13 +303,13 @@ def close(request: RunRequest, chosen_steps: Sequence[Step], wait: float, as_jso
     return code
 
 
-def _last_line(request: RunRequest) -> ClosingLine | None:
+def _last_line(closing: Closing) -> ClosingLine | None:
     """Return the verdict on the run; None before a decision, and where no run is meant."""
     if disk.DRY_RUN.get():
         return None
     try:
-        run_paths = run_lookup.locate(request)
-        return closing_line.describe(request, run_paths)
+        run_paths = closing.run_paths or run_lookup.locate(closing.request)
+        return closing_line.describe(closing.request, run_paths)
     except PostRunError as error:
         # Steps about the workspace have no run; of one that was edited, each step said so.
         terminal.detail(str(error))

@@ -253,8 +253,7 @@ def _change(
 
 def _next_number(run_paths: RunPaths) -> int:
     kept = run_paths.folder(artifacts.Home.RUN) / locations.SUPERSEDED
-    names = [path.name for path in kept.glob("*")]
-    numbers = map(int, filter(str.isdecimal, names))
+    numbers = map(int, filter(str.isdecimal, disk.list_names(kept)))
     return max(numbers, default=0) + 1
 
 

@@ -64,7 +64,7 @@ class Table:
             return True
 
     def conduct(self) -> dict[str, Any]:
-        outcomes = conductor.conduct(self.request, self.steps, wait=0)
+        outcomes = conductor.conduct(self.request, self.steps, wait=0).reports
         return {outcome.step.name: outcome for outcome in outcomes}
 
     def close(self, as_json: bool = False) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from postrun.core import disk, step_notes
+from postrun.core import disk, locations, step_notes
 from postrun.core.artifacts import ARTIFACTS, Home
 from postrun.core.locations import RunPaths
 from postrun.registry import rows
@@ -174,11 +174,11 @@ def _files_digest(run_paths: RunPaths) -> str | None:
     """
     missing = 0
     facts: list[object] = []
-    # Of thousands of runs, paths take longer than the question.
-    folders = {
-        Home.RUN: str(run_paths.folder(Home.RUN)),
-        Home.GATE: str(run_paths.folder(Home.GATE)),
-    }
+    # In text: of hundreds of runs, paths take longer than the question.
+    run_folder = f"{run_paths.root}/{locations.RUNS}/{run_paths.run}"
+    folders = {Home.RUN: run_folder, Home.GATE: run_folder}
+    if run_paths.gate is not None:
+        folders[Home.GATE] = f"{run_paths.root}/{locations.GATES}/{run_paths.gate}"
     for home, file in _FILES:
         path = f"{folders[home]}/{file}"
         try:

@@ -335,12 +335,9 @@ def _is_left(run_paths: RunPaths, path: str) -> bool:
 
 def _originals(run_paths: RunPaths) -> list[Path]:
     """Return the files that were moved away. Raises Missing for a folder that cannot be read."""
-    folder = run_paths.root / ORIGINALS / run_paths.run
-    if not disk.is_present(folder):
-        return []
     # A search by `rglob` would leave out a folder that cannot be listed.
-    found = []
-    folders = [folder]
+    originals = []
+    folders = [run_paths.root / ORIGINALS / run_paths.run]
     while folders:
         folder = folders.pop()
         for name in disk.list_names(folder):
@@ -348,8 +345,8 @@ def _originals(run_paths: RunPaths) -> list[Path]:
             if disk.is_folder(path):
                 folders.append(path)
             elif disk.is_file(path):
-                found.append(path)
-    return found
+                originals.append(path)
+    return originals
 
 
 def free_command(run_paths: RunPaths) -> str | None:

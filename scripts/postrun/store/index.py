@@ -23,7 +23,7 @@ Work = Callable[[sqlite3.Connection], Value]
 
 _DAMAGED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _WAIT = 5.0  # seconds for another process that writes
-_VERSION = 3  # of the tables: with another number, all are made again
+_VERSION = 4  # of the tables: with another number, all are made again
 _MADE_OF = "CREATE TABLE IF NOT EXISTS made_of (name TEXT PRIMARY KEY, stamp TEXT)"
 
 

@@ -26,7 +26,7 @@ _SEARCHED = (
     ("decision",),
     ("overall_pass", "audit_passed", "run"),
     ("policy_sha256",),
-    ("total",),
+    ("total", "run"),
     ("started", "run"),
     ("decision_tag",),
     ("failed_checks", "factor"),

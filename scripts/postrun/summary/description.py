@@ -49,10 +49,8 @@ def read_data_quality(run_paths: RunPaths, context: Any) -> Any:
     named = values.member(context, "data_quality_report_json")
     path = evidence.local_path(locations.RUNS, run_paths.run, named)
     if context is None:
-        # The newest, as the launcher takes it: their folders are named by the time.
-        folder = run_paths.folder(Home.RUN)
-        found = folder.glob("data_quality/*/data_quality_report.json")
-        path = max(map(run_paths.relative, found), default=None)
+        with suppress(Missing):
+            path = _newest_report(run_paths)
     if path is None:
         return None
     report = run_paths.root / path
@@ -61,3 +59,18 @@ def read_data_quality(run_paths: RunPaths, context: Any) -> Any:
         with suppress(Missing):
             content = checked_files.read_evidence(run_paths, report)
     return json_files.try_parse(content, report, "data_quality_report").value
+
+
+def _newest_report(run_paths: RunPaths) -> str | None:
+    """Return the newest data-quality report of a run, as the launcher takes it; None without one.
+
+    Raises Missing for a folder that cannot be read.
+    """
+    newest = None
+    folder = run_paths.folder(Home.RUN) / "data_quality"
+    # Their folders are named by the time.
+    for name in sorted(disk.list_names(folder)):
+        report = folder / name / "data_quality_report.json"
+        if disk.is_file(report):
+            newest = run_paths.relative(report)
+    return newest
