@@ -25,6 +25,7 @@ flag_KEY := --key
 flag_CHECK := --check
 flag_REASON := --reason
 flag_SHARD := --shard
+flag_SHARDS := --shards
 flag_RESULTS := --results
 flag_SQL := --sql
 flag_OUT := --out
@@ -191,6 +192,15 @@ retention-archive: $(RUN) ## archive that, and move the originals away; deletes 
 
 retention-restore: $(RUN) ## bring the archived files of a run back to their places: TAG=…
 	@$(PY) scripts/retention_restore.py $(call flags,$(WHERE))
+
+##@ All runs on a cluster, as jobs of Slurm: SHARDS=8 [LOCAL_ROOT=…]
+
+.PHONY: rebuild-on-slurm verify-on-slurm
+rebuild-on-slurm: $(RUN) ## make registry and failure patterns again from all run folders
+	@$(PY) scripts/rebuild_on_slurm.py $(call flags,SHARDS LOCAL_ROOT)
+
+verify-on-slurm: $(RUN) ## what `make verify` does, its runs in parallel
+	@$(PY) scripts/verify_on_slurm.py $(call flags,SHARDS LOCAL_ROOT)
 
 ##@ Look after the project
 

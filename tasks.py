@@ -51,6 +51,10 @@ SHOWN = {name: WORKSPACE[name] for name in ("local_root", "json")}
 SEALED = {name: WORKSPACE[name] for name in ("local_root", "json", "dry_run")}
 KEY = {"key": "the SSH key that signs, or its public half (default: signing_key of the settings)"}
 SIGNED_NOTES = {"notes": "what is signed with the approval, in your words"}
+SHARDED = {
+    "shards": "into how many parts the runs are cut: one job of an array each",
+    "local_root": WORKSPACE["local_root"],
+}
 SETTLED = {
     "check": "the check that failed",
     "reason": "why nobody needs to repair it, in your words",
@@ -545,6 +549,19 @@ def retention_restore(
 ) -> None:
     """Bring the archived files of a run back to their places."""
     run_script(ctx, "retention_restore.py", locals())
+
+
+# All runs on a cluster, as jobs of Slurm.
+@task(help=SHARDED, auto_shortflags=False)
+def rebuild_on_slurm(ctx: Context, shards: Text = None, local_root: Text = None) -> None:
+    """Make registry and failure patterns again from all run folders."""
+    run_script(ctx, "rebuild_on_slurm.py", locals())
+
+
+@task(help=SHARDED, auto_shortflags=False)
+def verify_on_slurm(ctx: Context, shards: Text = None, local_root: Text = None) -> None:
+    """Do what `verify` does, its runs in parallel."""
+    run_script(ctx, "verify_on_slurm.py", locals())
 
 
 # Look after the project.

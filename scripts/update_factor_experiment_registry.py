@@ -9,11 +9,12 @@ changed are named; so are closed runs that are no longer as they were recorded. 
 one names all of them and writes nothing.
 Cost: the rows of the run's own family, the bytes of the tables, and six file times of 500
 closed runs in turn; a run that is not the newest: all rows. A rebuild reads every run once, on all
-cores.
+cores, with --shard those of one part; --join puts the parts together.
 Exit codes: 0 done, 2 usage, 3 no audit or plan yet, 4 an input or the policy is invalid, 9 locked.
 
     python scripts/update_factor_experiment_registry.py --tag committee_2026-02-21_run4
     python scripts/update_factor_experiment_registry.py --rebuild
+    python scripts/update_factor_experiment_registry.py --rebuild --shard 3/8
 """
 
 from postrun import flags
@@ -28,11 +29,13 @@ from postrun import cli
 from postrun.core import disk, step_notes, terminal
 from postrun.core.locations import RunPaths
 from postrun.core.request import RunRequest, StepResult
+from postrun.decide import approval, scoring
 from postrun.registry import closed_runs, leaderboard, registry_tables, rows, trials
 from postrun.registry.closed_runs import Changed
 from postrun.registry.registry_tables import Decided, Recorded
 from postrun.registry.rows import REGISTRY, Policy, load_policy
-from postrun.store import ledger, next_action, page_files, records, run_folders, tables
+from postrun.store import ledger, next_action, page_files, records, run_folders, shards, tables
+from postrun.store.shards import Reading
 from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
@@ -153,11 +156,23 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     tables.keep_earlier(root, REGISTRY)
     by_run = {row["run"]: row for row in made.rows}
     decided = registry_tables.decide(root, by_run, policy)
+    shards.check_again(root, rows.reading(policy), _promoted(decided))
     written = _write(root, decided, (), policy)
     closed_runs.remember(root, decided.registry)
     runs_read = terminal.counted(len(made.rows), "run")
     summary = f"{runs_read}, from the run folders alone"
     return StepResult(summary, written)
+
+
+def _promoted(decided: Decided) -> list[str]:
+    """Return the runs that are promoted, or would be with an approval."""
+    promoting = (scoring.PROMOTE, approval.AWAITING)
+    return [run for run, row in decided.registry.items() if row["decision"] in promoting]
+
+
+def reading() -> Reading[Row]:
+    """Return how the rows of all closed runs are read with today's policy."""
+    return rows.reading(load_policy())
 
 
 def _add(
@@ -251,6 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         FLAGS,
         argv,
         rebuild=rebuild,
+        reading=reading,
         name="factor-registry",
     )
 

@@ -11,11 +11,12 @@ Skipped checks do not count. No run counts as later than one that names no facto
 open until they are settled (make settle).
 The table follows from run folders and ledger alone: --rebuild makes the same one, byte for byte.
 Cost: the table, and the registry's rows of factors with a failure; a rebuild reads every audit
-once, on all cores.
+once, on all cores, with --shard those of one part; --join puts the parts together.
 Exit codes: 0 done, 2 usage, 3 no audit or registry row yet, 4 an input is invalid, 9 locked.
 
     python scripts/update_failure_pattern_db.py --tag committee_2026-02-21_run4
     python scripts/update_failure_pattern_db.py --rebuild
+    python scripts/update_failure_pattern_db.py --rebuild --shard 3/8
 """
 
 from postrun import flags
@@ -45,9 +46,11 @@ from postrun.store import (
     ledger,
     page_files,
     run_folders,
+    shards,
     tables,
 )
 from postrun.store.check_catalogue import Check
+from postrun.store.shards import Read, Reading
 from postrun.store.tables import Row, Rows
 
 TABLE = "failure_patterns"
@@ -131,16 +134,41 @@ def tally(
 
 def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     """Write the table from every closed run folder of the workspace, whatever it held before."""
-    runs = run_folders.list_closed(request.root)
-    read_run = partial(read_failures, request.root)
-    failures, errors = run_folders.read_all(request.root, runs, read_run)
+    failures, errors = shards.read_all(request.root, reading())
     run_folders.check_all_read(errors)
     settled = read_settled(request.root)
     rows = make_rows(list(failures.values()), settled)
     written = _write(request.root, rows, [])
     number = terminal.counted(len(rows), "failure")
-    total = terminal.counted(len(runs), "run")
+    total = terminal.counted(len(failures), "run")
     return StepResult(f"{number} of {total}, from run folders and ledger alone", written)
+
+
+def reading() -> Reading[RunFailures]:
+    """Return how the failures of all closed runs are read, and stand in a shard."""
+    return Reading(
+        name="failure-patterns",
+        list_runs=run_folders.list_closed,
+        read=_read_runs,
+        to_json=_to_json,
+        from_json=_from_json,
+    )
+
+
+def _read_runs(root: Path, runs: Sequence[str]) -> Read[RunFailures]:
+    read_run = partial(read_failures, root)
+    return run_folders.read_all(root, runs, read_run)
+
+
+def _to_json(failures: RunFailures) -> Row:
+    return {"answers": vars(failures.answers), "rows": failures.rows}
+
+
+def _from_json(document: Row) -> RunFailures:
+    answers = dict(document["answers"])
+    for name in ("failed", "skipped"):
+        answers[name] = tuple(answers[name])
+    return RunFailures(history.Run(**answers), document["rows"])
 
 
 def read_settled(root: Path) -> set[history.Failure]:
@@ -318,7 +346,14 @@ def _summary(rows: Rows, run: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Enter one run, or with --rebuild all of them."""
-    return cli.step_main(tally, FLAGS, argv, rebuild=rebuild, name="failure-patterns")
+    return cli.step_main(
+        tally,
+        FLAGS,
+        argv,
+        rebuild=rebuild,
+        reading=reading,
+        name="failure-patterns",
+    )
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
 """Verify a workspace: is everything in it what was written, and can it be computed again?
 
 Reads  evidence, manifests, closing records, the ledger, every file of this project and the policies
-Writes nothing
+Writes nothing; with --shard what it found, below audit/.cache/ for --join
 Checked are evidence against manifests, manifests against the ledger, files of ours against their
 records and against what the steps compute from their inputs today, records against the ledger,
 links, schemas, and what nothing accounts for. A file that another version of the program wrote, or
 another policy, is checked by its digests only, and listed. With --tag only the runs of that tag and
-the ledger's chain are checked.
+the ledger's chain are checked. With --shard only the runs of one part are checked; --join prints
+what all parts found, and checks the rest.
 Prints each broken link with its file and what hangs on it, then what is stale, then what is listed.
 Exit codes: 0 nothing is broken, 2 wrong usage, 3 no workspace, 4 something is broken, 5 no run has
 the tag.
 
     python scripts/verify_workspace.py --local-root /srv/desk
+    python scripts/verify_workspace.py --local-root /srv/desk --shard 3/8
 """
 
 import argparse
@@ -23,6 +25,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say what is verified."""
     parser.add_argument("--tag", help="verify the runs of this tag only")
     flags.add_root(parser)
+    flags.add_shards(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
@@ -33,6 +36,7 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import build_site
 import check_session_handoff_readiness
@@ -42,12 +46,22 @@ import update_factor_experiment_registry
 import update_failure_pattern_db
 from postrun import ending
 from postrun.core import run_names, terminal
-from postrun.core.errors import Invalid, Missing
+from postrun.core.errors import Invalid, Missing, Usage
 from postrun.core.values import Json
 from postrun.monitor.screen import Screen
 from postrun.store import json_files
+from postrun.store.shards import Cut, Shard
+from postrun.verify import package
 from postrun.verify.findings import Finding, Kind
-from postrun.verify.verification import Computations, Verification, verify
+from postrun.verify.verification import (
+    Computations,
+    Progress,
+    Verification,
+    cut_all,
+    verify,
+    verify_joined,
+    verify_shard,
+)
 from steps import STEPS
 
 # Detection and sync ask the workstation: what they wrote is checked by its digests.
@@ -62,6 +76,10 @@ COMPUTATIONS = Computations(
         ("handoff-readiness", check_session_handoff_readiness.hand_over),
         ("site", build_site.build),
     ],
+    readings=[
+        update_factor_experiment_registry.reading,
+        update_failure_pattern_db.reading,
+    ],
 )
 OUTPUT = "workspace_verification"
 _SHOWN = 8  # files of which the same is said, or that hang on a broken one
@@ -69,11 +87,7 @@ _SHOWN = 8  # files of which the same is said, or that hang on a broken one
 
 def run(args: argparse.Namespace) -> int:
     """Verify, print what was found, return the exit code. Raises Missing, AmbiguousRun."""
-    root = args.local_root.resolve()
-    if not root.is_dir():
-        raise Missing(args.local_root, "a workspace", "no folder")
-    if not (root / "audit").is_dir():
-        raise Missing(args.local_root, "a workspace", "a folder without audit/")
+    root = find_workspace(args.local_root)
     if args.tag is not None:
         run_names.check_tag(args.tag)
     screen = Screen()
@@ -82,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         if not terminal.is_quiet():
             screen.draw([f"verified {done:,} of {total:,} runs"])
 
-    verification = verify(root, args.tag, COMPUTATIONS, show)
+    verification = _verify(root, args, show)
     screen.clear()
     if args.json:
         print(json.dumps(as_document(verification, args.tag)))
@@ -95,6 +109,44 @@ def run(args: argparse.Namespace) -> int:
         return Invalid.exit_code
     terminal.say(summary)
     return 0
+
+
+def find_workspace(path: Path) -> Path:
+    """Return the folder of a workspace. Raises Missing when it is none."""
+    root = path.resolve()
+    if not root.is_dir():
+        raise Missing(path, "a workspace", "no folder")
+    if not (root / "audit").is_dir():
+        raise Missing(path, "a workspace", "a folder without audit/")
+    return root
+
+
+def cuts(root: Path, number: int) -> list[Cut]:
+    """Return what is cut into so many shards. Raises Missing, Invalid, Usage."""
+    _check_no_package(root, "--shards")
+    return cut_all(root, COMPUTATIONS, number)
+
+
+def _check_no_package(root: Path, flag: str) -> None:
+    if package.is_package(root):
+        raise Usage(flag, "a workspace", "the package of one run")
+
+
+def _verify(root: Path, args: argparse.Namespace, show: Progress) -> Verification:
+    """Verify all, or one shard, or what shards have found. Raises Missing, Invalid, Usage."""
+    if not (args.shard or args.join):
+        return verify(root, args.tag, COMPUTATIONS, show)
+    flag = "--shard" if args.shard else "--join"
+    if args.tag is not None:
+        raise Usage(flag, "all runs", f"--tag {args.tag}")
+    _check_no_package(root, flag)
+    if args.join:
+        return verify_joined(root, args.join, COMPUTATIONS, show)
+    shard = Shard(*args.shard)
+    verification, was_done = verify_shard(root, shard, COMPUTATIONS, show)
+    if was_done:
+        terminal.say(f"shard {shard} was done already")
+    return verification
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:

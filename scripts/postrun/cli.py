@@ -23,10 +23,13 @@ from postrun.store import (
     ledger_view,
     make_lines,
     records,
+    run_folders,
     run_lookup,
+    shards,
     signed_files,
     strays,
 )
+from postrun.store.shards import Cut, Reading, Shard
 
 Arguments = argparse.Namespace
 
@@ -188,18 +191,26 @@ def step_main(
     needs_run: bool = True,
     finds_run: bool = False,
     rebuild: StepFunction | None = None,
+    reading: Callable[[], Reading[Any]] | None = None,
 ) -> int:
     """Run a step as its script's `main`: parse, lock, run, print; return the exit code.
 
     `name` is the step's in the table of steps. `needs_run` is false for a step that works on the
     workspace alone, `finds_run` is true for the detection, which runs before anybody knows where
-    the run is; `rebuild` runs with --rebuild instead.
+    the run is; `rebuild` runs with --rebuild instead, and `reading` says what it reads of each run.
     """
 
     def work(args: Arguments) -> int:
         function, names_run = step, needs_run
-        if rebuild is not None and args.rebuild:
-            function, names_run = ledger_index.read_whole()(rebuild), False
+        if rebuild is not None and reading is not None:
+            _check_shard_flags(args)
+            if args.shard:
+                return _read_shard(args, reading, name)
+            if args.rebuild:
+                rebuild_all = rebuild
+                if args.join:
+                    rebuild_all = _joined(rebuild, reading, args.join)
+                function, names_run = ledger_index.read_whole()(rebuild_all), False
         request = replace(parse_request(args, names_run), is_alone=True)
         locate = _locate_nothing
         if names_run and not finds_run:
@@ -224,6 +235,46 @@ def step_main(
         return result.exit_code
 
     return script_main(work, flags, argv)
+
+
+def _check_shard_flags(args: Arguments) -> None:
+    for name in ("shard", "join"):
+        if getattr(args, name) and not args.rebuild:
+            raise Usage(f"--{name}", "--rebuild beside it", "none")
+
+
+def _read_shard(
+    args: Arguments,
+    make_reading: Callable[[], Reading[Any]],
+    name: str,
+) -> int:
+    """Read the runs of one shard, without a lock: only its own file is written."""
+    root = parse_request(args, needs_run=False).root
+    shard = Shard(*args.shard)
+    with ledger_index.read_whole():
+        cut = Cut(root, shards.REBUILD, make_reading(), shard.of)
+        results, was_done = shards.read_shard(cut, shard.number)
+    runs = terminal.counted(len(results.stamps), "run")
+    state = "was done already" if was_done else "done"
+    path = cut.path(shard.number)
+    show(StepResult(f"shard {shard} {state}, {runs}", (path,)), name, args.json)
+    run_folders.check_all_read(results.errors)
+    return 0
+
+
+def _joined(
+    rebuild: StepFunction,
+    make_reading: Callable[[], Reading[Any]],
+    number: int,
+) -> StepFunction:
+    """Return a rebuild that takes the runs from so many shards."""
+
+    def join(request: RunRequest, run_paths: RunPaths) -> StepResult:
+        cut = Cut(request.root, shards.REBUILD, make_reading(), number)
+        with shards.joining([cut]):
+            return rebuild(request, run_paths)
+
+    return join
 
 
 def _locate_nothing(request: RunRequest) -> RunPaths:

@@ -5,6 +5,7 @@ A script names its flags before it imports what its work needs, and answers `--h
 
 import argparse
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -228,3 +229,51 @@ def add_rebuild(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make the table again from all run folders; no run is named then",
     )
+    add_shards(parser)
+
+
+def add_shards(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that read one part of all runs, and put the parts together."""
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument(
+        "--shard",
+        type=shard,
+        metavar="K/N",
+        help="only read the K-th of N parts of the runs, and keep what it gives for --join",
+    )
+    parts.add_argument(
+        "--join",
+        type=_number,
+        metavar="N",
+        help="take what was read from N shards instead of reading the runs",
+    )
+
+
+def add_number_of_shards(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says into how many parts the runs are cut."""
+    parser.add_argument(
+        "--shards",
+        type=_number,
+        required=True,
+        metavar="N",
+        help="into how many parts the runs are cut: one job of an array each",
+    )
+
+
+def shard(text: str) -> "tuple[int, int]":
+    """Return number and count of a shard; a type for argparse."""
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if match:
+        number, of = int(match[1]), int(match[2])
+        if 1 <= number <= of:
+            return number, of
+    expected = "expected K/N with K from 1 to N, such as 3/8"
+    raise argparse.ArgumentTypeError(f"{expected}, found {text!r}")
+
+
+def _number(text: str) -> int:
+    """Return a number of shards; a type for argparse."""
+    if re.fullmatch(r"0*[1-9][0-9]{0,5}", text) is None:
+        expected = "expected a number of shards, such as 8"
+        raise argparse.ArgumentTypeError(f"{expected}, found {text!r}")
+    return int(text)

@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scripts",),
     ("steps",),
     ("conductors",),
+    ("on_slurm",),
 )
 CONDUCTORS = (
     "post_run_sync_and_finalize",
@@ -42,6 +43,8 @@ CONDUCTORS = (
     "retention_plan",
     "retention_archive",
 )
+# They let Slurm run other scripts, and join what these have read.
+ON_SLURM = ("rebuild_on_slurm", "verify_on_slurm")
 # Each third-party package is imported in one place; the launcher starts programs, that is its work.
 IMPORTERS = {
     "jsonschema": {"postrun.store.json_files"},
@@ -78,6 +81,8 @@ def part_of(name: str) -> str:
     parts = name.split(".")
     if parts[0] == "postrun":
         return parts[1] if len(parts) > 1 else "core"
+    if name in ON_SLURM:
+        return "on_slurm"
     return "conductors" if name in CONDUCTORS else "steps" if name == "steps" else "scripts"
 
 

@@ -12,6 +12,15 @@ from typing import Any, TypeVar
 Value = TypeVar("Value")
 
 
+def count() -> int:
+    """Return how many cores there are for this process: in a job of Slurm, those of the job."""
+    cores = os.cpu_count() or 1
+    of_job = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    if of_job.isdecimal():
+        cores = min(cores, max(1, int(of_job)))
+    return cores
+
+
 def call(
     function: Callable[..., Value],
     *arguments: Sequence[Any],
@@ -25,8 +34,7 @@ def call(
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import active_children
 
-    cores = os.cpu_count()
-    workers = ProcessPoolExecutor(cores, initializer=_begin_worker)
+    workers = ProcessPoolExecutor(count(), initializer=_begin_worker)
     try:
         yield from workers.map(function, *arguments, chunksize=chunk)
         workers.shutdown()

@@ -8,7 +8,7 @@ from postrun.core.locations import PROJECT
 RELEASE = "0.1.0"
 _TIMEOUT = 10.0  # seconds for git, which may have to read a slow network drive
 # What changes what the program does. Artifacts below the same folder may be in git, too.
-_PROGRAM = ("scripts", "schemas", "templates", "configs")
+PROGRAM = ("scripts", "schemas", "templates", "configs")
 
 
 @cache
@@ -42,7 +42,7 @@ def _git_status() -> str:
     import subprocess  # here: `--help` needs no other program
 
     command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch"]
-    command += ["--untracked-files=no", "--", *_PROGRAM]
+    command += ["--untracked-files=no", "--", *PROGRAM]
     # In a hook of another repository, git's variables point at that one.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:

@@ -1,5 +1,6 @@
 """Rows of the registry: each follows from its run folder and the policy alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,11 @@ from postrun.store import (
     ledger,
     run_folders,
     run_lookup,
+    shards,
     signing_keys,
     tables,
 )
+from postrun.store.shards import Read, Reading
 from postrun.store.table_index import IndexedTable
 from postrun.store.tables import Row, Rows
 
@@ -126,11 +129,25 @@ def _was_moved_away(root: Path, run: str) -> bool:
 
 def make_all(root: Path, policy: Policy) -> Made:
     """Return the row of every closed run folder. The runs that cannot be read are named."""
-    runs = run_folders.list_closed(root)
+    read_rows, errors = shards.read_all(root, reading(policy))
+    return Made(list(read_rows.values()), errors)
+
+
+def reading(policy: Policy) -> Reading[Row]:
+    """Return how the rows of all closed runs are read, and that a row is JSON as it is."""
+    return Reading(
+        name="factor-registry",
+        list_runs=run_folders.list_closed,
+        read=partial(_read_runs, policy),
+        to_json=dict,
+        from_json=dict,
+    )
+
+
+def _read_runs(policy: Policy, root: Path, runs: Sequence[str]) -> Read[Row]:
     read_one = partial(read_run, root, policy)
     with step_notes.unnoted():
-        read_rows, errors = run_folders.read_all(root, runs, read_one)
-    return Made(list(read_rows.values()), errors)
+        return run_folders.read_all(root, runs, read_one)
 
 
 def read_run(root: Path, policy: Policy, run: str) -> Row:

@@ -24,6 +24,7 @@ _LOCAL = (
     "finalize-gate-run governance-audit remediation-plan run-review factor-registry candidate-queue"
     " failure-patterns handoff-readiness site status compare families ask junit settle verify"
     " approve seal package restore-ledger retention-plan retention-archive retention-restore"
+    " rebuild-on-slurm verify-on-slurm"
 )
 TARGETS = f"{_REMOTE} {_LOCAL}".split()
 _LINE = re.compile(
@@ -36,7 +37,7 @@ _FLAG = re.compile(r"--(?P<name>[a-z][a-z-]*)")
 # What the Makefile hands on: flag and value have the same name. A test compares both.
 _VALUES = (
     "tag tags host remote-root scheduler local-root objective interval rank ranks abandoned owner"
-    " notes threads data gate key check reason shard results format sql out"
+    " notes threads data gate key check reason shard shards results format sql out"
     " prometheus"
 )
 VALUES = _VALUES.split()

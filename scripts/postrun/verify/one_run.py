@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postrun.core.artifacts import Home
+from postrun.core.values import Json
 from postrun.verify import (
     archived,
     closing,
@@ -15,7 +16,7 @@ from postrun.verify import (
     strays,
 )
 from postrun.verify.closed_run import ClosedRun, look
-from postrun.verify.findings import Finding, broken_files, without_known
+from postrun.verify.findings import Finding, Kind, broken_files, without_known
 from postrun.verify.recompute import Computation
 
 
@@ -27,6 +28,20 @@ class RunResult:
     gate: str | None
     files: int
     findings: tuple[Finding, ...]
+
+    def to_json(self) -> Json:
+        """Return it as it stands in a shard."""
+        findings = [vars(finding) for finding in self.findings]
+        return {**vars(self), "findings": findings}
+
+    @classmethod
+    def from_json(cls, document: Json) -> "RunResult":
+        """Return what stands in a shard."""
+        findings = []
+        for finding in document["findings"]:
+            kind, affects = Kind(finding["kind"]), tuple(finding["affects"])
+            findings.append(Finding(**{**finding, "kind": kind, "affects": affects}))
+        return cls(**{**document, "findings": tuple(findings)})
 
 
 def check(

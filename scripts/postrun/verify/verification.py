@@ -1,16 +1,19 @@
-"""All checks of a workspace, its runs on all cores."""
+"""All checks of a workspace, its runs on all cores, or in shards."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from postrun.core import all_cores
+from postrun.core import all_cores, disk
 from postrun.core.artifacts import Home
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
-from postrun.store import index
+from postrun.store import index, shards
+from postrun.store.shards import Cut, Read, Reading, Shard
 from postrun.verify import (
     archived,
     closing,
@@ -32,6 +35,7 @@ from postrun.verify.one_run import RunResult
 from postrun.verify.recompute import Computation
 
 _CHUNK = 16  # runs that a process takes at once
+_RUNS = "runs"
 Progress = Callable[[int, int], None]  # runs that are done, and all
 
 
@@ -41,6 +45,8 @@ class Computations:
 
     of_run: Sequence[Computation]
     of_tables: Sequence[Computation]
+    # What the tables read of each run: a shard does that as well.
+    readings: Sequence[Callable[[], Reading[Any]]] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def check_runs(
     of_run = known.by_run()
     lines = [of_run.get(run, ()) for run in runs]
     check = partial(one_run.check, root, computations.of_run)
-    cores = min(os.cpu_count() or 1, len(runs))
+    cores = min(all_cores.count(), len(runs))
     # A process of its own would cost more than one run.
     if cores < 2:
         in_turn = map(check, runs, lines)
@@ -91,6 +97,100 @@ def _collect(
         collected.append(result)
         show(len(collected), total)
     return collected
+
+
+def of_runs(
+    known: LedgerLines,
+    computations: Computations,
+    show: Progress,
+) -> Reading[RunResult]:
+    """Return how all runs are checked, and what was found stands in a shard."""
+
+    def check(root: Path, runs: Sequence[str]) -> Read[RunResult]:
+        results = check_runs(root, runs, known, computations, show)
+        return {result.run: result for result in results}, {}
+
+    return Reading(
+        name=_RUNS,
+        list_runs=which_runs.list_runs,
+        read=check,
+        to_json=RunResult.to_json,
+        from_json=RunResult.from_json,
+        is_good=lambda result: not broken_files(result.findings),
+    )
+
+
+def _show_nothing(done: int, total: int) -> None:
+    pass
+
+
+def cut_all(
+    root: Path,
+    computations: Computations,
+    number: int,
+    show: Progress = _show_nothing,
+) -> list[Cut]:
+    """Return all that is cut into so many shards: the checks of the runs, and what tables read.
+
+    Raises Missing, Invalid, for a policy that cannot be read.
+    """
+    known = ledger_rows.read(root)
+    readings: list[Reading[Any]] = [of_runs(known, computations, show)]
+    readings += [make_reading() for make_reading in computations.readings]
+    return [Cut(root, shards.VERIFY, _captured(reading), number) for reading in readings]
+
+
+def _captured(reading: Reading[Any]) -> Reading[Any]:
+    """Return a reading that writes nothing, and says only in its results what it finds."""
+
+    def read(root: Path, runs: Sequence[str]) -> Read[Any]:
+        with redirect_stderr(io.StringIO()), disk.captured():
+            return reading.read(root, runs)
+
+    if reading.name == _RUNS:
+        return reading
+    return replace(reading, read=read)
+
+
+@index.in_memory()
+def verify_shard(
+    root: Path,
+    shard: Shard,
+    computations: Computations,
+    show: Progress,
+) -> tuple[Verification, bool]:
+    """Check the runs of one shard, and keep what was found for a join.
+
+    Return it, and whether all of it was done before. Raises Missing, Invalid.
+    """
+    runs, *others = cut_all(root, computations, shard.of, show)
+    results, was_done = shards.read_shard(runs, shard.number)
+    for cut in others:
+        _, too = shards.read_shard(cut, shard.number)
+        was_done = was_done and too
+    files = 0
+    findings: list[Finding] = []
+    for value in results.values.values():
+        result = RunResult.from_json(value)
+        findings += result.findings
+        files += result.files
+    return Verification(len(results.values), files, tuple(findings)), was_done
+
+
+@index.in_memory()
+def verify_joined(
+    root: Path,
+    number: int,
+    computations: Computations,
+    show: Progress,
+) -> Verification:
+    """Return what `verify` does, with the runs taken from so many shards.
+
+    Raises Missing, Invalid, for a shard that cannot be taken.
+    """
+    cuts = cut_all(root, computations, number, show)
+    with shards.joining(cuts):
+        return verify(root, None, computations, show)
 
 
 def check_tables(
@@ -163,7 +263,13 @@ def verify(
         findings += archived.check_workspace(root, known, all_runs)
         files = len(closing.workspace_files(root))
     gates = set()
-    for result in check_runs(root, runs, known, computations, show):
+    results: Iterable[RunResult]
+    if tag is None:
+        by_run, _ = shards.read_all(root, of_runs(known, computations, show))
+        results = by_run.values()
+    else:
+        results = check_runs(root, runs, known, computations, show)
+    for result in results:
         findings += result.findings
         files += result.files
         gates.add(result.gate)
