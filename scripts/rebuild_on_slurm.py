@@ -33,24 +33,34 @@ _TABLES = (update_factor_experiment_registry, update_failure_pattern_db)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Let Slurm read all runs, then join; return the exit code. Raises Missing, Invalid."""
+    """Run all shards on Slurm, then join them; return the exit code. Raises Missing, Invalid."""
     root = args.local_root.resolve()
     if not root.is_dir():
         raise Missing(args.local_root, "a workspace", "no folder")
     where = ["--local-root", str(root)]
-    cuts = []
+    cuts: list[Cut] = []
     commands = []
     for table in _TABLES:
-        cuts.append(Cut(root, shards.REBUILD, table.reading(), args.shards))
+        reading = table.reading()
+        cut = Cut(root, shards.REBUILD, reading, args.shards)
+        cuts.append(cut)
         script = PROJECT / "scripts" / f"{table.__name__}.py"
         commands.append([str(script), "--rebuild", *where])
-    array = ShardArray(root, shards.REBUILD, cuts, commands, args.shards)
+    array = ShardArray(
+        root,
+        shards.REBUILD,
+        cuts,
+        commands,
+        args.shards,
+    )
     array.complete()
-    code = 0
+    codes: list[int] = []
+    join = ["--rebuild", "--join", str(args.shards)]
     for table in _TABLES:
-        joined = table.main(["--rebuild", "--join", str(args.shards), *where])
-        code = code or joined
-    return code
+        # That one is refused does not keep the other from being joined.
+        code = table.main([*join, *where])
+        codes.append(code)
+    return max(codes)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -156,7 +156,13 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
     tables.keep_earlier(root, REGISTRY)
     by_run = {row["run"]: row for row in made.rows}
     decided = registry_tables.decide(root, by_run, policy)
-    shards.check_again(root, rows.reading(policy), _promoted(decided))
+    # Nothing that only a shard says promotes a run.
+    promoted = _promoted(decided)
+    shards.check_again(
+        root,
+        rows.reading(policy),
+        promoted,
+    )
     written = _write(root, decided, (), policy)
     closed_runs.remember(root, decided.registry)
     runs_read = terminal.counted(len(made.rows), "run")
@@ -167,7 +173,11 @@ def rebuild(request: RunRequest, _: RunPaths) -> StepResult:
 def _promoted(decided: Decided) -> list[str]:
     """Return the runs that are promoted, or would be with an approval."""
     promoting = (scoring.PROMOTE, approval.AWAITING)
-    return [run for run, row in decided.registry.items() if row["decision"] in promoting]
+    promoted = []
+    for run, row in decided.registry.items():
+        if row["decision"] in promoting:
+            promoted.append(run)
+    return promoted
 
 
 def reading() -> Reading[Row]:

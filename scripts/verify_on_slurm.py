@@ -30,14 +30,22 @@ _SCRIPT = PROJECT / "scripts" / "verify_workspace.py"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Let Slurm check all runs, then join; return the exit code. Raises Missing, Invalid."""
+    """Run all shards on Slurm, then join them; return the exit code. Raises Missing, Invalid."""
     root = verify_workspace.find_workspace(args.local_root)
     where = ["--local-root", str(root)]
     cuts = verify_workspace.cuts(root, args.shards)
     command = [str(_SCRIPT), *where]
-    array = ShardArray(root, shards.VERIFY, cuts, [command], args.shards)
+    array = ShardArray(
+        root,
+        shards.VERIFY,
+        cuts,
+        [command],
+        args.shards,
+    )
     array.complete()
-    return verify_workspace.main([*where, "--join", str(args.shards)])
+    # This prints all findings, and says how many files are broken.
+    join = ["--join", str(args.shards)]
+    return verify_workspace.main([*where, *join])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

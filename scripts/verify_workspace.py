@@ -51,17 +51,9 @@ from postrun.core.values import Json
 from postrun.monitor.screen import Screen
 from postrun.store import json_files
 from postrun.store.shards import Cut, Shard
-from postrun.verify import package
+from postrun.verify import in_shards, package
 from postrun.verify.findings import Finding, Kind
-from postrun.verify.verification import (
-    Computations,
-    Progress,
-    Verification,
-    cut_all,
-    verify,
-    verify_joined,
-    verify_shard,
-)
+from postrun.verify.verification import Computations, Progress, Verification, verify
 from steps import STEPS
 
 # Detection and sync ask the workstation: what they wrote is checked by its digests.
@@ -124,7 +116,7 @@ def find_workspace(path: Path) -> Path:
 def cuts(root: Path, number: int) -> list[Cut]:
     """Return what is cut into so many shards. Raises Missing, Invalid, Usage."""
     _check_no_package(root, "--shards")
-    return cut_all(root, COMPUTATIONS, number)
+    return in_shards.cut_all(root, COMPUTATIONS, number, lambda *_: None)
 
 
 def _check_no_package(root: Path, flag: str) -> None:
@@ -133,7 +125,10 @@ def _check_no_package(root: Path, flag: str) -> None:
 
 
 def _verify(root: Path, args: argparse.Namespace, show: Progress) -> Verification:
-    """Verify all, or one shard, or what shards have found. Raises Missing, Invalid, Usage."""
+    """Return what was found in all runs, or in one shard, or by all shards.
+
+    Raises Missing, Invalid, AmbiguousRun, Usage.
+    """
     if not (args.shard or args.join):
         return verify(root, args.tag, COMPUTATIONS, show)
     flag = "--shard" if args.shard else "--join"
@@ -141,9 +136,9 @@ def _verify(root: Path, args: argparse.Namespace, show: Progress) -> Verificatio
         raise Usage(flag, "all runs", f"--tag {args.tag}")
     _check_no_package(root, flag)
     if args.join:
-        return verify_joined(root, args.join, COMPUTATIONS, show)
+        return in_shards.join(root, args.join, COMPUTATIONS, show)
     shard = Shard(*args.shard)
-    verification, was_done = verify_shard(root, shard, COMPUTATIONS, show)
+    verification, was_done = in_shards.check_shard(root, shard, COMPUTATIONS, show)
     if was_done:
         terminal.say(f"shard {shard} was done already")
     return verification

@@ -75,9 +75,8 @@ def test_a_join_writes_the_bytes_of_a_rebuild(
     assert contents(closed.root) == rebuilt
 
 
-def test_nothing_is_published_before_the_join(
-    closed: ClosedRuns, rebuilt: dict[str, bytes]
-) -> None:
+@pytest.mark.usefixtures("rebuilt")
+def test_nothing_is_published_before_the_join(closed: ClosedRuns) -> None:
     before = contents(closed.root)
     read_shards(closed, 2)
     assert contents(closed.root) == before
@@ -304,9 +303,8 @@ def test_shards_of_another_cut_are_refused(closed: ClosedRuns, name: str) -> Non
     assert "expected the cut of today's runs, ledger, program and policies, " in done.err
 
 
-def test_an_edited_run_is_named_by_its_shard_and_by_the_join(
-    closed: ClosedRuns, rebuilt: dict[str, bytes]
-) -> None:
+@pytest.mark.usefixtures("rebuilt")
+def test_an_edited_run_is_named_by_its_shard_and_by_the_join(closed: ClosedRuns) -> None:
     path = closed.path("governance_audit_check", 1)
     good = (closed.root / path).read_bytes()
     closed.edit(path, lambda content: content.replace(b'"passed": ', b'"passed":  ', 1))
@@ -336,7 +334,8 @@ def forge(path: Path, change: Callable[[dict[str, object]], None]) -> None:
     _with_digest(path, json.loads(first), body)
 
 
-def test_a_forged_row_is_not_published(closed: ClosedRuns, rebuilt: dict[str, bytes]) -> None:
+@pytest.mark.usefixtures("rebuilt")
+def test_a_forged_row_is_not_published(closed: ClosedRuns) -> None:
     read_shards(closed, 3)
     forge(file_of(closed, 2, 3), lambda row: row.update(overall_pass=True, total=99.0))
     before = contents(closed.root)
@@ -355,7 +354,7 @@ def test_a_forged_promotion_is_read_again_whatever_chance_chose(
     read_shards(closed, 3)
     forge(file_of(closed, 1, 3), lambda row: row.update(owner="nobody"))
     promoted = closed.made[0].run_folder
-    monkeypatch.setattr("update_factor_experiment_registry._promoted", lambda decided: [promoted])
+    monkeypatch.setattr("update_factor_experiment_registry._promoted", lambda _: [promoted])
     before = contents(closed.root)
     done = rebuild(closed, "--join", "3")
     assert (done.code, f"of run {promoted}" in done.err) == (4, True)
@@ -433,7 +432,7 @@ def test_a_shard_of_a_verification_names_what_is_broken(closed: ClosedRuns) -> N
     assert (one.code, f"broken: {path}: expected " in one.out) == (4, True)
     assert [done.code for done in others] == [0, 0]
     # What is broken is looked at again, what is whole is not.
-    one, two, three = verify_shards(closed, 3)
+    one, two, _ = verify_shards(closed, 3)
     assert "was done already" not in one.err
     assert "shard 2/3 was done already" in two.err
 

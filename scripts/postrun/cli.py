@@ -202,15 +202,10 @@ def step_main(
 
     def work(args: Arguments) -> int:
         function, names_run = step, needs_run
-        if rebuild is not None and reading is not None:
-            _check_shard_flags(args)
-            if args.shard:
+        if rebuild is not None and _is_rebuild(args):
+            if reading is not None and args.shard:
                 return _read_shard(args, reading, name)
-            if args.rebuild:
-                rebuild_all = rebuild
-                if args.join:
-                    rebuild_all = _joined(rebuild, reading, args.join)
-                function, names_run = ledger_index.read_whole()(rebuild_all), False
+            function, names_run = _rebuilding(args, rebuild, reading), False
         request = replace(parse_request(args, names_run), is_alone=True)
         locate = _locate_nothing
         if names_run and not finds_run:
@@ -237,10 +232,13 @@ def step_main(
     return script_main(work, flags, argv)
 
 
-def _check_shard_flags(args: Arguments) -> None:
-    for name in ("shard", "join"):
-        if getattr(args, name) and not args.rebuild:
-            raise Usage(f"--{name}", "--rebuild beside it", "none")
+def _is_rebuild(args: Arguments) -> bool:
+    """Return whether all runs are meant. Raises Usage for a shard without --rebuild."""
+    if not args.rebuild:
+        for name in ("shard", "join"):
+            if getattr(args, name):
+                raise Usage(f"--{name}", "--rebuild beside it", "none")
+    return bool(args.rebuild)
 
 
 def _read_shard(
@@ -248,33 +246,50 @@ def _read_shard(
     make_reading: Callable[[], Reading[Any]],
     name: str,
 ) -> int:
-    """Read the runs of one shard, without a lock: only its own file is written."""
-    root = parse_request(args, needs_run=False).root
+    """Read the runs of one shard, without a lock; return the exit code.
+
+    Only its own file is written. Raises Missing, Invalid.
+    """
+    request = parse_request(args, needs_run=False)
     shard = Shard(*args.shard)
+    reading = make_reading()
+    cut = Cut(request.root, shards.REBUILD, reading, shard.of)
     with ledger_index.read_whole():
-        cut = Cut(root, shards.REBUILD, make_reading(), shard.of)
         results, was_done = shards.read_shard(cut, shard.number)
+    state = "done"
+    if was_done:
+        state = "was done already"
     runs = terminal.counted(len(results.stamps), "run")
-    state = "was done already" if was_done else "done"
+    summary = f"shard {shard} {state}, {runs}"
     path = cut.path(shard.number)
-    show(StepResult(f"shard {shard} {state}, {runs}", (path,)), name, args.json)
+    show(StepResult(summary, (path,)), name, args.json)
     run_folders.check_all_read(results.errors)
     return 0
 
 
-def _joined(
+def _rebuilding(
+    args: Arguments,
     rebuild: StepFunction,
-    make_reading: Callable[[], Reading[Any]],
-    number: int,
+    make_reading: Callable[[], Reading[Any]] | None,
 ) -> StepFunction:
-    """Return a rebuild that takes the runs from so many shards."""
+    """Return a rebuild that reads the whole ledger, and with --join the runs from shards."""
 
     def join(request: RunRequest, run_paths: RunPaths) -> StepResult:
-        cut = Cut(request.root, shards.REBUILD, make_reading(), number)
+        assert make_reading is not None
+        reading = make_reading()
+        cut = Cut(
+            request.root,
+            shards.REBUILD,
+            reading,
+            args.join,
+        )
         with shards.joining([cut]):
             return rebuild(request, run_paths)
 
-    return join
+    function = rebuild
+    if args.join:
+        function = join
+    return ledger_index.read_whole()(function)
 
 
 def _locate_nothing(request: RunRequest) -> RunPaths:

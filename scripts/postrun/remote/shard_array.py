@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,16 +21,21 @@ from postrun.store import configuration, shard_files, shards
 from postrun.store.shards import Cut
 
 _TIMEOUT = 60.0  # seconds for a program of Slurm
-_POLL = 2.0  # seconds between two looks at the queue
+_PAUSE = 2.0  # seconds between two looks at the queue
 # Seconds until a file that another node wrote is seen here: the longest that NFS keeps names.
-_VISIBLE = 60.0
-_OPEN = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "STOPPED")
-_COMPLETED = "COMPLETED"
+_UNSEEN = 60.0
+_COMPLETED, _PENDING = "COMPLETED", "PENDING"
+_OPEN = {
+    *(_PENDING, "CONFIGURING", "RUNNING", "COMPLETING"),
+    *("SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"),
+    *("REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESIZING"),
+}
+States = dict[int, str]  # of each shard's job, in Slurm's words
 
 
 @dataclass(frozen=True)
 class ShardArray:
-    """All shards of some cuts: the commands of a shard lack only its number."""
+    """All shards of some cuts. What a job runs is these commands, with the number of its shard."""
 
     root: Path
     purpose: str
@@ -40,101 +46,121 @@ class ShardArray:
     @property
     def folder(self) -> Path:
         """Return where the number of the job is, and what the jobs print."""
-        return shard_files.own_folder(self.root) / f"{self.purpose}-jobs-{self.of}"
+        own_folder = shard_files.own_folder(self.root)
+        return own_folder / f"{self.purpose}-jobs-{self.of}"
+
+    @property
+    def numbers(self) -> range:
+        """Return the numbers of all shards."""
+        return range(1, self.of + 1)
 
     def complete(self) -> None:
-        """Let Slurm do the shards that are not done, and wait.
+        """Run the shards that are not done as jobs of Slurm, and wait.
 
-        Raises Missing when there is no Slurm, and when a shard has no result at the end.
+        Raises Missing when there is no Slurm, and when a shard cannot be joined at the end.
         """
-        states: dict[int, str] = {}
+        states: States = {}
         job = self._noted_job()
         if job:
             states = self._await(job, ())
-        numbers = self._numbers_to_do()
-        terminal.say(f"{self.of - len(numbers)} of {self.of} shards are done")
+        numbers = list(filter(self._is_to_do, self.numbers))
+        done = self.of - len(numbers)
+        terminal.say(f"{done} of {self.of} shards are done")
         if numbers:
             job = self._submit(numbers)
             states = self._await(job, numbers)
         self._check(job, states)
 
-    def _numbers_to_do(self) -> list[int]:
-        numbers = []
-        for number in range(1, self.of + 1):
-            if any(shards.find_done(cut, number) is None for cut in self.cuts):
-                numbers.append(number)
-        return numbers
+    def _is_to_do(self, number: int) -> bool:
+        results = [shards.find_done(cut, number) for cut in self.cuts]
+        return None in results
 
     def _noted_job(self) -> str:
-        content = disk.read_optional(self.folder / "job")
-        job = (content or b"").decode(errors="replace").strip()
-        return job if job.isascii() and job.isdecimal() else ""
+        """Return the number of a job that somebody began to wait for; empty when there is none."""
+        content = disk.read_optional(self.folder / "job") or b""
+        job = content.decode(errors="replace")
+        if job.isascii() and job.isdecimal():
+            return job
+        return ""
+
+    def _note_job(self, job: str) -> None:
+        disk.replace(self.folder / "job", job.encode())
 
     def _submit(self, numbers: Sequence[int]) -> str:
-        """Submit an array of these shards; return its number. Raises Missing."""
+        """Start an array of these shards; return the number of its job. Raises Missing."""
         shard_files.make_folder(self.folder)
         settings = configuration.workstation()
-        argv = ["sbatch", *settings.get("scheduler_options", []), "--parsable"]
-        argv += ["--job-name", f"postrun-{self.purpose}", "--chdir", str(PROJECT)]
+        options = settings.get("scheduler_options", [])
+        indices = ",".join(map(str, numbers))
+        # Of an option that is given twice the last one counts: these must.
+        argv = ["sbatch", *options, "--parsable"]
+        argv += ["--job-name", f"postrun-{self.purpose}"]
+        argv += ["--chdir", str(PROJECT)]
         argv += ["--output", f"{self.folder}/slurm-%A_%a.out"]
-        argv += ["--array", ",".join(map(str, numbers))]
-        done = commands.run([*argv, "--wrap", self._script()], _TIMEOUT)
+        argv += ["--array", indices]
+        argv += ["--wrap", self._script()]
+        done = commands.run(argv, _TIMEOUT)
         answer = done.stdout.decode(errors="replace").strip()
-        # With several clusters: `number;cluster`.
+        # With several clusters it is `number;cluster`.
         job = answer.partition(";")[0]
-        if done.code or not job.isdecimal():
+        if done.code != 0 or not job.isdecimal():
             found = done.stderr.strip() or answer or "nothing"
             hint = "without Slurm, run each shard by hand: see docs/RUNBOOK.md"
             raise Missing("sbatch", "the number of a job", found, hint)
-        disk.replace(self.folder / "job", job.encode())
-        terminal.say(f"Slurm job {job}: {terminal.counted(len(numbers), 'shard')} submitted")
+        self._note_job(job)
+        submitted = terminal.counted(len(numbers), "shard")
+        terminal.say(f"Slurm job {job}: {submitted} submitted")
         return job
 
     def _script(self) -> str:
         """Return what each job runs: all commands of its shard; it fails when one of them does."""
+        shard = f'"$SLURM_ARRAY_TASK_ID/{self.of}"'
         lines = ["code=0"]
         for command in self.commands:
             line = shlex.join([sys.executable, *command])
-            lines.append(f'{line} --shard "$SLURM_ARRAY_TASK_ID/{self.of}" || code=$?')
-        return "\n".join([*lines, "exit $code"])
+            lines.append(f"{line} --shard {shard} || code=$?")
+        lines.append("exit $code")
+        return "\n".join(lines)
 
-    def _await(self, job: str, numbers: Sequence[int]) -> dict[int, str]:
+    def _await(self, job: str, numbers: Sequence[int]) -> States:
         """Return the last state of each shard of a job, when none is at work any more.
 
         `numbers` are those of a job that was submitted just now.
         """
         try:
-            return self._poll(job, numbers)
+            states = self._poll(job, numbers)
         except KeyboardInterrupt:
             again = "the same command waits for it again"
             terminal.error(f"Slurm job {job} goes on: {again}, and `scancel {job}` ends it")
             raise
+        self._note_job("")
+        return states
 
-    def _poll(self, job: str, numbers: Sequence[int]) -> dict[int, str]:
-        known = dict.fromkeys(numbers, "PENDING")
+    def _poll(self, job: str, numbers: Sequence[int]) -> States:
+        states = dict.fromkeys(numbers, _PENDING)
         shown = ""
-        quiet_since = time.monotonic()
+        ended_at = None
         while True:
-            states = _ask(job)
-            if states is not None:
-                known |= states
-                # What has left the queue is not at work.
-                for number in known.keys() - states.keys():
-                    if known[number] in _OPEN:
-                        known[number] = _COMPLETED
-            summary = _summary(job, known)
-            if states is None:
-                summary = f"Slurm job {job}: squeue does not answer"
+            queue = _ask(job)
+            summary = f"Slurm job {job}: squeue does not answer"
+            if queue is not None:
+                states = _updated(states, queue)
+                summary = _summary(job, states)
             if summary != shown:
                 terminal.say(summary)
                 shown = summary
-            if states is None or any(state in _OPEN for state in known.values()):
-                quiet_since = time.monotonic()
-            elif self._are_seen(known) or time.monotonic() - quiet_since > _VISIBLE:
-                return known
-            time.sleep(_POLL)
+            is_open = queue is None or not _OPEN.isdisjoint(states.values())
+            if is_open:
+                ended_at = None
+            elif ended_at is None:
+                ended_at = time.monotonic()
+            if ended_at is not None:
+                waited = time.monotonic() - ended_at
+                if waited > _UNSEEN or self._are_seen(states):
+                    return states
+            time.sleep(_PAUSE)
 
-    def _are_seen(self, states: dict[int, str]) -> bool:
+    def _are_seen(self, states: States) -> bool:
         """Return whether the files of the jobs that ended well are here."""
         paths = []
         for number, state in states.items():
@@ -142,53 +168,66 @@ class ShardArray:
                 paths += [cut.path(number) for cut in self.cuts]
         return all(path.exists() for path in paths)
 
-    def _check(self, job: str, states: dict[int, str]) -> None:
-        """Raise Missing when a shard cannot be joined; each is shown with what its job printed."""
-        failed = []
+    def _check(self, job: str, states: States) -> None:
+        """Show each shard that cannot be joined, with what its job printed. Raises Missing."""
+        failed = set()
         # The runs as they are now, and not as they were when the jobs were submitted.
         cuts = [replace(cut) for cut in self.cuts]
-        for number in range(1, self.of + 1):
+        for number in self.numbers:
             for cut in cuts:
                 try:
                     cut.load(number)
                 except PostRunError as error:
-                    failed.append(number)
+                    failed.add(number)
                     state = states.get(number, "not submitted")
                     output = self.folder / f"slurm-{job}_{number}.out"
                     terminal.error(f"{error}; its job is {state}, see {output}")
-        if failed:
-            number = len(set(failed))
-            expected = f"all {self.of} of them done"
-            found = f"{number} that cannot be joined"
-            which = "this" if number == 1 else "these"
-            hint = f"the same command again does only {which}"
-            raise Missing("shards", expected, found, hint)
+        if not failed:
+            return
+        number = len(failed)
+        which = "this" if number == 1 else "these"
+        expected = f"all {self.of} of them done"
+        found = f"{number} that cannot be joined"
+        hint = f"the same command again does only {which}"
+        raise Missing("shards", expected, found, hint)
 
 
-def _ask(job: str) -> dict[int, str] | None:
+def _ask(job: str) -> States | None:
     """Return the state of each shard of a job in the queue; None when Slurm does not answer."""
-    # Of a number that has left the queue, squeue would say that it is invalid.
-    own_jobs = ["--user", str(os.geteuid()), "--states", "all"]
-    command = ["squeue", "--noheader", "--array", *own_jobs, "--format", "%F %K %T"]
+    # Asked for a number that has left the queue, squeue would say that it is invalid.
+    account = str(os.geteuid())
+    command = ["squeue", "--noheader", "--array"]
+    command += ["--user", account, "--states", "all"]
+    command += ["--format", "%F %K %T"]
     try:
         done = commands.run(command, _TIMEOUT)
     except TimeoutError:
         return None
-    if done.code:
+    if done.code != 0:
         terminal.detail(done.stderr)
         return None
     states = {}
-    for line in done.stdout.decode(errors="replace").splitlines():
+    listing = done.stdout.decode(errors="replace")
+    for line in listing.splitlines():
         array, number, state = line.split()
         if array == job and number.isdecimal():
             states[int(number)] = state
     return states
 
 
-def _summary(job: str, states: dict[int, str]) -> str:
+def _updated(states: States, queue: States) -> States:
+    """Return the states that are known after the queue was asked."""
+    known = states | queue
+    for number in states.keys() - queue.keys():
+        # What has left the queue is not at work; whether it went well, its file says.
+        if known[number] in _OPEN:
+            known[number] = _COMPLETED
+    return known
+
+
+def _summary(job: str, states: States) -> str:
     """Return how many shards of a job are in which state."""
-    counts: dict[str, int] = {}
-    for state in states.values():
-        counts[state] = counts.get(state, 0) + 1
-    parts = [f"{number} {state}" for state, number in sorted(counts.items())]
-    return f"Slurm job {job}: {', '.join(parts) or 'not in the queue'}"
+    counts = Counter(states.values())
+    parts = [f"{counts[state]} {state}" for state in sorted(counts)]
+    listed = ", ".join(parts) or "not in the queue"
+    return f"Slurm job {job}: {listed}"

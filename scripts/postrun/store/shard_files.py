@@ -221,12 +221,15 @@ def _facts_below(path: str, name: str) -> Iterator[object]:
                 yield _times(os.stat(entry.path))  # noqa: PTH116
 
 
-def _times(state: os.stat_result) -> list[int]:
-    times = [state.st_mtime_ns, state.st_ctime_ns]
-    return [state.st_size, *times]
+def _times(state: os.stat_result) -> tuple[int, ...]:
+    return (
+        state.st_size,
+        state.st_mtime_ns,
+        state.st_ctime_ns,
+    )
 
 
 def digest(facts: object) -> str:
     """Return a digest of what can stand in JSON."""
-    line = json_files.encode_line(facts)
-    return disk.content_digest(line)
+    content = json_files.encode_line(facts)
+    return disk.content_digest(content)

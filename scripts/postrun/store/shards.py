@@ -8,6 +8,7 @@ policy, or of which a run has changed since; and it reads some runs of each shar
 """
 
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -30,6 +31,7 @@ REBUILD, VERIFY = "rebuild", "verify"  # what the shards are for
 READ_AGAIN = 16  # runs of each shard, chosen by chance
 _SCHEMA_VERSION = 1
 _JOINED = "joined"
+_CLOCK_TICK = 0.05  # seconds
 
 
 class Shard(NamedTuple):
@@ -83,8 +85,9 @@ class Cut:
         if disk.is_present(ledger_path):
             ledger = disk.sha256(ledger_path)
         program = _program_digest()
-        alike = [self.purpose, self.reading.name, self.of]
-        return shard_files.digest([*alike, self.runs, ledger, program])
+        facts = [self.purpose, self.reading.name, self.of]
+        facts += [self.runs, ledger, program]
+        return shard_files.digest(facts)
 
     def part(self, number: int) -> list[str]:
         """Return the runs of a shard."""
@@ -119,12 +122,16 @@ class Cut:
         path = self.path(number)
         thing = f"shard {shard} of {self.reading.name} ({path})"
         header = self.header(number)
-        results = shard_files.read(thing, path, header, self.part(number))
-        present = shard_files.stamp_all(self.root, list(results.stamps))
-        changed = [run for run, stamp in results.stamps.items() if present[run] != stamp]
+        runs = self.part(number)
+        results = shard_files.read(thing, path, header, runs)
+        present = shard_files.stamp_all(self.root, runs)
+        changed = []
+        for run in runs:
+            if present[run] != results.stamps[run]:
+                changed.append(run)
         if changed:
-            runs = terminal.counted(len(changed), "run")
-            found = f"{runs} changed since, the first is {changed[0]}"
+            number_changed = terminal.counted(len(changed), "run")
+            found = f"{number_changed} changed since, the first is {changed[0]}"
             raise Invalid(thing, "its runs as they were read", found, AGAIN)
         return results
 
@@ -160,14 +167,17 @@ def read_shard(cut: Cut, number: int) -> tuple[Results, bool]:
     if known is not None:
         return known, True
     runs = cut.part(number)
-    # Before they are read: what changes meanwhile is not as in the stamp.
+    # Before they are read: what changes meanwhile is not as in the stamp. What changes within one
+    # tick of the file system's clock may keep its time: that is over before anything is read.
     stamps = shard_files.stamp_all(cut.root, runs)
+    time.sleep(_CLOCK_TICK)
     values, errors = cut.reading.read(cut.root, runs)
     results = Results({}, errors, stamps)
     for run, value in values.items():
         results.values[run] = cut.reading.to_json(value)
     path = cut.path(number)
-    shard_files.write(path, cut.header(number), results)
+    header = cut.header(number)
+    shard_files.write(path, header, results)
     return results, False
 
 
@@ -188,29 +198,14 @@ def find_done(cut: Cut, number: int) -> Results | None:
 
 @contextmanager
 def joining(cuts: Sequence[Cut]) -> Iterator[None]:
-    """Let `read_all` take the runs from shards inside the block, and set these aside after it.
+    """Make `read_all` take the runs from shards inside the block, and set these aside after it.
 
     Raises Missing, Invalid, when a shard cannot be taken; each is named.
     """
-    joined = {}
-    errors = []
+    joined = _load_all(cuts)
     for cut in cuts:
-        results = Results()
-        joined[cut.reading.name] = results
-        for number in cut.numbers:
-            try:
-                part = cut.load(number)
-            except PostRunError as error:
-                errors.append(error)
-            else:
-                results.add(part)
-    if errors:
-        *others, last = errors
-        for error in others:
-            terminal.error(str(error))
-        raise last
-    for cut in cuts:
-        _check_some(cut, joined[cut.reading.name])
+        name = cut.reading.name
+        _check_some(cut, joined[name])
     token = _JOIN.set(joined)
     try:
         yield
@@ -219,6 +214,31 @@ def joining(cuts: Sequence[Cut]) -> Iterator[None]:
     if not disk.writes_nothing():
         for cut in cuts:
             _set_aside(cut)
+
+
+def _load_all(cuts: Sequence[Cut]) -> dict[str, Results]:
+    """Return what all shards hold, by the name of the reading.
+
+    Raises Missing, Invalid, when one cannot be taken; each is named.
+    """
+    joined = {}
+    errors: list[PostRunError] = []
+    for cut in cuts:
+        name = cut.reading.name
+        results = joined[name] = Results()
+        for number in cut.numbers:
+            try:
+                part = cut.load(number)
+            except PostRunError as error:
+                errors.append(error)
+            else:
+                results.add(part)
+    if errors:
+        *first_errors, last_error = errors
+        for first_error in first_errors:
+            terminal.error(str(first_error))
+        raise last_error
+    return joined
 
 
 def _set_aside(cut: Cut) -> None:
@@ -270,7 +290,9 @@ def _compare(
         if run in values:
             given_again = reading.to_json(values[run])
         in_shard = results.values.get(run)
-        if json_files.encode(given_again) != json_files.encode(in_shard):
+        # As bytes: to Python, true is equal to 1.
+        content = json_files.encode(given_again)
+        if content != json_files.encode(in_shard):
             thing = f"a shard of {reading.name}"
             expected = f"of run {run} what its folders give"
             folder = shard_files.own_folder(root)

@@ -1,19 +1,17 @@
 """All checks of a workspace, its runs on all cores, or in shards."""
 
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from postrun.core import all_cores, disk
+from postrun.core import all_cores
 from postrun.core.artifacts import Home
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
 from postrun.store import index, shards
-from postrun.store.shards import Cut, Read, Reading, Shard
+from postrun.store.shards import Read, Reading
 from postrun.verify import (
     archived,
     closing,
@@ -35,7 +33,6 @@ from postrun.verify.one_run import RunResult
 from postrun.verify.recompute import Computation
 
 _CHUNK = 16  # runs that a process takes at once
-_RUNS = "runs"
 Progress = Callable[[int, int], None]  # runs that are done, and all
 
 
@@ -107,90 +104,23 @@ def of_runs(
     """Return how all runs are checked, and what was found stands in a shard."""
 
     def check(root: Path, runs: Sequence[str]) -> Read[RunResult]:
-        results = check_runs(root, runs, known, computations, show)
+        results = check_runs(
+            root,
+            runs,
+            known,
+            computations,
+            show,
+        )
         return {result.run: result for result in results}, {}
 
     return Reading(
-        name=_RUNS,
+        name="runs",
         list_runs=which_runs.list_runs,
         read=check,
         to_json=RunResult.to_json,
         from_json=RunResult.from_json,
         is_good=lambda result: not broken_files(result.findings),
     )
-
-
-def _show_nothing(done: int, total: int) -> None:
-    pass
-
-
-def cut_all(
-    root: Path,
-    computations: Computations,
-    number: int,
-    show: Progress = _show_nothing,
-) -> list[Cut]:
-    """Return all that is cut into so many shards: the checks of the runs, and what tables read.
-
-    Raises Missing, Invalid, for a policy that cannot be read.
-    """
-    known = ledger_rows.read(root)
-    readings: list[Reading[Any]] = [of_runs(known, computations, show)]
-    readings += [make_reading() for make_reading in computations.readings]
-    return [Cut(root, shards.VERIFY, _captured(reading), number) for reading in readings]
-
-
-def _captured(reading: Reading[Any]) -> Reading[Any]:
-    """Return a reading that writes nothing, and says only in its results what it finds."""
-
-    def read(root: Path, runs: Sequence[str]) -> Read[Any]:
-        with redirect_stderr(io.StringIO()), disk.captured():
-            return reading.read(root, runs)
-
-    if reading.name == _RUNS:
-        return reading
-    return replace(reading, read=read)
-
-
-@index.in_memory()
-def verify_shard(
-    root: Path,
-    shard: Shard,
-    computations: Computations,
-    show: Progress,
-) -> tuple[Verification, bool]:
-    """Check the runs of one shard, and keep what was found for a join.
-
-    Return it, and whether all of it was done before. Raises Missing, Invalid.
-    """
-    runs, *others = cut_all(root, computations, shard.of, show)
-    results, was_done = shards.read_shard(runs, shard.number)
-    for cut in others:
-        _, too = shards.read_shard(cut, shard.number)
-        was_done = was_done and too
-    files = 0
-    findings: list[Finding] = []
-    for value in results.values.values():
-        result = RunResult.from_json(value)
-        findings += result.findings
-        files += result.files
-    return Verification(len(results.values), files, tuple(findings)), was_done
-
-
-@index.in_memory()
-def verify_joined(
-    root: Path,
-    number: int,
-    computations: Computations,
-    show: Progress,
-) -> Verification:
-    """Return what `verify` does, with the runs taken from so many shards.
-
-    Raises Missing, Invalid, for a shard that cannot be taken.
-    """
-    cuts = cut_all(root, computations, number, show)
-    with shards.joining(cuts):
-        return verify(root, None, computations, show)
 
 
 def check_tables(
@@ -263,13 +193,12 @@ def verify(
         findings += archived.check_workspace(root, known, all_runs)
         files = len(closing.workspace_files(root))
     gates = set()
-    results: Iterable[RunResult]
+    checking = of_runs(known, computations, show)
     if tag is None:
-        by_run, _ = shards.read_all(root, of_runs(known, computations, show))
-        results = by_run.values()
+        results, _ = shards.read_all(root, checking)
     else:
-        results = check_runs(root, runs, known, computations, show)
-    for result in results:
+        results, _ = checking.read(root, runs)
+    for result in results.values():
         findings += result.findings
         files += result.files
         gates.add(result.gate)

@@ -97,3 +97,13 @@ def test_a_caller_that_is_interrupted_at_the_end_ends() -> None:
     for _ in range(3):
         process = subprocess.run(command, timeout=60, check=False, capture_output=True)
         assert process.returncode in (0, -signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("1", 1), ("99999", None), ("", None), ("x", None)]
+)
+def test_a_job_of_slurm_has_its_own_cores(
+    given: str, expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", given)
+    assert all_cores.count() == (expected or os.cpu_count())

@@ -1,6 +1,5 @@
 """Shards as an array of jobs of a real Slurm: all at once, killed, started again, cancelled."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -37,9 +36,8 @@ def flags(closed: ClosedRuns, number: int = 3) -> list[str]:
     return ["--local-root", str(closed.root), "--shards", str(number)]
 
 
-def test_a_rebuild_on_slurm_gives_the_bytes_of_a_local_one(
-    slurm: Slurm, closed: ClosedRuns
-) -> None:
+@pytest.mark.usefixtures("slurm")
+def test_a_rebuild_on_slurm_gives_the_bytes_of_a_local_one(closed: ClosedRuns) -> None:
     wanted = local_rebuild(closed)
     done = run_script(REBUILD, *flags(closed))
     assert done.code == 0, done.err
@@ -52,9 +50,8 @@ def test_a_rebuild_on_slurm_gives_the_bytes_of_a_local_one(
 
 
 @pytest.mark.nightly
-def test_a_verification_on_slurm_prints_what_a_local_one_does(
-    slurm: Slurm, closed: ClosedRuns
-) -> None:
+@pytest.mark.usefixtures("slurm")
+def test_a_verification_on_slurm_prints_what_a_local_one_does(closed: ClosedRuns) -> None:
     whole = run_script("verify_workspace", "--local-root", str(closed.root))
     done = run_script(VERIFY, *flags(closed))
     assert (done.code, done.out) == (whole.code, whole.out) == (0, "")
@@ -97,9 +94,8 @@ def test_a_killed_shard_is_started_again_alone(
     folder = shard_files.own_folder(closed.root) / "rebuild-jobs-3"
     for name in ("factor-registry", "failure-patterns"):
         assert f"shard 2/3 of {name} " in program.talk
-    assert f"found none; run it again; its job is FAILED, see {folder}/slurm-1_2.out" in (
-        program.talk
-    )
+    assert "found none; run it again; its job is " in program.talk
+    assert f", see {folder}/slurm-1_2.out" in program.talk
     assert program.lines[-1] == (
         "shards: expected all 3 of them done, found 1 that cannot be joined;"
         " the same command again does only this\n"
@@ -114,9 +110,7 @@ def test_a_killed_shard_is_started_again_alone(
 
 
 @pytest.mark.nightly
-def test_who_asks_again_waits_for_the_same_jobs(
-    slurm: Slurm, closed: ClosedRuns, tmp_path: Path
-) -> None:
+def test_who_asks_again_waits_for_the_same_jobs(slurm: Slurm, closed: ClosedRuns) -> None:
     wanted = local_rebuild(closed)
     slurm.control("update", "PartitionName=main", "State=DOWN")
     first = Program(f"{REBUILD}.py", flags(closed))
