@@ -44,9 +44,9 @@ def test_files_are_parsed_once(remote: Path, local: Path, monkeypatch: pytest.Mo
         parsed[path.stem] += len(rows)
         return rows
 
-    def counted_add(connection: sqlite3.Connection, line: bytes, next_line: bytes) -> None:
+    def counted_add(connection: sqlite3.Connection, line: bytes) -> None:
         parsed["ledger rows"] += 1
-        add(connection, line, next_line)
+        add(connection, line)
 
     def counted_listdir(path: Path) -> list[str]:
         parsed["run folders"] += path == local / locations.RUNS

@@ -1,14 +1,16 @@
 """The site of a workspace: made by a closing, the same bytes again, an edited page is named."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 import build_site
 from harness.verified import ClosedRuns
+from postrun.core import disk
 from postrun.core.artifacts import SITE
 from postrun.registry import trials
-from postrun.store import site_files, tables
+from postrun.store import json_files, site_files, tables
 from postrun.store.table_index import IndexedTable
 
 
@@ -110,3 +112,20 @@ def test_an_empty_workspace_has_pages_too(tmp_path: Path) -> None:
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert build_site.main(["--local-root", str(tmp_path), "--dry-run"]) == 0
     assert not (tmp_path / SITE).exists()
+
+
+def test_a_row_of_the_ledger_of_another_form_is_refused(
+    closed: ClosedRuns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = closed.path("stage_ledger")
+    lines = (closed.root / path).read_bytes().splitlines()
+    rows = [json.loads(line) for line in lines]
+    rows[-2]["recorded_at"] = True
+    # Whoever changed it has made the next row again.
+    content = json_files.encode_line(rows[-2])
+    rows[-1]["previous_sha256"] = disk.content_digest(content.removesuffix(b"\n"))
+    lines[-2:] = [json_files.encode_line(row).removesuffix(b"\n") for row in rows[-2:]]
+    (closed.root / path).write_bytes(b"\n".join([*lines, b""]))
+    assert build_site.main(["--local-root", str(closed.root)]) == 4
+    assert f"{path}:{len(rows) - 1}: expected a document that fits" in capsys.readouterr().err
+    assert path in closed.broken()

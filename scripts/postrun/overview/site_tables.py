@@ -249,8 +249,7 @@ def family_link(family: str | None) -> str | None:
 def read(root: Path) -> SiteTables:
     """Return what pages are made from. Raises Missing, Invalid for what is not as recorded."""
     paths = RunPaths.of_workspace(root)
-    # A ledger with a line that cannot be read is refused.
-    ledger.head(root)
+    ledger.check_rows(root)
     return SiteTables(
         root=root,
         policy=rows.load_policy(),

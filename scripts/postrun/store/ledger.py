@@ -12,6 +12,7 @@ workspace lock.
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -222,6 +223,11 @@ def evidence_digest(manifest: Row) -> str:
         files.append(facts)
     content = json_files.encode(sorted(files))
     return disk.content_digest(content)
+
+
+def check_rows(root: Path) -> None:
+    """Raise Invalid when any line of the ledger cannot be read as a row."""
+    ask(root, partial(_check_lines, root=root))
 
 
 def check(root: Path) -> None:

@@ -14,7 +14,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -30,7 +29,6 @@ RESTORE = "put it together again: make restore-ledger, or restore it from a back
 _PART = "ledger"
 # What the file system says of the ledger that the stamp is of.
 _FACTS = "ledger: facts"
-_FIELDS = {"schema_version", "number", "recorded_at", "previous_sha256"}
 _LARGEST = 1 << 62  # of the numbers that SQLite holds
 
 # In `ledger_runs` are the numbers of the decision on a run that holds, and of the newest audit
@@ -312,15 +310,11 @@ def _has_faults(connection: sqlite3.Connection) -> bool:
 
 def _add_lines(connection: sqlite3.Connection, lines: Iterable[bytes]) -> None:
     """Add lines that follow on what the part has."""
-    for line, next_line in pairwise(chain(lines, [b""])):
-        _add(connection, line.removesuffix(b"\n"), next_line)
+    for line in lines:
+        _add(connection, line.removesuffix(b"\n"))
 
 
-def _add(
-    connection: sqlite3.Connection,
-    whole_line: bytes,
-    next_line: bytes,
-) -> None:
+def _add(connection: sqlite3.Connection, whole_line: bytes) -> None:
     """Add one line, and note what is wrong with it."""
     last = connection.execute(
         "SELECT number, digest FROM ledger_lines ORDER BY number DESC LIMIT 1"
@@ -332,7 +326,7 @@ def _add(
     row: Row | None = None
     problem = ""
     try:
-        row = _parse(line, number, digest.encode() in next_line)
+        row = json_files.parse(line, f":{number}", "stage_ledger").value
     except Invalid as error:
         # It begins with the line's number; the file's path comes before it.
         problem = str(error)
@@ -354,19 +348,6 @@ def _add(
         expected = f"expected the number {number}"
         problem = f"row {number}: {expected}, found {row['number']}"
         connection.execute("INSERT INTO ledger_faults VALUES (?, FALSE)", [problem])
-
-
-def _parse(line: bytes, number: int, is_unchanged: bool) -> Row:
-    """Return the row of a line. Raises Invalid, beginning with the number, without one."""
-    label = f":{number}"
-    row = json_files.parse(line, label).value
-    # `append` checks every row against the schema. A line whose digest is in the next one has not
-    # changed since. So the slow check is not repeated for thousands of rows.
-    has_fields = isinstance(row, dict) and row.keys() >= _FIELDS
-    if not is_unchanged or not has_fields:
-        json_files.check(row, "stage_ledger", label)
-    checked: Row = row
-    return checked
 
 
 def _note(connection: sqlite3.Connection, row: Row, number: int) -> None:

@@ -85,9 +85,9 @@ def test_the_chain_is_checked_once(local: Path, monkeypatch: pytest.MonkeyPatch)
     added: list[bytes] = []
     add = ledger_index._add
 
-    def counted(connection: sqlite3.Connection, line: bytes, next_line: bytes) -> None:
+    def counted(connection: sqlite3.Connection, line: bytes) -> None:
         added.append(line)
-        add(connection, line, next_line)
+        add(connection, line)
 
     monkeypatch.setattr(ledger_index, "_add", counted)
     filled(local)
