@@ -443,6 +443,20 @@ def test_a_verification_does_not_believe_the_shards_of_a_rebuild(closed: ClosedR
     assert (done.code, "shard 1/2 of runs" in done.err) == (3, True)
 
 
+@pytest.mark.parametrize("name", ["trial_statistics", "workspace_record"])
+def test_a_table_that_changed_since_is_another_cut_of_a_verification(
+    closed: ClosedRuns, name: str
+) -> None:
+    """The checks of a run read the tables."""
+    verify_shards(closed, 2)
+    read_shards(closed, 2)
+    closed.edit(closed.path(name), lambda content: content + b" ")
+    done = run_script(VERIFY, *where(closed), "--join", "2")
+    assert (done.code, "expected the cut of today's runs" in done.err) == (4, True)
+    # What a rebuild makes again is no input of it.
+    assert rebuild(closed, "--join", "2").code == 0
+
+
 def test_a_forged_finding_is_noticed(closed: ClosedRuns) -> None:
     _edit_audit(closed)
     verify_shards(closed, 3)

@@ -26,6 +26,8 @@ Header = dict[str, Json]
 AGAIN = "run it again"
 _OLD = 60.0  # seconds: no shard takes as long to write its file
 _STAMPED_AT_ONCE = 256  # runs that a process takes
+# Runs have stamps of their own; these two change with every command.
+_OUTSIDE = (locations.RUNS, locations.LOCKS, locations.CACHES)
 _ONLY_OURS = "a file and folders that only this account may write"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _MEANINGS = {
@@ -196,6 +198,12 @@ def _stamp(root: Path, run: str) -> str:
     return digest(facts)[:32]
 
 
+def stamp_workspace(root: Path) -> str:
+    """Return what changes with whatever is written into `audit/` outside of the run folders."""
+    facts = _facts_below(f"{root}/audit", "audit")
+    return digest(list(facts))
+
+
 def _facts_below(path: str, name: str) -> Iterator[object]:
     """Yield names, sizes and times of what is in a folder. No program sets the last time (ctime).
 
@@ -210,6 +218,8 @@ def _facts_below(path: str, name: str) -> Iterator[object]:
         return
     for entry, state in zip(entries, states, strict=True):
         inside = f"{name}/{entry.name}"
+        if inside in _OUTSIDE:
+            continue
         yield [inside, state.st_mode, state.st_ino]
         if stat.S_ISDIR(state.st_mode):
             yield from _facts_below(entry.path, inside)

@@ -87,6 +87,9 @@ class Cut:
         program = _program_digest()
         facts = [self.purpose, self.reading.name, self.of]
         facts += [self.runs, ledger, program]
+        if self.purpose == VERIFY:
+            # A check of a run reads the tables, too; a rebuild believes none of them.
+            facts.append(shard_files.stamp_workspace(self.root))
         return shard_files.digest(facts)
 
     def part(self, number: int) -> list[str]:
