@@ -30,6 +30,7 @@ flag_RESULTS := --results
 flag_SQL := --sql
 flag_OUT := --out
 flag_PROMETHEUS := --prometheus
+flag_URI := --uri
 WHERE := TAG HOST REMOTE_ROOT SCHEDULER LOCAL_ROOT
 OFFICIAL := OWNER NOTES THREADS DATA GATE
 
@@ -47,11 +48,12 @@ RUN := $(BIN)/.run
 NOTIFY := $(BIN)/.notify
 PACKAGE := $(BIN)/.package
 ASK := $(BIN)/.ask
+MLFLOW := $(BIN)/.mlflow
 DEV := $(BIN)/.dev
 
 ##@ Begin
 
-.PHONY: help setup setup-notify setup-package setup-ask demo demo-trials
+.PHONY: help setup setup-notify setup-package setup-ask setup-mlflow demo demo-trials
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
 
@@ -66,6 +68,9 @@ setup-package: $(PACKAGE) ## install what `make package` needs: see docs/RUNBOOK
 
 setup-ask: $(ASK) ## install what `make ask` needs: see docs/RUNBOOK.md
 	@echo ".venv is ready for questions in SQL"
+
+setup-mlflow: $(MLFLOW) ## install what `make mlflow` needs: see docs/RUNBOOK.md
+	@echo ".venv is ready for MLflow"
 
 demo: $(RUN) ## run, monitor and close a small real gate run, in a new folder
 	@$(PY) examples/demo.py || [ $$? -eq 1 ]
@@ -144,7 +149,7 @@ official-run: $(RUN) ## start a run on the workstation: TAG=… DATA=… GATE=�
 next-run: $(RUN) ## start a planned run on the workstation: RANK=…, or RANKS=1-4 as one array of Slurm
 	@$(PY) scripts/execute_next_run_plan.py $(call flags,$(WHERE) RANK RANKS)
 
-.PHONY: status compare families ask junit settle verify
+.PHONY: status compare families ask junit mlflow settle verify
 settle: $(RUN) ## say why a failure of a run without factor needs no repair: TAG=… CHECK=… REASON=…
 	@$(PY) scripts/settle_failure.py $(call flags,$(WHERE) CHECK REASON)
 
@@ -162,6 +167,9 @@ ask: $(RUN) ## answer a question in SQL, or list the tables: SQL="…" [FORMAT=c
 
 junit: $(RUN) ## write a run's checks as JUnit XML, for Jenkins and GitLab: TAG=… [OUT=file]
 	@$(PY) scripts/export_junit.py $(call flags,TAG OUT LOCAL_ROOT)
+
+mlflow: $(RUN) ## log closed runs to an MLflow server: URI=… or MLFLOW_TRACKING_URI; [TAG=…]
+	@$(PY) scripts/export_mlflow.py $(call flags,TAG URI LOCAL_ROOT)
 
 verify: $(RUN) ## prove that everything is what was written; name what was edited; [TAG=…]
 	@$(PY) scripts/verify_workspace.py $(call flags,TAG LOCAL_ROOT)
@@ -251,6 +259,9 @@ $(PACKAGE): $(RUN) requirements-package.txt
 
 $(ASK): $(RUN) requirements-ask.txt
 	@sh .ci/setup ask
+
+$(MLFLOW): $(RUN) requirements-mlflow.txt
+	@sh .ci/setup mlflow
 
 $(DEV): $(RUN) requirements-dev.txt
 	@sh .ci/setup dev

@@ -42,6 +42,11 @@ ASKED = {
     "out": "a new file for the answer: .csv, .json or .parquet",
     "local_root": WORKSPACE["local_root"],
 }
+TRACKED = {
+    "tag": "log the runs of this decision tag only (default: every closed run)",
+    "uri": "the server: http://... or https://... (default: MLFLOW_TRACKING_URI)",
+    **{name: WORKSPACE[name] for name in ("local_root", "json", "dry_run")},
+}
 EXPORTED = {
     "tag": ONE_RUN["tag"],
     "out": "the file to write (default: print)",
@@ -450,6 +455,19 @@ def junit(
     run_script(ctx, "export_junit.py", locals())
 
 
+@task(help=TRACKED, auto_shortflags=False)
+def mlflow(
+    ctx: Context,
+    tag: Text = None,
+    uri: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Log closed runs to an MLflow server."""
+    run_script(ctx, "export_mlflow.py", locals())
+
+
 @task(help=VERIFIED, auto_shortflags=False)
 def verify(ctx: Context, tag: Text = None, local_root: Text = None, json: bool = False) -> None:
     """Prove that everything is what was written; name what was edited."""
@@ -587,6 +605,12 @@ def setup_package(ctx: Context) -> None:
 def setup_ask(ctx: Context) -> None:
     """Install what `make ask` needs."""
     run(ctx, "sh", ".ci/setup", "ask")
+
+
+@task
+def setup_mlflow(ctx: Context) -> None:
+    """Install what `make mlflow` needs."""
+    run(ctx, "sh", ".ci/setup", "mlflow")
 
 
 @task

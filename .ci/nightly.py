@@ -34,6 +34,7 @@ CHECKS = {
     "style, types, docs, schemas": ("sh", ".ci/check"),
     "a browser for the tests": ("sh", ".ci/setup", "browser"),
     "a Slurm for the tests": ("sh", ".ci/setup", "slurm"),
+    "an MLflow for the tests": ("sh", ".ci/setup", "mlflow-server"),
     "tests": (*PYTEST, *COVERAGE, "-m", "not nightly"),
     "nightly tests": (*PYTEST, "-m", "nightly"),
     "a tenth of the fault matrix": (sys.executable, *FAULTS),

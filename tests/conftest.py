@@ -29,6 +29,7 @@ from harness import golden as golden_pages  # noqa: E402
 from harness.clean_run import absent_run, clean_facts, clean_run  # noqa: E402, F401  (fixtures)
 from harness.committee import approvable_run, committee  # noqa: E402, F401  (fixtures)
 from harness.golden import Golden  # noqa: E402
+from harness.mlflow_server import mlflow_server  # noqa: E402, F401  (fixture)
 from harness.retained import retained, retained_once  # noqa: E402, F401  (fixtures)
 from harness.sealed import sealed, sealed_runs  # noqa: E402, F401  (fixtures)
 from harness.shown import shown  # noqa: E402, F401  (fixture)

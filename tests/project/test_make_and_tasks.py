@@ -39,6 +39,7 @@ def make(
         "NOTIFY=",
         "PACKAGE=",
         "ASK=",
+        "MLFLOW=",
         "DEV=",
         *words,
     ]
@@ -125,6 +126,7 @@ def test_both_start_the_same_scripts(name: str, capfd: pytest.CaptureFixture[str
         "setup-notify": "NOTIFY=.venv/bin/.notify",
         "setup-package": "PACKAGE=.venv/bin/.package",
         "setup-ask": "ASK=.venv/bin/.ask",
+        "setup-mlflow": "MLFLOW=.venv/bin/.mlflow",
     }
     target = ["-n", "-B", name, made[name]] if name in made else ["-n", name]
     Program(namespace=TASKS).run(["inv", "--dry", name], exit=False)

@@ -58,6 +58,9 @@ IMPORTERS = {
     "paramiko": {"postrun.remote.fabric_host"},
     "rocrate": {"postrun.store.crate"},
     "duckdb": {"postrun.store.sql_engine"},
+    "mlflow": {"postrun.store.mlflow_client"},
+    "google": {"postrun.store.mlflow_client"},
+    "requests": {"postrun.store.mlflow_client"},
     "numpy": {"postrun.decide.sign_flips"},
     "subprocess": {
         "postrun.core.version",

@@ -56,7 +56,7 @@ class AmbiguousRun(PostRunError):
 
 
 class Unreachable(PostRunError):
-    """The workstation did not answer."""
+    """The workstation, or a server that was asked, did not answer."""
 
     exit_code = 6
 

@@ -22,8 +22,8 @@ _REMOTE = (
 )
 _LOCAL = (
     "finalize-gate-run governance-audit remediation-plan run-review factor-registry candidate-queue"
-    " failure-patterns handoff-readiness site status compare families ask junit settle verify"
-    " approve seal package restore-ledger retention-plan retention-archive retention-restore"
+    " failure-patterns handoff-readiness site status compare families ask junit mlflow settle"
+    " verify approve seal package restore-ledger retention-plan retention-archive retention-restore"
     " rebuild-on-slurm verify-on-slurm"
 )
 TARGETS = f"{_REMOTE} {_LOCAL}".split()
@@ -38,7 +38,7 @@ _FLAG = re.compile(r"--(?P<name>[a-z][a-z-]*)")
 _VALUES = (
     "tag tags host remote-root scheduler local-root objective interval rank ranks abandoned owner"
     " notes threads data gate key check reason shard shards results format sql out"
-    " prometheus"
+    " prometheus uri"
 )
 VALUES = _VALUES.split()
 
