@@ -44,6 +44,7 @@ _RESUMED_WITH = ("run_detection", "evidence_manifest")
 CLOSE = "close the run first: make finalize TAG=..."
 CLOSE_AGAIN = "close the run again: make finalize TAG=..."
 CHANGED = "it was changed since it was written"
+_END = b"\n}\n"  # of every file of JSON that is ours
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Record:
     name: str
     document: Json | None  # None: there is none that can be read
     content: bytes = b""
+    # Of the file with these bytes: whatever is written to it changes them. Empty: perhaps nothing.
+    facts: str = ""
     problem: str = ""  # why it cannot be read
     has_begun: bool = False  # this process has written something that it lists
     is_lost: bool = False  # the record of a closed run was changed or removed
@@ -169,14 +172,19 @@ class Record:
         # No row of the ledger names the workspace's record: it names itself.
         if self.name == WORKSPACE:
             document.pop("sha256", None)
-            content = self._encode(document)
+        content = self._encode(document)
+        if self.name == WORKSPACE:
             document["sha256"] = disk.content_digest(content)
+            content = content.removesuffix(_END) + _own_line(document["sha256"]) + _END
         json_files.check({**document, "files": new_rows}, self.name, self.path)
         self.document = document
         self.digested = None
         self.problem = ""
-        self.content = self._encode(document)
-        disk.replace(self.path, self.content)
+        self.content = content
+        disk.replace(self.path, content)
+        self.facts = ""
+        if not disk.writes_nothing():
+            self.facts = known_files.facts(self.path)
 
     def know_texts(self) -> None:
         """Read the text of each row from the file: to encode hundreds of pages takes long."""
@@ -234,19 +242,25 @@ def captured() -> Iterator[dict[str, Computed]]:
         _COMPUTED.reset(token)
 
 
-# The records that this process has read; the bytes are compared every time.
+# The records that this process has read.
 _records: dict[Path, Record] = {}
 
 
 def load(run_paths: RunPaths, name: str = CLOSING) -> Record:
     """Return the record of a run, or of the workspace."""
     path = run_paths.path(name)
-    content = disk.read_optional(path) or b""
     known = _records.get(path)
-    if known is not None and known.content == content:
+    # That of a site with many pages takes long to read: once, unless it was written to.
+    facts = known_files.facts(path)
+    if known is not None and facts and known.facts == facts:
         known.run_paths = run_paths
         return known
-    record = Record(run_paths, name, None, content)
+    content = disk.read_optional(path) or b""
+    if known is not None and known.content == content:
+        known.run_paths = run_paths
+        known.facts = facts
+        return known
+    record = Record(run_paths, name, None, content, facts)
     if content:
         try:
             document = json_files.parse(content, path, name).value
@@ -286,9 +300,12 @@ def _own_digest(content: bytes, recorded: str) -> str:
 
     The line is the last: nothing needs to be encoded again, which takes long for many pages.
     """
-    line = f',\n  "sha256": "{recorded}"'
-    without = content.replace(line.encode(), b"")
+    without = content.replace(_own_line(recorded), b"")
     return disk.content_digest(without)
+
+
+def _own_line(digest: str) -> bytes:
+    return f',\n  "sha256": "{digest}"'.encode()
 
 
 def prove(record: Record) -> None:
