@@ -242,8 +242,9 @@ class Maker:
                 judged.get(name, _NONE),
             )
             for number, page in enumerate(pages):
-                is_due = name == due_family and number == due_page
-                yield replace(page, is_due=is_due)
+                if name == due_family and number == due_page:
+                    page = replace(page, is_due=True)
+                yield page
 
     def _page_of_run(self) -> tuple[str | None, int]:
         """Return the family of the run that is being closed, and on which of its pages that is."""
@@ -369,7 +370,9 @@ class Maker:
                 "site_ledger.html",
                 len(page.decisions),
             )
-            yield replace(made, is_due=not decided.isdisjoint(page.decisions))
+            if not decided.isdisjoint(page.decisions):
+                made = replace(made, is_due=True)
+            yield made
 
     def _show_ledger(self, page: LedgerPage, links: Rows) -> Row:
         rows = self.shown.ledger.rows(page)
@@ -413,7 +416,6 @@ def pager(stem: str, number: int, count: int) -> Rows:
     """
     if count == 1:
         return []
-    names = site_files.page_names(stem, count)
     first, last = 1, count
     if number < count:
         first, last = max(number - 1, 1), number + 1
@@ -422,14 +424,14 @@ def pager(stem: str, number: int, count: int) -> Rows:
         begin = (page - 1) * site_files.ROWS + 1
         link = {
             "label": f"from {begin:,}",
-            "file": names[page - 1],
+            "file": site_files.page_name(stem, page, count),
             "is_current": page == number,
         }
         links.append(link)
     if number < count:
         newest = {
             "label": "the newest",
-            "file": names[-1],
+            "file": site_files.page_name(stem, count, count),
             "is_current": False,
         }
         links.append(newest)

@@ -16,12 +16,15 @@ Value = TypeVar("Value")
 
 
 def page_names(stem: str, count: int) -> list[str]:
-    """Return the file names of the pages of a table, oldest first; the newest has no number."""
-    names = []
-    for number in range(1, count):
-        names.append(f"{stem}-{number}.html")
-    names.append(f"{stem}.html")
-    return names
+    """Return the file names of the pages of a table, oldest first."""
+    return [page_name(stem, number, count) for number in range(1, count + 1)]
+
+
+def page_name(stem: str, number: int, count: int) -> str:
+    """Return the file name of one of the pages of a table; the newest, the last, has no number."""
+    if number == count:
+        return f"{stem}.html"
+    return f"{stem}-{number}.html"
 
 
 @cache
