@@ -51,7 +51,6 @@ for pattern in sys.argv[2:]:
             with path.open(newline="") as table:
                 list(csv.reader(table))
 """
-# What a rebuild of the registry opens of each run.
 # Closes one run, and prints what each step took of processor time, and the peak of memory then.
 STEPS = """
 import json, resource, sys, time
@@ -68,6 +67,7 @@ def timed(closing, step):
 conductor.Closing._attempt = timed
 raise SystemExit(conductor.main(sys.argv[2:]))
 """
+# What a rebuild of the registry opens of each run.
 READ_BY_REBUILD = (
     "audit/workstation_runs/*/closing_record.json",
     "audit/workstation_runs/*/run_detection.json",
