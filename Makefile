@@ -31,6 +31,9 @@ flag_SQL := --sql
 flag_OUT := --out
 flag_PROMETHEUS := --prometheus
 flag_URI := --uri
+flag_TO := --to
+flag_FROM := --from
+flag_MEMBER := --member
 WHERE := TAG HOST REMOTE_ROOT SCHEDULER LOCAL_ROOT
 OFFICIAL := OWNER NOTES THREADS DATA GATE
 
@@ -182,6 +185,18 @@ approve: $(RUN) ## approve a closed run, and decide on it again: TAG=… [NOTES=
 
 seal: $(RUN) ## seal the ledger and every closing record
 	@$(PY) scripts/seal_ledger.py $(call flags,LOCAL_ROOT KEY)
+
+##@ Work in a team: [LOCAL_ROOT=…]
+
+.PHONY: push pull choose-closing
+push: $(RUN) ## add what this root has to the team's: TO=host:/folder [MEMBER=name, the first time]
+	@$(PY) scripts/push_runs.py $(call flags,TO MEMBER LOCAL_ROOT)
+
+pull: $(RUN) ## take over what the others pushed: FROM=host:/folder [MEMBER=name, the first time]
+	@$(PY) scripts/pull_runs.py $(call flags,FROM MEMBER LOCAL_ROOT)
+
+choose-closing: $(RUN) ## choose among different closings of a run: TAG=… MEMBER=… REASON=…
+	@$(PY) scripts/choose_closing.py $(call flags,$(WHERE) MEMBER REASON)
 
 ##@ Keep what was closed: [LOCAL_ROOT=…]
 

@@ -60,6 +60,15 @@ SHARDED = {
     "shards": "into how many parts the runs are cut: one job of an array each",
     "local_root": WORKSPACE["local_root"],
 }
+PUSHED = {
+    "to": "the team's root: /folder or host:/folder",
+    "member": "as whom; only needed the first time",
+}
+PULLED = {"from_": PUSHED["to"], "member": PUSHED["member"]}
+CHOSEN = {
+    "member": "the member whose closing counts",
+    "reason": "why, in your words",
+}
 SETTLED = {
     "check": "the check that failed",
     "reason": "why nobody needs to repair it, in your words",
@@ -111,7 +120,8 @@ def run_script(
     """Run a script with what its task was given, as flags; what was not given is left out."""
     command = [PYTHON, str(PROJECT / "scripts" / script)]
     for name, value in arguments.items():
-        flag = f"--{name.replace('_', '-')}"
+        # What Python has as a word of its own, like `from`, ends in an underscore.
+        flag = f"--{name.rstrip('_').replace('_', '-')}"
         if isinstance(value, str):
             command.append(f"{flag}={value}")
         elif value is True:
@@ -502,6 +512,50 @@ def seal(
 ) -> None:
     """Seal the ledger and every closing record."""
     run_script(ctx, "seal_ledger.py", locals(), asks=True)
+
+
+# Work in a team.
+@task(help=SEALED | PUSHED, auto_shortflags=False)
+def push(
+    ctx: Context,
+    to: Text = None,
+    member: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Add what this root has to the one that a team shares."""
+    run_script(ctx, "push_runs.py", locals())
+
+
+@task(help=SEALED | PULLED, auto_shortflags=False)
+def pull(
+    ctx: Context,
+    from_: Text = None,
+    member: Text = None,
+    local_root: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Take over what the other members of a team pushed."""
+    run_script(ctx, "pull_runs.py", locals())
+
+
+@task(help=ONE_RUN | CHOSEN, auto_shortflags=False)
+def choose_closing(
+    ctx: Context,
+    tag: Text = None,
+    host: Text = None,
+    remote_root: Text = None,
+    scheduler: Text = None,
+    local_root: Text = None,
+    member: Text = None,
+    reason: Text = None,
+    json: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Choose which of several members' closings of a run counts."""
+    run_script(ctx, "choose_closing.py", locals())
 
 
 # Keep what was closed.

@@ -71,6 +71,7 @@ class Sync:
 
 def fetch(request: RunRequest, run_paths: RunPaths) -> StepResult:
     """Sync one run. Raises Missing, Invalid, Unreachable, AmbiguousRun."""
+    ledger.check_own(run_paths.root, run_paths.run)
     detection = documents.read(run_paths, "run_detection")
     _finish_interrupted(run_paths)
     sync = Sync(

@@ -36,6 +36,7 @@ from harness.shown import shown  # noqa: E402, F401  (fixture)
 from harness.slurm import forgetful_slurm, limited_slurm, slurm  # noqa: E402, F401  (fixtures)
 from harness.ssh_setups import ground  # noqa: E402, F401  (fixture)
 from harness.sshd import shared_sshd, ssh_host, sshd  # noqa: E402, F401  (fixtures)
+from harness.team import pair, pair_once  # noqa: E402, F401  (fixtures)
 from harness.verified import closed, closed_once  # noqa: E402, F401  (fixtures)
 from postrun.core import disk, terminal  # noqa: E402
 from postrun.remote import openssh  # noqa: E402

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from json_changes import changed
-from postrun.core.artifacts import ARTIFACTS, OUTPUTS, Artifact, Home
+from postrun.core.artifacts import ARTIFACTS, OUTPUTS, SHARED, Artifact, Home
 from postrun.core.errors import Invalid
 from postrun.core.locations import PROJECT
 from postrun.store import json_files
@@ -165,7 +165,7 @@ def test_every_artifact_has_its_files(artifact: Artifact) -> None:
 
 
 def test_every_schema_has_its_artifact() -> None:
-    known = {artifact.schema for artifact in ARTIFACTS.values()} | {*OUTPUTS, PRINTED}
+    known = {artifact.schema for artifact in ARTIFACTS.values()} | {*OUTPUTS, *SHARED, PRINTED}
     assert set(SCHEMA_NAMES) <= known
 
 

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("remote",),
     ("summary", "registry"),
     ("detect", "audit", "review", "planner", "monitor", "launcher", "overview", "verify"),
-    ("retention",),
+    ("retention", "team"),
     ("flags", "ending"),
     ("cli",),
     ("scripts",),
@@ -42,6 +42,8 @@ CONDUCTORS = (
     "verify_workspace",
     "retention_plan",
     "retention_archive",
+    "pull_runs",
+    "choose_closing",
 )
 # They let Slurm run other scripts, and join what these have read.
 ON_SLURM = ("rebuild_on_slurm", "verify_on_slurm")

@@ -15,6 +15,10 @@ _HANDOFF = "audit/session_handoff"
 # In the run folder, and in the workspace: what was signed.
 APPROVALS = "approvals"
 SEALS = "audit/seals"
+# The ledgers of the other members of a team, and what this root knows of the team.
+LEDGERS = "audit/ledgers"
+# Closings of members that do not count, since another one does; each member has a folder there.
+ASIDE = "audit/aside"
 # Its pages are as many as there are families, and long tables.
 SITE = "audit/site"
 SIGNED_SUFFIX = ".dsse.json"
@@ -133,6 +137,7 @@ _GENERATED = {
         ("audit/workspace_record", ".json", "what each table and page must be"),
         (f"{_HANDOFF}/handoff_readiness", ".json .md", "whether the work can be handed over"),
         (f"{SITE}/*", ".html", "the pages to start from: open index.html"),
+        (f"{LEDGERS}/team", ".json", "as whom this root is in a team, and what it has pulled"),
         (f"{ARCHIVE}/*", f".json {ARCHIVE_SUFFIX}", "files of closed runs, and what is in each"),
     ),
     Home.PROJECT: (
@@ -180,6 +185,8 @@ def _all() -> Iterator[Artifact]:
 ARTIFACTS = {artifact.name: artifact for artifact in _all()}
 # What scripts print with --json, and write into no file: the schemas of these have no artifact.
 OUTPUTS = ("family_trials", "retention_plan", "workspace_status", "workspace_verification")
+# What members of a team push into the root that they share.
+SHARED = ("team_push", "team_run")
 
 
 def generated(*homes: Home) -> tuple[str, ...]:

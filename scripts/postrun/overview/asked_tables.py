@@ -13,7 +13,7 @@ from postrun.core import disk, locations, run_names
 from postrun.core.errors import Invalid
 from postrun.core.locations import RunPaths
 from postrun.core.values import Json
-from postrun.store import csv_files, json_files, ledger, run_folders
+from postrun.store import chains, csv_files, json_files, ledger, run_folders
 from postrun.store.sql_engine import Database
 
 Rows = Iterator[Json]
@@ -46,6 +46,7 @@ class AskedTable:
     part: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     has_run: bool = False
+    has_member: bool = False
 
     def described(self) -> dict[str, json_files.Member]:
         """Return the columns as the schema describes them, in order."""
@@ -55,6 +56,8 @@ class AskedTable:
         if self.has_run:
             run = json_files.members(_AUDIT)["run_folder"]
             members = {"run": run, **members}
+        if self.has_member:
+            members = {**members, "member": json_files.members(chains.TEAM)["member"]}
         return members
 
     def columns(self) -> dict[str, str]:
@@ -72,8 +75,16 @@ def _read_csv(root: Path, table: AskedTable) -> Rows:
     yield from csv_files.read_rows(path, columns, later)
 
 
-def _read_ledger(root: Path, table: AskedTable) -> Rows:
+def _read_ledgers(root: Path, table: AskedTable) -> Rows:
+    """Yield the rows of the own ledger, then those of each other member of a team."""
+    own = chains.own_member(root) or None
     path = locations.workspace_path(root, table.artifact)
+    for member, file in ((own, path), *chains.list_others(root).items()):
+        for row in _read_ledger(file, table):
+            yield {**row, "member": member}
+
+
+def _read_ledger(path: Path, table: AskedTable) -> Rows:
     content = disk.read_optional(path) or b""
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
@@ -144,7 +155,8 @@ TABLES = {
     ),
     "ledger": AskedTable(
         "stage_ledger",
-        _read_ledger,
+        _read_ledgers,
+        has_member=True,
     ),
     # `run` joins with the other tables, in place of the document's own name for it.
     "audits": AskedTable(

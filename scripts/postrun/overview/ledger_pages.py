@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from postrun.core import disk
 from postrun.overview import news
 from postrun.store import index, ledger, ledger_index, site_files
 from postrun.store.tables import Row, Rows
@@ -37,6 +38,8 @@ SELECT ledger_runs.run, digest, line FROM ledger_runs JOIN ledger_lines ON numbe
 WHERE ledger_runs.run IN (SELECT value FROM json_each(?))
 """
 _UNAUDITED = "SELECT run FROM ledger_runs WHERE audit IS NULL"
+_ALL_DECISIONS = "SELECT number FROM ledger_view ORDER BY number"
+_DECISIONS_OF_TEAM = f"SELECT number FROM {ledger_index.DECISIONS_IN_ORDER}"
 _LINE = "SELECT digest FROM ledger_lines WHERE number = ?"
 
 
@@ -59,12 +62,19 @@ class LedgerRows:
         approvals = ledger.rows_of_kind(self.root, ledger.APPROVAL)
         answers = [(row["decision_row"], row["number"]) for row in approvals]
 
+        # Of several chains no line stands for all the others.
+        heads = ledger.head(self.root), ledger.heads_of_others(self.root)
+        of_team = disk.content_digest(repr(heads).encode())
+
         def find(connection: sqlite3.Connection) -> list[LedgerPage]:
-            found = connection.execute("SELECT number FROM ledger_view ORDER BY number")
-            numbers = [number for (number,) in found]
+            is_shared = ledger_index.is_shared(connection)
+            source = _DECISIONS_OF_TEAM if is_shared else _ALL_DECISIONS
+            numbers = [number for (number,) in connection.execute(source)]
             pages = []
             for decisions in site_files.cut(numbers):
-                stamp = _stamp(connection, decisions, answers)
+                stamp = of_team
+                if not is_shared:
+                    stamp = _stamp(connection, decisions, answers)
                 pages.append(LedgerPage(decisions, stamp))
             return pages
 
@@ -80,7 +90,8 @@ class LedgerRows:
                 row = ledger_index.read_line(connection, number)
                 decisions.append(row)
                 query = "SELECT audit FROM ledger_answers WHERE decision = ? AND audit IS NOT NULL"
-                for (audit,) in connection.execute(query, [row["number"]]):
+                stated = ledger_index.place(ledger_index.chain_of(number), row["number"])
+                for (audit,) in connection.execute(query, [stated]):
                     audits.append(ledger_index.read_line(connection, audit))
             return decisions, audits
 
@@ -198,7 +209,9 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
             connection.execute(f"CREATE TABLE {name} ({columns}) WITHOUT ROWID")
     query = "SELECT number, digest, line FROM ledger_lines WHERE number > ? ORDER BY number"
     stamp = ""
-    for number, digest, content in connection.execute(query, [int(known)]):
+    # The lines of other chains have numbers below zero. What is made of them is made anew.
+    first = int(known) or ledger_index.FIRST
+    for number, digest, content in connection.execute(query, [first]):
         row = ledger_index.read_row(digest, content)
         _note(connection, row, number)
         stamp = f"{number} {digest}"

@@ -35,12 +35,13 @@ def with_answers(
     ledger_rows: Iterable[Row],
 ) -> Rows:
     """Return decisions with the newest answer of their audit, and who approved them."""
-    audits: dict[int, Row] = {}
-    approvals: dict[int, Rows] = {}
+    # Chains of several members have the same numbers.
+    audits: dict[tuple[str, int], Row] = {}
+    approvals: dict[tuple[str, int], Rows] = {}
     for row in ledger_rows:
-        number = row.get("decision_row")
-        if number is None:
+        if row.get("decision_row") is None:
             continue
+        number = row["run"], row["decision_row"]
         kind = ledger.kind(row)
         if kind == ledger.AUDIT:
             audits[number] = row
@@ -48,7 +49,7 @@ def with_answers(
             approvals.setdefault(number, []).append(row)
     answered = []
     for decision in decisions:
-        number = decision["number"]
+        number = decision["run"], decision["number"]
         row = {
             **decision,
             "audit": audits.get(number),

@@ -71,6 +71,27 @@ def copy(
         raise _error(", ".join(names), host.name, result.code, result.stderr)
 
 
+def add(
+    host: Any,
+    source: Path,
+    destination: str,
+    timeout: float,
+) -> None:
+    """Add the files below a folder here to a folder of a host, what links lead to in their place.
+
+    A file that is there is not touched. Raises what `copy` raises.
+    """
+    if shutil.which("rsync") is None:
+        raise Missing("rsync", "a program on this machine", "nothing on PATH", "install it")
+    target, connection = host.rsync_source(destination)
+    command = ["rsync", "-rL", "--ignore-existing"]
+    command += [f"--timeout={max(1, int(timeout))}", *connection]
+    command += [f"{source.absolute()}/", target]
+    result = commands.run(command, timeout=None)
+    if result.code != 0:
+        raise _error(str(source), host.name, result.code, result.stderr)
+
+
 def _list(folder: str, names: Sequence[str]) -> bytes:
     """Return the names of files as rsync reads them: what comes before `/./` stays there."""
     above, name = posixpath.split(folder)

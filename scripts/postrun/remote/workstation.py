@@ -227,6 +227,26 @@ class Workstation:
             absolute[path] = names[folder]
         rsync.copy(self._host, absolute, destination, self._timeout, show_progress)
 
+    def list_pushes(self) -> list[str]:
+        """Return the pushes that a team's root has, as <member>/<number>.json."""
+        answer = self._run_probe("list_pushes")
+        content = answer.content("pushes")
+        return content.decode(errors="replace").splitlines()
+
+    def create_file(self, path: str, name: str) -> str:
+        """Rename a file of the root unless the name is taken.
+
+        Return `created`, `taken`, or why it could not be done.
+        """
+        answer = self._run_probe("create_file", path, name)
+        return answer.content("created").decode(errors="replace").strip()
+
+    def add_files(self, source: Path) -> None:
+        """Add to the root the files below a folder here that it lacks; see `rsync.add`."""
+        if self._absolute_root is None:
+            self.digests([])
+        rsync.add(self._host, source, f"{self._absolute_root}/", self._timeout)
+
     def _run_probe(self, probe: str, *arguments: object, asks_queue: bool = False) -> Answer:
         """Return the answer to a probe. Everything that is asked of a workstation passes here."""
         nonce = secrets.token_hex(16)
@@ -235,7 +255,7 @@ class Workstation:
             jobs = self._jobs
         command = probe_command(probe, nonce, self.root, *arguments, jobs=jobs)
         timeout = self._timeout
-        if probe in ("digests", "launch"):
+        if probe in ("digests", "launch", "create_file"):
             timeout *= _LONG_PROBE
         ending = end_command(nonce)
         output = self._host.run(command, timeout, ending)

@@ -125,6 +125,8 @@ def plan(workspace: Workspace, tag: str | None) -> list[RunPlan]:
     runs = which_runs.list_runs(root)
     if tag is not None:
         runs, _ = which_runs.choose(root, tag, runs, known)
+    # What another member closed, only that member archives.
+    runs = [run for run in runs if not ledger.owner(root, run)]
     results = verification.check_runs(
         root,
         runs,
@@ -146,6 +148,7 @@ def plan_again(workspace: Workspace, run_paths: RunPaths) -> RunPlan:
     """Return the plan of one run, whose lock this process holds. Raises Missing, Invalid."""
     root = workspace.root
     ledger.check(root)
+    ledger.check_own(root, run_paths.run)
     lines = []
     for row in ledger.rows_of(root, run_paths.run):
         line = json_files.encode_line(row).decode()

@@ -70,6 +70,7 @@ def find_subjects(run_paths: RunPaths) -> dict[str, str]:
 
 def _decision(run_paths: RunPaths) -> Json:
     ledger.check(run_paths.root)
+    ledger.check_own(run_paths.root, run_paths.run)
     decision = ledger.decision(run_paths.root, run_paths.run)
     if decision is None:
         raise Missing(f"run {run_paths.run}", "a decision in the ledger", "none", _CLOSE)

@@ -13,13 +13,14 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
 from postrun.core import clock, disk, locations, terminal, version
-from postrun.core.errors import Invalid, PostRunError
-from postrun.store import index, json_files, ledger_index, signing_keys
-from postrun.store.ledger_index import Row
+from postrun.core.errors import Invalid, PostRunError, Usage
+from postrun.store import chains, index, json_files, ledger_index, signing_keys
+from postrun.store.ledger_index import OWN, Row
 
 Value = TypeVar("Value")
 
@@ -39,6 +40,7 @@ DECISION, AUDIT = ledger_index.DECISION, ledger_index.AUDIT
 APPROVAL, SEAL = "approval", "seal"
 SETTLEMENT = "settlement"
 RETENTION = "retention"
+CHOICE = ledger_index.CHOICE
 # Of these a closing record holds the lines: no signed file tells them again.
 HELD_BY_RECORDS = (DECISION, AUDIT, SETTLEMENT, RETENTION)
 BEGIN = (
@@ -63,8 +65,11 @@ kind = ledger_index.kind
 
 
 def read_rows(root: Path) -> list[Row]:
-    """Return every row, oldest first. Raises Invalid for a line that cannot be read as a row."""
-    return _rows(root, "ORDER BY number")
+    """Return every row of the own chain, oldest first.
+
+    Raises Invalid for a line that cannot be read as a row.
+    """
+    return _rows(root, f"WHERE {OWN} ORDER BY number")
 
 
 def _rows(
@@ -88,11 +93,14 @@ def _rows(
 
 def _check_lines(connection: sqlite3.Connection, root: Path) -> None:
     """Raise Invalid for a line that cannot be read as a row."""
-    query = "SELECT text FROM ledger_faults WHERE is_unreadable LIMIT 1"
+    query = "SELECT text, member FROM ledger_faults WHERE is_unreadable LIMIT 1"
     fault = connection.execute(query).fetchone()
     if fault is not None:
-        path = _path(root)
-        raise Invalid(path, "whole rows", f"{path}{fault[0]}", RESTORE)
+        text, member = fault
+        path, hint = _path(root), RESTORE
+        if member:
+            path, hint = chains.path_of(root, member), chains.PULL
+        raise Invalid(path, "whole rows", f"{path}{text}", hint)
 
 
 def ask(
@@ -162,12 +170,68 @@ def audited_runs(root: Path) -> set[str]:
 
 def rows_of(root: Path, run: str) -> list[Row]:
     """Return every row about a run, oldest first."""
-    return _rows(root, "WHERE run = ? ORDER BY number", run)
+    return _rows(root, f"WHERE run = ? {_of_owners(root)} ORDER BY number", run)
 
 
 def rows_of_kind(root: Path, kind: str) -> list[Row]:
-    """Return every row that records one thing, oldest first."""
-    return _rows(root, "WHERE kind = ? ORDER BY number", kind)
+    """Return every row that records one thing, oldest first. The seals of others are not here."""
+    if kind == SEAL:
+        return _rows(root, f"WHERE kind = ? AND {OWN} ORDER BY number", kind)
+    rows = _rows(root, f"WHERE kind = ? {_of_owners(root)} ORDER BY number", kind)
+    if chains.list_others(root):
+        # In the same order in every root of the team.
+        rows.sort(key=itemgetter("recorded_at", "run", "number"))
+    return rows
+
+
+def _of_owners(root: Path) -> str:
+    """Return in SQL: only lines of the chain whose closing of their run counts."""
+    if not chains.list_others(root):
+        return ""
+    owner = """
+        (SELECT decision >> 40 FROM ledger_runs WHERE ledger_runs.run = ledger_lines.run)
+    """
+    return f"AND number >> 40 = ifnull({owner}, 0)"
+
+
+def owner(root: Path, run: str) -> str:
+    """Return the other member whose closing of a run counts; empty when it is this root's."""
+    if not chains.list_others(root):
+        return ""
+    query = """
+        SELECT member FROM ledger_runs JOIN ledger_chains ON chain = -(decision >> 40)
+        WHERE run = ? AND decision < 0
+    """
+    found = ask(root, lambda connection: connection.execute(query, [run]).fetchone())
+    return str(found[0]) if found else ""
+
+
+def open_runs(root: Path) -> list[str]:
+    """Return the runs that members closed differently, until a person chooses, in order."""
+    query = "SELECT run FROM ledger_open ORDER BY run"
+    return [run for (run,) in ask(root, lambda connection: connection.execute(query).fetchall())]
+
+
+def decisions_by_member(root: Path, run: str) -> dict[str, Row]:
+    """Return the decision on a run that each member's chain holds last; "" is this root."""
+    own = _rows(root, f"WHERE run = ? AND kind = '{DECISION}' AND {OWN} ORDER BY number", run)
+    decisions = {"": own[-1]} if own else {}
+    query = """
+        SELECT member, digest, line FROM ledger_closings JOIN ledger_chains USING (chain)
+        JOIN ledger_lines ON number = decision WHERE ledger_closings.run = ?
+    """
+    for member, *line in ask(root, lambda asked: asked.execute(query, [run]).fetchall()):
+        decisions[member] = ledger_index.read_row(*line)
+    return decisions
+
+
+def check_own(root: Path, run: str) -> None:
+    """Raise Usage for a run that another member closed: only that member changes it."""
+    member = owner(root, run)
+    if member:
+        expected = "a run that this root closed"
+        hint = f"only {member} can close, approve, settle or archive it; then pull"
+        raise Usage(f"run {run}", expected, f"one that {member} closed", hint)
 
 
 def settlements(root: Path) -> list[Row]:
@@ -176,8 +240,8 @@ def settlements(root: Path) -> list[Row]:
 
 
 def head(root: Path) -> tuple[int, str | None]:
-    """Return the number of rows, and the digest of the last; None without rows."""
-    query = "SELECT number, digest FROM ledger_lines ORDER BY number DESC LIMIT 1"
+    """Return the number of rows of the own chain, and the digest of the last; None without rows."""
+    query = f"SELECT number, digest FROM ledger_lines WHERE {OWN} ORDER BY number DESC LIMIT 1"
     last: tuple[int, str] | None = ask(
         root,
         lambda connection: connection.execute(query).fetchone(),
@@ -186,16 +250,51 @@ def head(root: Path) -> tuple[int, str | None]:
 
 
 def stamp(root: Path) -> str:
-    """Return what changes with the bytes of the ledger."""
-    return ask(root, ledger_index.read_stamp)
+    """Return what changes with the bytes of the ledger, and of the other chains."""
+    own = ask(root, ledger_index.read_stamp)
+    others = chains.stamp(root)
+    return f"{own}; {others}" if others else own
 
 
 def has_row(root: Path, number: int, digest: str | None) -> bool:
-    """Return whether the row of this number has this digest. Every ledger has row 0."""
+    """Return whether the row of this number has this digest, in the own chain or another.
+
+    Every ledger has row 0.
+    """
     if number == 0:
         return True
     query = "SELECT 1 FROM ledger_lines WHERE number = ? AND digest = ?"
-    return _finds(root, query, number, digest)
+    if _finds(root, query, number, digest):
+        return True
+    query = "SELECT number FROM ledger_lines WHERE digest = ?"
+    found = ask(root, lambda connection: connection.execute(query, [digest]).fetchall())
+    return any(ledger_index.number_in_chain(place) == number for (place,) in found)
+
+
+def heads_of_others(root: Path) -> dict[str, tuple[int, str]]:
+    """Return the number of rows of each other chain and the digest of the last, by member."""
+    query = """
+        SELECT member, max(number), digest FROM ledger_lines JOIN ledger_chains
+        ON chain = -(number >> 40) WHERE number < 0 GROUP BY chain
+    """
+    heads = {}
+    for member, number, digest in ask(root, lambda asked: asked.execute(query).fetchall()):
+        heads[member] = ledger_index.number_in_chain(number), digest
+    return heads
+
+
+def has_row_of(
+    root: Path,
+    member: str,
+    number: int,
+    digest: str,
+) -> bool:
+    """Return whether a row of another member's chain has this digest."""
+    query = """
+        SELECT 1 FROM ledger_lines JOIN ledger_chains ON chain = -(number >> 40)
+        WHERE member = ? AND digest = ? AND number = ? - (chain << 40)
+    """
+    return _finds(root, query, member, digest, number)
 
 
 def _finds(
@@ -249,9 +348,12 @@ def append(
 ) -> Row:
     """Add a row; return it with number, time (now when none is given), and the digest before it.
 
-    Raises Invalid for a row that does not fit its schema, and for a ledger with faults.
+    Raises Invalid for a row that does not fit its schema, and for a ledger with faults; Usage for
+    one about a run that another member closed.
     """
     check(root)
+    if kind(row) != CHOICE:
+        check_own(root, ledger_index.run_of(row))
     path = _path(root)
     count, last_digest = head(root)
     number = count + 1
@@ -458,19 +560,31 @@ def last_row_in_view(root: Path) -> str | None:
     return digests[0]
 
 
+def faults_of_others(root: Path) -> dict[str, list[str]]:
+    """Return all that is wrong with the other chains, by member."""
+    of_members: dict[str, list[str]] = {member: [] for member in chains.list_others(root)}
+    if of_members:
+        for member, text in ask(root, _read_faults):
+            if member:
+                of_members[member].append(text)
+    return of_members
+
+
 def _faults_of_chain(root: Path) -> list[str]:
     path = _path(root)
+    faults = []
+    for member, text in ask(root, _read_faults):
+        file = chains.path_of(root, member) if member else path
+        if text.startswith(":"):
+            faults.append(f"{file}{text}")
+        else:
+            faults.append(f"{file}: {text}" if member else text)
+    return faults
 
-    def find(connection: sqlite3.Connection) -> list[str]:
-        query = "SELECT text, is_unreadable FROM ledger_faults ORDER BY rowid"
-        faults = []
-        for text, is_unreadable in connection.execute(query):
-            if is_unreadable:
-                text = f"{path}{text}"
-            faults.append(text)
-        return faults
 
-    return ask(root, find)
+def _read_faults(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    query = "SELECT member, text FROM ledger_faults ORDER BY rowid"
+    return connection.execute(query).fetchall()
 
 
 def _faults_of_view(root: Path, digest: str | None) -> list[str]:

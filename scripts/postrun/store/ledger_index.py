@@ -4,6 +4,9 @@ All that is said of a ledger is a function of its bytes. The part's stamp is the
 digest over those of the lines. Of a ledger that begins with these bytes only the lines after them
 are added; of any other, and of one with faults, the part is made again. The file is read only where
 it may have changed. `ask` brings the part up to date, and answers in the same transaction.
+
+In a team the lines of the other members' ledgers are in it, too, each chain with numbers of its own
+below zero; `ledger_runs` then says for each run what the chain says whose closing counts.
 """
 
 import os
@@ -14,33 +17,48 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from postrun.core import disk
 from postrun.core.errors import Invalid
-from postrun.store import index, json_files, known_files
+from postrun.store import chains, index, json_files, known_files
+from postrun.store.chains import Closing
 
 Value = TypeVar("Value")
 Row = dict[str, Any]
 
-DECISION, AUDIT = "decision", "audit"
+DECISION, AUDIT, CHOICE = "decision", "audit", "choice"
 RESTORE = "put it together again: make restore-ledger, or restore it from a backup"
 _PART = "ledger"
 # What the file system says of the ledger that the stamp is of.
 _FACTS = "ledger: facts"
-_LARGEST = 1 << 62  # of the numbers that SQLite holds
+# What the copies of other members' ledgers are.
+_OTHERS = "ledger: others"
+# A line of another chain has the row's number less a multiple of this: SQL shifts it by _BITS.
+_BITS = 40
+_CHAIN = 1 << _BITS
+FIRST = -(1 << 62)  # below every number
+# In SQL: the lines of this root's own chain, and which chain a line is of.
+OWN = "number > 0"
+CHAIN_OF = f"-(number >> {_BITS})"
 
 # In `ledger_runs` are the numbers of the decision on a run that holds, and of the newest audit
 # after it; in `ledger_answers`, of the newest audit that names a decision, and of its correction;
-# in `ledger_view`, the line of a decision in the readable view; in its parts, the lines of many.
+# in `ledger_view`, the line of a decision in the readable view; in its parts, the lines of many. In
+# `ledger_closings` is the same as in `ledger_runs` of each other chain, and its first decision; in
+# `ledger_open`, the runs of which a person has to choose a closing.
 _TABLES = {
     "ledger_lines": "number INTEGER PRIMARY KEY, digest, kind, run, has_return, line",
     "ledger_runs": "run PRIMARY KEY, decision, audit",
     "ledger_answers": "decision INTEGER PRIMARY KEY, audit, corrected_by",
-    "ledger_view": "number INTEGER PRIMARY KEY, stated, text",
+    "ledger_view": "number INTEGER PRIMARY KEY, stated, recorded_at, text",
     "ledger_view_parts": "part INTEGER PRIMARY KEY, text",
-    "ledger_faults": "text, is_unreadable",
+    "ledger_faults": "text, is_unreadable, member",
+    "ledger_chains": "chain INTEGER PRIMARY KEY, member",
+    "ledger_closings": "run, chain, first, decision, audit, PRIMARY KEY (run, chain)",
+    "ledger_open": "run PRIMARY KEY",
 }
 _INDEXES = {
     "ledger_digests": "ledger_lines (digest)",
@@ -97,12 +115,15 @@ def ask(
 
     def work(connection: sqlite3.Connection) -> Value:
         reading = _read(path, connection)
+        others = chains.stamp(root)
         with connection:
             connection.execute(begin)
-            if index.is_made_of(connection, _PART, reading.stamp):
+            is_current = index.is_made_of(connection, _PART, reading.stamp)
+            if is_current and index.is_made_of(connection, _OTHERS, others):
                 return question(connection)
         with index.changing(connection):
-            _bring_up_to_date(connection, path)
+            _forget_others(connection, others)
+            _bring_up_to_date(connection, path, root, others)
             return question(connection)
 
     if not _READS_WHOLE.get():
@@ -224,18 +245,34 @@ def _read(path: Path, connection: sqlite3.Connection) -> _Reading:
     return reading
 
 
-def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+def _forget_others(connection: sqlite3.Connection, others: str) -> None:
+    """Discard what was made of other chains than there are now."""
+    if not index.is_made_of(connection, _OTHERS, others):
+        connection.execute("DELETE FROM made_of WHERE name LIKE 'ledger%'")
+
+
+def _bring_up_to_date(
+    connection: sqlite3.Connection,
+    path: Path,
+    root: Path,
+    others: str,
+) -> None:
     """Add the lines that the part lacks; make it again when it is of other bytes.
 
     Raises Missing, Invalid.
     """
     made_of = index.read_stamp(connection, _PART)
     reading = _read(path, connection)
-    if made_of and made_of == reading.former and not _has_faults(connection):
+    is_next = bool(made_of) and made_of == reading.former and not _has_faults(connection)
+    if is_next and not _concerns_others(connection, reading.added):
         _add_lines(connection, [reading.added])
     elif made_of != reading.stamp:
-        reading = _read_lines(connection, path, made_of)
+        # What another process has added may be about a run that others closed, too.
+        reading = _read_lines(connection, path, "" if others else made_of)
         _readings[path] = reading
+        if others:
+            _add_others(connection, root)
+            index.note(connection, _OTHERS, others)
     index.note(connection, _PART, reading.stamp)
     if reading.facts:
         index.note(connection, _FACTS, f"{reading.facts} {reading.stamp}")
@@ -286,12 +323,12 @@ def _skip(source: BinaryIO, made_of: str) -> _Reading | None:
     return None
 
 
-def _check_end(source: BinaryIO, path: Path) -> None:
+def _check_end(source: BinaryIO, path: Path, hint: str = RESTORE) -> None:
     """Raise Invalid for half a line at the end. Leaves the file at its begin."""
     if source.seek(0, os.SEEK_END):
         source.seek(-1, os.SEEK_END)
         if source.read() != b"\n":
-            raise Invalid(path, "whole lines", "half a line at the end", RESTORE)
+            raise Invalid(path, "whole lines", "half a line at the end", hint)
     source.seek(0)
 
 
@@ -308,19 +345,142 @@ def _has_faults(connection: sqlite3.Connection) -> bool:
     return cursor.fetchone() is not None
 
 
-def _add_lines(connection: sqlite3.Connection, lines: Iterable[bytes]) -> None:
-    """Add lines that follow on what the part has."""
+def _concerns_others(connection: sqlite3.Connection, line: bytes) -> bool:
+    """Return whether a new line of the own chain may change which closing of a run counts."""
+    if connection.execute("SELECT 1 FROM ledger_closings LIMIT 1").fetchone() is None:
+        return False
+    row = json_files.try_parse(line, "a row").members
+    query = "SELECT 1 FROM ledger_closings WHERE run = ?"
+    is_shared = connection.execute(query, [run_of(row)]).fetchone() is not None
+    return is_shared or kind(row) == CHOICE
+
+
+def _add_others(connection: sqlite3.Connection, root: Path) -> None:
+    """Add the lines of the other members' ledgers, and find whose closing of each run counts.
+
+    Raises Missing, Invalid.
+    """
+    own = chains.own_member(root)
+    connection.execute("INSERT INTO ledger_chains VALUES (0, ?)", [own])
+    for number, (member, path) in enumerate(chains.list_others(root).items(), start=1):
+        connection.execute("INSERT INTO ledger_chains VALUES (?, ?)", [number, member])
+        with _opened(path) as source:
+            _check_end(source, path, chains.PULL)
+            _add_lines(connection, source, number)
+    connection.execute(_ADD_UNSHARED)
+    for (run,) in connection.execute(_SHARED).fetchall():
+        _choose_closing(connection, run)
+
+
+# A run that one member closed is that member's, which needs no more thought.
+_ADD_UNSHARED = """
+INSERT INTO ledger_runs SELECT run, decision, audit FROM ledger_closings
+WHERE run NOT IN (SELECT run FROM ledger_runs) GROUP BY run HAVING count(*) = 1
+"""
+_SHARED = """
+SELECT DISTINCT run FROM ledger_closings LEFT JOIN ledger_runs USING (run)
+WHERE ledger_runs.decision IS NOT ledger_closings.decision ORDER BY run
+"""
+
+
+def _choose_closing(connection: sqlite3.Connection, run: str) -> None:
+    """Note of a run that several members closed what the chain says whose closing counts."""
+    query = f"""
+        SELECT 0, min(number), max(number), NULL FROM ledger_lines
+        WHERE run = ? AND kind = '{DECISION}' AND {OWN} GROUP BY run
+    """
+    own = connection.execute(query, [run]).fetchall()
+    query = "SELECT chain, first, decision, audit FROM ledger_closings WHERE run = ?"
+    others = connection.execute(query, [run]).fetchall()
+    closings = {}
+    of_members = []
+    for chain_number, first, decision, audit in (*own, *others):
+        (member,) = connection.execute(_MEMBER_OF, [chain_number]).fetchone()
+        row = read_line(connection, decision)
+        began = read_line(connection, first)["recorded_at"]
+        of_members.append(Closing(member, began, row, _digest_of(connection, decision)))
+        closings[member] = chain_number, decision, audit
+    owner = chains.find_owner(of_members, _read_choices(connection, run))
+    chain_number, decision, audit = closings[owner.member]
+    if chain_number:
+        statement = "INSERT OR REPLACE INTO ledger_runs VALUES (?, ?, ?)"
+        connection.execute(statement, [run, decision, audit])
+    if owner.is_open:
+        connection.execute("INSERT INTO ledger_open VALUES (?)", [run])
+
+
+_MEMBER_OF = "SELECT member FROM ledger_chains WHERE chain = ?"
+
+
+def _digest_of(connection: sqlite3.Connection, number: int) -> str:
+    query = "SELECT digest FROM ledger_lines WHERE number = ?"
+    return str(connection.execute(query, [number]).fetchone()[0])
+
+
+def _read_choices(connection: sqlite3.Connection, run: str) -> list[Row]:
+    """Return the rows that choose a closing of a run, of all members, the newest first."""
+    query = f"""
+        SELECT digest, line, member FROM ledger_lines JOIN ledger_chains ON chain = {CHAIN_OF}
+        WHERE run = ? AND kind = '{CHOICE}'
+    """
+    rows = []
+    for digest, line, member in connection.execute(query, [run]):
+        row = read_row(digest, line)
+        rows.append((row["recorded_at"], member, row["number"], row))
+    rows.sort(key=itemgetter(0, 1, 2), reverse=True)
+    return [row for *_, row in rows]
+
+
+def _add_lines(
+    connection: sqlite3.Connection,
+    lines: Iterable[bytes],
+    chain_number: int = 0,
+) -> None:
+    """Add lines that follow on what the part has of their chain."""
+    add = _add
+    if chain_number:
+        add = partial(_add, chain_number=chain_number)
     for line in lines:
-        _add(connection, line.removesuffix(b"\n"))
+        add(connection, line.removesuffix(b"\n"))
 
 
-def _add(connection: sqlite3.Connection, whole_line: bytes) -> None:
+def place(chain_number: int, number: int) -> int:
+    """Return the number that a row of a chain has in the index."""
+    return number - chain_number * _CHAIN
+
+
+def chain_of(number: int) -> int:
+    """Return which chain a line of the index is of; 0 is the own."""
+    return -(number >> _BITS)
+
+
+def is_shared(connection: sqlite3.Connection) -> bool:
+    """Return whether there are chains of other members."""
+    return connection.execute("SELECT 1 FROM ledger_chains LIMIT 1").fetchone() is not None
+
+
+# The decisions of all chains in an order that does not depend on who pulled when.
+DECISIONS_IN_ORDER = f"""
+ledger_view JOIN ledger_chains ON chain = {CHAIN_OF} ORDER BY recorded_at, member, number
+"""
+
+
+def number_in_chain(number: int) -> int:
+    """Return the number that a line of the index has in its own chain."""
+    return number % _CHAIN
+
+
+def _add(
+    connection: sqlite3.Connection,
+    whole_line: bytes,
+    chain_number: int = 0,
+) -> None:
     """Add one line, and note what is wrong with it."""
-    last = connection.execute(
-        "SELECT number, digest FROM ledger_lines ORDER BY number DESC LIMIT 1"
-    ).fetchone()
-    before, digest_before = last or (0, None)
-    number = before + 1
+    start = place(chain_number, 0)
+    last = connection.execute(_LAST_LINE, [start, start + _CHAIN]).fetchone()
+    before, digest_before = last or (start, None)
+    stored = before + 1
+    number = stored - start
     line = whole_line.removesuffix(b"\r")
     digest = disk.content_digest(line)
     row: Row | None = None
@@ -330,41 +490,98 @@ def _add(connection: sqlite3.Connection, whole_line: bytes) -> None:
     except Invalid as error:
         # It begins with the line's number; the file's path comes before it.
         problem = str(error)
-    has_return = line != whole_line
-    values: list[Any] = [number, digest, None, None, has_return, line]
+    # Of another's copy nothing is ever written again.
+    has_return = line != whole_line and not chain_number
+    values: list[Any] = [stored, digest, None, None, has_return, line]
     if row is not None:
         values[2:4] = kind(row), run_of(row)
     connection.execute("INSERT INTO ledger_lines VALUES (?, ?, ?, ?, ?, ?)", values)
     if row is None:
-        connection.execute("INSERT INTO ledger_faults VALUES (?, TRUE)", [problem])
+        _note_fault(connection, problem, chain_number, is_unreadable=True)
         return
-    _note(connection, row, number)
+    _note(connection, row, stored, chain_number)
     stated = row["previous_sha256"]
     if stated != digest_before:
         expected = f"expected {digest_before} as digest of the row before"
         problem = f"row {number}: {expected}, found {stated}"
-        connection.execute("INSERT INTO ledger_faults VALUES (?, FALSE)", [problem])
+        _note_fault(connection, problem, chain_number)
     if row["number"] != number:
         expected = f"expected the number {number}"
         problem = f"row {number}: {expected}, found {row['number']}"
-        connection.execute("INSERT INTO ledger_faults VALUES (?, FALSE)", [problem])
+        _note_fault(connection, problem, chain_number)
 
 
-def _note(connection: sqlite3.Connection, row: Row, number: int) -> None:
+_LAST_LINE = """
+SELECT number, digest FROM ledger_lines WHERE number > ? AND number < ?
+ORDER BY number DESC LIMIT 1
+"""
+
+
+def _note_fault(
+    connection: sqlite3.Connection,
+    problem: str,
+    chain_number: int,
+    is_unreadable: bool = False,
+) -> None:
+    member = ""
+    if chain_number:
+        (member,) = connection.execute(_MEMBER_OF, [chain_number]).fetchone()
+    statement = "INSERT INTO ledger_faults VALUES (?, ?, ?)"
+    connection.execute(statement, [problem, is_unreadable, member])
+
+
+def _note(
+    connection: sqlite3.Connection,
+    row: Row,
+    number: int,
+    chain_number: int,
+) -> None:
     """Note what a decision or an audit says of its run, and of a decision."""
-    run = run_of(row)
-    if kind(row) == DECISION:
-        statement = "INSERT INTO ledger_runs VALUES (?, ?, NULL)"
-        statement += " ON CONFLICT (run) DO UPDATE SET decision = excluded.decision, audit = NULL"
-        connection.execute(statement, [run, number])
-        stated = _number(row["number"])
-        connection.execute("INSERT INTO ledger_view VALUES (?, ?, NULL)", [number, stated])
-        _answer(connection, row.get("corrects"), "corrected_by", stated)
-    elif kind(row) == AUDIT:
-        statement = "INSERT INTO ledger_runs VALUES (?, NULL, ?)"
-        statement += " ON CONFLICT (run) DO UPDATE SET audit = excluded.audit"
-        connection.execute(statement, [run, number])
-        _answer(connection, row.get("decision_row"), "audit", number)
+    if kind(row) not in (DECISION, AUDIT):
+        return
+    _note_run(connection, row, number, chain_number)
+    if kind(row) == AUDIT:
+        _answer(connection, row.get("decision_row"), "audit", number, chain_number)
+        return
+    stated = _number(row["number"], chain_number)
+    values = [number, stated, row["recorded_at"]]
+    connection.execute("INSERT INTO ledger_view VALUES (?, ?, ?, NULL)", values)
+    _answer(connection, row.get("corrects"), "corrected_by", stated, chain_number)
+
+
+# By table: the statements of a decision, and of an audit.
+_OF_RUN = {
+    DECISION: """
+        INSERT INTO ledger_runs VALUES (?, ?, NULL)
+        ON CONFLICT (run) DO UPDATE SET decision = excluded.decision, audit = NULL
+    """,
+    AUDIT: """
+        INSERT INTO ledger_runs VALUES (?, NULL, ?)
+        ON CONFLICT (run) DO UPDATE SET audit = excluded.audit
+    """,
+}
+_OF_CLOSING = {
+    DECISION: """
+        INSERT INTO ledger_closings (run, decision, chain, first) VALUES (?1, ?2, ?3, ?2)
+        ON CONFLICT (run, chain) DO UPDATE SET decision = excluded.decision, audit = NULL
+    """,
+    AUDIT: "UPDATE ledger_closings SET audit = ?2 WHERE run = ?1 AND chain = ?3",
+}
+
+
+def _note_run(
+    connection: sqlite3.Connection,
+    row: Row,
+    number: int,
+    chain_number: int,
+) -> None:
+    """Note the newest decision on a run, or its newest audit, in the place of its chain."""
+    values: list[object] = [run_of(row), number]
+    statement = _OF_RUN[kind(row)]
+    if chain_number:
+        statement = _OF_CLOSING[kind(row)]
+        values.append(chain_number)
+    connection.execute(statement, values)
 
 
 def _answer(
@@ -372,9 +589,10 @@ def _answer(
     decision: Any,
     column: str,
     number: int | None,
+    chain_number: int,
 ) -> None:
     """Note the row that audits or corrects a decision: its line in the view is another now."""
-    decision = _number(decision)
+    decision = _number(decision, chain_number)
     if decision is None:
         return
     statement = f"INSERT INTO ledger_answers (decision, {column}) VALUES (?, ?)"
@@ -383,8 +601,8 @@ def _answer(
     connection.execute("UPDATE ledger_view SET text = NULL WHERE stated = ?", [decision])
 
 
-def _number(value: Any) -> int | None:
-    """Return the number of a row. What else a forged row may have names none."""
-    if isinstance(value, int) and 0 < value < _LARGEST:
-        return value
+def _number(value: Any, chain_number: int) -> int | None:
+    """Return the place of a row's number. What else a forged row may have names none."""
+    if isinstance(value, int) and 0 < value < _CHAIN:
+        return place(chain_number, value)
     return None

@@ -17,8 +17,10 @@ from postrun.core.artifacts import APPROVALS, SEALS
 from postrun.core.errors import PostRunError
 from postrun.core.locations import RunPaths
 from postrun.store import (
+    chains,
     json_files,
     ledger,
+    ledger_index,
     records,
     run_folders,
     signed_files,
@@ -27,6 +29,7 @@ from postrun.store import (
 Row = dict[str, Any]
 Lines = dict[bytes, Row]  # a row as it is written, and what it says
 
+_LEDGER = "audit/stage_ledger.jsonl"
 _SCHEMA_VERSION = 2  # of the rows of signed files
 _NEXT_SIGNED = 2  # two machines may disagree about the time, and two signatures may have the same
 _MOST_LINKS = 4096  # chains that are followed where only signed files are left
@@ -140,20 +143,40 @@ def _held_lines(root: Path) -> Iterator[bytes]:
     content = disk.read_optional(path) or b""
     for line in content.split(b"\n"):
         yield line.removesuffix(b"\r")
+    # The record of a run that another member closed holds lines of that member's ledger.
+    of_others = _lines_of_others(root)
     for folder in run_folders.list_folders(root):
         run_paths = RunPaths(root, folder, None)
         path = run_paths.path(records.CLOSING)
         reading = json_files.try_load(path, records.CLOSING)
         for text in reading.members.get("ledger_rows", ()):
-            yield text.encode()
+            line = text.encode()
+            if line not in of_others:
+                yield line
+
+
+def _lines_of_others(root: Path) -> set[bytes]:
+    lines: set[bytes] = set()
+    for path in chains.list_others(root).values():
+        lines.update(disk.read(path).split(b"\n"))
+    return lines
+
+
+def _runs_of_others(root: Path) -> set[str]:
+    """Return the runs whose records hold lines of other members' ledgers."""
+    lines = _lines_of_others(root)
+    return {ledger_index.run_of(json_files.try_parse(line, "a row").members) for line in lines}
 
 
 def _signed_files(root: Path) -> Iterator[tuple[Path, str]]:
     seals = signed_files.list_numbered(root / SEALS)
     for path in seals.values():
         yield path, ledger.SEAL
+    of_others = _runs_of_others(root)
     for folder in run_folders.list_folders(root):
         run_folder = root / locations.RUNS / folder
+        if folder in of_others:
+            continue
         approvals = signed_files.list_numbered(run_folder / APPROVALS)
         for path in approvals.values():
             yield path, ledger.APPROVAL
@@ -177,8 +200,9 @@ def _add_signed(
     if kind == ledger.SEAL:
         after = "ledger_rows"
         for name, digest in signed.subjects.items():
-            _, _, number = name.partition("#")
-            if number.isdecimal():
+            file, _, number = name.partition("#")
+            # A seal names the heads of other members' ledgers, too.
+            if file == _LEDGER and number.isdecimal():
                 sources.heads[int(number)] = digest
     signed_row = SignedRow(row, stated[after])
     sources.signed.append(signed_row)

@@ -1,8 +1,12 @@
-"""The readable view of the ledger: one line a decision with its audit; what was settled below."""
+"""The readable view of the ledger: one line a decision with its audit; what was settled below.
+
+In a team it has the decisions of all members, by time, member and number: the same in every root.
+"""
 
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from postrun.core import disk, version
@@ -74,15 +78,27 @@ def _render_lines(connection: sqlite3.Connection) -> list[str]:
     changed = connection.execute(_CHANGED).fetchall()
     if changed:
         numbers = [number for number, *_ in changed]
-        texts = _render_changed(connection, changed)
+        texts: list[str] = []
+        # Rows of several chains have the same numbers.
+        for _, of_chain in groupby(changed, key=_chain_of):
+            texts += _render_changed(connection, list(of_chain))
         rendered = zip(texts, numbers, strict=True)
         connection.executemany("UPDATE ledger_view SET text = ? WHERE number = ?", rendered)
         for part in {number // _PART_ROWS for number in numbers}:
             _join_part(connection, part)
+    if ledger_index.is_shared(connection):
+        return _texts(connection, f"SELECT text FROM {ledger_index.DECISIONS_IN_ORDER}")
     return _texts(connection, "SELECT text FROM ledger_view_parts ORDER BY part")
 
 
-def _join_part(connection: sqlite3.Connection, part: int) -> None:
+def _chain_of(changed: tuple[int, int | None, int | None]) -> int:
+    return ledger_index.chain_of(changed[0])
+
+
+def _join_part(
+    connection: sqlite3.Connection,
+    part: int,
+) -> None:
     """Join the lines of some decisions: to read them one by one would take longer."""
     first = part * _PART_ROWS
     lines = _texts(
@@ -121,7 +137,8 @@ def _render_changed(
             audits[number] = ledger_index.read_line(connection, audit)["passed"]
         words = next_action.after(row, audits.get(number))
         if corrected_by is not None:
-            words = f"none: row {corrected_by} corrects this one"
+            number_in_chain = ledger_index.number_in_chain(corrected_by)
+            words = f"none: row {number_in_chain} corrects this one"
         next_actions[number] = words
     page = _page(rows, audits, next_actions)
     _, _, lines = page.partition(_RULE)

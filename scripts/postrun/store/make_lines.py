@@ -38,7 +38,7 @@ _FLAG = re.compile(r"--(?P<name>[a-z][a-z-]*)")
 _VALUES = (
     "tag tags host remote-root scheduler local-root objective interval rank ranks abandoned owner"
     " notes threads data gate key check reason shard shards results format sql out"
-    " prometheus uri"
+    " prometheus uri to from member"
 )
 VALUES = _VALUES.split()
 

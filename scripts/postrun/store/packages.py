@@ -145,6 +145,7 @@ def _refuse_changed(run_paths: RunPaths, files: list[PackagedFile]) -> None:
 def _ledger_part(run_paths: RunPaths) -> LedgerPart:
     """Return the rows from the run's first to the next seal. Raises Missing, Invalid."""
     root = run_paths.root
+    ledger.check_own(root, run_paths.run)
     rows = ledger.read_rows(root)
     of_run = [row for row in rows if row.get("run") == run_paths.run]
     decisions = [row for row in of_run if ledger.kind(row) == ledger.DECISION]

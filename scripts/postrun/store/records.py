@@ -33,6 +33,7 @@ _UNRECORDED = {
     WORKSPACE,
     "stage_ledger",
     "stage_audit_log",
+    "team",
     "monitor_events",
     "notifications",
     "approval",
@@ -568,6 +569,8 @@ def _begin(record: Record) -> None:
     """
     if record.has_begun:
         return
+    if record.name == CLOSING:
+        ledger.check_own(record.run_paths.root, record.run_paths.run)
     record.has_begun = True
     if record.is_unsigned or is_believed(record):
         return

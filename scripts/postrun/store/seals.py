@@ -1,9 +1,9 @@
 """Seals of a workspace: signed heads of the ledger, and signed digests of every closing record.
 
-`audit/seals/<n>.dsse.json` signs the head of the ledger, the heads that earlier seals named, the
-digest of every closing record, of the workspace record, and of the seal before. So whoever has an
-earlier seal sees that the ledger was rewritten since. A seal's own row in the ledger comes after
-the head that it signs.
+`audit/seals/<n>.dsse.json` signs the head of the ledger, those of the other members' ledgers in a
+team, the heads that earlier seals named, the digest of every closing record, of the workspace
+record, and of the seal before. So whoever has an earlier seal sees that a ledger was rewritten
+since. A seal's own row in the ledger comes after the head that it signs.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from postrun.core import clock, disk, locations, version
-from postrun.core.artifacts import SEALS
+from postrun.core.artifacts import LEDGERS, SEALS
 from postrun.core.errors import Invalid, PostRunError
 from postrun.core.locations import RunPaths
 from postrun.store import (
@@ -30,6 +30,7 @@ from postrun.store.signed_files import Finding
 
 _LEDGER = "audit/stage_ledger.jsonl"
 _HEAD = re.compile(rf"{re.escape(_LEDGER)}#([1-9][0-9]{{0,8}})")
+_OTHER_HEAD = re.compile(rf"{LEDGERS}/([a-z0-9_-]+)\.jsonl#([1-9][0-9]{{0,8}})")
 _RECORD = re.compile(rf"{locations.RUNS}/([^/]+)/closing_record\.json")
 _WORKSPACE = "audit/workspace_record.json"
 _VERIFY = "see what else differs: make verify"
@@ -47,7 +48,7 @@ def make_statement(root: Path) -> Json | None:
     rows, head = ledger.head(root)
     if head is None:
         return None
-    subjects = _find_records(root)
+    subjects = _find_records(root) | _heads_of_others(root)
     earlier = signed_files.list_numbered(root / SEALS)
     if earlier:
         last = earlier[max(earlier)]
@@ -57,7 +58,7 @@ def make_statement(root: Path) -> Json | None:
             return None
         subjects[_relative(root, last)] = disk.sha256(last)
         for name, digest in signed.subjects.items():
-            if _HEAD.fullmatch(name):
+            if _HEAD.fullmatch(name) or _OTHER_HEAD.fullmatch(name):
                 subjects[name] = digest
     records.check_ledger(root)
     subjects[f"{_LEDGER}#{rows}"] = head
@@ -69,6 +70,14 @@ def make_statement(root: Path) -> Json | None:
         "program_version": version.program_version(),
     }
     return signatures.make_statement(ledger.SEAL, subjects, predicate)
+
+
+def _heads_of_others(root: Path) -> dict[str, str]:
+    """Return the head of each other member's ledger, by the name that a seal has for it."""
+    heads = {}
+    for member, (rows, digest) in ledger.heads_of_others(root).items():
+        heads[f"{LEDGERS}/{member}.jsonl#{rows}"] = digest
+    return heads
 
 
 def _check_last(root: Path, signed: Signed) -> None:
@@ -101,7 +110,12 @@ def add(root: Path, content: bytes) -> Path:
     present = make_statement(root) or {}
     if present.get("subject") != signed.statement["subject"]:
         raise Invalid(root, "what you signed", "changes since", _AGAIN)
-    return signed_files.add(root, root / SEALS, content, ledger.SEAL)
+    return signed_files.add(
+        root,
+        root / SEALS,
+        content,
+        ledger.SEAL,
+    )
 
 
 def verify(root: Path) -> Iterator[Finding]:
@@ -144,7 +158,11 @@ class Sealed:
     rows: int
     records: dict[str, str]
 
-    def holds(self, root: Path, run_paths: RunPaths) -> bool:
+    def holds(
+        self,
+        root: Path,
+        run_paths: RunPaths,
+    ) -> bool:
         """Return whether a run's closing record is the one that was sealed."""
         path = run_paths.path(records.CLOSING)
         name = _relative(root, path)
@@ -180,14 +198,20 @@ def _compare(root: Path, signed: Signed) -> Iterator[Finding]:
     """Yield what of the subjects of a seal is not as it was."""
     for name, digest in signed.subjects.items():
         head = _HEAD.fullmatch(name)
-        if head is None:
+        other_head = _OTHER_HEAD.fullmatch(name)
+        if head is not None:
+            path, number = _LEDGER, int(head[1])
+            is_there = ledger.has_row(root, number, digest)
+        elif other_head is not None:
+            path, number = name.partition("#")[0], int(other_head[2])
+            is_there = ledger.has_row_of(root, other_head[1], number, digest)
+        else:
             yield from _compare_file(root, signed, name, digest)
             continue
-        number = int(head[1])
-        if not ledger.has_row(root, number, digest):
+        if not is_there:
             seal = signed.predicate["number"]
             summary = f"row {number} is not the one that seal {seal} signed"
-            yield Finding(_LEDGER, summary, is_broken=True)
+            yield Finding(path, summary, is_broken=True)
 
 
 def _compare_file(

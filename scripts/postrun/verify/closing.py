@@ -35,6 +35,7 @@ UNRECORDED = (
     WORKSPACE,
     "stage_ledger",
     "stage_audit_log",
+    "team",
     "monitor_events",
     "notifications",
 )

@@ -21,7 +21,10 @@ _LINKS = {
 _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|#")
 
 
-def check(run_paths: RunPaths, *homes: Home) -> Iterator[Finding]:
+def check(
+    run_paths: RunPaths,
+    *homes: Home,
+) -> Iterator[Finding]:
     """Yield each file of ours that does not fit its schema, and each link that leads nowhere."""
     for artifact in ARTIFACTS.values():
         # The view of the ledger is in a document of the user's own. What is signed says itself what
@@ -44,7 +47,20 @@ def check(run_paths: RunPaths, *homes: Home) -> Iterator[Finding]:
                 yield from _check_schema(run_paths, path, artifact.schema)
 
 
-def _check_schema(run_paths: RunPaths, path: Path, schema: str) -> Iterator[Finding]:
+def check_json(run_paths: RunPaths) -> Iterator[Finding]:
+    """Yield each JSON file of a run that does not fit its schema."""
+    for artifact in ARTIFACTS.values():
+        if artifact.generated and artifact.home in (Home.RUN, Home.GATE) and artifact.schema:
+            path = run_paths.path(artifact.name)
+            if SIGNED_SUFFIX not in artifact.suffixes and path.is_file():
+                yield from _check_schema(run_paths, path, artifact.schema)
+
+
+def _check_schema(
+    run_paths: RunPaths,
+    path: Path,
+    schema: str,
+) -> Iterator[Finding]:
     """Yield the first thing that is wrong with a document or a table."""
     name = run_paths.relative(path)
     try:

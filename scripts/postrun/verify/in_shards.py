@@ -26,7 +26,8 @@ def cut_all(
 
     Raises Missing, Invalid, for a policy that cannot be read.
     """
-    known = ledger_rows.read(root)
+    own_chain = ledger_rows.read(root)
+    known = ledger_rows.with_others(root, own_chain)
     of_runs = verification.of_runs(known, computations, show)
     readings: list[Reading[Any]] = [of_runs]
     for make_reading in computations.readings:

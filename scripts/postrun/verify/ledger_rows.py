@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postrun.core import locations
+from postrun.core.artifacts import ASIDE
 from postrun.core.values import Json
-from postrun.store import json_files, ledger
+from postrun.store import chains, json_files, ledger
 from postrun.verify import files
 from postrun.verify.closed_run import AUDIT, DECISION, RETENTION, SETTLEMENT, kind
 from postrun.verify.findings import Finding, broken, listed
@@ -66,7 +67,11 @@ class LedgerLines:
 
 def read(root: Path) -> LedgerLines:
     """Return the ledger as it is, whatever is wrong with it."""
-    path = locations.workspace_path(root, "stage_ledger")
+    return read_file(locations.workspace_path(root, "stage_ledger"))
+
+
+def read_file(path: Path) -> LedgerLines:
+    """Return one chain as it is, whatever is wrong with it."""
     try:
         content = files.read(path)
     except files.Unreadable as error:
@@ -78,6 +83,56 @@ def read(root: Path) -> LedgerLines:
             lines.append(line.removesuffix(b"\r").decode(errors="surrogateescape"))
     rows = [json_files.try_parse(_encoded(line), "a row").members for line in lines]
     return LedgerLines(tuple(lines), tuple(rows))
+
+
+def with_others(
+    root: Path,
+    own_chain: LedgerLines,
+) -> LedgerLines:
+    """Return the lines of all chains, about each run those of the member whose closing counts.
+
+    Without other members these are the own ones.
+    """
+    others = {member: read_file(path) for member, path in chains.list_others(root).items()}
+    if not others or ledger.faults(root):
+        return own_chain
+    lines: list[str] = []
+    rows: list[Json] = []
+    for member, known in {"": own_chain, **others}.items():
+        for row, line in zip(known.rows, known.lines, strict=True):
+            run = row.get("run")
+            if isinstance(run, str) and ledger.owner(root, run) == member:
+                rows.append(row)
+                lines.append(line)
+    return LedgerLines(tuple(lines), tuple(rows), own_chain.problem)
+
+
+def check_others(root: Path) -> Iterator[Finding]:
+    """Yield what is wrong with the copies of other members' ledgers."""
+    for member, faults in ledger.faults_of_others(root).items():
+        path = chains.path_of(root, member)
+        name = path.relative_to(root).as_posix()
+        for fault in faults:
+            yield broken(
+                name,
+                "an intact chain of rows",
+                fault,
+                chains.PULL,
+            )
+        yield from _check_repeated(read_file(path), name)
+    for aside in sorted((root / ASIDE).glob(f"*/{locations.RUNS}/*")):
+        name = aside.relative_to(root).as_posix()
+        yield listed(name, "a closing that counts", "one that does not, kept aside")
+    for run in ledger.open_runs(root):
+        folder = f"{locations.RUNS}/{run}"
+        expected = "one decision by all members"
+        hint = "choose one: make choose-closing TAG=... MEMBER=... REASON=..."
+        yield listed(
+            folder,
+            expected,
+            "different ones: the worse counts",
+            hint,
+        )
 
 
 def _encoded(line: str) -> bytes:
@@ -94,17 +149,20 @@ def check_chain(root: Path, known: LedgerLines) -> Iterator[Finding]:
             RESTORE,
         )
         return
+    others = set().union(*ledger.faults_of_others(root).values())
     for fault in ledger.faults(root):
+        if any(fault.endswith(text) for text in others):
+            continue
         yield broken(
             LEDGER,
             "an intact chain of rows",
             fault.replace(f"{root}/", ""),
             RESTORE,
         )
-    yield from _check_repeated(known)
+    yield from _check_repeated(known, LEDGER)
 
 
-def _check_repeated(known: LedgerLines) -> Iterator[Finding]:
+def _check_repeated(known: LedgerLines, file: str) -> Iterator[Finding]:
     """Yield each row that only says again what is said: no program appends one.
 
     A closing appends an audit row only for another answer than the one before; a file is signed
@@ -130,7 +188,12 @@ def _check_repeated(known: LedgerLines) -> Iterator[Finding]:
             once.add(thing)
         if is_repeated:
             expected = f"in row {row['number']} something that no row before it says"
-            yield broken(LEDGER, expected, "the same again", RESTORE)
+            yield broken(
+                file,
+                expected,
+                "the same again",
+                RESTORE,
+            )
 
 
 def _settled_or_signed(row: Json) -> str:

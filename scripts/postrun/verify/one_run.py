@@ -66,6 +66,20 @@ def check(
     )
 
 
+def check_digests(
+    root: Path,
+    run: str,
+    lines: tuple[str, ...],
+) -> Iterator[Finding]:
+    """Yield what in one run is not as its record, its manifest and the ledger's lines say.
+
+    Nothing is computed again, and no link is followed: the workspace's pages may be elsewhere.
+    """
+    closed_run = look(root, run, lines)
+    yield from _check_digests(closed_run)
+    yield from documents.check_json(closed_run.run_paths)
+
+
 def _check_digests(run: ClosedRun) -> Iterator[Finding]:
     yield from evidence_files.check(run)
     yield from closing.check_run(run)

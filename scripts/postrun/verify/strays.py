@@ -5,9 +5,17 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from postrun.core import artifacts, locations
-from postrun.core.artifacts import APPROVALS, ARCHIVE, ARTIFACTS, SEALS, SITE, Home
+from postrun.core.artifacts import (
+    APPROVALS,
+    ARCHIVE,
+    ARTIFACTS,
+    LEDGERS,
+    SEALS,
+    SITE,
+    Home,
+)
 from postrun.core.values import Json
-from postrun.store import evidence, signed_files
+from postrun.store import chains, evidence, signed_files
 from postrun.store.evidence import FileDigests
 from postrun.verify import files, kept_copies
 from postrun.verify.closed_run import ClosedRun
@@ -73,6 +81,12 @@ def _is_signed(path: str, folder: str) -> bool:
     """Return whether a file is a signed one of a folder: the ledger says what is in it."""
     name = path.removeprefix(f"{folder}/")
     return signed_files.is_numbered(name)
+
+
+def _is_chain(path: str) -> bool:
+    """Return whether a file is the copy of another member's ledger: its chain is checked."""
+    name = path.removeprefix(f"{LEDGERS}/").removesuffix(chains.SUFFIX)
+    return path == f"{LEDGERS}/{name}{chains.SUFFIX}" and chains.is_member(name)
 
 
 def _is_file(path: Path) -> bool:
@@ -168,7 +182,7 @@ def check_workspace(root: Path, record: Json | None) -> Iterator[Finding]:
             reason,
         )
     for path in sorted(present - ours - set(_PROJECT_FILES)):
-        if artifacts.is_litter(path) or _is_signed(path, SEALS):
+        if artifacts.is_litter(path) or _is_signed(path, SEALS) or _is_chain(path):
             continue
         if kept_copies.original(path) in ours:
             yield from kept_copies.check(root, path, kept)

@@ -177,23 +177,25 @@ def verify(
     Raises AmbiguousRun for a tag that no run has.
     """
     known = ledger_rows.read(root)
+    all_chains = ledger_rows.with_others(root, known)
     all_runs = which_runs.list_runs(root)
     runs = all_runs
-    decided = known
+    decided = all_chains
     if tag is not None:
-        runs, decided = which_runs.choose(root, tag, all_runs, known)
+        runs, decided = which_runs.choose(root, tag, all_runs, all_chains)
     if package.is_package(root):
         return _verify_package(root, known, show)
     findings = list(ledger_rows.check_chain(root, known))
+    findings += ledger_rows.check_others(root)
     findings += ledger_rows.check_folders(decided, all_runs)
     findings += stage_log.check(root, known)
     files = 0
     if tag is None:
         findings += check_tables(root, known, computations.of_tables)
-        findings += archived.check_workspace(root, known, all_runs)
+        findings += archived.check_workspace(root, all_chains, all_runs)
         files = len(closing.workspace_files(root))
     gates = set()
-    checking = of_runs(known, computations, show)
+    checking = of_runs(all_chains, computations, show)
     if tag is None:
         results, _ = shards.read_all(root, checking)
     else:
