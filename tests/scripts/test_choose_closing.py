@@ -162,3 +162,16 @@ def test_a_question_shows_the_member(pair: Team, capfd: pytest.CaptureFixture[st
     assert ask_workspace.main(flags) == 0
     rows = json.loads(capfd.readouterr().out)
     assert [(row["member"], row["n"]) for row in rows] == [("ann", 2), ("bob", 2)]
+
+
+@pytest.mark.parametrize("content", [b"half a line", b"no row\n", b"\xff\xfe\n"])
+def test_a_copy_that_is_no_ledger_is_named(
+    pair: Team, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pair.exchange(1)
+    (pair.root("ann") / "audit/ledgers/bob.jsonl").write_bytes(content)
+    capfd.readouterr()
+    assert pair.verify("ann") == 4
+    assert "audit/ledgers/bob.jsonl" in capfd.readouterr().out
+    # Nothing is added to a ledger as long as a chain is broken.
+    assert pair.close("ann", pair.make(9), "-q") == 4

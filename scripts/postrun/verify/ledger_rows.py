@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from postrun.core import locations
 from postrun.core.artifacts import ASIDE
+from postrun.core.errors import PostRunError
 from postrun.core.values import Json
 from postrun.store import chains, json_files, ledger
 from postrun.verify import files
@@ -109,7 +111,7 @@ def with_others(
 
 def check_others(root: Path) -> Iterator[Finding]:
     """Yield what is wrong with the copies of other members' ledgers."""
-    for member, faults in ledger.faults_of_others(root).items():
+    for member, faults in _faults_of_others(root).items():
         path = chains.path_of(root, member)
         name = path.relative_to(root).as_posix()
         for fault in faults:
@@ -123,7 +125,11 @@ def check_others(root: Path) -> Iterator[Finding]:
     for aside in sorted((root / ASIDE).glob(f"*/{locations.RUNS}/*")):
         name = aside.relative_to(root).as_posix()
         yield listed(name, "a closing that counts", "one that does not, kept aside")
-    for run in ledger.open_runs(root):
+    open_runs: list[str] = []
+    # A ledger that cannot be read is named by itself.
+    with suppress(PostRunError):
+        open_runs = ledger.open_runs(root)
+    for run in open_runs:
         folder = f"{locations.RUNS}/{run}"
         expected = "one decision by all members"
         hint = "choose one: make choose-closing TAG=... MEMBER=... REASON=..."
@@ -133,6 +139,17 @@ def check_others(root: Path) -> Iterator[Finding]:
             "different ones: the worse counts",
             hint,
         )
+
+
+def _faults_of_others(root: Path) -> dict[str, list[str]]:
+    """Return what is wrong with the other chains; nothing where one cannot be read at all.
+
+    Then it is named among the faults of the ledger.
+    """
+    try:
+        return ledger.faults_of_others(root)
+    except PostRunError:
+        return {}
 
 
 def _encoded(line: str) -> bytes:
@@ -149,7 +166,7 @@ def check_chain(root: Path, known: LedgerLines) -> Iterator[Finding]:
             RESTORE,
         )
         return
-    others = set().union(*ledger.faults_of_others(root).values())
+    others = set().union(*_faults_of_others(root).values())
     for fault in ledger.faults(root):
         if any(fault.endswith(text) for text in others):
             continue
