@@ -55,6 +55,8 @@ def push(args: cli.Arguments) -> int:
     runs = terminal.counted(pushed.runs, "run")
     rows = terminal.counted(pushed.rows, "row")
     summary = f"nothing new since push {pushed.number} of {member}"
+    if not pushed.number:
+        summary = f"nothing to push yet: {member} has closed no run"
     if pushed.is_new:
         verb = "would be pushed" if disk.DRY_RUN.get() else "pushed"
         summary = f"{runs} {verb} as {member}, the ledger up to {rows}: push {pushed.number}"

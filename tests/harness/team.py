@@ -104,7 +104,11 @@ class Team:
     def chains(self, member: str) -> dict[str, bytes]:
         """Return every chain that a root has, by member."""
         root = self.root(member)
-        chains = {member: (root / "audit/stage_ledger.jsonl").read_bytes()}
+        chains = {}
+        # Who has closed nothing has none.
+        own = root / "audit/stage_ledger.jsonl"
+        if own.exists():
+            chains[member] = own.read_bytes()
         for path in (root / "audit/ledgers").glob("*.jsonl"):
             chains[path.stem] = path.read_bytes()
         return chains
