@@ -36,7 +36,7 @@ FLAGS = flags.ScriptFlags(__doc__, flags.add_workspace, add_place)
 FLAGS.answer_help(__name__)
 
 from postrun import cli
-from postrun.core import disk, terminal
+from postrun.core import disk, locations, terminal
 from postrun.core.request import RunRequest, StepResult
 from postrun.store import configuration, ledger
 from postrun.team import arranging, merged_tables, pulling, pushing, stores
@@ -92,6 +92,10 @@ def _merge(
     if not (moved or taken.rows or arranging.is_unfinished(request.root)):
         return 0
     arranging.mark_unfinished(request.root)
+    own_ledger = locations.workspace_path(request.root, "stage_ledger")
+    # The site of a member who has closed nothing leads to it, too.
+    if not disk.is_present(own_ledger):
+        disk.replace(own_ledger, b"")
     code = merged_tables.make_again(request)
     if not code:
         arranging.mark_finished(request.root)

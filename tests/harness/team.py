@@ -105,10 +105,10 @@ class Team:
         """Return every chain that a root has, by member."""
         root = self.root(member)
         chains = {}
-        # Who has closed nothing has none.
-        own = root / "audit/stage_ledger.jsonl"
-        if own.exists():
-            chains[member] = own.read_bytes()
+        # Who has closed nothing has no row, and nobody a copy.
+        rows = (root / "audit/stage_ledger.jsonl").read_bytes()
+        if rows:
+            chains[member] = rows
         for path in (root / "audit/ledgers").glob("*.jsonl"):
             chains[path.stem] = path.read_bytes()
         return chains
