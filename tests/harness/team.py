@@ -9,6 +9,7 @@ team.shown("bob")                what must be equal in all roots of a team
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ class Team:
     def workspace(self, member: str) -> Workspace:
         return Workspace(self.remote, self.root(member))
 
-    def make(self, number: int, **options: object) -> Documents:
+    def make(self, number: int, **options: Any) -> Documents:
         """Write a run onto the workstation."""
         stamp = f"2026-02-{number + 1:02}_031500"
         return factory.make_run(self.remote, tag=f"run{number}", stamp=stamp, **options)
