@@ -129,3 +129,30 @@ def test_what_may_not_be_read_is_named(closed: Closed, name: str) -> None:
     assert "Traceback" not in done.err
     assert names_it(done, path), done.err
     assert "Permission denied" in done.err
+
+
+@pytest.mark.parametrize("mode", [0, nightly(0o444)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        REGISTRY,
+        "gate_results",
+        nightly("audit"),
+        nightly("audit/site"),
+        nightly("audit/workstation_runs"),
+        nightly("docs/production_research"),
+        nightly("{run}"),
+        nightly("{gate}"),
+    ],
+)
+def test_verify_names_a_folder_that_may_not_be_read(closed: Closed, name: str, mode: int) -> None:
+    path = closed.path(name)
+    before = path.stat().st_mode
+    path.chmod(mode)
+    done = run_without_root_rights("verify_workspace", "--local-root", str(closed.local))
+    path.chmod(before)
+    assert done.code in (3, 4), done.err
+    assert "Traceback" not in done.err
+    said = done.out + done.err
+    assert "Permission denied" in said
+    assert path.name in said

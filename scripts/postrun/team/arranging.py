@@ -63,9 +63,9 @@ def set_aside(
     aside = aside_root(root, member)
     earlier = listing.find(aside, source.run)
     gate = RunPaths(aside, source.run, source.gate)
-    if earlier.folder(Home.RUN).is_dir():
+    if disk.is_folder(earlier.folder(Home.RUN)):
         _move_to_former(root, member, earlier)
-    elif source.gate is not None and gate.folder(Home.GATE).is_dir():
+    elif source.gate is not None and disk.is_folder(gate.folder(Home.GATE)):
         # A process was killed between the two folders of a run.
         _move_to_former(root, member, gate)
     _move(source, aside)
@@ -107,7 +107,7 @@ def arrange(
         tag = run_names.folder_tag(present.name.tag)
         lock = root / locations.LOCKS / f"run-{tag}.lock"
         with locks.hold(lock, wait, "pull"):
-            if present.folder(Home.RUN).is_dir():
+            if disk.is_folder(present.folder(Home.RUN)):
                 _make_room(
                     root,
                     own_member,
@@ -181,7 +181,7 @@ def _move(source: RunPaths, target_root: Path) -> None:
         homes.insert(0, Home.GATE)
     for home in homes:
         place = target.folder(home)
-        if not source.folder(home).is_dir():
+        if not disk.is_folder(source.folder(home)):
             continue  # it was moved before a process was killed
         if place.exists() or place.is_symlink():
             raise Invalid(

@@ -133,7 +133,7 @@ def _check_original(
     if sha256 is None:
         expected = "nothing: no archive of this run has it"
         yield broken(path, expected, str(actual), _MOVE)
-    elif (root / path).is_symlink() or actual.sha256 != sha256:
+    elif files.is_link(root / path) or actual.sha256 != sha256:
         hint = "the archive has the right one; move this one away"
         yield broken(path, files.shown(sha256), str(actual), hint)
 

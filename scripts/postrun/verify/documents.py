@@ -43,7 +43,7 @@ def check(
                     yield from _check_links(run_paths, page)
             elif suffix in _LINKS:
                 yield from _check_links(run_paths, path)
-            elif path.is_file() and artifact.schema:
+            elif files.is_file(path) and artifact.schema:
                 yield from _check_schema(run_paths, path, artifact.schema)
 
 
@@ -52,7 +52,7 @@ def check_json(run_paths: RunPaths) -> Iterator[Finding]:
     for artifact in ARTIFACTS.values():
         if artifact.generated and artifact.home in (Home.RUN, Home.GATE) and artifact.schema:
             path = run_paths.path(artifact.name)
-            if SIGNED_SUFFIX not in artifact.suffixes and path.is_file():
+            if SIGNED_SUFFIX not in artifact.suffixes and files.is_file(path):
                 yield from _check_schema(run_paths, path, artifact.schema)
 
 
@@ -96,7 +96,7 @@ def _check_links(run_paths: RunPaths, page: Path) -> Iterator[Finding]:
             continue
         name, _, _ = target.partition("#")
         linked = page.parent / unquote(name)
-        if linked.exists() or _is_left_out(run_paths, linked):
+        if files.is_there(linked) or _is_left_out(run_paths, linked):
             continue
         expected = f"a link to a file: {target}"
         yield broken(

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -85,6 +86,30 @@ def _open(path: Path) -> BufferedReader:
 
 def _reason(error: OSError) -> str:
     return str(error.strerror or error)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a regular file can be seen at a path; links are followed.
+
+    Nothing is seen in a folder that cannot be read, which is a finding itself.
+    """
+    with suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def is_link(path: Path) -> bool:
+    """Return whether a symbolic link can be seen at a path."""
+    with suppress(OSError):
+        return path.is_symlink()
+    return False
+
+
+def is_there(path: Path) -> bool:
+    """Return whether something can be seen at a path; links are followed."""
+    with suppress(OSError):
+        return path.exists()
+    return False
 
 
 def kind_of(path: Path) -> str:

@@ -39,7 +39,7 @@ def is_package(root: Path) -> bool:
     A workspace has tables of its own: a description beside these makes no package of it.
     """
     has_tables = set(closing.workspace_files(root)) - {LEDGER}
-    return (root / crate.FILE).is_file() and not has_tables
+    return files.is_file(root / crate.FILE) and not has_tables
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _check_files(root: Path) -> Iterator[Finding]:
             yield broken(name, files.shown(sha256), str(actual), _UNPACK)
     for name in files.walk(root, ".", {}):
         relative = name.removeprefix("./")
-        is_link = (root / relative).is_symlink()
+        is_link = files.is_link(root / relative)
         if relative in described or relative == crate.FILE or is_link or artifacts.is_litter(name):
             continue
         yield broken(relative, "nothing: the package does not name it", "a file")

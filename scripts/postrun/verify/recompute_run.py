@@ -6,7 +6,7 @@ from datetime import datetime
 from postrun.core.artifacts import Home
 from postrun.core.request import RunRequest
 from postrun.store import evidence
-from postrun.verify import recompute
+from postrun.verify import files, recompute
 from postrun.verify.closed_run import RECORD, ClosedRun
 from postrun.verify.findings import Finding, broken, listed
 from postrun.verify.recompute import GIVEN_AGAIN, Again, Computation
@@ -79,9 +79,6 @@ def _times_changed(run: ClosedRun) -> bool:
     written = generated_at.timestamp()
     for artifact in _TIMED:
         path = run.run_paths.path(artifact)
-        if not path.is_file():
-            continue
-        changed_at = path.stat().st_mtime
-        if changed_at > written + 1:
+        if files.is_file(path) and path.stat().st_mtime > written + 1:
             return True
     return False

@@ -7,6 +7,7 @@ from postrun.core.artifacts import SEALS
 from postrun.core.errors import Missing, PostRunError
 from postrun.core.locations import RunPaths
 from postrun.store import approvals, seals, signed_files
+from postrun.verify import files
 from postrun.verify.findings import Finding, broken, listed
 
 _SIGNED = "a good signature, and what it signs as it was"
@@ -48,5 +49,5 @@ def _read(
         yield listed(folder, _CHECKABLE, str(error))
     except PostRunError as error:
         # It is the ledger that cannot be read, which is named by itself.
-        if (root / folder).exists():
+        if files.is_there(root / folder):
             yield broken(folder, _CHECKABLE, str(error))

@@ -90,9 +90,7 @@ def _is_chain(path: str) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    if path.is_symlink():
-        return True
-    return path.is_file()
+    return files.is_link(path) or files.is_file(path)
 
 
 def _superseded(run: ClosedRun) -> set[str]:
@@ -108,7 +106,7 @@ def _superseded(run: ClosedRun) -> set[str]:
 
 def _check_superseded(root: Path, path: str, recorded: dict[str, str]) -> Iterator[Finding]:
     actual = files.digest(root / path)
-    if actual.sha256 is None and not (root / path).is_symlink():
+    if actual.sha256 is None and not files.is_link(root / path):
         yield broken(
             path,
             "evidence that was replaced, kept here",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from postrun.core import locations, run_names
+from postrun.core import disk, locations, run_names
 from postrun.core.errors import AmbiguousRun
 from postrun.core.locations import RunPaths
 from postrun.store import run_folders
@@ -15,7 +15,7 @@ def list_runs(root: Path) -> list[str]:
     runs = []
     for name in run_folders.list_folders(root):
         folder = root / locations.RUNS / name
-        if run_names.parse_run_name(name) and folder.is_dir():
+        if run_names.parse_run_name(name) and disk.is_folder(folder):
             runs.append(name)
     return runs
 
