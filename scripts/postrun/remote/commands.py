@@ -1,10 +1,13 @@
 """Run a program of this machine that must not outlive us, with a limit of time."""
 
+import errno
 import os
 import signal
 import subprocess
 from collections.abc import Sequence
 from typing import IO, NamedTuple
+
+from postrun.core.errors import Usage
 
 # The program runs beside a `cat` that reads our end of a pipe. When we are gone, however we were
 # killed, the pipe closes, `cat` ends, and the shell ends the whole process group. A program in the
@@ -38,15 +41,21 @@ def run(
 
     Raises TimeoutError when it takes longer than `timeout` seconds. The whole process group is
     ended then, and also when we are interrupted or killed. What a program left in the background
-    on purpose stays.
+    on purpose stays. Raises Usage for arguments that no program takes.
     """
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", _LIFELINE, "sh", *command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE if stdout is None else stdout,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _LIFELINE, "sh", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if stdout is None else stdout,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        if error.errno != errno.E2BIG:
+            raise
+        expected = "a name that a program can be called with"
+        raise Usage("host, folder or tag", expected, "one that is too long") from None
     # communicate() would close the lifeline at once.
     lifeline = process.stdin
     process.stdin = None

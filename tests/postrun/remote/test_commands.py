@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from postrun.core import locations
+from postrun.core.errors import Usage
 from postrun.remote import commands
 
 
@@ -20,6 +21,11 @@ def test_output_errors_and_exit_code_come_back() -> None:
 
 def test_a_signal_is_an_exit_code() -> None:
     assert commands.run(["/bin/sh", "-c", "kill -9 $$"], 10).code == 128 + 9
+
+
+def test_arguments_that_no_program_takes_are_refused() -> None:
+    with pytest.raises(Usage, match="found one that is too long"):
+        commands.run(["echo", "a" * 200_000], 10)
 
 
 def test_no_signal_is_ignored() -> None:
