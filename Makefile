@@ -52,11 +52,12 @@ NOTIFY := $(BIN)/.notify
 PACKAGE := $(BIN)/.package
 ASK := $(BIN)/.ask
 MLFLOW := $(BIN)/.mlflow
+TEAM := $(BIN)/.team
 DEV := $(BIN)/.dev
 
 ##@ Begin
 
-.PHONY: help setup setup-notify setup-package setup-ask setup-mlflow demo demo-trials
+.PHONY: help setup setup-notify setup-package setup-ask setup-mlflow setup-team demo demo-trials
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-24s%s\n", $$1, $$2}' Makefile
 
@@ -74,6 +75,9 @@ setup-ask: $(ASK) ## install what `make ask` needs: see docs/RUNBOOK.md
 
 setup-mlflow: $(MLFLOW) ## install what `make mlflow` needs: see docs/RUNBOOK.md
 	@echo ".venv is ready for MLflow"
+
+setup-team: $(TEAM) ## install what a bucket as a team's root needs: see docs/TEAM.md
+	@echo ".venv is ready for a bucket"
 
 demo: $(RUN) ## run, monitor and close a small real gate run, in a new folder
 	@$(PY) examples/demo.py || [ $$? -eq 1 ]
@@ -277,6 +281,9 @@ $(ASK): $(RUN) requirements-ask.txt
 
 $(MLFLOW): $(RUN) requirements-mlflow.txt
 	@sh .ci/setup mlflow
+
+$(TEAM): $(RUN) requirements-team.txt
+	@sh .ci/setup team
 
 $(DEV): $(RUN) requirements-dev.txt
 	@sh .ci/setup dev

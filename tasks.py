@@ -61,7 +61,7 @@ SHARDED = {
     "local_root": WORKSPACE["local_root"],
 }
 PUSHED = {
-    "to": "the team's root: /folder or host:/folder",
+    "to": "the team's root: /folder, host:/folder or s3://bucket/prefix",
     "member": "as whom; only needed the first time",
 }
 PULLED = {"from_": PUSHED["to"], "member": PUSHED["member"]}
@@ -665,6 +665,12 @@ def setup_ask(ctx: Context) -> None:
 def setup_mlflow(ctx: Context) -> None:
     """Install what `make mlflow` needs."""
     run(ctx, "sh", ".ci/setup", "mlflow")
+
+
+@task
+def setup_team(ctx: Context) -> None:
+    """Install what a bucket as a team's root needs."""
+    run(ctx, "sh", ".ci/setup", "team")
 
 
 @task

@@ -35,6 +35,7 @@ CHECKS = {
     "a browser for the tests": ("sh", ".ci/setup", "browser"),
     "a Slurm for the tests": ("sh", ".ci/setup", "slurm"),
     "an MLflow for the tests": ("sh", ".ci/setup", "mlflow-server"),
+    "a bucket for the tests": ("sh", ".ci/setup", "team-server"),
     "tests": (*PYTEST, *COVERAGE, "-m", "not nightly"),
     "nightly tests": (*PYTEST, "-m", "nightly"),
     "a tenth of the fault matrix": (sys.executable, *FAULTS),

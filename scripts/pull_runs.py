@@ -1,6 +1,7 @@
 """Pull what the other members of a team pushed: their ledgers and their closed runs.
 
-Reads  audit/team/ of the team's root: a folder here, or behind SSH as host:/folder
+Reads  audit/team/ of the team's root: a folder here, one behind SSH as host:/folder, or
+       a bucket as s3://bucket/prefix
 Writes audit/ledgers/, the folders of runs that other members closed, the readable view of the
        ledger, and then every table and page of the workspace
 A member's push is taken over whole when the ledger goes on from the rows that are here and every
@@ -9,7 +10,7 @@ closed differently, the worse decision counts until a person chooses (make choos
 folders of the others are in audit/aside/. A pull that was killed is finished by the next.
 Exit codes: 0 pulled, or nothing was new; 1 a run was closed differently: choose; 2 usage, 3 the
 team's root is missing, or no room; 4 a push was refused, or a table could not be made; 6 the host
-did not answer, 9 locked.
+or server did not answer, 9 locked.
 
     python scripts/pull_runs.py --from hub:/srv/team
 """
@@ -21,7 +22,7 @@ from postrun import flags
 
 def add_place(parser: argparse.ArgumentParser) -> None:
     """Add the flags that say where from, and as whom."""
-    place = "/folder or host:/folder"
+    place = "/folder, host:/folder or s3://bucket/prefix"
     parser.add_argument(
         "--from",
         dest="source",

@@ -1,13 +1,14 @@
 """Push the ledger of this root and its closed runs to the root that a team shares.
 
 Reads  audit/stage_ledger.jsonl, the runs that this root closed, audit/ledgers/team.json
-Writes files below audit/team/ of the team's root: a folder here, or behind SSH as host:/folder
+Writes files below audit/team/ of the team's root: a folder here, one behind SSH as host:/folder, or
+       a bucket as s3://bucket/prefix
 The first time --member says as whom this root takes part; it keeps that name. Files are only added,
 by names that nobody else uses, so no lock is needed and nothing of anybody can be written over.
 When nothing is new, nothing is written. docs/TEAM.md has the design.
 Exit codes: 0 pushed, or nothing was new; 2 usage, 3 the team's root is missing or cannot be written
-to, 4 a run is not as it was recorded, or the team's root has other rows of this member; 6 the host
-did not answer, 9 locked.
+to, 4 a run is not as it was recorded, the team's root has other rows of this member, or its server
+writes over what is there; 6 the host or server did not answer, 9 locked.
 
     python scripts/push_runs.py --to hub:/srv/team --member ann
 """
@@ -23,7 +24,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         "--to",
         required=True,
         metavar="ROOT",
-        help="/folder or host:/folder",
+        help="/folder, host:/folder or s3://bucket/prefix",
     )
     parser.add_argument("--member", metavar="NAME", help="as whom; only needed the first time")
 

@@ -26,6 +26,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "tests")]
 
 from harness import golden as golden_pages  # noqa: E402
+from harness.bucket_server import bucket, start_bucket  # noqa: E402, F401  (fixtures)
 from harness.clean_run import absent_run, clean_facts, clean_run  # noqa: E402, F401  (fixtures)
 from harness.committee import approvable_run, committee  # noqa: E402, F401  (fixtures)
 from harness.golden import Golden  # noqa: E402

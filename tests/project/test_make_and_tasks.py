@@ -127,6 +127,7 @@ def test_both_start_the_same_scripts(name: str, capfd: pytest.CaptureFixture[str
         "setup-package": "PACKAGE=.venv/bin/.package",
         "setup-ask": "ASK=.venv/bin/.ask",
         "setup-mlflow": "MLFLOW=.venv/bin/.mlflow",
+        "setup-team": "TEAM=.venv/bin/.team",
     }
     target = ["-n", "-B", name, made[name]] if name in made else ["-n", name]
     Program(namespace=TASKS).run(["inv", "--dry", name], exit=False)

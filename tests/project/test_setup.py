@@ -16,10 +16,20 @@ from postrun.core.locations import PROJECT
 
 LOCKS = {
     f"requirements{kind}.in": f"requirements{kind}.txt"
-    for kind in ("", "-notify", "-package", "-ask", "-mlflow", "-dev", "-mlflow-server")
+    for kind in (
+        "",
+        "-notify",
+        "-package",
+        "-ask",
+        "-mlflow",
+        "-team",
+        "-dev",
+        "-mlflow-server",
+        "-team-server",
+    )
 }
-# It is installed apart from all others.
-SERVER = "requirements-mlflow-server.txt"
+# Each is installed apart from all others.
+SERVERS = ("requirements-mlflow-server.txt", "requirements-team-server.txt")
 REGISTRY = "|".join(
     ["py" + r"pi\.(org|python)", "python" + "hosted"]
 )  # in pieces, or this file would name it
@@ -54,7 +64,7 @@ def test_locks_hold_what_is_wanted(wanted: str, lock: str) -> None:
 
 
 def test_the_locks_agree() -> None:
-    names = [lock for lock in LOCKS.values() if lock != SERVER]
+    names = [lock for lock in LOCKS.values() if lock not in SERVERS]
     locks = [(PROJECT / lock).read_text(encoding="utf-8") for lock in names]
     pins = [dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, flags=re.MULTILINE)) for text in locks]
     differ = [

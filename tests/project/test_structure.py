@@ -63,6 +63,8 @@ IMPORTERS = {
     "mlflow": {"postrun.store.mlflow_client"},
     "google": {"postrun.store.mlflow_client"},
     "requests": {"postrun.store.mlflow_client"},
+    "boto3": {"postrun.team.bucket"},
+    "botocore": {"postrun.team.bucket"},
     "numpy": {"postrun.decide.sign_flips"},
     "subprocess": {
         "postrun.core.version",

@@ -1,4 +1,4 @@
-"""The root that a team shares: a folder here or on a host, to which files are only added.
+"""The root that a team shares: a folder here or on a host, or a bucket; files are only added.
 
     audit/team/objects/<first 2>/<SHA-256>      what runs and ledgers are made of
     audit/team/members/<member>/<number>.json   what a member had at one moment
@@ -26,8 +26,8 @@ TEAM = "audit/team"
 PUSH = "team_push"
 # Of this root: what is under way. It may be deleted when nothing is.
 WORK = "audit/.team"
-_OBJECTS = f"{TEAM}/objects"
-_MEMBERS = f"{TEAM}/members"
+OBJECTS = f"{TEAM}/objects"
+MEMBERS = f"{TEAM}/members"
 _PLACE = re.compile(r"(?:(?P<host>[^/]*[^/:]):)?(?P<root>[/~].*)")
 _PUSH = re.compile(r"(?P<member>[^/]+)/(?P<number>[1-9][0-9]{0,8})\.json")
 
@@ -70,10 +70,17 @@ def object_in(work: Path, digest: str) -> Path:
 
 
 def open_store(place: str) -> Store:
-    """Return the store that a place names: a folder, or a folder on a host. Raises Usage."""
+    """Return the store that a place names: a folder, here or on a host, or a bucket.
+
+    Raises Usage, and Missing for a bucket without the library or a login.
+    """
+    if place.startswith("s3:"):
+        from postrun.team.bucket import BucketStore  # it needs the names that are given here
+
+        return BucketStore(place)
     match = _PLACE.fullmatch(place)
     if match is None:
-        expected = "/folder, ~/folder or host:/folder"
+        expected = "/folder, ~/folder, host:/folder or s3://bucket/prefix"
         raise Usage("the team's root", expected, repr(place))
     settings = configuration.workstation()
     host, root = match["host"] or "local", match["root"]
@@ -113,7 +120,7 @@ class FolderStore:
         work: Path,
     ) -> bytes:
         """Return one push."""
-        names = {f"{_MEMBERS}/{member}": [f"{number}.json"]}
+        names = {f"{MEMBERS}/{member}": [f"{number}.json"]}
         self._host.copy_files(names, work, show_progress=False)
         return disk.read(work / member / f"{number}.json")
 
@@ -121,12 +128,12 @@ class FolderStore:
         """Copy objects to where `object_in` finds them."""
         names = [f"{digest[:2]}/{digest}" for digest in sorted(set(digests))]
         if names:
-            self._host.copy_files({_OBJECTS: names}, work, show_progress=False)
+            self._host.copy_files({OBJECTS: names}, work, show_progress=False)
 
     def add(self, objects: Mapping[str, Path], work: Path) -> None:
         """Add objects, given by digest, that are not there."""
         for digest, path in objects.items():
-            _link(work / _OBJECTS / digest[:2] / digest, path)
+            _link(work / OBJECTS / digest[:2] / digest, path)
         if objects:
             self._host.add_files(work)
 
@@ -138,8 +145,8 @@ class FolderStore:
         work: Path,
     ) -> bool:
         """Add a push; return False when there is one of this number."""
-        target = f"{_MEMBERS}/{member}/{number}.json"
-        unfinished = f"{_MEMBERS}/{member}/.{number}.{secrets.token_hex(8)}.tmp"
+        target = f"{MEMBERS}/{member}/{number}.json"
+        unfinished = f"{MEMBERS}/{member}/.{number}.{secrets.token_hex(8)}.tmp"
         _link(work / unfinished, content)
         self._host.add_files(work)
         said = self._host.create_file(unfinished, target)
