@@ -50,7 +50,10 @@ def test_two_roots_end_equal(pair: Team, bucket: Bucket) -> None:
 def test_it_has_the_layout_of_a_folder(pair: Team, bucket: Bucket) -> None:
     """A bucket that is copied to a folder is a team's root."""
     team = in_bucket(pair, bucket)
+    assert team.push("ann", "--dry-run") == 0
+    assert bucket.keys() == []
     assert team.push("ann") == 0
+    assert team.pull("bob", "--dry-run") == 0
     for key, content in bucket.contents().items():
         path = pair.hub / key.removeprefix("gates/2026/")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,8 @@ SHORT = 20
 MOST_CONDITIONALS = 20  # in 1,000 lines
 FEWEST_COMMENTS = 4  # in 100 lines
 # The aim is 62,000 tokens in 12,500 lines. These numbers go up with a capability only.
-MOST_LINES = 41_840
-MOST_TOKENS = 209_500
+MOST_LINES = 42_172
+MOST_TOKENS = 211_150
 
 FILES = sorted(style_report.SCRIPTS.rglob("*.py"))
 

@@ -37,7 +37,7 @@ ELSEWHERE = re.compile(
     rf"{REGISTRY}|(?<![\w.}}])/(work/(main|shared)|root|Users)/|{re.escape(str(PROJECT))}/"
 )
 
-_PINNED = r"[a-z0-9-]+(\[[a-z,]+\])?==\S+ \\\n    --hash=sha256:[0-9a-f]{64}"
+_PINNED = r"[a-z0-9-]+(\[[a-z0-9,]+\])?==\S+ \\\n    --hash=sha256:[0-9a-f]{64}"
 
 
 @pytest.mark.parametrize("lock", LOCKS.values())
@@ -55,7 +55,7 @@ def test_locks_hold_what_is_wanted(wanted: str, lock: str) -> None:
         r"^[a-z][a-z0-9-]*", (PROJECT / wanted).read_text(encoding="utf-8"), flags=re.MULTILINE
     )
     pinned = re.findall(
-        r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==",
+        r"^([a-z0-9-]+)(?:\[[a-z0-9,]+\])?==",
         (PROJECT / lock).read_text(encoding="utf-8"),
         flags=re.MULTILINE,
     )
