@@ -125,11 +125,13 @@ class Stress:
         """Run one of the other programs, on a run that is closed where it works on one."""
         others = [
             *(partial(self.start, script, "--rebuild") for script in TABLES),
-            *(partial(self.start, script) for script in (*OF_THE_WORKSPACE, HANDOFF)),
+            partial(self.start, HANDOFF),
         ]
         with self.lock:
+            # Before the first run is closed there is no table to be read.
             if self.closed:
                 tag = self.random.choice(self.closed)
+                others += [partial(self.start, script) for script in OF_THE_WORKSPACE]
                 others += [partial(self.start, script, "--tag", tag) for script in OF_A_RUN]
         others[number % len(others)]()
 
