@@ -4,6 +4,7 @@ A workspace of closed runs grows from size to size: families of sixteen runs, an
 fifth of all, at most 2,000. At each size three new runs are closed one after another, each by a
 whole process; the table has the medians, and the peak memory of the largest. The largest family
 gets the second of the three, so the medians are of a closing in a small family as well as in it.
+Each new run is the newest of all; to close an older one costs more (see CONTRIBUTING.md).
 
     make bench SIZES="1 100 1000 10000"
     .venv/bin/python benchmarks/growth.py --sizes 100 10000 --json growth.json
@@ -154,8 +155,9 @@ class Bench:
     def _new_run(self, runs: int, number: int) -> tuple[str, ...]:
         """Make a run on the workstation; return the flags that name it."""
         tag = f"new_{runs}_{number}"
-        # In the years after those of the copies.
-        later = datetime(2010 + number, 1, 1, tzinfo=UTC) + timedelta(minutes=runs)
+        # Later than the copies, and than every run that was closed at a smaller size: one that is
+        # not the newest works out the rows of all runs.
+        later = datetime(2010, 1, 1, tzinfo=UTC) + timedelta(days=runs, hours=number)
         stamp = later.strftime("%Y-%m-%d_%H%M%S")
         factor = "made_0000" if number == 1 else "made_0001"
         seeded_workspace.make_run(tag, stamp, factor, runs + number).write(self.remote)
