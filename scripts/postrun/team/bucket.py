@@ -16,12 +16,12 @@ from typing import Any
 
 from postrun.core import disk, terminal
 from postrun.core.errors import HostRejected, Invalid, Missing, PostRunError, Unreachable, Usage
-from postrun.team.stores import MEMBERS, OBJECTS, TEAM, newest_pushes, object_in
+from postrun.team import stores
 
 _PLACE = re.compile(
     r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(/[A-Za-z0-9_.=+-]+)*)/?"
 )
-_PROBE = f"{TEAM}/create_only"
+_PROBE = f"{stores.TEAM}/create_only"
 _PROBE_CONTENT = b"Written once by postrun, to see that a second write is refused.\n"
 _LARGEST = 5 * 1024**3  # bytes of one PutObject
 _AT_ONCE = 8  # requests
@@ -90,14 +90,14 @@ class BucketStore:
 
     def list_pushes(self) -> dict[str, int]:
         """Return the number of the newest push of each member. Raises Invalid."""
-        prefix = self._key(f"{MEMBERS}/")
+        prefix = self._key(f"{stores.MEMBERS}/")
         names = []
         with self._reported("the pushes"):
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
                 for row in page.get("Contents", ()):
                     names.append(row["Key"].removeprefix(prefix))
-        return newest_pushes(names)
+        return stores.newest_pushes(names)
 
     def read_push(
         self,
@@ -107,7 +107,7 @@ class BucketStore:
     ) -> bytes:
         """Return one push. Raises Invalid when it is gone."""
         path = work / f"{number}.json"
-        self._copy(f"{MEMBERS}/{member}/{number}.json", path)
+        self._copy(stores.push_name(member, number), path)
         return disk.read(path)
 
     def fetch(self, digests: Iterable[str], work: Path) -> None:
@@ -117,10 +117,10 @@ class BucketStore:
         """
 
         def fetch_one(digest: str) -> None:
-            path = object_in(work, digest)
+            path = stores.object_in(work, digest)
             # It was renamed when it was whole: a pull that was killed goes on.
             if not path.is_file():
-                self._copy(f"{OBJECTS}/{digest[:2]}/{digest}", path)
+                self._copy(f"{stores.OBJECTS}/{stores.object_name(digest)}", path)
 
         _do_all(fetch_one, sorted(set(digests)))
 
@@ -137,7 +137,7 @@ class BucketStore:
             self._require_create_only()
 
         def add_one(digest: str) -> None:
-            key = f"{OBJECTS}/{digest[:2]}/{digest}"
+            key = f"{stores.OBJECTS}/{stores.object_name(digest)}"
             if not self._has(key):
                 self._create(key, objects[digest], digest)
 
@@ -153,7 +153,7 @@ class BucketStore:
         """Add a push; return False when there is one of this number."""
         del work
         self._require_create_only()
-        key = f"{MEMBERS}/{member}/{number}.json"
+        key = stores.push_name(member, number)
         return self._create(key, content, disk.sha256(content))
 
     def _require_create_only(self) -> None:

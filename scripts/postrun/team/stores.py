@@ -64,9 +64,19 @@ class Store(Protocol):
         """Add a push; return False when there is one of this number."""
 
 
+def object_name(digest: str) -> str:
+    """Return the name of an object below the folder of objects."""
+    return f"{digest[:2]}/{digest}"
+
+
 def object_in(work: Path, digest: str) -> Path:
     """Return where an object is that was fetched."""
-    return work / "objects" / digest[:2] / digest
+    return work / "objects" / object_name(digest)
+
+
+def push_name(member: str, number: int) -> str:
+    """Return the name of a push in the team's root."""
+    return f"{MEMBERS}/{member}/{number}.json"
 
 
 def open_store(place: str) -> Store:
@@ -126,14 +136,14 @@ class FolderStore:
 
     def fetch(self, digests: Iterable[str], work: Path) -> None:
         """Copy objects to where `object_in` finds them."""
-        names = [f"{digest[:2]}/{digest}" for digest in sorted(set(digests))]
+        names = list(map(object_name, sorted(set(digests))))
         if names:
             self._host.copy_files({OBJECTS: names}, work, show_progress=False)
 
     def add(self, objects: Mapping[str, Path], work: Path) -> None:
         """Add objects, given by digest, that are not there."""
         for digest, path in objects.items():
-            _link(work / OBJECTS / digest[:2] / digest, path)
+            _link(work / OBJECTS / object_name(digest), path)
         if objects:
             self._host.add_files(work)
 
@@ -145,7 +155,7 @@ class FolderStore:
         work: Path,
     ) -> bool:
         """Add a push; return False when there is one of this number."""
-        target = f"{MEMBERS}/{member}/{number}.json"
+        target = push_name(member, number)
         unfinished = f"{MEMBERS}/{member}/.{number}.{secrets.token_hex(8)}.tmp"
         _link(work / unfinished, content)
         self._host.add_files(work)
