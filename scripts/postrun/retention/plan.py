@@ -149,11 +149,8 @@ def plan_again(workspace: Workspace, run_paths: RunPaths) -> RunPlan:
     root = workspace.root
     ledger.check(root)
     ledger.check_own(root, run_paths.run)
-    lines = []
-    for row in ledger.rows_of(root, run_paths.run):
-        line = json_files.encode_line(row).decode()
-        lines.append(line.removesuffix("\n"))
-    of_run = tuple(lines)
+    rows = ledger.rows_of(root, run_paths.run)
+    of_run = tuple(ledger.line_of(row).decode() for row in rows)
     result = one_run.check(
         root,
         (),

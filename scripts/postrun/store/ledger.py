@@ -257,18 +257,27 @@ def stamp(root: Path) -> str:
 
 
 def has_row(root: Path, number: int, digest: str | None) -> bool:
-    """Return whether the row of this number has this digest, in the own chain or another.
+    """Return whether the row of this number has this digest, in the own chain or another."""
+    if has_own_row(root, number, digest):
+        return True
+    query = "SELECT number FROM ledger_lines WHERE digest = ?"
+    found = ask(root, lambda connection: connection.execute(query, [digest]).fetchall())
+    return any(ledger_index.number_in_chain(place) == number for (place,) in found)
+
+
+def has_own_row(
+    root: Path,
+    number: int,
+    digest: str | None,
+) -> bool:
+    """Return whether the row of this number in the own chain has this digest.
 
     Every ledger has row 0.
     """
     if number == 0:
         return True
     query = "SELECT 1 FROM ledger_lines WHERE number = ? AND digest = ?"
-    if _finds(root, query, number, digest):
-        return True
-    query = "SELECT number FROM ledger_lines WHERE digest = ?"
-    found = ask(root, lambda connection: connection.execute(query, [digest]).fetchall())
-    return any(ledger_index.number_in_chain(place) == number for (place,) in found)
+    return _finds(root, query, number, digest)
 
 
 def heads_of_others(root: Path) -> dict[str, tuple[int, str]]:
@@ -310,8 +319,14 @@ def _finds(
 
 def row_digest(row: Row) -> str:
     """Return the digest of a row, as the row after it holds it."""
+    line = line_of(row)
+    return disk.content_digest(line)
+
+
+def line_of(row: Row) -> bytes:
+    """Return a row as it stands in the ledger, without the line end."""
     line = json_files.encode_line(row)
-    return disk.content_digest(line.removesuffix(b"\n"))
+    return line.removesuffix(b"\n")
 
 
 def evidence_digest(manifest: Row) -> str:

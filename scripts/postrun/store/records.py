@@ -808,8 +808,7 @@ def _lines_about(run_paths: RunPaths) -> list[str]:
     lines = []
     for row in ledger.rows_of(run_paths.root, run_paths.run):
         if ledger.kind(row) in ledger.HELD_BY_RECORDS:
-            line = json_files.encode_line(row).decode()
-            lines.append(line.removesuffix("\n"))
+            lines.append(ledger.line_of(row).decode())
     return lines
 
 

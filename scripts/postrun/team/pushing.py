@@ -114,21 +114,10 @@ def _read_former(
     content = store.read_push(member, number, work / "former")
     former: Json = parse_push(content, member, name)
     last = former["ledger"][-1]
-    if not _has_own_row(root, last["rows"], last["head_sha256"]):
+    if not ledger.has_own_row(root, last["rows"], last["head_sha256"]):
         expected = f"row {last['rows']} of this root's ledger, as pushed before"
         raise Invalid(name, expected, "another row", _OTHER_ROOT)
     return former
-
-
-def _has_own_row(
-    root: Path,
-    number: int,
-    digest: str,
-) -> bool:
-    rows = ledger.read_rows(root)
-    if number > len(rows):
-        return False
-    return ledger.row_digest(rows[number - 1]) == digest
 
 
 def _own_runs(root: Path, member: str) -> Iterator[Listing]:
@@ -218,7 +207,7 @@ def _gather(
 def _check_run(root: Path, run: str) -> None:
     """Raise Invalid for a run that is not as it was recorded: it would reach everybody."""
     rows = ledger.rows_of(root, run)
-    lines = tuple(json_files.encode_line(row).decode().removesuffix("\n") for row in rows)
+    lines = tuple(ledger.line_of(row).decode() for row in rows)
     for finding in one_run.check_digests(root, run, lines):
         raise Invalid(root / finding.file, finding.expected, finding.actual, _VERIFY)
 
