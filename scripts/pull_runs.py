@@ -21,7 +21,7 @@ from postrun import flags
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say where from, and as whom."""
+    """Add the flag that says where from."""
     place = "/folder, host:/folder or s3://bucket/prefix"
     parser.add_argument(
         "--from",
@@ -30,10 +30,9 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         metavar="ROOT",
         help=place,
     )
-    parser.add_argument("--member", metavar="NAME", help="as whom; only needed the first time")
 
 
-FLAGS = flags.ScriptFlags(__doc__, flags.add_workspace, add_place)
+FLAGS = flags.ScriptFlags(__doc__, flags.add_workspace, add_place, flags.add_member)
 FLAGS.answer_help(__name__)
 
 from postrun import cli

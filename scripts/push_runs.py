@@ -19,17 +19,16 @@ from postrun import flags
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say where to, and as whom."""
+    """Add the flag that says where to."""
     parser.add_argument(
         "--to",
         required=True,
         metavar="ROOT",
         help="/folder, host:/folder or s3://bucket/prefix",
     )
-    parser.add_argument("--member", metavar="NAME", help="as whom; only needed the first time")
 
 
-FLAGS = flags.ScriptFlags(__doc__, flags.add_workspace, add_place)
+FLAGS = flags.ScriptFlags(__doc__, flags.add_workspace, add_place, flags.add_member)
 FLAGS.answer_help(__name__)
 
 from postrun import cli

@@ -181,6 +181,11 @@ def _wait(text: str) -> float:
     return number
 
 
+def add_member(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of a script that takes part in a team."""
+    parser.add_argument("--member", metavar="NAME", help="as whom; only needed the first time")
+
+
 def add_key(parser: argparse.ArgumentParser) -> None:
     """Add the flag that chooses the key of a person who signs."""
     parser.add_argument(
