@@ -7,7 +7,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -93,23 +92,17 @@ def is_file(path: Path) -> bool:
 
     Nothing is seen in a folder that cannot be read, which is a finding itself.
     """
-    with suppress(OSError):
-        return path.is_file()
-    return False
+    return os.path.isfile(path)  # noqa: PTH113  (of a `Path`, it may be an error)
 
 
 def is_link(path: Path) -> bool:
     """Return whether a symbolic link can be seen at a path."""
-    with suppress(OSError):
-        return path.is_symlink()
-    return False
+    return os.path.islink(path)  # noqa: PTH114
 
 
 def is_there(path: Path) -> bool:
     """Return whether something can be seen at a path; links are followed."""
-    with suppress(OSError):
-        return path.exists()
-    return False
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def kind_of(path: Path) -> str:
