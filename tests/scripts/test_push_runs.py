@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import threading
 
 import pytest
 
-from harness.team import Team
+from harness.team import Team, race
 from postrun.core import disk
 
 
@@ -68,20 +67,13 @@ def test_of_two_pushes_with_one_number_the_second_is_refused(pair: Team) -> None
         source = pair.folder / f"content{number}"
         source.write_text(str(number))
         sources.append(source)
-    created: list[int] = []
 
-    def create(number: int) -> None:
+    def create(number: int) -> bool:
         store = open_store(str(pair.hub))
         work = pair.folder / f"work{number}"
-        if store.create_push("ann", 1, sources[number], work):
-            created.append(number)
+        return store.create_push("ann", 1, sources[number], work)
 
-    threads = [threading.Thread(target=create, args=[number]) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    (winner,) = created
+    (winner,) = race(create)
     assert (pair.hub / "audit/team/members/ann/1.json").read_text() == str(winner)
 
 

@@ -2,7 +2,6 @@
 
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from harness.bucket_server import NAME, SECRET, WITH_LIBRARY, WITH_SERVER, Bucket, use
 from harness.mlflow_server import free_port
+from harness.team import race
 from postrun.core import disk
 from postrun.core.errors import HostRejected, Invalid, Missing, PostRunError, Unreachable, Usage
 from postrun.team import bucket as bucket_module
@@ -132,20 +132,12 @@ def test_a_push_is_created_once(bucket: Bucket, tmp_path: Path) -> None:
 
 @WITH_SERVER
 def test_of_many_writers_at_once_one_succeeds(bucket: Bucket, tmp_path: Path) -> None:
-    created = []
-
-    def create(number: int) -> None:
+    def create(number: int) -> bool:
         _, content = write(tmp_path / f"content{number}", str(number))
         store = stores.open_store(bucket.place)
-        if store.create_push("ann", 1, content, tmp_path / "work"):
-            created.append(number)
+        return store.create_push("ann", 1, content, tmp_path / "work")
 
-    threads = [threading.Thread(target=create, args=[number]) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    (winner,) = created
+    (winner,) = race(create)
     push = bucket.contents()["gates/2026/audit/team/members/ann/1.json"]
     assert push == str(winner).encode()
 
